@@ -1,0 +1,1 @@
+"""One folder a task type; whatever lies here with a `Backend` in it is found by itself."""

@@ -1,0 +1,5 @@
+"""Entities in texts."""
+
+from backends.ner.backend import NerBackend
+
+__all__ = ["NerBackend"]

@@ -1,0 +1,77 @@
+"""Tags of words to spans of entities."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Word(NamedTuple):
+    """A word of the text: its characters `start` to `end` (exclusive), its tag and score."""
+
+    start: int
+    end: int
+    tag: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Entity:
+    """An entity: characters `start` to `end` (exclusive), its type, the mean of its words' scores."""
+
+    start: int
+    end: int
+    type: str
+    score: float
+
+
+OUTSIDE = "O"
+_BEGINS, _SINGLE, _LAST = "B", "SU", "EL"
+
+
+def entities(words: Sequence[Word], text: str) -> list[Entity]:
+    """Group words by the schemes B-I, B-I-E-S, B-I-L-U and by plain types.
+
+    A B-, S- or U- tag always begins an entity, so that two neighbours of one type stay two;
+    an I-, E- or L- tag goes on with an entity of its type, or else begins one. Plain types go on
+    while only white space lies between.
+    """
+    found: list[Entity] = []
+    group: list[Word] = []
+    for word in words:
+        if group and not _goes_on(group, word, text):
+            found.extend(_entity(group, text))
+            group = []
+        if _parts(word.tag)[1] != OUTSIDE:
+            group.append(word)
+    if group:
+        found.extend(_entity(group, text))
+    return found
+
+
+def _parts(tag: str) -> tuple[str, str]:
+    """The prefix ("" for a plain type) and the type."""
+    if len(tag) > 2 and tag[1] in "-_" and tag[0] in "BIESLU":
+        return tag[0], tag[2:]
+    return "", tag
+
+
+def _goes_on(group: Sequence[Word], word: Word, text: str) -> bool:
+    before, kind = _parts(group[-1].tag)
+    prefix, own = _parts(word.tag)
+    if own != kind or before in tuple(_SINGLE + _LAST):
+        return False
+    if prefix:
+        return prefix not in _BEGINS + _SINGLE
+    return not text[group[-1].end : word.start].strip()
+
+
+def _entity(group: Sequence[Word], text: str) -> Iterable[Entity]:
+    """The span of a group, without white space at its ends; nothing if no more is left."""
+    start, end = group[0].start, group[-1].end
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if start < end:
+        score = sum(word.score for word in group) / len(group)
+        yield Entity(start, end, _parts(group[0].tag)[1], score)

@@ -1,0 +1,58 @@
+"""From token labels to spans, and how many spans are right."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from backends.ner.starter.sentences import LABELS, Sentence, Span
+
+TAGS = ("O", *(f"{prefix}-{label}" for label in LABELS for prefix in "BI"))
+
+
+def tags_of(sentence: Sentence, offsets: Iterable[tuple[int, int]]) -> list[int]:
+    """The BIO tag of each token, as an index of TAGS; -100 where a token has no characters."""
+    tags: list[int] = []
+    before: Span | None = None
+    for start, end in offsets:
+        inside = (span for span in sentence.spans if span.start < end and start < span.end)
+        span = next(inside, None)
+        if start == end:
+            tags.append(-100)
+        elif span is None:
+            tags.append(0)
+        else:
+            tags.append(TAGS.index(f"{'I' if span is before else 'B'}-{span.label}"))
+        before = span
+    return tags
+
+
+def spans_of(tags: Sequence[int], offsets: Sequence[tuple[int, int]]) -> list[Span]:
+    """The spans of token tags; an I- of another label than the token before opens a span."""
+    spans: list[Span] = []
+    previous = ""
+    for tag, (start, end) in zip(tags, offsets, strict=True):
+        if start == end:
+            continue
+        prefix, _, label = TAGS[tag].partition("-")
+        if prefix == "I" and label == previous:
+            spans[-1] = Span(spans[-1].start, end, label)
+        elif label:
+            spans.append(Span(start, end, label))
+        previous = label
+    return spans
+
+
+def f1_by_label(
+    expected: Sequence[Iterable[Span]], found: Sequence[Iterable[Span]]
+) -> dict[str, float]:
+    """Exact-match F1 of spans, for "all" and for each label."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for right, answer in zip(expected, found, strict=True):
+        spans, answers = set(right), set(answer)
+        for kind, group in (("hit", spans & answers), ("due", spans), ("got", answers)):
+            for span in group:
+                counts[kind, span.label] += 1
+                counts[kind, "all"] += 1
+    return {
+        label: 2 * counts["hit", label] / max(counts["due", label] + counts["got", label], 1)
+        for label in ("all", *LABELS)
+    }

@@ -1,0 +1,187 @@
+"""Draws English sentences with exact entity spans from grammar.txt and names.txt, by seed."""
+
+import random
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends.ner.starter.figures import Figures
+from backends.ner.starter.names import Names, Split
+
+GRAMMAR = Path(__file__).with_name("grammar.txt")
+LABELS = ("PER", "ORG", "LOC", "DATE", "TIME", "MONEY", "PERCENT")
+SLOTS = {
+    "FULL": "PER", "FIRST": "PER", "LAST": "PER", "ORG": "ORG", "BRAND": "ORG", "LOC": "LOC",
+    "CITY": "LOC", "COUNTRY": "LOC", "STREET": "LOC", "DAY": "DATE", "MONTH": "DATE",
+    "WHEN": "DATE", "ERA": "DATE", "CLOCK": "TIME", "PART": "TIME", "MONEY": "MONEY", "PERCENT": "PERCENT",
+}  # fmt: skip
+JOINED = (1,) * 60 + (2,) * 24 + (3,) * 12 + (4, 5, 6, 8)
+
+SLOT = re.compile(r"\{(\w+)\}")
+OPENING = re.compile(r"(^|\n|[\"“]|(?<!\w)')([a-z])")
+ARTICLE = re.compile(r"(^|\s)[Aa] $")
+PLAIN_WORD = re.compile(r"\b[a-z]{4,}\b")
+MARKED = re.compile(r"\[([^\]]+)\]\((\w+)\)")
+
+
+@dataclass(frozen=True)
+class Span:
+    """An entity: characters start to end (exclusive) of a text."""
+
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A text and its entities, in order."""
+
+    text: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a text; the label is empty outside of entities."""
+
+    text: str
+    label: str = ""
+
+
+def read_grammar(path: Path = GRAMMAR) -> dict[str, list[str]]:
+    """The alternatives of each rule."""
+    rules: dict[str, list[str]] = {}
+    alternatives: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("[") and line.rstrip("+").endswith("]"):
+            name, several = line.strip("[]+"), line.endswith("+")
+            alternatives = rules.setdefault(name, [])
+        elif line and not line.startswith("#"):
+            parts = line.split(";") if several else [line]
+            alternatives += [part.strip("\n").replace("\\n", "\n") for part in parts]
+            if several:
+                alternatives[:] = [part.strip() for part in alternatives]
+    return rules
+
+
+def parse_marked(marked: str) -> Sentence:
+    """The sentence of "[Ada](PER) lives in [Oslo](LOC)."."""
+    pieces: list[Piece] = []
+    done = 0
+    for match in MARKED.finditer(marked):
+        pieces += [Piece(marked[done : match.start()]), Piece(match[1], match[2])]
+        done = match.end()
+    return assemble([*pieces, Piece(marked[done:])])
+
+
+def assemble(pieces: list[Piece]) -> Sentence:
+    """Joins pieces; mends "a apple" and the double period of "Acme Inc.."."""
+    text = ""
+    spans: list[Span] = []
+    for piece in pieces:
+        part = piece.text
+        if not piece.label and part.startswith(".") and not part.startswith("..."):
+            part = part[1:] if text.endswith(".") else part
+        if part[:1].lower() in set("aeiou") and ARTICLE.search(text):
+            text = text[:-1] + "n "
+        if piece.label:
+            spans.append(Span(len(text), len(text) + len(part), piece.label))
+        text += part
+    return Sentence(text, tuple(spans))
+
+
+def join(sentences: list[Sentence], gap: str = " ") -> Sentence:
+    """One text of several."""
+    text = ""
+    spans: list[Span] = []
+    for sentence in sentences:
+        text += gap if text else ""
+        spans += [Span(len(text) + s.start, len(text) + s.end, s.label) for s in sentence.spans]
+        text += sentence.text
+    return Sentence(text, tuple(spans))
+
+
+def capitalised(sentence: Sentence) -> Sentence:
+    """Capitals at the start, after line breaks and after opening quotation marks."""
+    text = OPENING.sub(lambda match: match[1] + match[2].upper(), sentence.text)
+    return Sentence(text, sentence.spans)
+
+
+class Writer:
+    """Writes sentences with the names of one split.
+
+    `noise` is the share of sentences in which some plain words give way to random ones: training
+    uses it, so that the model does not learn the grammar by heart.
+    """
+
+    def __init__(self, seed: int, split: Split, noise: float = 0.0) -> None:
+        self.rng = random.Random(seed)
+        self.names = Names(self.rng, split)
+        self.figures = Figures(self.rng)
+        self.rules = read_grammar()
+        self.noise = noise
+        parts = {word for texts in self.rules.values() for text in texts for word in text.split()}
+        self.words = sorted(word for word in parts if word.isalpha() and word.islower())
+        names, figures = self.names, self.figures
+        self.draws = {
+            "FULL": names.full, "FIRST": names.first, "LAST": names.last, "ORG": names.organisation,
+            "BRAND": names.brand, "LOC": names.place, "CITY": names.city,
+            "COUNTRY": names.country, "STREET": names.street, "DAY": figures.day,
+            "MONTH": figures.month, "WHEN": figures.when, "ERA": figures.era, "CLOCK": figures.clock,
+            "PART": figures.part_of_day, "MONEY": figures.money, "PERCENT": figures.percent,
+        }  # fmt: skip
+
+    def text(self) -> Sentence:
+        """One text: mostly one sentence, at times several."""
+        count = self.rng.choice(JOINED)
+        gap = "\n" if self.rng.random() < 0.1 else " "
+        return join([self.sentence() for _ in range(count)], gap)
+
+    def sentence(self) -> Sentence:
+        pieces = self.expand("{sentence}")
+        if self.rng.random() < self.noise:
+            share = self.rng.choice([0.15, 0.4])
+            pieces = [piece if piece.label else self.disturb(piece, share) for piece in pieces]
+        sentence = assemble(pieces)
+        return sentence if self.rng.random() < 0.05 else capitalised(sentence)
+
+    def expand(self, template: str) -> list[Piece]:
+        """Pieces of a template, its slots filled and its rules followed."""
+        pieces: list[Piece] = []
+        for index, part in enumerate(SLOT.split(template)):
+            if index % 2 == 0:
+                pieces += [Piece(part)] if part else []
+            elif part in SLOTS:
+                pieces.append(Piece(self.draws[part](), SLOTS[part]))
+            else:
+                pieces += self.follow(part)
+        return pieces
+
+    def follow(self, rule: str) -> list[Piece]:
+        """One alternative of a rule; n and spelled are numbers that are no entity."""
+        if rule == "n":
+            return [Piece(self.figures.number())]
+        if rule.lower() == "spelled":
+            number = self.figures.spelled()
+            return [Piece(number.capitalize() if rule == "Spelled" else number)]
+        return self.expand(self.rng.choice(self.rules[rule]))
+
+    def disturb(self, piece: Piece, share: float) -> Piece:
+        """Other words, of the grammar or coined, in the place of a share of the plain ones."""
+
+        def other(match: re.Match[str]) -> str:
+            if self.rng.random() > share:
+                return match[0]
+            coined = self.rng.random() < 0.4
+            return self.names.coin("last").lower() if coined else self.rng.choice(self.words)
+
+        return Piece(PLAIN_WORD.sub(other, piece.text))
+
+
+def generate(
+    count: int, seed: int, split: Split = "train", noise: float = 0.0
+) -> list[Sentence]:
+    """`count` texts; the same arguments give the same texts."""
+    writer = Writer(seed, split, noise)
+    return [writer.text() for _ in range(count)]

@@ -1,0 +1,217 @@
+"""Trains the starter model from scratch: python -m backends.ner.starter.train"""
+
+import argparse
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertForTokenClassification,
+    PreTrainedTokenizerFast,
+)
+
+from backends.ner.starter.scores import TAGS, f1_by_label, spans_of, tags_of
+from backends.ner.starter.sentences import LABELS, Sentence, Span, generate
+
+WEIGHTS = Path(__file__).with_name("weights")
+VOCABULARY = 4096
+POSITIONS = 512
+BATCH = 48
+PEAK_RATE = 1.2e-3
+MERGE_DROPOUT = 0.08  # other splits of the same word, so that unseen names look less strange
+NOISE = 0.3
+SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]")
+
+Batch = dict[str, torch.Tensor]
+
+
+def train_tokenizer(texts: list[str]) -> Tokenizer:
+    """A cased byte-level BPE: every byte has a token, so nothing is unknown.
+
+    Words, punctuation marks and digits are split first; each gets the word-start mark of
+    ByteLevel, so that a word looks the same after a space, a bracket or a quotation mark.
+    """
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.BertPreTokenizer(),
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False),
+        ]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        min_frequency=5,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    special = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.Sequence(
+        [
+            processors.ByteLevel(trim_offsets=True),
+            processors.TemplateProcessing(
+                single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=special
+            ),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def new_model(vocabulary: int) -> BertForTokenClassification:
+    """A small BERT with random weights."""
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=128,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=512,
+        max_position_embeddings=POSITIONS,
+        type_vocab_size=1,
+        pad_token_id=0,
+        id2label=dict(enumerate(TAGS)),
+        label2id={tag: index for index, tag in enumerate(TAGS)},
+    )
+    return BertForTokenClassification(config)
+
+
+def to_batch(rows: list[tuple[list[int], list[int]]], rng: random.Random) -> Batch:
+    """Pads (ids, tags) to (rows, longest); half of the batches start at a random position."""
+    width = max(len(ids) for ids, _ in rows)
+    shift = rng.randint(0, POSITIONS - width) if rng.random() < 0.5 else 0
+    ids = torch.zeros(len(rows), width, dtype=torch.long)
+    labels = torch.full((len(rows), width), -100)
+    for row, (row_ids, tags) in enumerate(rows):
+        ids[row, : len(row_ids)] = torch.tensor(row_ids)
+        labels[row, : len(tags)] = torch.tensor(tags)
+    return {
+        "input_ids": ids,
+        "attention_mask": (ids != 0).long(),
+        "position_ids": torch.arange(shift, shift + width).expand(len(rows), -1),
+        "labels": labels,
+    }
+
+
+def batches(
+    sentences: list[Sentence], tokenizer: Tokenizer, rng: random.Random
+) -> Iterator[Batch]:
+    """One epoch: texts of like length together, the batches in random order."""
+    tokenizer.model.dropout = MERGE_DROPOUT
+    encodings = tokenizer.encode_batch([sentence.text for sentence in sentences])
+    tokenizer.model.dropout = None
+    pairs = zip(sentences, encodings, strict=True)
+    rows = [
+        (code.ids[:POSITIONS], tags_of(sentence, code.offsets)[:POSITIONS])
+        for sentence, code in pairs
+    ]
+    rows.sort(key=lambda row: len(row[0]) + 6 * rng.random())
+    groups = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+    rng.shuffle(groups)
+    for group in groups:
+        yield to_batch(group, rng)
+
+
+def rate_at(share: float) -> float:
+    """The learning rate's factor after a share of the training: a short rise, a cosine down."""
+    return min(share / 0.05, 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def fit(
+    model: BertForTokenClassification,
+    epoch_batches: Callable[[], Iterator[Batch]],
+    epochs: int,
+    steps: int,
+) -> None:
+    """Trains for `epochs` of `steps` batches each, and prints the loss of each."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: rate_at(n / (epochs * steps)))
+    model.train()
+    for epoch in range(epochs):
+        started, total = time.monotonic(), 0.0
+        for batch in epoch_batches():
+            loss = model(**batch).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            total += loss.item()
+        seconds = time.monotonic() - started
+        print(f"epoch {epoch + 1}: loss {total / steps:.4f}, {seconds:.0f} s", flush=True)
+
+
+def predict(model: Any, tokenizer: Any, texts: list[str]) -> list[list[Span]]:
+    """Spans of each text."""
+    found: list[list[Span]] = []
+    model.eval()
+    for start in range(0, len(texts), 64):
+        encoded = tokenizer(
+            texts[start : start + 64],
+            padding=True,
+            truncation=True,
+            return_offsets_mapping=True,
+            return_tensors="pt",
+        )
+        offsets = encoded.pop("offset_mapping").tolist()
+        with torch.inference_mode():
+            tags = model(**encoded).logits.argmax(-1).tolist()
+        found += [spans_of(*pair) for pair in zip(tags, offsets, strict=True)]
+    return found
+
+
+def save(model: BertForTokenClassification, tokenizer: Tokenizer, out: Path) -> None:
+    """Half-precision weights, config and tokenizer, as `from_pretrained` reads them."""
+    names = ("pad_token", "cls_token", "sep_token", "unk_token", "mask_token")
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=POSITIONS,
+        model_input_names=["input_ids", "attention_mask"],
+        **dict(zip(names, SPECIAL, strict=True)),
+    )
+    wrapped.save_pretrained(out)
+    model.half().save_pretrained(out)
+
+
+def report(out: Path, seed: int) -> str:
+    """Markdown rows of the F1 that the saved model reaches on unseen names."""
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    model = AutoModelForTokenClassification.from_pretrained(out, dtype=torch.float32)
+    held_out = generate(2000, seed, "held_out")
+    found = predict(model, tokenizer, [sentence.text for sentence in held_out])
+    scores = f1_by_label([sentence.spans for sentence in held_out], found)
+    return "\n".join(f"| {label} | {scores[label]:.3f} |" for label in ("all", *LABELS))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sentences", type=int, default=60_000, help="texts to generate")
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the model")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    started = time.monotonic()
+    torch.manual_seed(args.seed)
+    rng = random.Random(args.seed)
+    sentences = generate(args.sentences, args.seed, "train", NOISE)
+    tokenizer = train_tokenizer([sentence.text for sentence in sentences])
+    model = new_model(tokenizer.get_vocab_size())
+    print(f"{model.num_parameters():,} parameters, {time.monotonic() - started:.0f} s", flush=True)
+    steps = math.ceil(len(sentences) / BATCH)
+    fit(model, lambda: batches(sentences, tokenizer, rng), args.epochs, steps)
+    save(model, tokenizer, args.out)
+    print(report(args.out, args.seed + 1_000_000))
+    print(f"{(time.monotonic() - started) / 60:.1f} minutes")
+
+
+if __name__ == "__main__":
+    main()

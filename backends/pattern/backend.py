@@ -1,0 +1,28 @@
+"""The seed of a fork, and the fake of the server's tests."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from backends.pattern.rules import RULES, find
+from shared.backend import Backend
+from shared.claim import Claim
+from shared.results import Region, TextSpan, region
+
+
+class PatternBackend(Backend):
+    """Finds dates, times, amounts, percentages and ordinals by rule."""
+
+    name = "pattern"
+    fills = frozenset({("Labels", "Text")})
+    on_request = True
+    batch_size = 256
+
+    def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
+        return [(text, list(find(text))) for text in items]
+
+    def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
+        text, found = output
+        labels = claim.label_map(RULES).to_label
+        for name, start, end in found:
+            if name in labels:
+                yield region(TextSpan(start, end), {claim.control: [labels[name]]}, on=text)

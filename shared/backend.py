@@ -1,0 +1,183 @@
+"""The contract of a backend: what a new task type fills in."""
+
+import importlib.util
+import inspect
+from abc import abstractmethod
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from label_studio_ml.model import LabelStudioMLBase
+
+from shared.claim import Claim, ModelSpec
+from shared.label_config import Control, LabelConfig
+from shared.media import Media
+from shared.results import Region
+from shared.route import Route
+from shared.runtime import runtime
+from shared.settings import BackendSettings, Settings, read_settings
+from shared.task import Task
+
+Context = Mapping[str, Any]
+"""What the user has just drawn, in interactive mode: {"result": [regions]}."""
+
+
+class Backend(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml has no types
+    """A task type: reads `self.parsed_label_config` (as `self.config`), runs a model, says regions.
+
+    A subclass writes `infer` and `regions`, usually `load` and `read`. It runs in prelabel's
+    server and command line, and unchanged under label-studio-ml's own server.
+    """
+
+    name: ClassVar[str]
+    """The name of its folder, of its extra in pyproject.toml and of its path on the server."""
+    fills: ClassVar[frozenset[tuple[str, str]]] = frozenset()
+    """The (control tag, object tag) pairs that it fills."""
+    modules: ClassVar[tuple[str, ...]] = ()
+    """The modules that its extra installs; without them the backend is left out, and says so."""
+    on_request: ClassVar[bool] = False
+    """Whether it serves only when named, on the command line or by `model_backend`."""
+    interactive: ClassVar[bool] = False
+    """Whether it answers what the user has just drawn (`context`)."""
+    batch_size: ClassVar[int] = 16
+    """How many items `infer` gets at the most."""
+    settings_class: ClassVar[type[BackendSettings]] = BackendSettings
+    """Its environment variables."""
+
+    def __init__(
+        self, project_id: str | None = None, label_config: str | None = None, **kwargs: Any
+    ) -> None:
+        """Both generations: 1.x gives `train_output`, 2.x `project_id`; config is XML or None.
+
+        Prelabel's own server says `served=True`: it asks for the version by itself.
+        """
+        self._served = bool(kwargs.pop("served", False))
+        known = inspect.signature(LabelStudioMLBase.__init__).parameters
+        if "project_id" in known:
+            super().__init__(project_id=project_id, label_config=label_config)
+        else:
+            super().__init__(label_config=label_config, **kwargs)
+
+    # What a task type writes
+
+    def claim(self, config: LabelConfig) -> list[Claim]:
+        """The parts of a label config that this backend fills: by default each pair in `fills`."""
+        return [
+            Claim((control,), target, self.spec(control), self.options(control))
+            for control, target in config.pairs()
+            if (control.tag, target.tag) in self.fills
+        ]
+
+    def spec(self, control: Control) -> ModelSpec:
+        """The model that fills a control tag."""
+        return ModelSpec(self.name, self.name)
+
+    def options(self, control: Control) -> Mapping[str, Any]:
+        """What a control tag's attributes say about the regions, such as a threshold."""
+        return {}
+
+    def default_specs(self) -> Iterable[ModelSpec]:
+        """The models to load when the server starts, before any project has asked."""
+        return ()
+
+    def weights(self, spec: ModelSpec) -> Iterable[Path]:
+        """The model's files, fetched if need be; their hash is part of the version.
+
+        ModelError says which file or name was not found, and where it was looked for.
+        """
+        return ()
+
+    def load(self, spec: ModelSpec) -> Any:
+        """Load the model. Called once per process and spec, never at the same time twice."""
+        return None
+
+    def read(self, task: Task, claim: Claim, context: Context | None) -> Any:
+        """What the model needs of a task: by default the object tag's text or upright image.
+
+        Called in many threads at once. Claims on one object tag with one spec share it.
+        """
+        if claim.object.tag == "Image":
+            return self.media.image(task.text_value(claim.object), task.id)
+        return self.media.text(task.text_value(claim.object), claim.object, task.id)
+
+    @abstractmethod
+    def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
+        """Run the model on what `read` gave: as many outputs as items, in their order.
+
+        Items may be of several requests, projects and label configs. Called in one thread.
+        """
+
+    @abstractmethod
+    def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
+        """What an output says to a claim, as regions. Must not change the output."""
+
+    # What every task type has
+
+    @property
+    def config(self) -> LabelConfig:
+        """The typed view of `self.parsed_label_config`."""
+        if not self.label_config:
+            return LabelConfig((), {})
+        return LabelConfig.from_parsed(self.parsed_label_config, self.label_config)
+
+    @property
+    def settings(self) -> Any:
+        """This backend's settings, an instance of `settings_class`."""
+        return read_settings(self.settings_class)
+
+    @property
+    def server_settings(self) -> Settings:
+        """The settings of the whole server: device, engine, folders."""
+        return read_settings(Settings)
+
+    @property
+    def media(self) -> Media:
+        """The one way to files and addresses that tasks name."""
+        return runtime().media
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether its version depends on files."""
+        return type(self).weights is not Backend.weights
+
+    @classmethod
+    def problem(cls) -> str | None:
+        """Why it cannot run here, in one sentence; None if it can."""
+        missing = [name for name in cls.modules if importlib.util.find_spec(name) is None]
+        if not missing:
+            return None
+        return (
+            f"{cls.name} needs {', '.join(missing)}: install the extra,"
+            f' e.g. uv pip install "prelabel[{cls.name}]"'
+        )
+
+    def predict(
+        self, tasks: list[Any], context: Context | None = None, **kwargs: Any
+    ) -> list[dict[str, Any] | list[Any]]:
+        """A prediction for each task, in order; `[]` for one that failed (the log says why).
+
+        Under label-studio-ml 1.x, whose server makes versions of its own, predictions leave
+        the version to it; two different ones would store every prediction again and again.
+        """
+        route = Route.build(self.config, [self], named=[self.name])
+        answers = [outcome.answer() for outcome in runtime().pipeline.run(route, tasks, context)]
+        if not hasattr(type(self), "set"):
+            for answer in answers:
+                if isinstance(answer, dict):
+                    answer.pop("model_version", None)
+        return answers
+
+    def setup(self) -> None:
+        """2.x calls this in its constructor: the version that its /setup answers."""
+        if self.label_config and not self._served:
+            version = Route.build(self.config, [self], named=[self.name]).version(wait=True)
+            self.set("model_version", version)
+
+    def fit(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """No training; label-studio-ml's webhook calls this."""
+        return {}
+
+
+def sorted_options(**options: Hashable) -> tuple[tuple[str, Hashable], ...]:
+    """Options as a ModelSpec holds them; those that are None are left out."""
+    return tuple(sorted((key, value) for key, value in options.items() if value is not None))

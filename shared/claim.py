@@ -1,0 +1,73 @@
+"""What a backend fills in a label config, and with which model."""
+
+import logging
+import threading
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.label_config import Control, ObjectTag
+from shared.label_map import Aliases, LabelMap
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One loadable model. Items of equal specs share its batches, whatever project they are of.
+
+    `model` is a name or path as the user gave it; `options` whatever else changes the model's
+    run (image size, zero-shot prompt), as sorted pairs.
+    """
+
+    backend: str
+    model: str
+    options: tuple[tuple[str, Hashable], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Its short name in versions, logs and metrics."""
+        name = self.model.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+        return f"{self.backend}-{name}" if name and name != self.backend else self.backend
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """The control tags, on one object tag, that a backend fills together.
+
+    `options` are the settings that shape the regions but not the model's run, such as a score
+    threshold.
+    """
+
+    controls: tuple[Control, ...]
+    object: ObjectTag
+    spec: ModelSpec
+    options: Mapping[str, Any] = field(default_factory=dict)
+    _maps: dict[tuple[str, tuple[str, ...]], LabelMap] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def control(self) -> Control:
+        """The first control tag: the one that draws."""
+        return self.controls[0]
+
+    def label_map(
+        self, classes: Iterable[str], control: Control | None = None, aliases: Aliases = {}
+    ) -> LabelMap:
+        """How the model's classes map to the labels of a control tag; logged the first time."""
+        control = control or self.control
+        names = tuple(classes)
+        key = control.name, names
+        found = self._maps.get(key)
+        if found is None:
+            with self._lock:
+                if key not in self._maps:
+                    self._maps[key] = LabelMap.build(control, names, aliases)
+                    log = logger.info if self._maps[key].to_label else logger.warning
+                    log("%s fills %s", self.spec.label, self._maps[key].report())
+                found = self._maps[key]
+        return found
+
+    def reports(self) -> list[str]:
+        """The mappings made so far."""
+        return [found.report() for found in list(self._maps.values())]

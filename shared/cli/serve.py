@@ -1,0 +1,75 @@
+"""`prelabel serve`: the server that Label Studio connects to."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from shared.cli import app
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
+
+
+@app.command()
+def serve(
+    backend: list[str] = typer.Argument(
+        None,
+        help="Backends by name (all that are installed, if none is named), or one foreign model"
+        " as path/to/model.py:MyModel.",
+        show_default=False,
+    ),
+    host: str = typer.Option(None, help="Address to listen on [env HOST; 127.0.0.1]"),
+    port: int = typer.Option(None, help="Port to listen on [env PORT; 9090]"),
+    workers: int = typer.Option(None, help="Processes [env WORKERS; 1]"),
+) -> None:
+    """Serve predictions to Label Studio."""
+    from shared import logs
+    from shared.server.gunicorn import Server
+    from shared.settings import Settings, read_settings
+
+    given = {"host": host, "port": port, "workers": workers}
+    settings = read_settings(Settings).model_copy(
+        update={key: value for key, value in given.items() if value is not None}
+    )
+    logs.set_up(settings.log_level)
+    names = list(backend or settings.backends)
+    _greet(names, settings)
+    Server(lambda: make_app(names, settings), settings).run()
+
+
+def make_app(names: list[str], settings: "Settings") -> Any:
+    """The application, in the process that serves it.
+
+    Modules are imported before the first request is accepted: importing holds the interpreter,
+    and would leave health checks unanswered later. Weights are loaded after that.
+    """
+    import sys
+
+    from shared.routing import choose_backends, runnable
+    from shared.server.app import create_app
+    from shared.server.service import Service
+
+    sys.setswitchinterval(0.001)
+    if len(names) == 1 and ":" in names[0]:
+        from shared.foreign import open_model
+
+        return create_app(open_model(names[0]), settings)
+    classes = choose_backends(names)
+    for cls in runnable(classes)[0]:
+        if not cls.on_request or cls.name in names:
+            for module in cls.modules:
+                importlib.import_module(module)
+    return create_app(Service(classes, named=names), settings)
+
+
+def _greet(names: list[str], settings: "Settings") -> None:
+    typer.echo(
+        f"prelabel on http://{settings.host}:{settings.port}"
+        f" ({', '.join(names) or 'all installed backends'})"
+    )
+    if settings.host in {"127.0.0.1", "localhost", "::1"}:
+        typer.echo(
+            "Only this machine can connect. For a Label Studio elsewhere, or in a container:"
+            " --host 0.0.0.0, with BASIC_AUTH_USER and BASIC_AUTH_PASS set"
+        )

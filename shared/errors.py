@@ -1,0 +1,84 @@
+"""The errors of prelabel. Their messages are public: no paths, tokens or tracebacks in them."""
+
+from typing import ClassVar
+
+
+class PrelabelError(Exception):
+    """What went wrong, in one sentence that may be shown to a client.
+
+    `reason` is the short name under which failures are counted; `status` the HTTP status of
+    an answer that has nothing else to say.
+    """
+
+    reason: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+
+
+class RequestError(PrelabelError):
+    """The body of a request is not what the protocol says."""
+
+    reason = "bad_request"
+    status = 422
+
+
+class ConfigError(PrelabelError):
+    """A label config, or an attribute in it, cannot be used."""
+
+    reason = "label_config"
+    status = 422
+
+
+class SettingError(PrelabelError):
+    """An environment variable or command line option has a value that cannot be used."""
+
+    reason = "setting"
+
+
+class TaskError(PrelabelError):
+    """One task cannot be predicted; the others are not touched."""
+
+    reason = "task"
+    status = 422
+
+
+class MissingKeyError(TaskError):
+    """The task's data lacks the key that the label config names."""
+
+    reason = "missing_key"
+
+
+class ValueTypeError(TaskError):
+    """The task's value is of another type than the object tag needs."""
+
+    reason = "value_type"
+
+
+class FetchError(TaskError):
+    """A task's URL or file could not be fetched, or is not allowed to be."""
+
+    reason = "fetch"
+
+
+class DecodeError(TaskError):
+    """The bytes were fetched but are not a readable image or text."""
+
+    reason = "decode"
+
+
+class InferenceError(TaskError):
+    """The model failed on this task's input."""
+
+    reason = "inference"
+
+
+class DeadlineError(TaskError):
+    """The request's time was over before this task was done; ask again to go on."""
+
+    reason = "deadline"
+
+
+class ModelError(PrelabelError):
+    """A model could not be loaded: a package is missing, or its weights."""
+
+    reason = "model"
+    status = 503

@@ -1,0 +1,57 @@
+"""What went wrong lately: counted by backend and reason, and the last cases in words."""
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from shared.errors import PrelabelError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One task, or one region of it, that got no answer."""
+
+    time: float
+    backend: str
+    reason: str
+    task: Any
+    message: str
+
+
+class FailureLog:
+    """Keeps the counts of all failures and the last hundred themselves."""
+
+    def __init__(self, keep: int = 100) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._recent: deque[Failure] = deque(maxlen=keep)
+        self._lock = threading.Lock()
+
+    def add(self, backend: str, task: Any, error: PrelabelError) -> None:
+        """A task that answers nothing."""
+        self._add(Failure(time.time(), backend, error.reason, task, str(error)))
+        logger.warning("Task %s: %s: %s", task, backend, error)
+
+    def drop(self, backend: str, task: Any, rule: str, message: str) -> None:
+        """A region that was left out because Label Studio would not show it."""
+        self._add(Failure(time.time(), backend, f"dropped_{rule}", task, message))
+        logger.warning("Task %s: %s: region left out: %s", task, backend, message)
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How many so far, by backend and reason."""
+        with self._lock:
+            return dict(self._counts)
+
+    def recent(self) -> list[dict[str, Any]]:
+        """The last ones, newest first."""
+        with self._lock:
+            return [asdict(failure) for failure in reversed(self._recent)]
+
+    def _add(self, failure: Failure) -> None:
+        with self._lock:
+            self._counts[failure.backend, failure.reason] += 1
+            self._recent.append(failure)

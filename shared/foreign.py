@@ -1,0 +1,210 @@
+"""Any `LabelStudioMLBase` subclass, ours or not, served unchanged: path/to/model.py:MyModel."""
+
+import importlib.util
+import inspect
+import logging
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from label_studio_ml.model import LabelStudioMLBase
+
+from shared import __version__
+from shared.backend import Backend
+from shared.errors import InferenceError, SettingError
+from shared.label_config import LabelConfig
+from shared.runtime import runtime
+from shared.server.protocol import PredictRequest, WebhookRequest
+from shared.server.service import Answer, Answers, Service
+from shared.validation import check_results
+
+logger = logging.getLogger(__name__)
+
+INSTANCES = 64
+"""Projects and label configs whose model objects are kept."""
+
+
+def open_model(reference: str) -> Answers:
+    """The class that `path/to/model.py:MyModel` names, ready to serve.
+
+    SettingError names what was not found.
+    """
+    path, _, name = reference.rpartition(":")
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise SettingError(f"{path}: there is no such file (expected path/to/model.py:MyModel)")
+    found = getattr(_imported(file), name, None)
+    if not isinstance(found, type) or not issubclass(found, LabelStudioMLBase):
+        raise SettingError(f"{path} has no class {name} that is a LabelStudioMLBase")
+    if issubclass(found, Backend):
+        return Service([found], named=[found.name])
+    return ForeignService(found)
+
+
+class ForeignService:
+    """Serves somebody else's model: one object a project and label config, one call at a time.
+
+    What it answers is brought into the shape that Label Studio stores: as many answers as tasks,
+    and no region that would not be shown.
+    """
+
+    def __init__(self, model_class: type[Any]) -> None:
+        self._class = model_class
+        self._models: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._lock = threading.RLock()
+        self._training = ThreadPoolExecutor(1, thread_name_prefix="fit")
+
+    @property
+    def names(self) -> list[str]:
+        """The class's own name."""
+        return [self._class.__name__]
+
+    def predict(self, request: PredictRequest, only: str | None) -> list[Answer]:
+        """One answer a task; if the model fails or miscounts, it is asked task by task."""
+        xml = LabelConfig.parse(request.label_config).xml
+        project = str(request.project or "").split(".", 1)[0]
+        with self._lock:
+            model = self._model(xml, project)
+            try:
+                answers = self._ask(model, request.tasks, request.context)
+            except Exception as error:  # a foreign model may raise anything
+                logger.warning("%s failed on %d tasks: %s", self.names[0], len(request.tasks), error)
+                answers = [self._ask_one(model, task, request.context) for task in request.tasks]
+        config = LabelConfig.parse(xml)
+        interactive = request.context is not None
+        return [
+            self._checked(answer, task, config, interactive)
+            for answer, task in zip(answers, request.tasks, strict=True)
+        ]
+
+    def version(self, xml: str, project: str, only: str | None) -> str:
+        """What the model says of itself."""
+        with self._lock:
+            model = self._model(LabelConfig.parse(xml).xml, project)
+            return str(getattr(model, "model_version", None) or "INITIAL")
+
+    def event(self, request: WebhookRequest) -> str:
+        """Training, if the model has any, in a thread of its own: Label Studio does not wait."""
+        own_fit = self._class.fit is not LabelStudioMLBase.fit
+        project = request.project or {}
+        if not own_fit or request.action not in self._class.TRAIN_EVENTS or not project:
+            return "ignored"
+        self._training.submit(self._fit, request)
+        return "accepted"
+
+    def versions(self) -> list[str]:
+        """Of the models in use."""
+        with self._lock:
+            found = [getattr(model, "model_version", None) for model in self._models.values()]
+        return list(dict.fromkeys(str(version or "INITIAL") for version in found))
+
+    def warm_up(self) -> None:
+        """A foreign model loads when its first label config comes."""
+
+    def readiness(self) -> dict[str, str]:
+        """Nothing is loaded beforehand."""
+        return {}
+
+    def status(self) -> dict[str, Any]:
+        """The class, and what failed."""
+        failures = runtime().failures
+        counts = {f"{name}:{reason}": n for (name, reason), n in failures.counts().items()}
+        return {
+            "version": __version__,
+            "backends": self.names,
+            "model_versions": self.versions(),
+            "failures": {"counts": counts, "recent": failures.recent()},
+        }
+
+    def _model(self, xml: str, project: str) -> Any:
+        """The object for a project and label config, made by either generation's signature."""
+        key = project, xml
+        if key not in self._models:
+            if "project_id" in inspect.signature(self._class.__init__).parameters:
+                self._models[key] = self._class(project_id=project, label_config=xml)
+            else:
+                self._models[key] = self._class(label_config=xml, train_output={})
+            while len(self._models) > INSTANCES:
+                self._models.popitem(last=False)
+        self._models.move_to_end(key)
+        return self._models[key]
+
+    def _ask(self, model: Any, tasks: Sequence[Any], context: Any) -> list[Any]:
+        answered = model.predict(list(tasks), context=context)
+        if hasattr(answered, "model_dump"):
+            answered = answered.model_dump()
+        if isinstance(answered, dict):
+            answered = answered.get("predictions", answered)
+        if not isinstance(answered, list) or len(answered) != len(tasks):
+            count = len(answered) if isinstance(answered, list) else type(answered).__name__
+            raise InferenceError(f"{self.names[0]} gave {count} answers for {len(tasks)} tasks")
+        return answered
+
+    def _ask_one(self, model: Any, task: Any, context: Any) -> Any:
+        try:
+            return self._ask(model, [task], context)[0]
+        except Exception as error:  # a foreign model may raise anything
+            logger.exception("%s failed on one task", self.names[0])
+            reason = InferenceError(f"{type(error).__name__} in its predict")
+            runtime().failures.add(self.names[0], _id(task), reason)
+            return []
+
+    def _checked(self, answer: Any, task: Any, config: LabelConfig, interactive: bool) -> Answer:
+        many = answer if isinstance(answer, list) else [answer]
+        kept = [found for one in many if (found := self._kept(one, task, config)) is not None]
+        if interactive:
+            return kept[0] if kept else {"result": []}
+        return kept if isinstance(answer, list) else kept[0] if kept else []
+
+    def _kept(self, prediction: Any, task: Any, config: LabelConfig) -> dict[str, Any] | None:
+        """The prediction without what would make Label Studio refuse the batch, or show nothing."""
+        if hasattr(prediction, "model_dump"):
+            prediction = prediction.model_dump()
+        if not isinstance(prediction, dict) or not isinstance(prediction.get("result"), list):
+            return None
+        results = prediction["result"]
+        wrong = {
+            finding.index: finding
+            for finding in check_results(config, results)
+            if finding.severity == "error"
+        }
+        for finding in wrong.values():
+            runtime().failures.drop(self.names[0], _id(task), finding.rule, finding.message)
+        kept = {key: value for key, value in prediction.items() if value is not None}
+        if not isinstance(kept.get("score", 0.0), int | float):
+            del kept["score"]
+        if "model_version" in kept:
+            kept["model_version"] = str(kept["model_version"])
+        return kept | {"result": [r for index, r in enumerate(results) if index not in wrong]}
+
+    def _fit(self, request: WebhookRequest) -> None:
+        project = request.project or {}
+        xml, number = str(project.get("label_config") or ""), str(project.get("id") or "")
+        try:
+            with self._lock:
+                model = self._model(xml, number)
+            data = request.model_dump()
+            model.process_event(request.action, data, f"{number}-{request.action}", {})
+            logger.info("%s: training for project %s is done", self.names[0], number)
+        except Exception:  # a foreign model may raise anything
+            logger.exception("%s: training for project %s failed", self.names[0], number)
+
+
+def _id(task: Any) -> Any:
+    return task.get("id") if isinstance(task, dict) else None
+
+
+def _imported(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
+    if spec is None or spec.loader is None:
+        raise SettingError(f"{file} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(file.resolve().parent))
+    sys.modules[file.stem] = module
+    spec.loader.exec_module(module)
+    return module

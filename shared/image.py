@@ -1,0 +1,84 @@
+"""Bytes to upright images."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageOps, UnidentifiedImageError
+
+from shared.errors import DecodeError
+from shared.results import ImageSize
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """An upright image: `pixels` of shape (height, width, 3), RGB, uint8."""
+
+    pixels: Pixels
+    digest: str = ""
+
+    @cached_property
+    def size(self) -> ImageSize:
+        """Its size in pixels."""
+        return ImageSize(self.pixels.shape[1], self.pixels.shape[0])
+
+
+def decode(data: bytes, max_megapixels: float) -> Image:
+    """Read an image of any common kind: turned upright by its EXIF orientation, as 8-bit RGB.
+
+    Transparency is laid on white, 16-bit gray is scaled; DecodeError if it cannot be read or
+    has more than `max_megapixels`.
+    """
+    try:
+        with Pillow.open(io.BytesIO(data)) as file:
+            megapixels = file.width * file.height / 1e6
+            if megapixels > max_megapixels:
+                raise DecodeError(
+                    f"The image has {megapixels:.0f} megapixels ({file.width} × {file.height});"
+                    f" MAX_MEGAPIXELS allows {max_megapixels:g}"
+                )
+            upright = ImageOps.exif_transpose(file)
+            pixels = np.asarray(_rgb(upright))
+    except DecodeError:
+        raise
+    except UnidentifiedImageError:
+        raise DecodeError(f"The file is no image that can be read ({_start(data)})") from None
+    except (OSError, ValueError, SyntaxError, EOFError, Pillow.DecompressionBombError) as error:
+        raise DecodeError(f"The image is damaged: {error}") from None
+    return Image(pixels, hashlib.blake2b(data, digest_size=16).hexdigest())
+
+
+def _rgb(image: Pillow.Image) -> Pillow.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        return _scaled(image)
+    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Pillow.new("RGBA", rgba.size, "white")
+        return Pillow.alpha_composite(white, rgba).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _scaled(image: Pillow.Image) -> Pillow.Image:
+    """16-bit and float gray to 8 bits: full range for 16-bit files, else the image's own."""
+    values = np.asarray(image, dtype=np.float32)
+    low, high = float(values.min()), float(values.max())
+    if image.mode.startswith("I") and low >= 0 and 255 < high <= 65535:
+        low, high = 0.0, 65535.0
+    elif 0 <= low and high <= 255:
+        low, high = 0.0, 255.0
+    gray = np.clip((values - low) * (255.0 / max(high - low, 1e-9)), 0, 255).astype(np.uint8)
+    return Pillow.fromarray(gray).convert("RGB")
+
+
+def _start(data: bytes) -> str:
+    if not data:
+        return "it is empty"
+    if data.lstrip()[:1] in {b"<", b"{"}:
+        return "it looks like a web page or JSON, perhaps a log-in page: check the token"
+    return f"{len(data)} bytes"

@@ -1,0 +1,186 @@
+"""The typed view of a project's label config: control tags, object tags, labels."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml.ElementTree import fromstring
+from defusedxml.common import DefusedXmlException
+
+from shared.errors import ConfigError
+
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+
+MAX_CHARACTERS = 2_000_000
+"""A label config longer than this is refused; the largest real ones hold some thousand labels."""
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectTag:
+    """What is annotated: `<Image name="image" value="$photo"/>`.
+
+    `key` is the key of the task's data (`photo`), `None` when the tag's value is no variable.
+    """
+
+    tag: str
+    name: str
+    key: str | None
+    attrs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the value is a list of media (`valueList`)."""
+        return "valueList" in self.attrs
+
+
+@dataclass(frozen=True, eq=False)
+class Control:
+    """What annotates: `<RectangleLabels name="label" toName="image">`.
+
+    `labels` maps each label as it stands in a result (its alias, or else its value) to the
+    attributes of its tag. A control that is `dynamic` takes its labels from the task.
+    """
+
+    tag: str
+    name: str
+    to_name: str
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    attrs: Mapping[str, str] = field(default_factory=dict)
+    dynamic: bool = False
+
+    @property
+    def type(self) -> str:
+        """The `type` of its results: `rectanglelabels`."""
+        return self.tag.lower()
+
+    @property
+    def per_region(self) -> bool:
+        """Whether it describes single regions rather than the whole task."""
+        return self.flag("perRegion")
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """The attribute as a truth value."""
+        text = self.attrs.get(key)
+        return default if text is None else text.strip().lower() in {"true", "1", "yes"}
+
+    def number(self, key: str, default: float, low: float, high: float) -> float:
+        """The attribute as a number between `low` and `high`; ConfigError if it is none."""
+        text = self.attrs.get(key)
+        if text is None or not text.strip():
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ConfigError(
+                f'{self.tag} "{self.name}": {key}="{text}" should be a number'
+                f" from {low:g} to {high:g}"
+            )
+        return value
+
+    def __str__(self) -> str:
+        return f'{self.tag} "{self.name}"'
+
+
+@dataclass(frozen=True, eq=False)
+class LabelConfig:
+    """All control tags and object tags of one label config, in the order of the XML."""
+
+    controls: tuple[Control, ...]
+    objects: Mapping[str, ObjectTag]
+    xml: str = ""
+
+    @classmethod
+    def parse(cls, xml: str) -> "LabelConfig":
+        """Read the XML; ConfigError if it cannot be. Equal texts give the same object."""
+        if not isinstance(xml, str) or not xml.strip():
+            raise ConfigError("The label config is empty; expected XML such as <View>…</View>")
+        if len(xml) > MAX_CHARACTERS:
+            raise ConfigError(
+                f"The label config has {len(xml)} characters; {MAX_CHARACTERS} are allowed"
+            )
+        return _parse(_DECLARATION.sub("", xml).strip())
+
+    @classmethod
+    def from_parsed(cls, parsed: Mapping[str, Any], xml: str) -> "LabelConfig":
+        """The view of label-studio-ml's `parsed_label_config`.
+
+        `parsed` says which controls and labels there are; the XML adds what that leaves out:
+        the control tags' own attributes and the object tags'.
+        """
+        whole = cls.parse(xml)
+        kept = tuple(control for control in whole.controls if control.name in parsed)
+        return whole if len(kept) == len(whole.controls) else cls(kept, whole.objects, xml)
+
+    def control(self, name: str) -> Control | None:
+        """The control tag of that name."""
+        return next((control for control in self.controls if control.name == name), None)
+
+    def object_of(self, control: Control) -> ObjectTag | None:
+        """The object tag that a control tag annotates."""
+        return self.objects.get(control.to_name)
+
+    def pairs(self) -> Iterable[tuple[Control, ObjectTag]]:
+        """Each control tag with its object tag; controls that name none are left out."""
+        for control in self.controls:
+            target = self.object_of(control)
+            if target is not None:
+                yield control, target
+
+    def describe(self) -> str:
+        """Its control tags in a few words, for messages."""
+        if not self.controls:
+            return "no control tags"
+        seen = (
+            f"{control} on {target.tag if target else control.to_name}"
+            for control in self.controls
+            for target in [self.object_of(control)]
+        )
+        return ", ".join(seen)
+
+
+@lru_cache(maxsize=256)
+def _parse(xml: str) -> LabelConfig:
+    try:
+        root = fromstring(xml, forbid_dtd=True)
+    except ParseError as error:
+        raise ConfigError(f"The label config is not well-formed XML: {error}") from None
+    except DefusedXmlException:
+        raise ConfigError("The label config has a DTD or entities; neither is allowed") from None
+    except (ValueError, LookupError) as error:
+        raise ConfigError(f"The label config cannot be read: {error}") from None
+    objects = {tag.name: tag for tag in _objects(root)}
+    return LabelConfig(tuple(_controls(root, objects)), objects, xml)
+
+
+def _objects(root: Element) -> Iterable[ObjectTag]:
+    for element in root.iter():
+        attrs = dict(element.attrib)
+        variable = attrs.get("value") or attrs.get("valueList")
+        if "name" in attrs and variable and "toName" not in attrs:
+            key = variable[1:] if variable.startswith("$") else None
+            yield ObjectTag(element.tag, attrs["name"], key, attrs)
+
+
+def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Control]:
+    for element in root.iter():
+        attrs = dict(element.attrib)
+        if not attrs.get("name") or not attrs.get("toName") or element.tag == "Filter":
+            continue
+        names = [name.strip() for name in attrs["toName"].split(",")]
+        to_name = next((name for name in names if name in objects), names[0])
+        dynamic = attrs.get("value", "").startswith("$") or "apiUrl" in attrs
+        labels = dict(_labels(element))
+        yield Control(element.tag, attrs["name"], to_name, labels, attrs, dynamic)
+
+
+def _labels(control: Element) -> Iterable[tuple[str, dict[str, str]]]:
+    for element in control.iter():
+        if element.tag in {"Label", "Choice"}:
+            value = element.attrib.get("alias") or element.attrib.get("value")
+            if value:
+                yield value, dict(element.attrib)

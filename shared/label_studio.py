@@ -1,0 +1,73 @@
+"""Label Studio's own address: its files, and the token that opens them."""
+
+import base64
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from shared.errors import FetchError
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from label_studio_sdk import LabelStudio
+
+logger = logging.getLogger(__name__)
+
+CLOUD_SCHEMES = ("s3", "gs", "azure-blob", "azure", "dbfs")
+"""Addresses that only Label Studio, which holds the storage's keys, can resolve."""
+
+
+class LabelStudioHost:
+    """Says at which address Label Studio serves a task's value, and with which headers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.url = settings.label_studio_url
+        self._key = settings.label_studio_api_key
+        self._client: LabelStudio | None = None
+        self._lock = threading.Lock()
+
+    def resolve(self, value: str, task_id: Any) -> str:
+        """The http address of an upload (`/data/…`) or a cloud storage URI (`s3://…`)."""
+        if self.url is None:
+            raise FetchError(
+                f'"{_short(value)}" is a file of Label Studio: set LABEL_STUDIO_URL to its address'
+                " as this server reaches it, and LABEL_STUDIO_API_KEY to a personal access token"
+            )
+        if urlsplit(value).scheme in CLOUD_SCHEMES:
+            if task_id is None:
+                raise FetchError(f'"{_short(value)}" can be fetched for a task with an id only')
+            encoded = base64.urlsafe_b64encode(value.encode()).decode()
+            return f"{self.url}/tasks/{task_id}/presign/?fileuri={encoded}"
+        return f"{self.url}/{value.lstrip('/')}"
+
+    def owns(self, url: str) -> bool:
+        """Whether an address is Label Studio's, so that its token may be sent there."""
+        if self.url is None:
+            return False
+        ours, theirs = urlsplit(self.url), urlsplit(url)
+        return (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
+
+    def headers(self) -> dict[str, str]:
+        """The token as Label Studio wants it; a personal access token is renewed when due."""
+        if self._key is None or self.url is None:
+            return {}
+        with self._lock:
+            if self._client is None:
+                from label_studio_sdk import LabelStudio
+
+                self._client = LabelStudio(
+                    base_url=self.url, api_key=self._key.get_secret_value(), timeout=20.0
+                )
+            try:
+                sent = self._client._client_wrapper.get_headers()
+            except Exception as error:  # the SDK raises many kinds
+                raise FetchError(
+                    "Label Studio at LABEL_STUDIO_URL did not accept LABEL_STUDIO_API_KEY"
+                    f" ({type(error).__name__}): make a personal access token in its account settings"
+                ) from None
+        return {"Authorization": sent["Authorization"]}
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= 80 else value[:77] + "…"

@@ -1,0 +1,164 @@
+"""The way of a task: read, infer, regions, prediction. A failure costs one task."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from shared.batching import ModelQueue
+from shared.errors import DeadlineError, InferenceError, ModelError, PrelabelError
+from shared.failures import FailureLog
+from shared.models import ModelStore
+from shared.prediction import Prediction
+from shared.results import Region
+from shared.task import Task
+
+if TYPE_CHECKING:
+    from shared.backend import Context
+    from shared.route import Route, Step
+
+logger = logging.getLogger(__name__)
+
+READERS = 8
+"""Threads that fetch and decode."""
+AHEAD = 64
+"""Tasks of one request that may be read before their turn, so that memory stays bounded."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one task: a prediction or an error."""
+
+    prediction: Prediction | None = None
+    error: PrelabelError | None = None
+
+    def answer(self, interactive: bool = False) -> dict[str, Any] | list[Any]:
+        """As `/predict` answers: `[]` asks Label Studio to try again later.
+
+        In interactive mode the editor needs an object, whatever came of it.
+        """
+        if self.prediction is not None:
+            return self.prediction.json()
+        return {"result": []} if interactive else []
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the tasks of one request have in common."""
+
+    route: "Route"
+    queues: Sequence[tuple["Step", ModelQueue]]
+    version: str
+    context: "Context | None"
+    until: float
+
+    def left(self) -> float:
+        return max(0.0, self.until - time.monotonic())
+
+
+class Pipeline:
+    """Takes tasks through backends. One for the whole process."""
+
+    def __init__(self, models: ModelStore, failures: FailureLog) -> None:
+        self._models = models
+        self._failures = failures
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+
+    def run(
+        self,
+        route: "Route",
+        tasks: Iterable[Any],
+        context: "Context | None" = None,
+        seconds: float = float("inf"),
+    ) -> Iterator[Outcome]:
+        """One outcome a task, in order, while later tasks are read and inferred already.
+
+        After `seconds` the tasks that are not done end in a DeadlineError.
+        """
+        until = time.monotonic() + seconds
+        queues, missing = self._queues(route, interactive=context is not None)
+        run = _Run(route, queues, route.version(), context, until)
+        source = iter(tasks)
+        started = deque(self._start(run, raw, missing) for raw in islice(source, AHEAD))
+        while started:
+            yield self._finish(run, *started.popleft())
+            started.extend(self._start(run, raw, missing) for raw in islice(source, 1))
+
+    def close(self) -> None:
+        """Stop the reading threads."""
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+    def _queues(
+        self, route: "Route", interactive: bool
+    ) -> tuple[list[tuple["Step", ModelQueue]], PrelabelError | None]:
+        """The models' queues, loaded; and an error if none of them could be."""
+        queues, error = [], None
+        for step in route.steps:
+            if interactive and not step.backend.interactive:
+                continue
+            try:
+                queues.append((step, self._models.queue(step.backend, step.claims[0].spec)))
+            except ModelError as problem:
+                error = problem
+        return queues, error if not queues else None
+
+    def _start(
+        self, run: _Run, raw: Any, missing: PrelabelError | None
+    ) -> tuple[Any, "Future[list[Future[Any]]]"]:
+        if missing is not None or not run.left():
+            failed: Future[list[Future[Any]]] = Future()
+            failed.set_exception(missing or DeadlineError("There was no time left for this task"))
+            return raw, failed
+        return raw, self._readers.submit(self._read, run, raw)
+
+    def _read(self, run: _Run, raw: Any) -> "list[Future[Any]]":
+        """In a reading thread: the task's inputs, each handed to its model's queue."""
+        if not run.left():
+            raise DeadlineError("There was no time left to read this task")
+        task = Task.parse(raw)
+        urgent = run.context is not None
+        items = [step.backend.read(task, step.claims[0], run.context) for step, _ in run.queues]
+        return [
+            queue.submit(item, urgent) for (_, queue), item in zip(run.queues, items, strict=True)
+        ]
+
+    def _finish(self, run: _Run, raw: Any, reading: "Future[list[Future[Any]]]") -> Outcome:
+        """The one place where a task's failure is caught."""
+        task_id = raw.get("id") if isinstance(raw, dict) else None
+        names = "+".join(step.backend.name for step in run.route.steps) or "none"
+        try:
+            prediction = self._prediction(run, reading)
+        except PrelabelError as error:
+            self._failures.add(names, task_id, error)
+            return Outcome(error=error)
+        except FutureTimeout:
+            reading.cancel()
+            late = DeadlineError("The deadline came before this task was done; ask again to go on")
+            self._failures.add(names, task_id, late)
+            return Outcome(error=late)
+        except Exception as error:  # a backend may raise anything; the other tasks go on
+            logger.exception("Task %s failed in %s", task_id, names)
+            failure = InferenceError(f"{names} failed on this task: {type(error).__name__}")
+            self._failures.add(names, task_id, failure)
+            return Outcome(error=failure)
+        for finding in prediction.dropped:
+            self._failures.drop(names, task_id, finding.rule, finding.message)
+        return Outcome(prediction=prediction)
+
+    def _prediction(self, run: _Run, reading: "Future[list[Future[Any]]]") -> Prediction:
+        regions: list[Region] = []
+        outputs = [future.result(_seconds(run)) for future in reading.result(_seconds(run))]
+        for (step, _), output in zip(run.queues, outputs, strict=True):
+            for claim in step.claims:
+                regions.extend(step.backend.regions(output, claim))
+        return Prediction.build(regions, run.route.config, run.version)
+
+
+def _seconds(run: _Run) -> float | None:
+    left = run.left()
+    return None if left == float("inf") else left

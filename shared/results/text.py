@@ -1,0 +1,28 @@
+"""Regions on texts: spans of characters."""
+
+from dataclasses import dataclass
+from typing import Any
+
+Value = tuple[dict[str, Any], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class TextSpan:
+    """Characters `start` to `end` (exclusive), counted in code points as Python counts them."""
+
+    start: int
+    end: int
+
+    def value(self, on: str) -> Value:
+        """As `start`, `end` in the editor's units and the `text` between them."""
+        value = {
+            "start": editor_offset(on, self.start),
+            "end": editor_offset(on, self.end),
+            "text": on[self.start : self.end],
+        }
+        return value, {}
+
+
+def editor_offset(text: str, code_points: int) -> int:
+    """The editor's count of the characters before an offset in code points."""
+    return code_points

@@ -1,0 +1,141 @@
+"""How one label config is filled: which backend fills which control tags, and as what version."""
+
+import hashlib
+import logging
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+
+from shared.claim import Claim
+from shared.errors import ConfigError, ModelError
+from shared.label_config import Control, LabelConfig
+from shared.runtime import runtime
+
+if TYPE_CHECKING:
+    from shared.backend import Backend
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Claims that share what is read and inferred: same backend, model and object tag."""
+
+    backend: "Backend"
+    claims: tuple[Claim, ...]
+
+    @property
+    def version(self) -> str | None:
+        """Name and hash of weights and settings; None while the weights are not known."""
+        digest = runtime().models.weights_digest(self.backend, self.claims[0].spec)
+        if digest is None:
+            return None
+        spec = self.claims[0].spec
+        options = sorted(
+            (claim.control.name, sorted((key, str(value)) for key, value in claim.options.items()))
+            for claim in self.claims
+        )
+        packed = orjson.dumps([digest, [list(pair) for pair in spec.options], options], default=str)
+        return f"{spec.label}-{hashlib.sha256(packed).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Route:
+    """The steps that fill a label config, and why some of it is not filled."""
+
+    config: LabelConfig
+    steps: tuple[Step, ...]
+    problems: tuple[str, ...] = ()
+
+    @classmethod
+    def build(
+        cls, config: LabelConfig, backends: Sequence["Backend"], named: Collection[str] = ()
+    ) -> "Route":
+        """Let the backends claim what they fill.
+
+        A control tag is filled once: by the backend that its `model_backend` names, else by
+        the claim over the most control tags (OCR's box, label and text before a plain box),
+        else by the first backend. `model_skip="true"` leaves it to nobody. Backends that work
+        only on request must be `named`, or be a control's `model_backend`.
+        """
+        claims: list[tuple[Backend, Claim]] = []
+        problems: list[str] = []
+        for backend in backends:
+            offered = LabelConfig(
+                tuple(c for c in config.controls if _offered(c, backend, named)),
+                config.objects,
+            )
+            try:
+                claims += [(backend, claim) for claim in backend.claim(offered)]
+            except ConfigError as error:
+                problems.append(f"{backend.name}: {error}")
+        claims.sort(key=lambda pair: -len(pair[1].controls))
+        steps = tuple(_steps(_without_overlap(claims)))
+        if not steps:
+            names = ", ".join(_fillable(backends)) or "no backend is running"
+            problems.append(
+                f"Nothing in this label config can be filled: it has {config.describe()};"
+                f" what could be filled: {names}"
+            )
+        for problem in problems:
+            logger.warning("%s", problem)
+        return cls(config, steps, tuple(problems))
+
+    def version(self, wait: bool = False) -> str:
+        """The model version of its predictions.
+
+        `wait` fetches weights that are not there yet; without it their part is "loading".
+        A model that cannot be loaded takes no part.
+        """
+        models = runtime().models
+        parts = []
+        for step in self.steps:
+            spec = step.claims[0].spec
+            if wait:
+                try:
+                    models.find_weights(step.backend, spec)
+                except ModelError:
+                    continue
+            if models.failed(spec) is None:
+                parts.append(step.version or f"{spec.label}-loading")
+        return "+".join(dict.fromkeys(parts)) or "none"
+
+    def claims(self) -> Iterable[Claim]:
+        """All claims."""
+        for step in self.steps:
+            yield from step.claims
+
+
+def _offered(control: Control, backend: "Backend", named: Collection[str]) -> bool:
+    chosen = control.attrs.get("model_backend")
+    if control.flag("model_skip"):
+        return False
+    if chosen is not None:
+        return chosen.strip() == backend.name
+    return not backend.on_request or backend.name in named
+
+
+def _without_overlap(claims: Iterable[tuple["Backend", Claim]]) -> Iterable[tuple["Backend", Claim]]:
+    taken: set[str] = set()
+    for backend, claim in claims:
+        names = {control.name for control in claim.controls}
+        if not names & taken:
+            taken |= names
+            yield backend, claim
+
+
+def _steps(claims: Iterable[tuple["Backend", Claim]]) -> Iterable[Step]:
+    groups: dict[tuple[object, ...], tuple[Backend, list[Claim]]] = {}
+    for backend, claim in claims:
+        key = (backend.name, claim.spec, claim.object.name)
+        groups.setdefault(key, (backend, []))[1].append(claim)
+    for backend, group in groups.values():
+        yield Step(backend, tuple(group))
+
+
+def _fillable(backends: Iterable["Backend"]) -> Iterable[str]:
+    for backend in backends:
+        for control, target in sorted(backend.fills):
+            yield f"{control} on {target} ({backend.name})"

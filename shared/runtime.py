@@ -1,0 +1,52 @@
+"""What one process has once: its models, its media cache, its pipeline."""
+
+import os
+import threading
+
+from shared.failures import FailureLog
+from shared.media import Media
+from shared.models import ModelStore
+from shared.pipeline import Pipeline
+from shared.settings import Settings, read_settings
+
+
+class Runtime:
+    """Made on first use, in the process that uses it: nothing here survives a fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.failures = FailureLog()
+        self.media = Media(settings)
+        self.models = ModelStore()
+        self.pipeline = Pipeline(self.models, self.failures)
+
+    def close(self) -> None:
+        """Stop its threads."""
+        self.pipeline.close()
+        self.models.close()
+        self.media.close()
+
+
+_lock = threading.Lock()
+_current: dict[int, Runtime] = {}
+
+
+def runtime() -> Runtime:
+    """The runtime of this process."""
+    found = _current.get(os.getpid())
+    if found is None:
+        with _lock:
+            found = _current.get(os.getpid())
+            if found is None:
+                _current.clear()
+                found = _current[os.getpid()] = Runtime(read_settings(Settings))
+    return found
+
+
+def reset() -> None:
+    """Close this process's runtime and forget all settings, so that they are read anew."""
+    with _lock:
+        found = _current.pop(os.getpid(), None)
+        read_settings.cache_clear()
+    if found is not None:
+        found.close()

@@ -1,0 +1,1 @@
+"""The server: the protocol of Label Studio, and nothing about models."""

@@ -1,0 +1,193 @@
+"""The ASGI application: every route of the contract."""
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio.to_thread
+import orjson
+from anyio import CapacityLimiter
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from shared import __version__
+from shared.errors import PrelabelError
+from shared.runtime import runtime
+from shared.server.auth import BasicAuth
+from shared.server.body import described, read_body
+from shared.server.metrics import Measured, Metrics
+from shared.server.protocol import (
+    PredictRequest,
+    PredictResponse,
+    SetupRequest,
+    SetupResponse,
+    WebhookRequest,
+    parse,
+)
+from shared.server.service import Answers
+from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PREDICTING = 64
+"""Requests for predictions under way at once; more wait their turn."""
+
+
+def create_app(answers: Answers, settings: Settings) -> FastAPI:
+    """The application that serves these answers."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        threading.Thread(target=answers.warm_up, name="warm up", daemon=True).start()
+        yield
+        runtime().close()
+
+    app = FastAPI(title="prelabel", version=__version__, lifespan=lifespan)
+    app.state.answers, app.state.settings, app.state.metrics = answers, settings, Metrics()
+    app.state.predicting, app.state.asking = CapacityLimiter(PREDICTING), CapacityLimiter(4)
+    app.include_router(router)
+    app.include_router(about)
+    app.include_router(router, prefix="/{backend}")
+    app.add_exception_handler(PrelabelError, _refused)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _broken)
+    app.add_middleware(BasicAuth, settings=settings)
+    app.add_middleware(Measured, metrics=app.state.metrics)
+    return app
+
+
+router = APIRouter()
+"""What Label Studio calls: on the root, and below the name of each backend."""
+about = APIRouter()
+"""What an operator calls."""
+
+
+@router.get("/health")
+async def health(request: Request, backend: str | None = None) -> dict[str, Any]:
+    """Label Studio's health check: answered from memory, whatever else goes on."""
+    _known(request, backend)
+    return {"status": "UP", "model_class": backend or "prelabel"}
+
+
+@router.post("/setup", response_model=SetupResponse, openapi_extra=described(SetupRequest))
+async def setup(request: Request, backend: str | None = None) -> Response:
+    """The model version for a label config."""
+    answers: Answers = _known(request, backend)
+    message = parse(await _body(request), SetupRequest)
+
+    def version() -> str:
+        return answers.version(message.label_config, _project(message.project), backend)
+
+    found = await anyio.to_thread.run_sync(version, limiter=request.app.state.asking)
+    return JSONResponse({"model_version": found})
+
+
+@router.post("/predict", response_model=PredictResponse, openapi_extra=described(PredictRequest))
+async def predict(request: Request, backend: str | None = None) -> Response:
+    """Predictions for tasks: as many as tasks, in their order."""
+    answers: Answers = _known(request, backend)
+    body = await _body(request)
+
+    def work() -> tuple[bytes, int, int]:
+        message = parse(body, PredictRequest)
+        results = answers.predict(message, backend)
+        failed = sum(1 for result in results if result == [])
+        packed = orjson.dumps({"results": results}, option=orjson.OPT_SERIALIZE_NUMPY)
+        return packed, len(results), failed
+
+    packed, count, failed = await anyio.to_thread.run_sync(
+        work, limiter=request.app.state.predicting
+    )
+    tasks = request.app.state.metrics.tasks
+    tasks.labels("predicted").inc(count - failed)
+    tasks.labels("failed").inc(failed)
+    return Response(packed, media_type="application/json")
+
+
+@router.post("/webhook", status_code=201, openapi_extra=described(WebhookRequest))
+async def webhook(request: Request, backend: str | None = None) -> dict[str, str]:
+    """Events of the project: answered at once, since Label Studio waits one second."""
+    answers: Answers = _known(request, backend)
+    message = parse(await _body(request), WebhookRequest)
+    return {"status": answers.event(message)}
+
+
+@router.get("/versions")
+async def versions(request: Request, backend: str | None = None) -> dict[str, list[str]]:
+    """The model versions in use, for Label Studio's choice of versions."""
+    answers: Answers = _known(request, backend)
+    found = await anyio.to_thread.run_sync(answers.versions, limiter=request.app.state.asking)
+    return {"versions": found}
+
+
+@about.get("/")
+async def index(request: Request) -> dict[str, Any]:
+    """What serves here."""
+    return {
+        "status": "UP",
+        "server": f"prelabel {__version__}",
+        "backends": request.app.state.answers.names,
+        "more": ["/status", "/ready", "/metrics", "/docs"],
+    }
+
+
+@about.get("/ready")
+async def ready(request: Request) -> Response:
+    """200 when all models are loaded; else 503 and which are not, and why."""
+    answers: Answers = request.app.state.answers
+    waiting = answers.readiness()
+    return JSONResponse(
+        {"ready": not waiting, "waiting": waiting}, status_code=503 if waiting else 200
+    )
+
+
+@about.get("/status")
+async def status(request: Request) -> Response:
+    """Backends, models, label configs with their mappings, and the last failures."""
+    answers: Answers = request.app.state.answers
+    found = await anyio.to_thread.run_sync(answers.status, limiter=request.app.state.asking)
+    return Response(orjson.dumps(found, default=str), media_type="application/json")
+
+
+@about.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Figures in Prometheus format."""
+    text = request.app.state.metrics.text()
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _known(request: Request, backend: str | None) -> Answers:
+    answers: Answers = request.app.state.answers
+    if backend is not None and backend not in answers.names:
+        names = ", ".join(f"/{name}" for name in answers.names)
+        raise HTTPException(404, f"There is no backend /{backend}; there are: {names}")
+    return answers
+
+
+async def _body(request: Request) -> bytes:
+    return await read_body(request, request.app.state.settings.max_body_mb)
+
+
+def _project(project: str | int | None) -> str:
+    return str(project or "").split(".", 1)[0]
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PrelabelError)
+    logger.warning("%s refused: %s", request.url.path, error)
+    return JSONResponse({"detail": str(error)}, status_code=error.status)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"detail": error.detail}, status_code=error.status_code)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """The last net: the log gets the traceback (from the server), the client one sentence."""
+    return JSONResponse(
+        {"detail": f"Internal error ({type(error).__name__}); the log has the details"}, 500
+    )

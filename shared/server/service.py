@@ -1,0 +1,192 @@
+"""What the server does with a request, free of HTTP: routes by label config, status, warm-up."""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from shared import __version__
+from shared.backend import Backend
+from shared.errors import ModelError
+from shared.label_config import LabelConfig
+from shared.route import Route
+from shared.routing import runnable
+from shared.runtime import runtime
+from shared.server.protocol import PredictRequest, WebhookRequest
+
+logger = logging.getLogger(__name__)
+
+ROUTES = 256
+"""Label configs remembered."""
+PATIENCE = 0.25
+"""Seconds that /setup waits for the hash of weights; Label Studio's health check allows 1."""
+
+
+Answer = dict[str, Any] | list[Any]
+"""What `/predict` says of one task."""
+
+
+class Answers(Protocol):
+    """What stands behind the routes: our backends, or somebody else's model."""
+
+    @property
+    def names(self) -> list[str]:
+        """The backends that serve, each also under a path of its name."""
+
+    def predict(self, request: PredictRequest, only: str | None) -> list[Answer]:
+        """One answer a task, in order."""
+
+    def version(self, xml: str, project: str, only: str | None) -> str:
+        """The model version for a label config, within half a second."""
+
+    def event(self, request: WebhookRequest) -> str:
+        """Take notice of an event; what is done about it, in a word."""
+
+    def versions(self) -> list[str]:
+        """The model versions in use."""
+
+    def warm_up(self) -> None:
+        """Load what can be loaded; called once, in a thread of its own."""
+
+    def readiness(self) -> dict[str, str]:
+        """What is not ready, and why."""
+
+    def status(self) -> dict[str, Any]:
+        """Everything an operator may want to know."""
+
+
+class Service:
+    """The chosen backends, and the route of each label config seen."""
+
+    def __init__(self, classes: Sequence[type[Backend]], named: Sequence[str] = ()) -> None:
+        self._classes, self.problems = runnable(classes)
+        self._named = tuple(named)
+        self._routes: OrderedDict[tuple[str, str | None], Route] = OrderedDict()
+        self._lock = threading.Lock()
+        for problem in self.problems.values():
+            logger.warning("%s", problem)
+
+    @property
+    def names(self) -> list[str]:
+        """The backends that serve."""
+        return [cls.name for cls in self._classes]
+
+    def route(self, xml: str, only: str | None = None) -> Route:
+        """How a label config is filled, by all backends or one; ConfigError if it cannot be read."""
+        key = xml, only
+        with self._lock:
+            if key in self._routes:
+                self._routes.move_to_end(key)
+                return self._routes[key]
+        config = LabelConfig.parse(xml)
+        backends = [
+            cls(label_config=config.xml, served=True)
+            for cls in self._classes
+            if only is None or cls.name == only
+        ]
+        route = Route.build(config, backends, named=[only] if only else self._named)
+        with self._lock:
+            self._routes[key] = route
+            while len(self._routes) > ROUTES:
+                self._routes.popitem(last=False)
+        return route
+
+    def predict(self, request: PredictRequest, only: str | None) -> list[Answer]:
+        """One answer a task, in order; `[]` or, in interactive mode, an empty result if it failed."""
+        route, context = self.route(request.label_config, only), request.context
+        seconds = runtime().settings.predict_deadline
+        outcomes = runtime().pipeline.run(route, request.tasks, context, seconds)
+        return [outcome.answer(interactive=context is not None) for outcome in outcomes]
+
+    def version(self, xml: str, project: str = "", only: str | None = None) -> str:
+        """The model version for a label config; soon, even while weights are fetched."""
+        route = self.route(xml, only)
+        version = route.version()
+        if "-loading" in version:
+            finder = threading.Thread(target=route.version, args=(True,), daemon=True)
+            finder.start()
+            finder.join(PATIENCE)
+            version = route.version()
+        return version
+
+    def event(self, request: WebhookRequest) -> str:
+        """Our backends do not train."""
+        return "ignored"
+
+    def versions(self) -> list[str]:
+        """Of the label configs seen, the newest first."""
+        with self._lock:
+            routes = list(self._routes.values())
+        return list(dict.fromkeys(route.version() for route in reversed(routes)))
+
+    def warm_up(self) -> None:
+        """Load the models that need no label config to be known, one after the other."""
+        for cls in self._classes:
+            backend = cls(served=True)
+            if cls.on_request and cls.name not in self._named:
+                continue
+            for spec in backend.default_specs():
+                try:
+                    runtime().models.queue(backend, spec)
+                except ModelError:
+                    continue
+
+    def readiness(self) -> dict[str, str]:
+        """Why it is not ready, by model or backend; empty if it is."""
+        waiting = {
+            slot.spec.label: slot.error or slot.state
+            for slot in runtime().models.slots()
+            if slot.state != "loaded"
+        }
+        expected = {
+            spec.label
+            for cls in self._classes
+            if not cls.on_request or cls.name in self._named
+            for spec in cls(served=True).default_specs()
+        }
+        known = {slot.spec.label for slot in runtime().models.slots()}
+        waiting |= {label: "waiting" for label in expected - known}
+        return waiting | {n: p for n, p in self.problems.items() if n in self._named}
+
+    def status(self) -> dict[str, Any]:
+        """Everything an operator may want to know."""
+        models = [
+            {
+                "model": slot.spec.label,
+                "state": slot.state,
+                "seconds": round(slot.seconds, 2),
+                "error": slot.error,
+                "waiting": len(slot.queue) if slot.queue is not None else 0,
+            }
+            for slot in runtime().models.slots()
+        ]
+        with self._lock:
+            routes = list(self._routes.values())
+        failures = runtime().failures
+        return {
+            "version": __version__,
+            "backends": self.names,
+            "problems": self.problems,
+            "models": models,
+            "label_configs": [_route_status(route) for route in routes],
+            "failures": {
+                "counts": {f"{b}:{reason}": n for (b, reason), n in failures.counts().items()},
+                "recent": failures.recent(),
+            },
+        }
+
+
+def _route_status(route: Route) -> dict[str, Any]:
+    return {
+        "tags": route.config.describe(),
+        "model_version": route.version(),
+        "filled": {
+            control.name: step.backend.name
+            for step in route.steps
+            for claim in step.claims
+            for control in claim.controls
+        },
+        "labels": [report for claim in route.claims() for report in claim.reports()],
+        "problems": list(route.problems),
+    }

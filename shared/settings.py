@@ -1,0 +1,130 @@
+"""Every environment variable is read here, by the classes below or a backend's own class."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic.networks import IPvAnyNetwork
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.errors import SettingError
+
+Names = Annotated[tuple[str, ...], NoDecode]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What holds for the whole server. Each field is read from the variable of its name."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", populate_by_name=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all")
+    port: int = Field(9090, ge=0, le=65535, description="Port to listen on")
+    workers: int = Field(1, ge=1, le=64, description="Server processes; each loads its models")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR"
+    )
+    backends: Names = Field((), description="Backends to serve, by comma; empty: all installed")
+    basic_auth_user: str | None = Field(None, description="User name that Label Studio must send")
+    basic_auth_pass: SecretStr | None = Field(None, description="Password that it must send")
+    label_studio_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("LABEL_STUDIO_URL", "LABEL_STUDIO_HOST"),
+        description="Where uploaded files are fetched, e.g. http://localhost:8080",
+    )
+    label_studio_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("LABEL_STUDIO_API_KEY", "LABEL_STUDIO_ACCESS_TOKEN"),
+        description="A personal access token (or legacy token) of Label Studio",
+    )
+    local_files_root: Path | None = Field(
+        None, description="Folder in which /data/local-files/?d=… may be read; empty: none"
+    )
+    allowed_hosts: Names = Field(
+        (), description="Hosts that media may come from, by comma (*.example.org); empty: any"
+    )
+    allowed_networks: Networks = Field(
+        (), description="Private networks that media may come from, by comma, e.g. 10.0.0.0/8"
+    )
+    fetch_timeout: float = Field(20.0, gt=0, description="Seconds for one file to arrive")
+    max_media_mb: float = Field(200.0, gt=0, description="Size of one file, in MB")
+    max_megapixels: float = Field(100.0, gt=0, description="Size of one image, in megapixels")
+    max_body_mb: float = Field(100.0, gt=0, description="Size of one request, in MB")
+    predict_deadline: float = Field(
+        95.0, gt=0, description="Seconds after which a request answers what is done"
+    )
+    model_dir: Path = Field(Path("models"), description="Folder from which weights may be loaded")
+    cache_dir: Path = Field(
+        Path("~/.cache/prelabel"), description="Folder for downloaded and converted weights"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    engine: Literal["auto", "torch", "openvino", "onnx"] = Field(
+        "auto", description="auto: OpenVINO on a CPU, PyTorch on a GPU; or torch, openvino, onnx"
+    )
+
+    @field_validator("backends", "allowed_hosts", "allowed_networks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("label_studio_url")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("expected an address such as http://localhost:8080")
+        return value.rstrip("/")
+
+    @field_validator("cache_dir", "model_dir", "local_files_root")
+    @classmethod
+    def _home(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value is not None else None
+
+
+class BackendSettings(BaseSettings):
+    """A backend's own settings: subclass with `env_prefix="NAME_"` and one field a setting."""
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", protected_namespaces=()
+    )
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+@lru_cache(maxsize=None)
+def read_settings(settings_class: type[S]) -> S:
+    """The settings of that class, read once in a process; SettingError names what is wrong."""
+    try:
+        return settings_class()
+    except ValidationError as error:
+        prefix = str(settings_class.model_config.get("env_prefix") or "")
+        raise SettingError("; ".join(_sentence(line, prefix) for line in error.errors())) from None
+
+
+def variables(settings_class: type[BaseSettings]) -> list[tuple[str, str, str]]:
+    """Each variable's name, default and description, for the README and `prelabel serve`."""
+    prefix = str(settings_class.model_config.get("env_prefix") or "")
+    rows = []
+    for name, info in settings_class.model_fields.items():
+        default = "" if info.default in (None, ()) else str(info.default)
+        rows.append(((prefix + name).upper(), default, info.description or ""))
+    return rows
+
+
+def _sentence(line: object, prefix: str) -> str:
+    assert isinstance(line, dict)
+    name = (prefix + str(line["loc"][0])).upper() if line["loc"] else prefix
+    found = "" if "pass" in name.lower() or "key" in name.lower() else f"={line['input']!r}"
+    return f"{name}{found}: {line['msg']}"
