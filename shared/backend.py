@@ -22,7 +22,7 @@ Context = Mapping[str, Any]
 """What the user has just drawn, in interactive mode: {"result": [regions]}."""
 
 
-class Backend(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml has no types
+class Backend(LabelStudioMLBase):
     """A task type: reads `self.parsed_label_config` (as `self.config`), runs a model, says regions.
 
     A subclass writes `infer` and `regions`, usually `load` and `read`. It runs in prelabel's
@@ -43,6 +43,8 @@ class Backend(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml has n
     """How many items `infer` gets at the most."""
     settings_class: ClassVar[type[BackendSettings]] = BackendSettings
     """Its environment variables."""
+    example_settings: ClassVar[Mapping[str, str]] = {}
+    """Environment variables with which its example is predicted, such as a starter model."""
 
     def __init__(
         self, project_id: str | None = None, label_config: str | None = None, **kwargs: Any
@@ -122,13 +124,13 @@ class Backend(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml has n
 
     @property
     def settings(self) -> Any:
-        """This backend's settings, an instance of `settings_class`."""
+        """Its own settings, an instance of `settings_class`."""
         return read_settings(self.settings_class)
 
     @property
     def server_settings(self) -> Settings:
         """The settings of the whole server: device, engine, folders."""
-        return read_settings(Settings)
+        return runtime().settings
 
     @property
     def media(self) -> Media:
@@ -178,6 +180,6 @@ class Backend(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml has n
         return {}
 
 
-def sorted_options(**options: Hashable) -> tuple[tuple[str, Hashable], ...]:
+def sorted_options(**options: Hashable) -> tuple[tuple[str, Any], ...]:
     """Options as a ModelSpec holds them; those that are None are left out."""
     return tuple(sorted((key, value) for key, value in options.items() if value is not None))

@@ -2,12 +2,12 @@
 
 import logging
 import threading
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from shared.label_config import Control, ObjectTag
-from shared.label_map import Aliases, LabelMap
+from shared.label_map import NO_ALIASES, Aliases, LabelMap
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class ModelSpec:
 
     backend: str
     model: str
-    options: tuple[tuple[str, Hashable], ...] = ()
+    options: tuple[tuple[str, Any], ...] = ()
 
     @property
     def label(self) -> str:
@@ -52,7 +52,7 @@ class Claim:
         return self.controls[0]
 
     def label_map(
-        self, classes: Iterable[str], control: Control | None = None, aliases: Aliases = {}
+        self, classes: Iterable[str], control: Control | None = None, aliases: Aliases = NO_ALIASES
     ) -> LabelMap:
         """How the model's classes map to the labels of a control tag; logged the first time."""
         control = control or self.control

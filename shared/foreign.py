@@ -20,7 +20,7 @@ from shared.errors import InferenceError, SettingError
 from shared.label_config import LabelConfig
 from shared.runtime import runtime
 from shared.server.protocol import PredictRequest, WebhookRequest
-from shared.server.service import Answer, Answers, Service
+from shared.server.service import Answer, Answers, Readiness, Service
 from shared.validation import check_results
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class ForeignService:
             try:
                 answers = self._ask(model, request.tasks, request.context)
             except Exception as error:  # a foreign model may raise anything
-                logger.warning("%s failed on %d tasks: %s", self.names[0], len(request.tasks), error)
+                logger.warning("%s failed on %d tasks: %s", *self.names, len(request.tasks), error)
                 answers = [self._ask_one(model, task, request.context) for task in request.tasks]
         config = LabelConfig.parse(xml)
         interactive = request.context is not None
@@ -106,9 +106,9 @@ class ForeignService:
     def warm_up(self) -> None:
         """A foreign model loads when its first label config comes."""
 
-    def readiness(self) -> dict[str, str]:
+    def readiness(self) -> Readiness:
         """Nothing is loaded beforehand."""
-        return {}
+        return Readiness({}, {})
 
     def status(self) -> dict[str, Any]:
         """The class, and what failed."""

@@ -70,7 +70,7 @@ def _scaled(image: Pillow.Image) -> Pillow.Image:
     low, high = float(values.min()), float(values.max())
     if image.mode.startswith("I") and low >= 0 and 255 < high <= 65535:
         low, high = 0.0, 65535.0
-    elif 0 <= low and high <= 255:
+    elif low >= 0 and high <= 255:
         low, high = 0.0, 255.0
     gray = np.clip((values - low) * (255.0 / max(high - low, 1e-9)), 0, 255).astype(np.uint8)
     return Pillow.fromarray(gray).convert("RGB")

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml.ElementTree import fromstring
 from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 
 from shared.errors import ConfigError
 
@@ -42,6 +42,7 @@ class Control:
 
     `labels` maps each label as it stands in a result (its alias, or else its value) to the
     attributes of its tag. A control that is `dynamic` takes its labels from the task.
+    `paths` holds every way through nested choices (Taxonomy), `buckets` a Ranker's.
     """
 
     tag: str
@@ -50,6 +51,8 @@ class Control:
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     attrs: Mapping[str, str] = field(default_factory=dict)
     dynamic: bool = False
+    paths: frozenset[tuple[str, ...]] = frozenset()
+    buckets: tuple[str, ...] = ()
 
     @property
     def type(self) -> str:
@@ -93,6 +96,7 @@ class LabelConfig:
     controls: tuple[Control, ...]
     objects: Mapping[str, ObjectTag]
     xml: str = ""
+    relation_labels: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, xml: str) -> "LabelConfig":
@@ -114,7 +118,7 @@ class LabelConfig:
         """
         whole = cls.parse(xml)
         kept = tuple(control for control in whole.controls if control.name in parsed)
-        return whole if len(kept) == len(whole.controls) else cls(kept, whole.objects, xml)
+        return whole if len(kept) == len(whole.controls) else replace(whole, controls=kept)
 
     def control(self, name: str) -> Control | None:
         """The control tag of that name."""
@@ -154,7 +158,10 @@ def _parse(xml: str) -> LabelConfig:
     except (ValueError, LookupError) as error:
         raise ConfigError(f"The label config cannot be read: {error}") from None
     objects = {tag.name: tag for tag in _objects(root)}
-    return LabelConfig(tuple(_controls(root, objects)), objects, xml)
+    relations = tuple(
+        element.attrib["value"] for element in root.iter("Relation") if element.get("value")
+    )
+    return LabelConfig(tuple(_controls(root, objects)), objects, xml, relations)
 
 
 def _objects(root: Element) -> Iterable[ObjectTag]:
@@ -175,7 +182,9 @@ def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Contr
         to_name = next((name for name in names if name in objects), names[0])
         dynamic = attrs.get("value", "").startswith("$") or "apiUrl" in attrs
         labels = dict(_labels(element))
-        yield Control(element.tag, attrs["name"], to_name, labels, attrs, dynamic)
+        paths = frozenset(_paths(element))
+        buckets = tuple(bucket.get("name", "") for bucket in element.iter("Bucket"))
+        yield Control(element.tag, attrs["name"], to_name, labels, attrs, dynamic, paths, buckets)
 
 
 def _labels(control: Element) -> Iterable[tuple[str, dict[str, str]]]:
@@ -184,3 +193,12 @@ def _labels(control: Element) -> Iterable[tuple[str, dict[str, str]]]:
             value = element.attrib.get("alias") or element.attrib.get("value")
             if value:
                 yield value, dict(element.attrib)
+
+
+def _paths(element: Element, above: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
+    for child in element:
+        name = child.attrib.get("alias") or child.attrib.get("value")
+        inside = (*above, name) if child.tag == "Choice" and name else above
+        if inside != above:
+            yield inside
+        yield from _paths(child, inside)

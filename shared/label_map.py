@@ -8,6 +8,7 @@ from shared.label_config import Control
 
 Aliases = Mapping[str, Iterable[str]]
 """Other names under which a class is commonly known: {"PER": ["Person", "People"]}."""
+NO_ALIASES: Aliases = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,9 @@ class LabelMap:
     unfilled_labels: tuple[str, ...]
 
     @classmethod
-    def build(cls, control: Control, classes: Iterable[str], aliases: Aliases = {}) -> "LabelMap":
+    def build(
+        cls, control: Control, classes: Iterable[str], aliases: Aliases = NO_ALIASES
+    ) -> "LabelMap":
         """Match classes to labels.
 
         A class goes, in this order, to the label that lists it in `predicted_values`, that is

@@ -64,7 +64,7 @@ class LabelStudioHost:
             except Exception as error:  # the SDK raises many kinds
                 raise FetchError(
                     "Label Studio at LABEL_STUDIO_URL did not accept LABEL_STUDIO_API_KEY"
-                    f" ({type(error).__name__}): make a personal access token in its account settings"
+                    f" ({type(error).__name__}): make a personal access token in its account"
                 ) from None
         return {"Authorization": sent["Authorization"]}
 

@@ -54,7 +54,7 @@ class Doors:
     def _check(self, host: str, address: Address, home: bool) -> None:
         if any(address in network for network in NEVER):
             raise FetchError(f"Host {host} has a link-local or metadata address: never fetched")
-        if home or address.is_global and not address.is_multicast:
+        if home or (address.is_global and not address.is_multicast):
             return
         if not any(address in network for network in self._networks):
             raise FetchError(

@@ -117,7 +117,9 @@ def _offered(control: Control, backend: "Backend", named: Collection[str]) -> bo
     return not backend.on_request or backend.name in named
 
 
-def _without_overlap(claims: Iterable[tuple["Backend", Claim]]) -> Iterable[tuple["Backend", Claim]]:
+def _without_overlap(
+    claims: Iterable[tuple["Backend", Claim]],
+) -> Iterable[tuple["Backend", Claim]]:
     taken: set[str] = set()
     for backend, claim in claims:
         names = {control.name for control in claim.controls}

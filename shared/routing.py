@@ -6,19 +6,20 @@ import pkgutil
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-import backends
 from shared.backend import Backend
 from shared.errors import SettingError
 
 logger = logging.getLogger(__name__)
+
+PACKAGE = "backends"
 
 
 @lru_cache(maxsize=1)
 def find_backends() -> dict[str, type[Backend]]:
     """All backend classes by name, those whose packages are missing included."""
     found: dict[str, type[Backend]] = {}
-    for entry in pkgutil.iter_modules(backends.__path__):
-        module = importlib.import_module(f"{backends.__name__}.{entry.name}")
+    for entry in pkgutil.iter_modules(importlib.import_module(PACKAGE).__path__):
+        module = importlib.import_module(f"{PACKAGE}.{entry.name}")
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, Backend) and value is not Backend:
                 found[value.name] = value

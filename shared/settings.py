@@ -1,6 +1,9 @@
 """Every environment variable is read here, by the classes below or a backend's own class."""
 
-from functools import lru_cache
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -103,7 +106,7 @@ class BackendSettings(BaseSettings):
 S = TypeVar("S", bound=BaseSettings)
 
 
-@lru_cache(maxsize=None)
+@cache
 def read_settings(settings_class: type[S]) -> S:
     """The settings of that class, read once in a process; SettingError names what is wrong."""
     try:
@@ -121,6 +124,28 @@ def variables(settings_class: type[BaseSettings]) -> list[tuple[str, str, str]]:
         default = "" if info.default in (None, ()) else str(info.default)
         rows.append(((prefix + name).upper(), default, info.description or ""))
     return rows
+
+
+def environment(extra: dict[str, str]) -> dict[str, str]:
+    """The environment for a process that this one starts."""
+    return {**os.environ, **extra}
+
+
+@contextmanager
+def changed_environment(extra: dict[str, str]) -> Iterator[None]:
+    """Other environment variables for a while; settings are read anew before and after."""
+    before = {name: os.environ.get(name) for name in extra}
+    os.environ.update(extra)
+    read_settings.cache_clear()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        read_settings.cache_clear()
 
 
 def _sentence(line: object, prefix: str) -> str:

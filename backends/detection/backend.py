@@ -53,6 +53,7 @@ class DetectionBackend(Backend):
     modules = ("torch", "torchvision", "ultralytics")
     batch_size = 8
     settings_class: ClassVar[type[BackendSettings]] = DetectionSettings
+    example_settings: ClassVar[Mapping[str, str]] = {"DETECTION_MODEL": "starter"}
 
     def spec(self, control: Control) -> ModelSpec:
         model = control.attrs.get("model_path", "").strip()
@@ -114,5 +115,5 @@ class DetectionBackend(Backend):
 
 def _choices(control: Control, seen: Mapping[str, float]) -> Region:
     """The classes of the boxes as choices: the surest one, or all where several may be chosen."""
-    chosen = list(seen) if control.attrs.get("choice") == "multiple" else [max(seen, key=seen.get)]
+    chosen = list(seen) if control.attrs.get("choice") == "multiple" else [max(seen, key=seen.__getitem__)]
     return whole_task(control, chosen, score=max(seen[label] for label in chosen))

@@ -49,6 +49,7 @@ class NerBackend(Backend):
     modules = ("torch", "transformers")
     batch_size = 32
     settings_class: ClassVar[type[BackendSettings]] = NerSettings
+    example_settings: ClassVar[Mapping[str, str]] = {"NER_MODEL": "starter"}
 
     def spec(self, control: Control) -> ModelSpec:
         return ModelSpec(self.name, self.settings.model)
@@ -73,7 +74,8 @@ class NerBackend(Backend):
     def infer(self, model: TokenClassifier, items: list[str]) -> Sequence[Any]:
         words = model.tag(items, self.batch_size)
         types = tuple(dict.fromkeys(tag.split("-", 1)[-1] for tag in model.tags if tag != "O"))
-        return [(text, entities(found, text), types) for text, found in zip(items, words, strict=True)]
+        tagged = zip(items, words, strict=True)
+        return [(text, entities(found, text), types) for text, found in tagged]
 
     def regions(
         self, output: tuple[str, list[Entity], tuple[str, ...]], claim: Claim

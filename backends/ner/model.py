@@ -116,9 +116,7 @@ class TokenClassifier:
         for index, row in enumerate(rows):
             yield chances[index, : len(row)]
 
-    def _words(
-        self, window: Window, chances: NDArray[np.float32]
-    ) -> Iterator[tuple[int, Word]]:
+    def _words(self, window: Window, chances: NDArray[np.float32]) -> Iterator[tuple[int, Word]]:
         """Each word with its distance in tokens from the window's edge."""
         winners = chances.argmax(axis=1)
         encoding, last = window.encoding, len(window.ids) - 1

@@ -16,7 +16,7 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True)
 class Entity:
-    """An entity: characters `start` to `end` (exclusive), its type, the mean of its words' scores."""
+    """An entity: characters `start` to `end` (exclusive), its type, its words' mean score."""
 
     start: int
     end: int

@@ -93,7 +93,10 @@ def _controls(config: LabelConfig, target: ObjectTag) -> tuple[Control, ...]:
 
 
 def _mark(claim: Claim, control: Control, text: str) -> Any:
-    """What a control says of a line: its text, a label (the first, if none means text), or nothing."""
+    """What a control says of a line: its text, a label, or nothing.
+
+    The label is the one that means text, or else the first.
+    """
     if control.tag == "TextArea":
         return [text]
     if not control.labels:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shared.image import Image
 from shared.results import ImageSize
@@ -18,7 +17,7 @@ from shared.results import ImageSize
 class Line:
     """One line of text: its corners, shape (4, 2), in pixels, clockwise from the top left."""
 
-    corners: NDArray[np.float64]
+    corners: Sequence[Sequence[float]]
     text: str
     score: float
 
@@ -63,7 +62,7 @@ def read_page(model: Any, image: Image) -> Page:
     return Page(
         image.size,
         tuple(
-            Line(np.asarray(box, dtype=np.float64), text, float(score))
+            Line(box.tolist(), text, float(score))
             for box, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
         ),
     )

@@ -18,7 +18,7 @@ class PatternBackend(Backend):
     batch_size = 256
 
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
-        return [(text, list(find(text))) for text in items]
+        return [(text, find(text)) for text in items]
 
     def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
         text, found = output

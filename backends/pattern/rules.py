@@ -1,7 +1,6 @@
 """The rules: one regular expression a class, none of which can backtrack far."""
 
 import re
-from collections.abc import Iterable
 
 _MONTH = (
     r"(?:January|February|March|April|May|June|July|August|September|October|November|December"
@@ -22,8 +21,11 @@ RULES = {
 _COMPILED = [(name, re.compile(rule, re.IGNORECASE)) for name, rule in RULES.items()]
 
 
-def find(text: str) -> Iterable[tuple[str, int, int]]:
-    """Each match as its class, start and end (exclusive), in code points."""
-    for name, rule in _COMPILED:
-        for match in rule.finditer(text):
-            yield name, match.start(), match.end()
+def find(text: str) -> list[tuple[str, int, int]]:
+    """Each match as its class, start and end (exclusive) in code points, in reading order."""
+    found = [
+        (name, match.start(), match.end())
+        for name, rule in _COMPILED
+        for match in rule.finditer(text)
+    ]
+    return sorted(found, key=lambda match: match[1:])

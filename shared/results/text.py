@@ -1,5 +1,6 @@
 """Regions on texts: spans of characters."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,17 @@ class TextSpan:
         }
         return value, {}
 
+    @classmethod
+    def read(cls, value: Mapping[str, Any], on: str) -> "TextSpan":
+        """From a result's `value`."""
+        return cls(code_points(on, value["start"]), code_points(on, value["end"]))
+
 
 def editor_offset(text: str, code_points: int) -> int:
     """The editor's count of the characters before an offset in code points."""
     return code_points
+
+
+def code_points(text: str, editor_offset: int) -> int:
+    """The code points before an offset of the editor's: the inverse of `editor_offset`."""
+    return editor_offset

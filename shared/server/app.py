@@ -136,12 +136,11 @@ async def index(request: Request) -> dict[str, Any]:
 
 @about.get("/ready")
 async def ready(request: Request) -> Response:
-    """200 when all models are loaded; else 503 and which are not, and why."""
+    """200 when all models are loaded; else 503, which are not, and why."""
     answers: Answers = request.app.state.answers
-    waiting = answers.readiness()
-    return JSONResponse(
-        {"ready": not waiting, "waiting": waiting}, status_code=503 if waiting else 200
-    )
+    found = answers.readiness()
+    body = {"ready": found.ready, "waiting": dict(found.waiting), "failed": dict(found.failed)}
+    return JSONResponse(body, status_code=200 if found.ready else 503)
 
 
 @about.get("/status")

@@ -8,7 +8,7 @@ from shared.errors import RequestError
 from shared.server.protocol import Message
 
 
-class BodyTooLarge(RequestError):
+class BodyTooLargeError(RequestError):
     """The body is over MAX_BODY_MB."""
 
     reason = "body_too_large"
@@ -16,9 +16,9 @@ class BodyTooLarge(RequestError):
 
 
 async def read_body(request: Request, max_mb: float) -> bytes:
-    """The whole body; BodyTooLarge as soon as it is known to be over the cap."""
+    """The whole body; BodyTooLargeError as soon as it is known to be over the cap."""
     limit = int(max_mb * 1_000_000)
-    too_large = BodyTooLarge(f"The body is over MAX_BODY_MB={max_mb:g}")
+    too_large = BodyTooLargeError(f"The body is over MAX_BODY_MB={max_mb:g}")
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         raise too_large

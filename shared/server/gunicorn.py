@@ -11,7 +11,7 @@ GRACE = 30
 """Seconds that running requests get when the server is told to stop."""
 
 
-class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+class Server(BaseApplication):
     """Runs the application that `make_app` makes in each worker."""
 
     def __init__(self, make_app: Callable[[], Any], settings: Settings) -> None:

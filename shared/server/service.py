@@ -3,7 +3,8 @@
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shared import __version__
@@ -25,6 +26,19 @@ PATIENCE = 0.25
 
 Answer = dict[str, Any] | list[Any]
 """What `/predict` says of one task."""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Models that are on their way, with their state; and those that failed, with the reason."""
+
+    waiting: Mapping[str, str]
+    failed: Mapping[str, str]
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything can be answered."""
+        return not self.waiting and not self.failed
 
 
 class Answers(Protocol):
@@ -49,7 +63,7 @@ class Answers(Protocol):
     def warm_up(self) -> None:
         """Load what can be loaded; called once, in a thread of its own."""
 
-    def readiness(self) -> dict[str, str]:
+    def readiness(self) -> "Readiness":
         """What is not ready, and why."""
 
     def status(self) -> dict[str, Any]:
@@ -73,7 +87,7 @@ class Service:
         return [cls.name for cls in self._classes]
 
     def route(self, xml: str, only: str | None = None) -> Route:
-        """How a label config is filled, by all backends or one; ConfigError if it cannot be read."""
+        """How a label config is filled, by all backends or one; ConfigError if it is unreadable."""
         key = xml, only
         with self._lock:
             if key in self._routes:
@@ -93,7 +107,7 @@ class Service:
         return route
 
     def predict(self, request: PredictRequest, only: str | None) -> list[Answer]:
-        """One answer a task, in order; `[]` or, in interactive mode, an empty result if it failed."""
+        """One answer a task, in order: `[]` (interactive: an empty result) for one that failed."""
         route, context = self.route(request.label_config, only), request.context
         seconds = runtime().settings.predict_deadline
         outcomes = runtime().pipeline.run(route, request.tasks, context, seconds)
@@ -132,22 +146,24 @@ class Service:
                 except ModelError:
                     continue
 
-    def readiness(self) -> dict[str, str]:
-        """Why it is not ready, by model or backend; empty if it is."""
+    def readiness(self) -> Readiness:
+        """Of the models that are loaded at the start or were asked for since."""
+        slots = runtime().models.slots()
         waiting = {
-            slot.spec.label: slot.error or slot.state
-            for slot in runtime().models.slots()
-            if slot.state != "loaded"
-        }
-        expected = {
-            spec.label
+            spec.label: "waiting"
             for cls in self._classes
             if not cls.on_request or cls.name in self._named
             for spec in cls(served=True).default_specs()
         }
-        known = {slot.spec.label for slot in runtime().models.slots()}
-        waiting |= {label: "waiting" for label in expected - known}
-        return waiting | {n: p for n, p in self.problems.items() if n in self._named}
+        waiting |= {slot.spec.label: slot.state for slot in slots}
+        failed = {slot.spec.label: slot.error for slot in slots if slot.error is not None}
+        failed |= {name: why for name, why in self.problems.items() if name in self._named}
+        waiting = {
+            name: state
+            for name, state in waiting.items()
+            if state != "loaded" and name not in failed
+        }
+        return Readiness(waiting, failed)
 
     def status(self) -> dict[str, Any]:
         """Everything an operator may want to know."""

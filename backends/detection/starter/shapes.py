@@ -1,8 +1,8 @@
 """Drawn pictures of plain shapes, with the true box of each: the starter model's data.
 
-A picture depends on its `numpy.random.Generator` only: the same seed gives the same pixels. Boxes are
-[x1, y1, x2, y2] in pixels, where pixel column 0 reaches from 0 to 1, and enclose what is drawn (before
-blur) to a quarter of a pixel.
+A picture depends on its `numpy.random.Generator` only: the same seed gives the same pixels. Boxes
+are [x1, y1, x2, y2] in pixels, where pixel column 0 reaches from 0 to 1, and enclose what is drawn
+(before blur) to a quarter of a pixel.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def outline(name: str) -> Floats:
         quarter = np.array([[arm, -1.0], [arm, -arm], [1.0, -arm]])
         turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
         parts = [quarter @ np.linalg.matrix_power(turn, k) for k in range(4)]
-        return np.concatenate(parts) / np.hypot(1.0, arm)
+        return np.asarray(np.concatenate(parts) / np.hypot(1.0, arm), np.float64)
     else:
         corners = {"circle": 90, "square": 4, "triangle": 3}[name]
         radii = np.ones(corners)
@@ -111,7 +111,9 @@ def outline(name: str) -> Floats:
     return np.stack([radii * np.sin(angles), -radii * np.cos(angles)], axis=1)
 
 
-def _place(rng: Generator, name: str, owner: NDArray[np.uint8], boxes: list[Floats]) -> _Stamp | None:
+def _place(
+    rng: Generator, name: str, owner: NDArray[np.uint8], boxes: list[Floats]
+) -> _Stamp | None:
     """A shape at a free place, or None where none was found."""
     height, width = owner.shape
     low, high = _SIZES
@@ -153,7 +155,7 @@ def _draw_stamp(corners: Floats, stroke: float) -> _Stamp:
     left, top, width, height = cv2.boundingRect(fine)
     box = np.array([left, top, left + width, top + height]) / _FINE + (x, y, x, y)
     alpha = cv2.resize(fine, (right - x, bottom - y), interpolation=cv2.INTER_AREA)
-    return _Stamp(alpha / 255.0, x, y, box)
+    return _Stamp(np.asarray(alpha, np.float64) / 255, x, y, box)
 
 
 def _overlap(one: Floats, other: Floats) -> float:
@@ -180,7 +182,7 @@ def _random_colour(rng: Generator, style: Style, shape: bool) -> Floats:
     """RGB, float64 (3,), 0 to 255; in a clean picture pale for the ground and bold for a shape."""
     if style == "rough":
         pure = rng.random() < 0.25  # black, white, red, yellow …: what people draw with
-        return 255.0 * rng.integers(0, 2, 3) if pure else rng.uniform(0, 255, 3)
+        return rng.integers(0, 2, 3) * np.float64(255) if pure else rng.uniform(0, 255, 3)
     saturation, value = (rng.uniform(0.55, 0.85), rng.uniform(0.5, 0.9)) if shape else (0.06, 0.97)
     return 255 * np.array(colorsys.hsv_to_rgb(rng.random(), saturation, value))
 
@@ -226,7 +228,8 @@ def _blend(first: Floats, second: Floats, mix: NDArray[Any]) -> Floats:
 def _roughen(rng: Generator, canvas: Floats) -> Floats:
     """Blur of up to 1 pixel and noise of up to 12 levels, each on half of the pictures."""
     if rng.random() < 0.5:
-        canvas = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.3, 1.0)).astype(np.float64)
+        sigma = rng.uniform(0.3, 1.0)
+        canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), sigma), np.float64)
     if rng.random() < 0.5:
-        canvas = canvas + rng.normal(0, rng.uniform(2, 12), canvas.shape)
+        canvas += rng.normal(0, rng.uniform(2, 12), canvas.shape)
     return canvas

@@ -1,4 +1,4 @@
-"""Trains the starter model from scratch on drawn shapes: `python -m backends.detection.starter.train`.
+"""Trains the starter model from scratch: `python -m backends.detection.starter.train`.
 
 Needs no network and no GPU. Ultralytics is told to keep its settings in a temporary folder.
 """
@@ -6,6 +6,7 @@ Needs no network and no GPU. Ultralytics is told to keep its settings in a tempo
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 import time
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import yaml
 
 from backends.detection.starter.shapes import CLASSES, MAX_SHAPES, Picture, draw_picture
 
@@ -55,8 +55,8 @@ def write_data_yaml(folder: Path) -> Path:
     """Ultralytics' description of the data set in `folder`."""
     path = folder / "data.yaml"
     splits = {split: f"images/{split}" for split in ("train", "val")}
-    names = dict(enumerate(CLASSES))
-    path.write_text(yaml.safe_dump({"path": str(folder), **splits, "names": names}))
+    description = {"path": str(folder), **splits, "names": CLASSES}
+    path.write_text(json.dumps(description))  # JSON is YAML
     return path
 
 
@@ -64,23 +64,27 @@ def _label_lines(picture: Picture) -> str:
     height, width = picture.image.shape[:2]
     lines = []
     for name, (x1, y1, x2, y2) in zip(picture.names, picture.boxes, strict=True):
-        parts = ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height)
+        parts = (
+            (x1 + x2) / 2 / width,
+            (y1 + y2) / 2 / height,
+            (x2 - x1) / width,
+            (y2 - y1) / height,
+        )
         lines.append(f"{CLASSES.index(name)} " + " ".join(f"{part:.6f}" for part in parts))
     return "\n".join(lines)
 
 
 def _set_up_ultralytics(folder: Path) -> None:
-    """Before its first import: its settings in `folder`, no downloads, all cores."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))
+    """Before its first import: its settings in `folder`, no downloads."""
     os.environ["YOLO_CONFIG_DIR"] = str(folder)
     os.environ["YOLO_OFFLINE"] = "true"
     config = folder / "Ultralytics"
-    config.mkdir()
+    config.mkdir(parents=True)
     (config / "Arial.ttf").touch()  # only plots read it, and none are made
 
 
 def _write_model_yaml(folder: Path) -> Path:
-    """YOLO11's own description with `WIDTH` as the scale "n" (the file's name chooses the scale)."""
+    """YOLO11's own description, narrower; the file's name chooses the scale "n"."""
     from ultralytics.nn.tasks import yaml_model_load
 
     description = yaml_model_load("yolo11n.yaml")
@@ -89,15 +93,8 @@ def _write_model_yaml(folder: Path) -> Path:
     description["scales"] = {"n": [0.5, WIDTH, 1024]}
     description["reg_max"] = REG_MAX
     path = folder / "yolo11n.yaml"
-    path.write_text(yaml.safe_dump(description))
+    path.write_text(json.dumps(description))
     return path
-
-
-def _use_all_cores(trainer: object) -> None:
-    """Undoes Ultralytics' choice of one thread fewer than there are cores, made with the device."""
-    import torch
-
-    torch.set_num_threads(os.cpu_count() or 1)
 
 
 def train(folder: Path, epochs: int, imgsz: int, seed: int) -> Path:
@@ -105,7 +102,6 @@ def train(folder: Path, epochs: int, imgsz: int, seed: int) -> Path:
     from ultralytics import YOLO
 
     model = YOLO(str(_write_model_yaml(folder)), task="detect")
-    model.add_callback("on_train_start", _use_all_cores)
     model.train(
         data=str(write_data_yaml(folder)),
         epochs=epochs,
@@ -143,7 +139,7 @@ def train(folder: Path, epochs: int, imgsz: int, seed: int) -> Path:
 def main(argv: Sequence[str] | None = None) -> None:
     """Draws, trains and writes the weights; prints what they reach."""
     parser = argparse.ArgumentParser(description="Train the starter model on drawn shapes.")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--images", type=int, default=4000, help="number of training pictures")
     parser.add_argument("--imgsz", type=int, default=320, help="longer side in pixels")
     parser.add_argument("--out", type=Path, default=WEIGHTS)

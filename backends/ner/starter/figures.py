@@ -2,21 +2,7 @@
 
 import random
 
-MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
-SHORT_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Sept Oct Nov Dec".split()
-WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-SHORT_WEEKDAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
-NUMBERS = (
-    "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty"
-).split()
-SCALES = ["million", "million", "billion", "thousand", "trillion", "hundred"]
-CURRENCIES = (
-    "dollars,euros,pounds,yen,US dollars,Swiss francs,rupees,pesos,kronor,yuan,cents,pounds sterling"
-).split(",")
-CODES = "USD EUR GBP CHF JPY SEK INR CAD AUD".split()
-SYMBOLS = ["$", "$", "$", "€", "€", "£", "£", "¥", "US$", "₹", "CHF ", "A$"]
+from backends.ner.starter.lists import read_lists
 
 
 class Figures:
@@ -24,6 +10,10 @@ class Figures:
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
+        self.parts = read_lists("parts.txt")
+
+    def part(self, name: str) -> str:
+        return self.rng.choice(self.parts[name])
 
     def number(self) -> str:
         """A number in digits: 7, 120, 4,500 or 3.5."""
@@ -39,15 +29,19 @@ class Figures:
         return rng.choice(kinds)
 
     def spelled(self) -> str:
-        return self.rng.choice(NUMBERS)
+        return self.part("numbers")
 
     def year(self) -> str:
-        return str(self.rng.randint(1800, 2040) if self.rng.random() < 0.3 else self.rng.randint(1980, 2030))
+        return str(
+            self.rng.randint(1800, 2040)
+            if self.rng.random() < 0.3
+            else self.rng.randint(1980, 2030)
+        )
 
     def day(self) -> str:
         """A date that follows "on"."""
         rng = self.rng
-        month = rng.choice(MONTHS) if rng.random() < 0.75 else self.short_month()
+        month = self.part("months") if rng.random() < 0.75 else self.short_month()
         day, year = rng.randint(1, 31), self.year()
         ordinal = f"{day}{self.ordinal_ending(day)}"
         numeric = f"{rng.randint(1, 12):02d}"
@@ -55,7 +49,7 @@ class Figures:
         kinds = [
             *[f"{day} {month} {year}"] * 3,
             *[f"{month} {day}, {year}"] * 3,
-            *[f"{rng.choice(WEEKDAYS)}"] * 4,
+            *[f"{self.part('weekdays')}"] * 4,
             f"{month} {day}",
             f"{day} {month}",
             f"{day}. {month} {year}",
@@ -63,9 +57,9 @@ class Figures:
             f"{ordinal} of {month}",
             f"{month} {ordinal}",
             f"{month} {ordinal}, {year}",
-            f"{rng.choice(WEEKDAYS)}, {month} {day}",
-            f"{rng.choice(WEEKDAYS)}, {day} {month} {year}",
-            f"{rng.choice(SHORT_WEEKDAYS)}, {day} {month}",
+            f"{self.part('weekdays')}, {month} {day}",
+            f"{self.part('weekdays')}, {day} {month} {year}",
+            f"{self.part('short weekdays')}, {day} {month}",
             f"{year}-{numeric}-{day:02d}",
             f"{year}-{numeric}-{day:02d}",
             f"{day:02d}{mark}{numeric}{mark}{year}",
@@ -74,7 +68,7 @@ class Figures:
         return rng.choice(kinds)
 
     def short_month(self) -> str:
-        return self.rng.choice(SHORT_MONTHS) + self.rng.choice(["", "."])
+        return self.part("short months") + self.rng.choice(["", "."])
 
     @staticmethod
     def ordinal_ending(day: int) -> str:
@@ -85,7 +79,7 @@ class Figures:
     def month(self) -> str:
         """A month, year, quarter or decade, which follows "in"."""
         rng = self.rng
-        month, year = rng.choice(MONTHS), self.year()
+        month, year = self.part("months"), self.year()
         kinds = [
             *[year] * 4,
             *[f"{month} {year}"] * 3,
@@ -114,16 +108,22 @@ class Figures:
     def when(self) -> str:
         """A date that needs no preposition: yesterday, last Tuesday, two weeks ago."""
         rng = self.rng
-        unit = rng.choice(["week", "month", "year", "quarter", "summer", "spring", "winter", "weekend"])
-        count = rng.choice(NUMBERS[1:12]) if rng.random() < 0.6 else str(rng.randint(2, 30))
+        unit = rng.choice(
+            ["week", "month", "year", "quarter", "summer", "spring", "winter", "weekend"]
+        )
+        count = (
+            rng.choice(self.parts["numbers"][1:12])
+            if rng.random() < 0.6
+            else str(rng.randint(2, 30))
+        )
         span = rng.choice(["days", "weeks", "months", "years"])
         kinds = [
             *["yesterday", "today", "tomorrow"] * 2,
-            *[f"{rng.choice(['last', 'next', 'this'])} {rng.choice(WEEKDAYS)}"] * 3,
+            *[f"{rng.choice(['last', 'next', 'this'])} {self.part('weekdays')}"] * 3,
             *[f"{rng.choice(['last', 'next', 'this'])} {unit}"] * 3,
             f"{count} {span} ago",
             f"{count} {span} ago",
-            f"{rng.choice(['last', 'next'])} {rng.choice(MONTHS)}",
+            f"{rng.choice(['last', 'next'])} {self.part('months')}",
             "the day before yesterday",
         ]
         return rng.choice(kinds)
@@ -144,23 +144,27 @@ class Figures:
             f"{hour}:{minute} {rng.choice(['GMT', 'CET', 'UTC', 'EST'])}",
             "noon",
             "midnight",
-            f"{rng.choice(NUMBERS[:12])} o'clock",
+            f"{rng.choice(self.parts['numbers'][:12])} o'clock",
             f"{half} o'clock",
-            f"{quarter} {rng.choice(NUMBERS[:12])}",
+            f"{quarter} {rng.choice(self.parts['numbers'][:12])}",
         ]
         return rng.choice(kinds)
 
     def part_of_day(self) -> str:
         """A time of day that needs no preposition."""
         part = self.rng.choice(["morning", "afternoon", "evening"])
-        lead = self.rng.choice(["this", "this", "yesterday", "tomorrow", self.rng.choice(WEEKDAYS)])
+        lead = self.rng.choice(["this", "this", "yesterday", "tomorrow", self.part("weekdays")])
         return self.rng.choice(["tonight", "last night", f"{lead} {part}", f"{lead} {part}"])
 
     def money(self) -> str:
         rng = self.rng
-        symbol, number = rng.choice(SYMBOLS), self.number()
-        scale, currency = rng.choice(SCALES[:5]), rng.choice(CURRENCIES)
-        small = str(rng.randint(1, 900)) if rng.random() < 0.5 else f"{rng.randint(1, 99)}.{rng.randint(1, 9)}"
+        symbol, number = self.part("symbols").replace("_", " "), self.number()
+        scale, currency = rng.choice(self.parts["scales"][:5]), self.part("currencies")
+        small = (
+            str(rng.randint(1, 900))
+            if rng.random() < 0.5
+            else f"{rng.randint(1, 99)}.{rng.randint(1, 9)}"
+        )
         kinds = [
             *[f"{symbol}{number}"] * 3,
             *[f"{symbol}{small} {scale}"] * 4,
@@ -169,10 +173,10 @@ class Figures:
             f"{small} {scale} {currency}",
             f"{number} {currency}",
             f"{number} {currency}",
-            f"{rng.choice(CODES)} {number}",
-            f"{number} {rng.choice(CODES)}",
+            f"{self.part('codes')} {number}",
+            f"{number} {self.part('codes')}",
             f"{rng.randint(1, 900)} {rng.choice('€$£')}",
-            f"{self.spelled()} {rng.choice(SCALES)} {currency}",
+            f"{self.spelled()} {self.part('scales')} {currency}",
             f"{self.spelled()} {currency}",
             f"{rng.choice('$€£')}{rng.randint(1, 90)}",
         ]
@@ -180,7 +184,11 @@ class Figures:
 
     def percent(self) -> str:
         rng = self.rng
-        value = str(rng.randint(1, 150)) if rng.random() < 0.6 else f"{rng.randint(0, 60)}.{rng.randint(0, 99)}"
+        value = (
+            str(rng.randint(1, 150))
+            if rng.random() < 0.6
+            else f"{rng.randint(0, 60)}.{rng.randint(0, 99)}"
+        )
         word = rng.choice(["percent", "per cent"])
         kinds = [
             *[f"{value}%"] * 5,

@@ -13,7 +13,8 @@ LABELS = ("PER", "ORG", "LOC", "DATE", "TIME", "MONEY", "PERCENT")
 SLOTS = {
     "FULL": "PER", "FIRST": "PER", "LAST": "PER", "ORG": "ORG", "BRAND": "ORG", "LOC": "LOC",
     "CITY": "LOC", "COUNTRY": "LOC", "STREET": "LOC", "DAY": "DATE", "MONTH": "DATE",
-    "WHEN": "DATE", "ERA": "DATE", "CLOCK": "TIME", "PART": "TIME", "MONEY": "MONEY", "PERCENT": "PERCENT",
+    "WHEN": "DATE", "ERA": "DATE", "CLOCK": "TIME", "PART": "TIME", "MONEY": "MONEY",
+    "PERCENT": "PERCENT",
 }  # fmt: skip
 JOINED = (1,) * 60 + (2,) * 24 + (3,) * 12 + (4, 5, 6, 8)
 
@@ -128,8 +129,9 @@ class Writer:
             "FULL": names.full, "FIRST": names.first, "LAST": names.last, "ORG": names.organisation,
             "BRAND": names.brand, "LOC": names.place, "CITY": names.city,
             "COUNTRY": names.country, "STREET": names.street, "DAY": figures.day,
-            "MONTH": figures.month, "WHEN": figures.when, "ERA": figures.era, "CLOCK": figures.clock,
-            "PART": figures.part_of_day, "MONEY": figures.money, "PERCENT": figures.percent,
+            "MONTH": figures.month, "WHEN": figures.when, "ERA": figures.era,
+            "CLOCK": figures.clock, "PART": figures.part_of_day, "MONEY": figures.money,
+            "PERCENT": figures.percent,
         }  # fmt: skip
 
     def text(self) -> Sentence:
@@ -179,9 +181,7 @@ class Writer:
         return Piece(PLAIN_WORD.sub(other, piece.text))
 
 
-def generate(
-    count: int, seed: int, split: Split = "train", noise: float = 0.0
-) -> list[Sentence]:
+def generate(count: int, seed: int, split: Split = "train", noise: float = 0.0) -> list[Sentence]:
     """`count` texts; the same arguments give the same texts."""
     writer = Writer(seed, split, noise)
     return [writer.text() for _ in range(count)]

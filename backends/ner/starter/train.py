@@ -24,11 +24,13 @@ from backends.ner.starter.sentences import LABELS, Sentence, Span, generate
 WEIGHTS = Path(__file__).with_name("weights")
 VOCABULARY = 4096
 POSITIONS = 512
-BATCH = 48
+BATCH = 32
+CHUNK = 256 * BATCH
 PEAK_RATE = 1.2e-3
 MERGE_DROPOUT = 0.08  # other splits of the same word, so that unseen names look less strange
 NOISE = 0.3
-SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]")
+UNKNOWN = "[UNK]"
+SPECIAL = ("[PAD]", "[CLS]", "[SEP]", UNKNOWN, "[MASK]")
 
 Batch = dict[str, torch.Tensor]
 
@@ -39,7 +41,7 @@ def train_tokenizer(texts: list[str]) -> Tokenizer:
     Words, punctuation marks and digits are split first; each gets the word-start mark of
     ByteLevel, so that a word looks the same after a space, a bracket or a quotation mark.
     """
-    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.BertPreTokenizer(),
@@ -55,14 +57,10 @@ def train_tokenizer(texts: list[str]) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    special = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
-    tokenizer.post_processor = processors.Sequence(
-        [
-            processors.ByteLevel(trim_offsets=True),
-            processors.TemplateProcessing(
-                single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=special
-            ),
-        ]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
     )
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
@@ -73,11 +71,13 @@ def new_model(vocabulary: int) -> BertForTokenClassification:
     config = BertConfig(
         vocab_size=vocabulary,
         hidden_size=128,
-        num_hidden_layers=4,
+        num_hidden_layers=3,
         num_attention_heads=4,
         intermediate_size=512,
         max_position_embeddings=POSITIONS,
         type_vocab_size=1,
+        hidden_dropout_prob=0.0,  # the generator never repeats itself
+        attention_probs_dropout_prob=0.0,
         pad_token_id=0,
         id2label=dict(enumerate(TAGS)),
         label2id={tag: index for index, tag in enumerate(TAGS)},
@@ -102,23 +102,22 @@ def to_batch(rows: list[tuple[list[int], list[int]]], rng: random.Random) -> Bat
     }
 
 
-def batches(
-    sentences: list[Sentence], tokenizer: Tokenizer, rng: random.Random
-) -> Iterator[Batch]:
-    """One epoch: texts of like length together, the batches in random order."""
-    tokenizer.model.dropout = MERGE_DROPOUT
-    encodings = tokenizer.encode_batch([sentence.text for sentence in sentences])
-    tokenizer.model.dropout = None
-    pairs = zip(sentences, encodings, strict=True)
-    rows = [
-        (code.ids[:POSITIONS], tags_of(sentence, code.offsets)[:POSITIONS])
-        for sentence, code in pairs
-    ]
-    rows.sort(key=lambda row: len(row[0]) + 6 * rng.random())
-    groups = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-    rng.shuffle(groups)
-    for group in groups:
-        yield to_batch(group, rng)
+def batches(sentences: list[Sentence], tokenizer: Tokenizer, rng: random.Random) -> Iterator[Batch]:
+    """One epoch, CHUNK texts at a time: like lengths together, the batches in random order."""
+    for first in range(0, len(sentences), CHUNK):
+        chunk = sentences[first : first + CHUNK]
+        tokenizer.model.dropout = MERGE_DROPOUT
+        encodings = tokenizer.encode_batch([sentence.text for sentence in chunk])
+        tokenizer.model.dropout = None
+        rows = [
+            (code.ids[:POSITIONS], tags_of(sentence, code.offsets)[:POSITIONS])
+            for sentence, code in zip(chunk, encodings, strict=True)
+        ]
+        rows.sort(key=lambda row: len(row[0]) + 4 * rng.random())
+        groups = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+        rng.shuffle(groups)
+        for group in groups:
+            yield to_batch(group, rng)
 
 
 def rate_at(share: float) -> float:
@@ -132,22 +131,23 @@ def fit(
     epochs: int,
     steps: int,
 ) -> None:
-    """Trains for `epochs` of `steps` batches each, and prints the loss of each."""
+    """Trains for `epochs` of `steps` batches each; prints the loss now and then."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: rate_at(n / (epochs * steps)))
     model.train()
+    started, average = time.monotonic(), 0.0
     for epoch in range(epochs):
-        started, total = time.monotonic(), 0.0
-        for batch in epoch_batches():
+        for step, batch in enumerate(epoch_batches(), start=epoch * steps + 1):
             loss = model(**batch).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-            total += loss.item()
-        seconds = time.monotonic() - started
-        print(f"epoch {epoch + 1}: loss {total / steps:.4f}, {seconds:.0f} s", flush=True)
+            average = 0.98 * average + 0.02 * loss.item()
+            if step % 100 == 0:
+                seconds = time.monotonic() - started
+                print(f"step {step}: loss {average:.4f}, {seconds:.0f} s", flush=True)
 
 
 def predict(model: Any, tokenizer: Any, texts: list[str]) -> list[list[Span]]:
@@ -194,12 +194,14 @@ def report(out: Path, seed: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sentences", type=int, default=60_000, help="texts to generate")
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--sentences", type=int, default=100_000, help="texts to generate")
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the model")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     started = time.monotonic()
+    torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     rng = random.Random(args.seed)
     sentences = generate(args.sentences, args.seed, "train", NOISE)

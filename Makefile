@@ -1,0 +1,66 @@
+# Two commands set up everything: `make demo` and `make test`. See README.md.
+
+PYTHON ?= python3
+EXTRAS ?= detection,ner,ocr,dev
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+LABEL_STUDIO := .venv-label-studio
+LABEL_STUDIO_VERSION := 1.23.2
+export UV_LINK_MODE ?= hardlink
+
+.PHONY: help install demo serve test e2e e2e-install check format lock expected clean
+
+help: ## This list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/installed ## Make .venv, with .venv/bin/prelabel (EXTRAS=ocr for one backend, TORCH_BACKEND=cpu)
+
+# uv is the installer: it reads the overrides that free label-studio-ml of its pins.
+$(UV):
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "uv>=0.5"
+
+$(VENV)/installed: pyproject.toml requirements.lock | $(UV)
+	$(UV) pip install --python $(BIN)/python --constraints requirements.lock \
+		$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) --editable ".[$(EXTRAS)]"
+	@touch $@
+
+demo: install ## Start the server, predict the examples, show what was found (ONCE=1 to stop then)
+	$(BIN)/prelabel demo
+
+serve: install ## Serve all installed backends
+	$(BIN)/prelabel serve
+
+test: install e2e-install ## All tests, those against a real Label Studio included
+	$(BIN)/python -m pytest
+
+e2e: install e2e-install ## Only the tests against a real Label Studio
+	$(BIN)/python -m pytest tests/e2e
+
+e2e-install: $(LABEL_STUDIO)/installed
+
+$(LABEL_STUDIO)/installed: | $(UV)
+	$(UV) venv --quiet --clear --python $(BIN)/python $(LABEL_STUDIO)
+	$(UV) pip install --python $(LABEL_STUDIO)/bin/python "label-studio==$(LABEL_STUDIO_VERSION)"
+	@touch $@
+
+check: install ## ruff and mypy
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: install ## Let ruff format and mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: | $(UV) ## Renew requirements.lock
+	$(UV) pip compile --quiet --universal --python-version 3.10 --all-extras --upgrade \
+		--no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+		pyproject.toml --output-file requirements.lock
+
+expected: install ## Predict the examples anew and write each expected.json
+	$(BIN)/python -m shared.testing pattern detection ner ocr
+
+clean: ## Remove the environments and what was made
+	rm -rf $(VENV) $(LABEL_STUDIO) demo .mypy_cache .pytest_cache .ruff_cache

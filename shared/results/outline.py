@@ -1,0 +1,100 @@
+"""Outlines on images: polygons and vectors, in pixels of the upright image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.results.image import ImageSize, Value
+
+Points = Sequence[Sequence[float]]
+"""shape (n, 2): x and y of each point."""
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """A polygon, shape (n, 2). Points outside the image are moved to its edge."""
+
+    points: Points
+    closed: bool = True
+
+    def value(self, on: ImageSize) -> Value:
+        """As `points` in percent."""
+        return {"points": _percent(self.points, on), "closed": self.closed}, on.beside()
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any], on: ImageSize) -> "Polygon":
+        """From a result's `value`."""
+        points = [(on.pixels_x(x), on.pixels_y(y)) for x, y in value["points"]]
+        return cls(points, bool(value.get("closed", True)))
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A line through points, shape (n, 2), in their order; or an outline, if `closed`.
+
+    `curves` gives a point's two Bézier control points by the point's index. A skeleton is
+    written with `links`: the index of the point that each one hangs on, None for the first.
+    """
+
+    points: Points
+    closed: bool = False
+    curves: Mapping[int, tuple[Sequence[float], Sequence[float]]] | None = None
+    links: Sequence[int | None] | None = None
+
+    def value(self, on: ImageSize) -> Value:
+        """As `vertices` in percent, with ids `v0`, `v1`, …"""
+        links = self.links or [place - 1 if place else None for place in range(len(self.points))]
+        vertices = [
+            self._vertex(place, point, link, on)
+            for place, (point, link) in enumerate(zip(_percent(self.points, on), links, strict=True))
+        ]
+        return {"vertices": vertices, "closed": self.closed}, on.beside()
+
+    def _vertex(
+        self, place: int, point: list[float], link: int | None, on: ImageSize
+    ) -> dict[str, Any]:
+        curve = (self.curves or {}).get(place)
+        vertex: dict[str, Any] = {
+            "id": f"v{place}",
+            "x": point[0],
+            "y": point[1],
+            "prevPointId": None if link is None else f"v{link}",
+            "isBezier": curve is not None,
+        }
+        for key, point_of in zip(("controlPoint1", "controlPoint2"), curve or (), strict=False):
+            x, y = _percent([point_of], on)[0]
+            vertex[key] = {"x": x, "y": y}
+        return vertex
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any], on: ImageSize) -> "Vector":
+        """From a result's `value`."""
+        vertices = value["vertices"]
+        places = {vertex.get("id"): place for place, vertex in enumerate(vertices)}
+        links = [places.get(vertex.get("prevPointId")) for vertex in vertices]
+        plain = [place - 1 if place else None for place in range(len(vertices))]
+        curves = {
+            place: (
+                _pixels(vertex["controlPoint1"], on),
+                _pixels(vertex["controlPoint2"], on),
+            )
+            for place, vertex in enumerate(vertices)
+            if vertex.get("isBezier") and vertex.get("controlPoint1") and vertex.get("controlPoint2")
+        }
+        points = [_pixels(vertex, on) for vertex in vertices]
+        closed = bool(value.get("closed", False))
+        return cls(points, closed, curves or None, None if links == plain else links)
+
+
+def _percent(points: Points, on: ImageSize) -> list[list[float]]:
+    return [
+        [
+            on.percent_x(min(max(float(x), 0.0), on.width)),
+            on.percent_y(min(max(float(y), 0.0), on.height)),
+        ]
+        for x, y in points
+    ]
+
+
+def _pixels(point: Mapping[str, float], on: ImageSize) -> tuple[float, float]:
+    return on.pixels_x(point["x"]), on.pixels_y(point["y"])

@@ -1,0 +1,6 @@
+"""Checks that Label Studio will take a prediction, and show what is meant, with reasons."""
+
+from shared.validation.check import check_prediction, check_results, check_task
+from shared.validation.finding import Finding
+
+__all__ = ["Finding", "check_prediction", "check_results", "check_task"]

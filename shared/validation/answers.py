@@ -1,0 +1,258 @@
+"""What a control tag's own answer must be: its labels, choices, text, number and so on."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from shared.errors import ConfigError
+from shared.label_config import Control
+from shared.results.region import value_key
+from shared.validation.finding import Problem, Problems, Value, is_number, near, shown
+from shared.validation.shapes import Check
+
+MINUTES, DAYS = "%Y-%m-%dT%H:%M", "%Y-%m-%d"
+"""The formats of DateTime without a `format` (the editor's tags/control/DateTime.jsx)."""
+
+
+def labels(control: Control, known: Iterable[str], needed: bool = True) -> Check:
+    """A list of labels that the config has; also what a label's `value` is where it has an alias."""
+    key = value_key(control)
+    names = frozenset(known) | {attrs.get("value", "") for attrs in control.labels.values()}
+    free = control.dynamic or not names
+    empty = not needed or control.flag("allowEmpty")
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get(key)
+        if type(found) is list and found:
+            for name in found:
+                if type(name) is not str or not (free or name in names):
+                    return list(_not_labels(control, found, names, free))
+            return ()
+        if found is None and not needed:
+            return ()
+        if found == [] and empty:
+            return ()
+        return [_no_labels(control, key, value)]
+
+    return check
+
+
+def _not_labels(
+    control: Control, found: list[Any], names: frozenset[str], free: bool
+) -> Iterator[Problem]:
+    for name in found:
+        if not isinstance(name, str):
+            yield Problem("not_a_string", f"{shown(name)} is no label, expected a string")
+        elif not free and name not in names:
+            what = f"{control} has no label {shown(name)}"
+            yield Problem("unknown_label", what + near(name, control.labels or names))
+
+
+def _no_labels(control: Control, key: str, value: Value) -> Problem:
+    found = value.get(key)
+    others = [other for other in value if other != key and other.endswith(("labels", "choices"))]
+    if found is None:
+        remedy = f'; it has "{others[0]}" instead' if others else ""
+        return Problem("missing_key", f'"{key}" is missing{remedy}')
+    if found == []:
+        return Problem("no_label", f'"{key}" is empty, expected at least one label')
+    return Problem("not_a_list", f'"{key}" is {shown(found)}, expected a list of labels')
+
+
+def choices(control: Control) -> Check:
+    """A list of choices; nested ones as the list of names from the outermost on."""
+    one = control.attrs.get("choice", "single") != "multiple"
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("choices")
+        if not isinstance(found, list) or not found:
+            return [_no_labels(control, "choices", value)]
+        problems = [problem for name in found for problem in _choice(control, name)]
+        if one and len(found) > 1:
+            what = f"{control} takes one choice, found {shown(found)}"
+            problems.append(Problem("too_many_choices", what, "warning"))
+        return problems
+
+    return check
+
+
+def _choice(control: Control, name: Any) -> Iterator[Problem]:
+    path = name if isinstance(name, list) else [name]
+    if not path or not all(isinstance(part, str) for part in path):
+        yield Problem("not_a_string", f"{shown(name)} is no choice, expected a string")
+        return
+    if control.dynamic or not control.labels:
+        return
+    for part in path:
+        if part not in control.labels:
+            what = f"{control} has no choice {shown(part)}"
+            yield Problem("unknown_label", what + near(part, control.labels))
+            return
+    if len(path) > 1 and control.paths and tuple(path) not in control.paths:
+        yield Problem("unknown_label", f"{control} has no choice at the path {shown(path)}")
+
+
+def taxonomy(control: Control) -> Check:
+    """A list of paths, each a list of names."""
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("taxonomy")
+        if not isinstance(found, list) or not found:
+            return [_no_labels(control, "taxonomy", value)]
+        return [problem for path in found for problem in _path(control, path)]
+
+    return check
+
+
+def _path(control: Control, path: Any) -> Iterator[Problem]:
+    if not isinstance(path, list) or not path or not all(isinstance(part, str) for part in path):
+        remedy = f"; write [{shown(path)}]" if isinstance(path, str) else ""
+        what = f"{shown(path)} is no path, expected a list of names{remedy}"
+        yield Problem("not_a_list", what)
+    elif not control.dynamic and control.paths and tuple(path) not in control.paths:
+        step = next(
+            part for end, part in enumerate(path, 1) if tuple(path[:end]) not in control.paths
+        )
+        depth = path.index(step)
+        siblings = [
+            known[-1] for known in control.paths if known[:-1] == tuple(path[:depth])
+        ]
+        what = f"{control} has no {shown(step)} at the path {shown(path)}"
+        yield Problem("unknown_label", what + near(step, sorted(siblings)))
+
+
+def rating(control: Control) -> Check:
+    """A whole number of stars."""
+    most = _bound(control, "maxRating", 5)
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("rating")
+        if found is None:
+            return [Problem("missing_key", '"rating" is missing')]
+        if not is_number(found):
+            return [Problem("not_a_number", f'"rating" is {shown(found)}, expected a number')]
+        if found != int(found) or not 1 <= found <= most:
+            return [
+                Problem("out_of_range", f'"rating" is {shown(found)}, expected a whole number from 1 to {most:g}')
+            ]
+        return ()
+
+    return check
+
+
+def number(control: Control) -> Check:
+    """A number from `min` to `max`."""
+    low, high = _bound(control, "min", float("-inf")), _bound(control, "max", float("inf"))
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("number")
+        if found is None:
+            return [Problem("missing_key", '"number" is missing')]
+        if not is_number(found):
+            return [Problem("not_a_number", f'"number" is {shown(found)}, expected a finite number')]
+        if not low <= found <= high:
+            what = f'"number" is {shown(found)}, {control} takes {low:g} to {high:g}'
+            return [Problem("out_of_range", what)]
+        return ()
+
+    return check
+
+
+def _bound(control: Control, key: str, default: float) -> float:
+    try:
+        return control.number(key, default, float("-inf"), float("inf"))
+    except ConfigError:
+        return default
+
+
+def date_time(control: Control) -> Check:
+    """A date or time, written in the tag's `format`."""
+    only = {part.strip() for part in control.attrs.get("only", "").split(",") if part.strip()}
+    written = control.attrs.get("format") or (DAYS if only and "time" not in only else MINUTES)
+    if only == {"time"}:
+        written = "%H:%M"
+    if only == {"year"}:
+        written = "%Y"
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("datetime")
+        if not isinstance(found, str):
+            return [Problem("missing_key", f'"datetime" is {shown(found)}, expected a string')]
+        if _reads(found, written):
+            return ()
+        what = f'"datetime" is {shown(found)}, expected the format {written}'
+        return [Problem("wrong_format", what)]
+
+    return check
+
+
+def _reads(text: str, written: str) -> bool:
+    try:
+        datetime.strptime(text, written)
+    except ValueError as error:
+        return "bad directive" in str(error)
+    return True
+
+
+def textarea(control: Control) -> Check:
+    """A list of texts."""
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("text")
+        if type(found) is list and found and all(type(text) is str for text in found):
+            return ()
+        if found is None:
+            return [Problem("missing_key", '"text" is missing')]
+        if isinstance(found, str):
+            remedy = f'"text" is a string, expected a list; write [{shown(found)}]'
+            return [Problem("not_a_list", remedy, "warning")]
+        return [Problem("not_a_list", f'"text" is {shown(found)}, expected a list of strings')]
+
+    return check
+
+
+def pairwise(control: Control) -> Check:
+    """Which of two is chosen."""
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("selected")
+        if found in ("left", "right"):
+            return ()
+        return [Problem("selected", f'"selected" is {shown(found)}, expected "left" or "right"')]
+
+    return check
+
+
+def ranker(control: Control) -> Check:
+    """Ids of items by bucket; without buckets under the tag's own name."""
+    buckets = control.buckets or (control.name,)
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("ranker")
+        if not isinstance(found, Mapping):
+            what = f'"ranker" is {shown(found)}, expected {{bucket: [item ids]}}'
+            return [Problem("not_an_object", what)]
+        problems = []
+        for bucket, items in found.items():
+            if bucket not in buckets and bucket != "_":
+                what = f"{control} has no bucket {shown(bucket)}"
+                problems.append(Problem("unknown_label", what + near(str(bucket), buckets)))
+            if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+                what = f"bucket {shown(bucket)} is {shown(items)}, expected a list of item ids"
+                problems.append(Problem("not_a_list", what))
+        return problems
+
+    return check
+
+
+ANSWERS: Mapping[str, Callable[[Control], Check]] = {
+    "choices": choices,
+    "taxonomy": taxonomy,
+    "rating": rating,
+    "number": number,
+    "datetime": date_time,
+    "textarea": textarea,
+    "pairwise": pairwise,
+    "ranker": ranker,
+}
+"""By the result's type. The types that end with `labels` all take `labels`."""

@@ -1,0 +1,75 @@
+"""What a check finds, and how it is put into words."""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+Severity = Literal["error", "warning"]
+Value: TypeAlias = Mapping[str, Any]
+
+LONGEST = 60
+"""Characters of a found value that a message quotes."""
+
+
+class Problem(NamedTuple):
+    """A rule that a result breaks, before it is known which result of which region it is."""
+
+    rule: str
+    message: str
+    severity: Severity = "error"
+
+
+Problems: TypeAlias = Iterable[Problem]
+
+
+class Finding(NamedTuple):
+    """Something wrong with a prediction.
+
+    `rule` is a short stable name, `index` the place in the list of results. An error means
+    that Label Studio would refuse it, or store it and not show what is meant; a warning that
+    something is lost, or shown otherwise.
+    """
+
+    rule: str
+    region: str | None
+    index: int | None
+    message: str
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.message} [{self.rule}]"
+
+
+def shown(value: Any) -> str:
+    """A found value as JSON, shortened, in characters that can be printed anywhere."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=lambda other: type(other).__name__)
+    except (ValueError, TypeError, RecursionError):
+        return f"a value of type {type(value).__name__}"
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 < value < 1e300
+
+
+def is_count(value: Any) -> bool:
+    """Whether it is a whole number from 0 on."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """The name that was probably meant, as the end of a message; or those there are."""
+    known = list(names)
+    folded = {other.casefold().strip(): other for other in reversed(known)}
+    meant = [folded[name.casefold().strip()]] if name.casefold().strip() in folded else None
+    meant = meant or difflib.get_close_matches(name[:LONGEST], known, 1, 0.75)
+    if meant:
+        return f"; did you mean {shown(meant[0])}?"
+    if not known:
+        return ""
+    more = f" and {len(known) - 8} more" if len(known) > 8 else ""
+    return f"; there is {', '.join(shown(other) for other in known[:8])}{more}"

@@ -1,0 +1,183 @@
+"""What the `value` of a region on a text, a recording or a video must hold."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shared.validation.finding import Problem, Problems, Value, is_count, is_number, shown
+from shared.validation.shapes import Check, number
+
+
+def text(value: Value, result: Value) -> Problems:
+    """`start` and `end` in characters, end exclusive."""
+    start, end = value.get("start"), value.get("end")
+    if type(start) is int and type(end) is int and 0 <= start < end:
+        return ()
+    return list(_offsets(value, "start", "end"))
+
+
+def _offsets(value: Value, first: str, last: str) -> Iterator[Problem]:
+    """That two keys are whole numbers from 0 on, and the first is less than the second."""
+    sound = True
+    for key in (first, last):
+        found = value.get(key)
+        if found is None:
+            yield Problem("missing_key", f'"{key}" is missing')
+        elif not is_number(found):
+            yield Problem("not_a_number", f'"{key}" is {shown(found)}, expected a whole number')
+        elif not is_count(found):
+            yield Problem("offset", f'"{key}" is {shown(found)}, expected a whole number from 0 on')
+        else:
+            continue
+        sound = False
+    if sound and not value[first] < value[last]:
+        yield Problem("empty_span", f'"{first}" is {value[first]}, "{last}" {value[last]}: no text')
+
+
+def hypertext(value: Value, result: Value) -> Problems:
+    """XPaths with offsets, or `start` and `end` as on plain text."""
+    start = value.get("start")
+    if "startOffset" not in value and "endOffset" not in value:
+        if isinstance(start, str) and not start.isdigit():
+            return [Problem("missing_key", '"startOffset" and "endOffset" are missing')]
+        if start is None and isinstance(value.get("globalOffsets"), Mapping):
+            what = '"start", "end", "startOffset" and "endOffset" are missing'
+            return [Problem("missing_key", f"{what}; the editor needs them beside globalOffsets")]
+        return text(value, result)
+    problems = [
+        Problem("xpath", f'"{key}" is {shown(value.get(key))}, expected an XPath such as /p[1]/text()[1]')
+        for key in ("start", "end")
+        if not isinstance(value.get(key), str)
+    ]
+    for key in ("startOffset", "endOffset"):
+        if not is_count(value.get(key)):
+            found = f'"{key}" is {shown(value.get(key))}, expected a whole number from 0 on'
+            problems.append(Problem("offset", found))
+    if not problems and value["start"] == value["end"]:
+        return list(_offsets(value, "startOffset", "endOffset"))
+    return problems
+
+
+def paragraphs(value: Value, result: Value) -> Problems:
+    """The index of the first and last paragraph, as strings, and offsets in them."""
+    problems = []
+    for key in ("start", "end"):
+        found = value.get(key)
+        if found is None:
+            problems.append(Problem("missing_key", f'"{key}" is missing'))
+        elif not isinstance(found, str) or not found.isdecimal():
+            remedy = f'; write "{found}"' if is_count(found) else ""
+            what = f'"{key}" is {shown(found)}, expected a paragraph\'s index as a string{remedy}'
+            problems.append(Problem("paragraph", what))
+    for key in ("startOffset", "endOffset"):
+        if not is_count(value.get(key)):
+            found = f'"{key}" is {shown(value.get(key))}, expected a whole number from 0 on'
+            problems.append(Problem("offset", found))
+    if problems:
+        return problems
+    first = int(value["start"][:9]), value["startOffset"]
+    last = int(value["end"][:9]), value["endOffset"]
+    if not first < last:
+        found = f"it starts at {first[1]} of {first[0]} and ends at {last[1]} of {last[0]}: no text"
+        return [Problem("empty_span", found)]
+    return ()
+
+
+def audio(value: Value, result: Value) -> Problems:
+    """`start` and `end` in seconds."""
+    problems = [*_seconds(value, "start"), *_seconds(value, "end")]
+    channel = value.get("channel")
+    if channel is not None and not is_count(channel):
+        problems.append(Problem("channel", f'"channel" is {shown(channel)}, expected 0, 1, …'))
+    if problems:
+        return problems
+    if not value["start"] < value["end"]:
+        found = f'"start" is {value["start"]:g} s, "end" {value["end"]:g} s: no time between them'
+        return [Problem("empty_span", found)]
+    length = result.get("original_length")
+    if is_number(length) and value["end"] > length + 0.05:
+        return [Problem("past_the_end", f'"end" is {value["end"]:g} s of a length of {length:g} s')]
+    return ()
+
+
+def _seconds(value: Value, key: str) -> Iterator[Problem]:
+    yield from number(value, key, float("-inf"), float("inf"))
+    if is_number(value.get(key)) and value[key] < 0:
+        yield Problem("offset", f'"{key}" is {shown(value[key])}, expected seconds from 0 on')
+
+
+def timeseries(value: Value, result: Value) -> Problems:
+    """`start` and `end` on the time axis, in its own format; equal for an `instant`."""
+    problems = []
+    for key in ("start", "end"):
+        found = value.get(key)
+        if found is None:
+            problems.append(Problem("missing_key", f'"{key}" is missing'))
+        elif not isinstance(found, str) and not is_number(found):
+            what = f'"{key}" is {shown(found)}, expected a time as the time column has them'
+            problems.append(Problem("not_a_number", what))
+    if problems or type(value["start"]) is not type(value["end"]) or isinstance(value["start"], str):
+        return problems
+    start, end = value["start"], value["end"]
+    if start > end or (start == end and value.get("instant") is not True):
+        remedy = '; for one moment add "instant": true' if start == end else ""
+        return [Problem("empty_span", f'"start" is {start:g}, "end" {end:g}{remedy}')]
+    return ()
+
+
+def timeline(value: Value, result: Value) -> Problems:
+    """`ranges` of frames."""
+    ranges = value.get("ranges")
+    if not isinstance(ranges, list | tuple) or not ranges:
+        return [Problem("missing_key", f'"ranges" is {shown(ranges)}, expected [{{start, end}}]')]
+    for place, found in enumerate(ranges):
+        good = isinstance(found, Mapping) and is_count(found.get("start")) and is_count(found.get("end"))
+        if not good:
+            what = f"range {place} is {shown(found)}, expected whole frame numbers start and end"
+            return [Problem("frame", what)]
+        if found["start"] > found["end"]:
+            what = f"range {place} starts at {found['start']} and ends at {found['end']}"
+            return [Problem("empty_span", what)]
+    return ()
+
+
+def video(value: Value, result: Value) -> Problems:
+    """A `sequence` of boxes, their frames ascending."""
+    sequence = value.get("sequence")
+    if not isinstance(sequence, list | tuple) or not sequence:
+        return [Problem("missing_key", f'"sequence" is {shown(sequence)}, expected keyframes')]
+    last = -1
+    for place, box in enumerate(sequence):
+        problems = list(_keyframe(box, last))
+        if problems:
+            return [p._replace(message=f"keyframe {place}: {p.message}") for p in problems]
+        last = box["frame"]
+    return ()
+
+
+def _keyframe(box: Any, last: int) -> Iterator[Problem]:
+    if not isinstance(box, Mapping):
+        yield Problem("not_an_object", f"it is {shown(box)}, expected an object")
+        return
+    frame = box.get("frame")
+    if not is_count(frame):
+        yield Problem("frame", f'"frame" is {shown(frame)}, expected a whole number')
+    elif frame <= last:
+        yield Problem("frame", f'"frame" is {frame} after {last}, expected them to ascend')
+    for key in ("x", "y"):
+        yield from number(box, key, -100, 200)
+    for key in ("width", "height"):
+        yield from number(box, key, 0, 200, zero=False)
+    if not isinstance(box.get("enabled", True), bool):
+        yield Problem("not_a_boolean", f'"enabled" is {shown(box["enabled"])}, expected true or false')
+
+
+SPANS: Mapping[str, Check] = {
+    "Text": text,
+    "HyperText": hypertext,
+    "Paragraphs": paragraphs,
+    "Audio": audio,
+    "AudioPlus": audio,
+    "TimeSeries": timeseries,
+    "Video": timeline,
+}
+"""By the object tag that they lie on."""

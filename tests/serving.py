@@ -1,0 +1,60 @@
+"""Starting the real server, as users do, for the tests that need a process of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+
+@dataclass
+class Served:
+    """A server process, its address and its log."""
+
+    process: "subprocess.Popen[bytes]"
+    url: str
+    log: Path
+
+    def wait(self, path: str = "/health", seconds: float = 120) -> None:
+        """Until a path answers 200; the end of the log says why it does not."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.process.poll() is None:
+            try:
+                if httpx.get(self.url + path, timeout=2).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.1)
+        tail = "\n".join(self.log.read_text().splitlines()[-30:])
+        raise AssertionError(f"{path} did not answer 200; the log ends:\n{tail}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(*names: str, log: Path, host: str = "127.0.0.1", **variables: str) -> Iterator[Served]:
+    """`prelabel serve NAMES` with these environment variables."""
+    port = free_port()
+    command = [sys.executable, "-m", "shared.cli", "serve", *names]
+    command += ["--host", host, "--port", str(port)]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | variables)
+        try:
+            yield Served(process, f"http://{host}:{port}", log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,1 @@
+"""A stand-in with the signatures of label-studio-ml 2.x, which no registry has."""

@@ -1,0 +1,12 @@
+"""Every backend under `backends/`, found by itself, held to the same tests."""
+
+from shared.routing import find_backends
+from shared.testing import Conformance
+
+for _name, _backend in find_backends().items():
+    _title = f"Test{_name.title()}"
+    globals()[_title] = type(_title, (Conformance,), {"backend": _backend})
+
+
+def test_all_four_are_found() -> None:
+    assert {"pattern", "detection", "ner", "ocr"} <= set(find_backends())

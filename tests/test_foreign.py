@@ -1,0 +1,136 @@
+"""Somebody else's LabelStudioMLBase subclass, served unchanged."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from shared.errors import SettingError
+from shared.examples import Example
+from shared.foreign import open_model
+from shared.routing import find_backends
+from shared.server.app import create_app
+from shared.settings import Settings
+
+MODEL = '''
+from label_studio_ml.model import LabelStudioMLBase
+
+class Upper(LabelStudioMLBase):
+    """Marks words in capitals. It fails as foreign models do."""
+
+    fitted = []
+
+    def predict(self, tasks, context=None, **kwargs):
+        name, info = next(iter(self.parsed_label_config.items()))
+        answers = []
+        for task in tasks:
+            text = task["data"][info["inputs"][0]["value"]]
+            if text == "crash":
+                raise RuntimeError("secret path /etc/passwd")
+            if text == "drop":
+                continue
+            result = []
+            for word in text.split():
+                if word.isupper():
+                    start = text.index(word)
+                    result.append({
+                        "id": word, "from_name": name, "to_name": info["to_name"][0],
+                        "type": "labels",
+                        "value": {"start": start, "end": start + len(word), "text": word,
+                                  "labels": ["Nonsense" if word == "ODD" else "Fact"]},
+                    })
+            answers.append({"result": result, "score": "high" if text == "SCORE" else 0.5,
+                            "model_version": None})
+        return answers
+
+    def fit(self, *args, **kwargs):
+        Upper.fitted.append(kwargs.get("event") or args)
+        return {}
+'''
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Any:
+    file = tmp_path / "upper_model.py"
+    file.write_text(MODEL)
+    with TestClient(create_app(open_model(f"{file}:Upper"), Settings())) as client:
+        yield client
+
+
+def ask(client: TestClient, *texts: Any) -> list[Any]:
+    config = Example.of(find_backends()["pattern"]).label_config
+    tasks = [{"id": number, "data": {"text": text}} for number, text in enumerate(texts)]
+    body = {"tasks": tasks, "label_config": config, "project": "3.1"}
+    answer = client.post("/predict", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["results"]
+
+
+def test_it_predicts(client: TestClient) -> None:
+    [answer] = ask(client, "a BIG day")
+    assert answer["result"][0]["value"]["labels"] == ["Fact"]
+    assert answer["score"] == 0.5
+    assert "model_version" not in answer, "null would make Label Studio refuse the batch"
+
+
+def test_as_many_answers_as_tasks_in_order(client: TestClient) -> None:
+    answers = ask(client, "ONE", "crash", "drop", "TWO")
+    assert [answer and answer["result"][0]["id"] for answer in answers] == ["ONE", [], [], "TWO"]
+    recent = client.get("/status").json()["failures"]["recent"]
+    assert {failure["task"] for failure in recent} == {1, 2}
+    assert "passwd" not in client.get("/status").text
+
+
+def test_region_with_an_unknown_label_is_left_out(client: TestClient) -> None:
+    [answer] = ask(client, "ODD but GOOD")
+    assert [result["id"] for result in answer["result"]] == ["GOOD"]
+
+
+def test_score_that_is_no_number_is_left_out(client: TestClient) -> None:
+    [answer] = ask(client, "SCORE")
+    assert "score" not in answer
+
+
+def test_setup_says_a_version(client: TestClient) -> None:
+    config = Example.of(find_backends()["pattern"]).label_config
+    answer = client.post("/setup", json={"project": "3.1", "schema": config})
+    assert answer.json() == {"model_version": "INITIAL"}
+
+
+def test_training_runs_beside(client: TestClient) -> None:
+    config = Example.of(find_backends()["pattern"]).label_config
+    event = {"action": "ANNOTATION_CREATED", "project": {"id": 3, "label_config": config}}
+    answer = client.post("/webhook", json=event)
+    assert answer.json() == {"status": "accepted"}
+    import upper_model  # type: ignore[import-not-found]
+
+    done = threading.Event()
+    for _ in range(50):
+        if upper_model.Upper.fitted:
+            break
+        done.wait(0.05)
+    assert upper_model.Upper.fitted == ["ANNOTATION_CREATED"]
+
+
+def test_our_own_class_by_path() -> None:
+    backend = find_backends()["pattern"]
+    module = Path(str(__import__("backends.pattern.backend", fromlist=["x"]).__file__))
+    service = open_model(f"{module}:{backend.__name__}")
+    assert service.names == ["pattern"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("nowhere.py:Model", "there is no such file"),
+        ("{here}:Nothing", "has no class Nothing"),
+        ("{here}:Path", "has no class Path that is a LabelStudioMLBase"),
+    ],
+)
+def test_wrong_reference(reference: str, said: str, tmp_path: Path) -> None:
+    here = tmp_path / "some_model.py"
+    here.write_text("from pathlib import Path\n")
+    with pytest.raises(SettingError, match=said):
+        open_model(reference.format(here=here))

@@ -1,0 +1,86 @@
+"""The same backend classes under label-studio-ml's own servers, old and new."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backends.pattern import PatternBackend
+from shared.examples import Example
+from shared.routing import find_backends
+from shared.testing import example_environment
+
+REPO = Path(__file__).parents[1]
+
+NEW_GENERATION = """
+import json, sys
+from shared.examples import Example
+from shared.testing import example_environment
+from backends.pattern import PatternBackend
+
+example = Example.of(PatternBackend)
+model = PatternBackend(project_id="7", label_config=example.label_config)
+answers = model.predict(example.tasks, context=None, login=None, password=None)
+interactive = model.predict(example.tasks[:1], context={"result": [{"id": "a"}]})
+print(json.dumps([model.get("model_version"), answers, interactive]))
+"""
+
+
+@pytest.fixture
+def old_server(tmp_path: Path) -> Any:
+    from label_studio_ml.api import init_app
+
+    def start(backend: type[Any]) -> Any:
+        return init_app(model_class=backend, model_dir=str(tmp_path)).test_client()
+
+    return start
+
+
+@pytest.mark.parametrize("name", ["pattern", "detection", "ner", "ocr"])
+def test_server_of_1_0_9_predicts(name: str, old_server: Any) -> None:
+    backend = find_backends()[name]
+    example = Example.of(backend)
+    with example_environment(backend):
+        client = old_server(backend)
+        assert client.get("/health").json["status"] == "UP"
+        setup = client.post(
+            "/setup", json={"project": f"{name}.1", "schema": example.label_config}
+        )
+        assert isinstance(setup.json["model_version"], str)
+        request = example.request() | {"project": f"{name}.1"}
+        answers = client.post("/predict", json=request).json["results"]
+    assert example.expected is not None
+    assert len(answers) == len(example.tasks)
+    for answer, expected in zip(answers, example.expected, strict=True):
+        assert len(answer["result"]) == len(expected["result"])
+        assert "model_version" not in answer, "its own /setup says the version"
+
+
+def test_server_of_1_0_9_gets_an_empty_answer_for_a_broken_task(old_server: Any) -> None:
+    example = Example.of(PatternBackend)
+    client = old_server(PatternBackend)
+    client.post("/setup", json={"project": "b.1", "schema": example.label_config})
+    request = example.request() | {"tasks": [{"id": 1, "data": {}}, *example.tasks]}
+    results = client.post("/predict", json=request).json["results"]
+    assert results[0] == []
+    assert len(results) == 1 + len(example.tasks)
+
+
+def test_base_class_of_2_x() -> None:
+    """A stand-in has its constructor, its `predict(tasks, context)` and its version by cache."""
+    run = subprocess.run(
+        [sys.executable, "-c", NEW_GENERATION],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": f"{REPO / 'tests' / 'standin'}:{REPO}", "PATH": "/usr/bin:/bin"},
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    version, answers, interactive = json.loads(run.stdout.splitlines()[-1])
+    assert version.startswith("pattern-")
+    assert {answer["model_version"] for answer in answers} == {version}
+    assert answers[0]["result"]
+    assert interactive == [{"result": []}]

@@ -1,0 +1,67 @@
+"""The rules of the house that a machine can hold."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[1]
+MODEL_LIBRARIES = {
+    "torch",
+    "torchvision",
+    "ultralytics",
+    "transformers",
+    "rapidocr",
+    "openvino",
+    "onnxruntime",
+    "huggingface_hub",
+}
+SHARED = sorted((REPO / "shared").rglob("*.py"))
+BACKENDS = sorted(folder for folder in (REPO / "backends").iterdir() if folder.is_dir())
+BACKENDS = [folder for folder in BACKENDS if not folder.name.startswith("__")]
+
+
+def imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("file", SHARED, ids=lambda f: str(f.relative_to(REPO)))
+def test_shared_knows_no_model_library_and_no_backend(file: Path) -> None:
+    roots = {name.split(".")[0] for name in imports(file)}
+    assert not roots & (MODEL_LIBRARIES | {"backends"})
+
+
+@pytest.mark.parametrize("folder", BACKENDS, ids=lambda f: f.name)
+def test_backend_knows_no_other_backend(folder: Path) -> None:
+    for file in folder.rglob("*.py"):
+        for name in imports(file):
+            if name.startswith("backends."):
+                assert name.split(".")[1] == folder.name, f"{file} imports {name}"
+
+
+@pytest.mark.parametrize("folder", BACKENDS, ids=lambda f: f.name)
+def test_backend_folder_is_complete(folder: Path) -> None:
+    names = {file.name for file in folder.iterdir()}
+    wanted = {"__init__.py", "backend.py", "label_config.xml", "tasks.json", "expected.json"}
+    assert wanted | {"README.md"} <= names
+
+
+def test_environment_is_read_in_one_module() -> None:
+    pattern = re.compile(r"os\.environ|os\.getenv")
+    readers = {
+        str(file.relative_to(REPO))
+        for file in [*SHARED, *(REPO / "backends").rglob("*.py")]
+        if pattern.search(file.read_text(encoding="utf-8"))
+    }
+    assert readers <= {"shared/settings.py"}
+
+
+def test_the_seed_of_a_fork_is_small() -> None:
+    lines = (REPO / "backends" / "pattern" / "backend.py").read_text().splitlines()
+    assert len(lines) <= 30
