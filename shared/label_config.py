@@ -16,6 +16,8 @@ _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
 MAX_CHARACTERS = 2_000_000
 """A label config longer than this is refused; the largest real ones hold some thousand labels."""
+MAX_DEPTH = 100
+"""Tags inside tags; real label configs have about ten."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +109,7 @@ class LabelConfig:
             raise ConfigError(
                 f"The label config has {len(xml)} characters; {MAX_CHARACTERS} are allowed"
             )
-        return _parse(_DECLARATION.sub("", xml).strip())
+        return _parse(_DECLARATION.sub("", xml.lstrip("\ufeff")).strip())
 
     @classmethod
     def from_parsed(cls, parsed: Mapping[str, Any], xml: str) -> "LabelConfig":
@@ -157,11 +159,21 @@ def _parse(xml: str) -> LabelConfig:
         raise ConfigError("The label config has a DTD or entities; neither is allowed") from None
     except (ValueError, LookupError) as error:
         raise ConfigError(f"The label config cannot be read: {error}") from None
+    _check_depth(root)
     objects = {tag.name: tag for tag in _objects(root)}
     relations = tuple(
         element.attrib["value"] for element in root.iter("Relation") if element.get("value")
     )
     return LabelConfig(tuple(_controls(root, objects)), objects, xml, relations)
+
+
+def _check_depth(root: Element) -> None:
+    level = [root]
+    for _ in range(MAX_DEPTH):
+        level = [child for element in level for child in element]
+        if not level:
+            return
+    raise ConfigError(f"The label config has tags nested more than {MAX_DEPTH} deep")
 
 
 def _objects(root: Element) -> Iterable[ObjectTag]:

@@ -9,6 +9,8 @@ from shared.label_config import Control
 Aliases = Mapping[str, Iterable[str]]
 """Other names under which a class is commonly known: {"PER": ["Person", "People"]}."""
 NO_ALIASES: Aliases = MappingProxyType({})
+Rule = tuple[Mapping[str, str], Mapping[str, str]]
+"""Names to labels: as they are written, and folded."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class LabelMap:
         written exactly so (as alias or value), that is written so but for case, white space,
         hyphens and underscores, or that is a common other name of it.
         """
-        rules = (_predicted_values(control), _written(control))
+        rules = _with_folded(_predicted_values(control)), _with_folded(_written(control))
         to_label: dict[str, str] = {}
         names = list(dict.fromkeys(classes))
         for name in names:
@@ -84,11 +86,15 @@ def _written(control: Control) -> dict[str, str]:
     return by_value | {label: label for label in control.labels}
 
 
-def _find(name: str, rules: Iterable[Mapping[str, str]]) -> str | None:
-    for rule in rules:
-        if name in rule:
-            return rule[name]
-        loose = {folded(key): label for key, label in reversed(list(rule.items()))}
+def _with_folded(rule: dict[str, str]) -> Rule:
+    """The rule, and the same for folded names, of which the first counts."""
+    return rule, {folded(key): label for key, label in reversed(rule.items())}
+
+
+def _find(name: str, rules: Iterable[Rule]) -> str | None:
+    for exact, loose in rules:
+        if name in exact:
+            return exact[name]
         if folded(name) in loose:
             return loose[folded(name)]
     return None

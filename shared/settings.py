@@ -1,11 +1,12 @@
 """Every environment variable is read here, by the classes below or a backend's own class."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -13,6 +14,9 @@ from pydantic.networks import IPvAnyNetwork
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import SettingError
+
+_SECRET = re.compile("pass|key|token|secret", re.IGNORECASE)
+_PASSWORD = re.compile("//[^/]*@")
 
 Names = Annotated[tuple[str, ...], NoDecode]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode]
@@ -84,8 +88,12 @@ class Settings(BaseSettings):
     def _http(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(value)
+            good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:  # a port that is no number, a bracket too many
+            good = False
+        if not good:
             raise ValueError("expected an address such as http://localhost:8080")
         return value.rstrip("/")
 
@@ -112,8 +120,8 @@ def read_settings(settings_class: type[S]) -> S:
     try:
         return settings_class()
     except ValidationError as error:
-        prefix = str(settings_class.model_config.get("env_prefix") or "")
-        raise SettingError("; ".join(_sentence(line, prefix) for line in error.errors())) from None
+        lines = [_sentence(line, settings_class) for line in error.errors()]
+        raise SettingError("; ".join(lines)) from None
 
 
 def variables(settings_class: type[BaseSettings]) -> list[tuple[str, str, str]]:
@@ -148,8 +156,16 @@ def changed_environment(extra: dict[str, str]) -> Iterator[None]:
         read_settings.cache_clear()
 
 
-def _sentence(line: object, prefix: str) -> str:
-    assert isinstance(line, dict)
-    name = (prefix + str(line["loc"][0])).upper() if line["loc"] else prefix
-    found = "" if "pass" in name.lower() or "key" in name.lower() else f"={line['input']!r}"
-    return f"{name}{found}: {line['msg']}"
+def _sentence(line: Any, settings_class: type[BaseSettings]) -> str:
+    name = _variable(str(line["loc"][0]) if line["loc"] else "", settings_class)
+    found = "" if _SECRET.search(name) else "=" + _PASSWORD.sub("//…@", repr(line["input"]))
+    return f"{name}{found}: {line['msg'].removeprefix('Value error, ')}"
+
+
+def _variable(place: str, settings_class: type[BaseSettings]) -> str:
+    """The variable that a value came from: of a field with several, the one that is set."""
+    for info in settings_class.model_fields.values():
+        alias = info.validation_alias
+        if isinstance(alias, AliasChoices) and place in alias.choices:
+            return next((str(name) for name in alias.choices if os.environ.get(str(name))), place)
+    return (str(settings_class.model_config.get("env_prefix") or "") + place).upper()

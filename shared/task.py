@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from shared.errors import MissingKeyError, TaskError, ValueTypeError
 from shared.label_config import ObjectTag
+
+KEYS = 12
+"""Keys of the data that a message names."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class Task:
 
     @classmethod
     def parse(cls, raw: Any) -> "Task":
-        """From the task's JSON; TaskError if it is none. Bare data counts as a task's data."""
+        """From the task's JSON; TaskError if it is none."""
         if not isinstance(raw, Mapping):
             raise TaskError(f"A task should be an object, found {_kind(raw)}")
         data = raw.get("data")
@@ -38,7 +42,8 @@ class Task:
             for part in target.key.split("."):
                 found = found.get(part) if isinstance(found, Mapping) else None
         if found is None:
-            keys = ", ".join(f'"{key}"' for key in self.data) or "nothing"
+            keys = ", ".join(f'"{key}"' for key in islice(self.data, KEYS)) or "nothing"
+            keys += " and more" if len(self.data) > KEYS else ""
             state = "is null" if target.key in self.data else "is missing"
             raise MissingKeyError(
                 f'"{target.key}" {state} in the task\'s data, but {target.tag} "{target.name}"'

@@ -1,24 +1,48 @@
 """Result builders: pixels, characters and seconds in; the JSON that the editor displays out."""
 
+from shared.results.audio import AudioSpan
+from shared.results.contour import polygons
+from shared.results.hypertext import Document, HyperTextSpan
 from shared.results.image import Ellipse, ImageSize, KeyPoint, Rectangle
 from shared.results.mask import Bitmask, Brush
 from shared.results.outline import Polygon, Vector
+from shared.results.paragraphs import Dialogue, ParagraphSpan
+from shared.results.reading import Reading, read, relations
 from shared.results.region import Region, Result, region
+from shared.results.relation import Relation, relation
 from shared.results.text import TextSpan
+from shared.results.timeseries import TimeSeriesSpan
+from shared.results.video import TimelineSpan, Video, VideoBox, VideoTrack
 from shared.results.whole_task import whole_task
 
 __all__ = [
+    "AudioSpan",
     "Bitmask",
     "Brush",
+    "Dialogue",
+    "Document",
     "Ellipse",
+    "HyperTextSpan",
     "ImageSize",
     "KeyPoint",
+    "ParagraphSpan",
     "Polygon",
+    "Reading",
     "Rectangle",
     "Region",
+    "Relation",
     "Result",
     "TextSpan",
+    "TimeSeriesSpan",
+    "TimelineSpan",
     "Vector",
+    "Video",
+    "VideoBox",
+    "VideoTrack",
+    "polygons",
+    "read",
     "region",
+    "relation",
+    "relations",
     "whole_task",
 ]

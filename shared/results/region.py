@@ -1,13 +1,14 @@
 """The envelope of a region: one shape, the control tags that speak of it, one id."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
 
 from shared.label_config import Control
+from shared.results.answer import names_labels, value_key, written
 
 Result = dict[str, Any]
 """One entry of a prediction's `result` list, as Label Studio reads it."""
@@ -18,8 +19,8 @@ Marks = Mapping[Control, Any]
 The first control draws the region. `None` says nothing but the shape.
 """
 
-VALUE_KEYS = {"textarea": "text", "pairwise": "selected"}
-"""The key of a control's own value where it is not the result's type."""
+HASHED = ("rle", "imageDataURL")
+"""Keys of a value that are long: they go into an id as they are, not through JSON."""
 
 
 class Shape(Protocol):
@@ -49,10 +50,14 @@ def region(
     """Build a region.
 
     `on` is what the shape lies on: an `ImageSize` for image shapes, the text itself for text
-    spans. `envelope` holds further keys of the region, such as `parentID`, `item_index`,
+    spans, and what their modules say for the others. `envelope` holds further keys of the
+    region, such as `parentID` (or the parent region itself as `parent`), `item_index`,
     `readonly`, `hidden` or `meta`; `id` sets the id, which is otherwise made from what the
     region is, so that the same region has the same id wherever and whenever it is predicted.
     """
+    parent = envelope.pop("parent", None)
+    if parent is not None:
+        envelope["parentID"] = parent.id
     value, beside = shape.value(on)
     region_id = envelope.pop("id", None) or region_id_of(value, marks, envelope)
     return Region(
@@ -66,17 +71,17 @@ def region(
 
 def region_id_of(value: Mapping[str, Any], marks: Marks, envelope: Mapping[str, Any]) -> str:
     """Twelve hexadecimal digits from the place, the control tags and the labels."""
-    labels = [[control.name, mark if _names_labels(control) else None] for control, mark in marks.items()]
+    labels = [
+        [control.name, mark if names_labels(control) else None] for control, mark in marks.items()
+    ]
     to_name = next(iter(marks)).to_name
-    what = [to_name, labels, {k: v for k, v in value.items() if k != "rle"}, envelope.get("item_index")]
+    short = {key: part for key, part in value.items() if key not in HASHED}
+    what = [to_name, labels, short, envelope.get("item_index")]
     packed = orjson.dumps(what, option=orjson.OPT_SORT_KEYS, default=str)
     digest = hashlib.blake2b(packed, digest_size=6)
     digest.update(bytes(value.get("rle", ())))
+    digest.update(value.get("imageDataURL", "").encode())
     return digest.hexdigest()
-
-
-def _names_labels(control: Control) -> bool:
-    return control.type.endswith("labels") or control.type == "choices"
 
 
 def _result(
@@ -87,11 +92,11 @@ def _result(
     beside: Mapping[str, Any],
     score: float | None,
 ) -> Result:
-    own = {} if mark is None else {value_key(control): _listed(control, mark)}
+    own = {} if mark is None else {value_key(control): written(control, mark)}
     result: Result = {
         "id": region_id,
         "from_name": control.name,
-        "to_name": control.to_name,
+        "to_name": control.name if control.type == "pairwise" else control.to_name,
         "type": control.type,
         "value": {**value, **own},
         **beside,
@@ -99,17 +104,3 @@ def _result(
     if score is not None:
         result["score"] = round(float(score), 4)
     return result
-
-
-def value_key(control: Control) -> str:
-    """The key in `value` under which a control tag's own answer stands."""
-    if control.type == "videorectangle":
-        return "labels"
-    return VALUE_KEYS.get(control.type, control.type)
-
-
-def _listed(control: Control, mark: Any) -> Any:
-    is_list = _names_labels(control) or control.type == "textarea"
-    if is_list and (isinstance(mark, str) or not isinstance(mark, Sequence)):
-        return [mark]
-    return list(mark) if is_list else mark

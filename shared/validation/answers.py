@@ -6,12 +6,9 @@ from typing import Any
 
 from shared.errors import ConfigError
 from shared.label_config import Control
-from shared.results.region import value_key
+from shared.results.answer import nested, time_format, value_key
 from shared.validation.finding import Problem, Problems, Value, is_number, near, shown
 from shared.validation.shapes import Check
-
-MINUTES, DAYS = "%Y-%m-%dT%H:%M", "%Y-%m-%d"
-"""The formats of DateTime without a `format` (the editor's tags/control/DateTime.jsx)."""
 
 
 def labels(control: Control, known: Iterable[str], needed: bool = True) -> Check:
@@ -167,12 +164,7 @@ def _bound(control: Control, key: str, default: float) -> float:
 
 def date_time(control: Control) -> Check:
     """A date or time, written in the tag's `format`."""
-    only = {part.strip() for part in control.attrs.get("only", "").split(",") if part.strip()}
-    written = control.attrs.get("format") or (DAYS if only and "time" not in only else MINUTES)
-    if only == {"time"}:
-        written = "%H:%M"
-    if only == {"year"}:
-        written = "%Y"
+    written = time_format(control)
 
     def check(value: Value, result: Value) -> Problems:
         found = value.get("datetime")

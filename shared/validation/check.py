@@ -4,180 +4,166 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.label_config import LabelConfig
-from shared.validation.finding import Finding, Problem, Value, near, shown
-from shared.validation.rules import (
-    ENVELOPE_KEYS,
-    ControlRules,
-    Rules,
-    envelope,
-    has_place,
-    is_score,
-    rules_of,
-)
+from shared.validation.data import data_problems, task_data
+from shared.validation.envelope import ENVELOPE, is_score
+from shared.validation.finding import Finding, Problem, Value, shown
+from shared.validation.links import link_problems
+from shared.validation.rules import ControlRules, Rules, rules_of
 
-DIRECTIONS = ("left", "right", "bi")
+Seen = dict[str, set[str]]
+"""The region ids so far, with the control tags that have said something of each."""
 
 
-def check_results(config: LabelConfig, results: Sequence[Any]) -> list[Finding]:
-    """What is wrong with a prediction's `result` list. Takes any JSON, and never raises."""
+def check_results(
+    config: LabelConfig, results: Sequence[Any], data: Mapping[str, Any] | None = None
+) -> list[Finding]:
+    """What is wrong with a prediction's `result` list. Takes any JSON, and never raises.
+
+    With the task's `data` it is also checked that spans and items are in what the task shows.
+    """
     rules = rules_of(config)
-    findings: list[Finding] = []
     if not isinstance(results, list | tuple):
         what = f'"result" is {shown(results)}, expected a list'
         return [Finding("result", None, None, what)]
-    seen: dict[str, set[str]] = {}
+    findings: list[Finding] = []
+    seen: Seen = {}
     linked: list[int] = []
     for index, result in enumerate(results):
-        problems = _problems(rules, result, seen)
-        if problems:
-            findings.extend(_find(problem, result, index) for problem in problems)
-        if isinstance(result, Mapping) and ("parentID" in result or result.get("type") == "relation"):
-            linked.append(index)
+        if type(result) is not dict:
+            found: Sequence[Problem] = [_no_object(result)]
+        else:
+            found = _problems(rules, result, seen, data)
+            if "parentID" in result or result.get("type") == "relation":
+                linked.append(index)
+        for problem in found:
+            findings.append(_finding(problem, result, index))
     for index in linked:
-        found = _links(rules, results[index], seen)
-        findings.extend(_find(problem, results[index], index) for problem in found)
+        for problem in link_problems(config, results[index], seen):
+            findings.append(_finding(problem, results[index], index))
     return findings
 
 
-def _find(problem: Problem, result: Any, index: int) -> Finding:
-    region = result.get("id") if isinstance(result, Mapping) else None
-    region = region if isinstance(region, str) else None
-    where = f"region {_plain(region)}" if region else f"result {index}"
+def _no_object(result: Any) -> Problem:
+    return Problem("not_an_object", f"it is {shown(result)}, expected an object")
+
+
+def _finding(problem: Problem, result: Any, index: int) -> Finding:
+    region = result.get("id") if isinstance(result, dict) else None
+    region = region if isinstance(region, str) and region else None
+    where = f"region {shown(region)[1:-1]}" if region else f"result {index}"
     return Finding(problem.rule, region, index, f"{where}: {problem.message}", problem.severity)
 
 
-def _plain(name: str) -> str:
-    return shown(name)[1:-1]
-
-
-def _problems(rules: Rules, result: Any, seen: dict[str, set[str]]) -> Sequence[Problem]:
+def _problems(
+    rules: Rules, result: dict[str, Any], seen: Seen, data: Mapping[str, Any] | None
+) -> list[Problem]:
     """What is wrong with one result by itself; notes its id in `seen`."""
-    if not isinstance(result, Mapping):
-        return [Problem("not_an_object", f"it is {shown(result)}, expected an object")]
     kind = result.get("type")
     if kind == "relation":
-        return ()
-    found = _control(rules, result, kind)
-    if isinstance(found, Problem):
-        return [found]
+        return []
+    name = result.get("from_name")
+    found = rules.find(name) if type(name) is str else None
+    known = _identify(result, name, seen) if found is not None else None
+    if found is None or kind != found.control.type:
+        return [_mismatch(rules, found, result)]
     value = result.get("value")
-    if not isinstance(value, Mapping):
+    if type(value) is not dict:
         return [Problem("value", f'"value" is {shown(value)}, expected an object')]
     problems: list[Problem] = []
-    name = result.get("id")
-    known = _identify(found, result, name, seen, problems)
-    if ENVELOPE_KEYS & result.keys():
-        problems += envelope(result)
+    if known is None:
+        problems += _id_problems(found, result)
+    for key in result:
+        if key in ENVELOPE and not ENVELOPE[key].good(result[key]):
+            problems.append(ENVELOPE[key].problem(result[key]))
     if result.get("to_name") not in found.to_names:
-        _to_name(found, result, problems)
-    _place(found, value, result, known, problems)
+        problems += _to_name(found, result)
+    if found.shape is not None:
+        problems += _place(found, value, result, bool(known))
     if found.answer is not None:
         problems += found.answer(value, result)
     if "score" in value:
-        what = '"score" in "value" is lost when the editor saves; it belongs beside "value"'
-        problems.append(Problem("score_in_value", what, "warning"))
+        problems.append(SCORE_INSIDE)
+    if data is not None and not problems:
+        problems += data_problems(found, result, data)
     return problems
 
 
-def _control(rules: Rules, result: Value, kind: Any) -> ControlRules | Problem:
-    name = result.get("from_name")
-    if not isinstance(name, str):
-        return Problem("unknown_from_name", f'"from_name" is {shown(name)}, expected a string')
-    found = rules.find(name)
-    if found is None:
-        return Problem("unknown_from_name", rules.unknown(name, kind))
-    if kind != found.control.type:
-        if kind is None:
-            return Problem("missing_key", f'"type" is missing, expected "{found.control.type}"')
-        return Problem("wrong_type", rules.wrong_type(found.control, kind))
-    return found
+SCORE_INSIDE = Problem(
+    "score_in_value",
+    '"score" in "value" is lost when the editor saves; it belongs beside "value"',
+    "warning",
+)
 
 
-def _identify(
-    found: ControlRules, result: Value, name: Any, seen: dict[str, set[str]], problems: list[Problem]
-) -> bool:
-    """Whether an earlier result has the same id; the same control twice is an error."""
-    if not isinstance(name, str) or not name:
-        if found.shape is not None or name is not None:
-            what = f'"id" is {shown(name)}, expected a string'
-            problems.append(Problem("id", what, "warning" if name is None else "error"))
-        return False
-    controls = seen.get(name)
+def _identify(result: Value, name: str, seen: Seen) -> bool | None:
+    """Whether an earlier result has the same id; None if there is something wrong with it."""
+    region = result.get("id")
+    if type(region) is not str or not region:
+        return None
+    controls = seen.get(region)
     if controls is None:
-        seen[name] = {result["from_name"]}
+        seen[region] = {name}
         return False
-    if result["from_name"] in controls:
-        what = f"{found.control} has two results under this id; the editor fails on that"
-        problems.append(Problem("duplicate_id", what))
-    controls.add(result["from_name"])
+    if name in controls:
+        return None
+    controls.add(name)
     return True
 
 
-def _to_name(found: ControlRules, result: Value, problems: list[Problem]) -> None:
+def _id_problems(found: ControlRules, result: Value) -> Iterator[Problem]:
+    region = result.get("id")
+    if isinstance(region, str) and region:
+        what = f"{found.control} has two results under this id; the editor fails on that"
+        yield Problem("duplicate_id", what)
+    elif region is not None:
+        yield Problem("id", f'"id" is {shown(region)}, expected a string')
+
+
+def _mismatch(rules: Rules, found: ControlRules | None, result: Value) -> Problem:
+    """A `from_name` that is none, or a `type` that is not its."""
+    name, kind = result.get("from_name"), result.get("type")
+    if not isinstance(name, str):
+        return Problem("unknown_from_name", f'"from_name" is {shown(name)}, expected a string')
+    if found is None:
+        return Problem("unknown_from_name", rules.unknown(name, kind))
+    if kind is None:
+        return Problem("missing_key", f'"type" is missing, expected "{found.control.type}"')
+    return Problem("wrong_type", rules.wrong_type(found.control, kind))
+
+
+def _to_name(found: ControlRules, result: Value) -> Iterator[Problem]:
     name = result.get("to_name")
-    if isinstance(name, str) and any("{{" in known for known in found.to_names):
+    if isinstance(name, str) and found.repeated and found.repeated.fullmatch(name):
         return
     expected = " or ".join(shown(known) for known in sorted(found.to_names))
-    problems.append(
-        Problem("wrong_to_name", f'"to_name" is {shown(name)}, {found.control} has {expected}')
-    )
+    what = f'"to_name" is {shown(name)}, but {found.control} is on {expected}'
+    yield Problem("wrong_to_name", what)
 
 
 def _place(
-    found: ControlRules, value: Value, result: Value, known: bool, problems: list[Problem]
-) -> None:
+    found: ControlRules, value: Value, result: Value, known: bool
+) -> Iterable[Problem]:
+    """The shape; a control that does not draw may leave it to an earlier result of its id."""
     if found.shape is None:
-        return
-    if found.optional_shape and not has_place(value):
-        if not known:
-            what = f"it says nothing about where it is, and no result before it has this id"
-            problems.append(Problem("no_place", what))
-        return
-    problems += found.shape(value, result)
+        return ()
+    if not found.draws and found.says_no_place(value):
+        if known:
+            return ()
+        what = "it does not say where it is, and no result before it has this id"
+        return [Problem("no_place", what)]
+    return found.shape(value, result)
 
 
-def _links(rules: Rules, result: Value, seen: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is wrong with a relation, or with a parent."""
-    if result.get("type") != "relation":
-        parent = result.get("parentID")
-        if isinstance(parent, str) and parent not in seen:
-            what = f'"parentID" is {shown(parent)}, there is no such region'
-            yield Problem("unknown_region", what + near(parent, seen), "warning")
-        return
-    for key in ("from_id", "to_id"):
-        name = result.get(key)
-        if not isinstance(name, str):
-            yield Problem("missing_key", f'relation: "{key}" is {shown(name)}, expected a region\'s id')
-        elif name not in seen:
-            what = f'relation: "{key}" is {shown(name)}, there is no such region'
-            yield Problem("unknown_region", what + near(name, seen))
-    if "direction" in result and result["direction"] not in DIRECTIONS:
-        what = f'relation: "direction" is {shown(result["direction"])}, expected left, right or bi'
-        yield Problem("direction", what)
-    yield from _relation_labels(rules, result.get("labels"))
-
-
-def _relation_labels(rules: Rules, found: Any) -> Iterator[Problem]:
-    if found is None:
-        return
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-        yield Problem("not_a_list", f'relation: "labels" is {shown(found)}, expected a list of strings')
-        return
-    known = rules.config.relation_labels
-    for name in found:
-        if name not in known:
-            remedy = near(name, known) if known else "; the label config has no Relations tag"
-            yield Problem("unknown_label", f"relation: there is no label {shown(name)}{remedy}")
-
-
-def check_prediction(config: LabelConfig, prediction: Any) -> list[Finding]:
+def check_prediction(
+    config: LabelConfig, prediction: Any, data: Mapping[str, Any] | None = None
+) -> list[Finding]:
     """What is wrong with a prediction: its own keys and its results."""
-    if not isinstance(prediction, Mapping):
-        what = f"a prediction is {shown(prediction)}, expected an object"
+    if not isinstance(prediction, dict):
+        what = f"the prediction is {shown(prediction)}, expected an object"
         return [Finding("not_an_object", None, None, what)]
     findings = [Finding(p.rule, None, None, p.message, p.severity) for p in _header(prediction)]
     if isinstance(prediction.get("result"), list | tuple):
-        findings += check_results(config, prediction["result"])
+        findings += check_results(config, prediction["result"], data)
     return findings
 
 
@@ -191,28 +177,30 @@ def _header(prediction: Value) -> Iterator[Problem]:
     if score is not None and not is_score(score):
         what = f"the prediction's \"score\" is {shown(score)}, expected a number from 0 to 1"
         yield Problem("score", what)
-    if "model_version" not in prediction:
-        return
-    version = prediction["model_version"]
-    if not isinstance(version, str) or not version:
+    version = prediction.get("model_version", "")
+    if not isinstance(version, str):
         yield Problem("model_version", f'"model_version" is {shown(version)}, expected a string')
 
 
 def check_task(config: LabelConfig, task: Any) -> list[Finding]:
     """What is wrong with a task of an import file: its data and each of its predictions."""
-    if not isinstance(task, Mapping):
-        return [Finding("not_an_object", None, None, f"the task is {shown(task)}, expected an object")]
+    if not isinstance(task, dict):
+        what = f"the task is {shown(task)}, expected an object"
+        return [Finding("not_an_object", None, None, what)]
     data = task.get("data")
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         what = f'the task\'s "data" is {shown(data)}, expected an object'
         return [Finding("data", None, None, what)]
-    findings = list(_data(config, data))
-    predictions = task.get("predictions", [])
-    if not isinstance(predictions, list | tuple):
+    findings = [Finding(p.rule, None, None, p.message, p.severity) for p in task_data(config, data)]
+    predictions = task.get("predictions") or []
+    if not isinstance(predictions, list):
         what = f'"predictions" is {shown(predictions)}, expected a list'
         return [*findings, Finding("predictions", None, None, what)]
     for place, prediction in enumerate(predictions):
-        found = check_prediction(config, prediction)
+        found = check_prediction(config, prediction, data)
+        if isinstance(prediction, dict) and "model_version" not in prediction:
+            what = 'the prediction has no "model_version"; an import stores "undefined"'
+            found.append(Finding("model_version", None, None, what, "warning"))
         findings += _numbered(found, place) if len(predictions) > 1 else found
     return findings
 
@@ -222,11 +210,3 @@ def _numbered(findings: Iterable[Finding], place: int) -> Iterator[Finding]:
         yield finding._replace(message=f"prediction {place}: {finding.message}")
 
 
-def _data(config: LabelConfig, data: Value) -> Iterator[Finding]:
-    for target in config.objects.values():
-        key = target.key
-        if key is None or "." in key or "[" in key or "{" in key:
-            continue
-        if data.get(key) is None:
-            what = f'{target.tag} "{target.name}" shows "{key}", which the task\'s data lacks'
-            yield Finding("missing_data", None, None, what + near(key, map(str, data)))

@@ -161,7 +161,7 @@ def vector(value: Value, result: Value) -> Problems:
 
 
 def _vertex(place: int, vertex: Any, seen: set[Any]) -> Problem | None:
-    if not isinstance(vertex, Mapping):
+    if not isinstance(vertex, dict):
         return Problem("not_an_object", f"vertex {place} is {shown(vertex)}, expected an object")
     for problem in (*number(vertex, "x", LOW, HIGH), *number(vertex, "y", LOW, HIGH)):
         return problem._replace(message=f"vertex {place}: {problem.message}")
@@ -208,6 +208,7 @@ SHAPES: Mapping[str, Check] = {
     "keypoint": keypoint,
     "polygon": polygon,
     "brush": brush,
+    "magicwand": brush,
     "bitmask": bitmask,
     "vector": vector,
 }

@@ -39,7 +39,7 @@ def hypertext(value: Value, result: Value) -> Problems:
     if "startOffset" not in value and "endOffset" not in value:
         if isinstance(start, str) and not start.isdigit():
             return [Problem("missing_key", '"startOffset" and "endOffset" are missing')]
-        if start is None and isinstance(value.get("globalOffsets"), Mapping):
+        if start is None and isinstance(value.get("globalOffsets"), dict):
             what = '"start", "end", "startOffset" and "endOffset" are missing'
             return [Problem("missing_key", f"{what}; the editor needs them beside globalOffsets")]
         return text(value, result)
@@ -130,7 +130,7 @@ def timeline(value: Value, result: Value) -> Problems:
     if not isinstance(ranges, list | tuple) or not ranges:
         return [Problem("missing_key", f'"ranges" is {shown(ranges)}, expected [{{start, end}}]')]
     for place, found in enumerate(ranges):
-        good = isinstance(found, Mapping) and is_count(found.get("start")) and is_count(found.get("end"))
+        good = isinstance(found, dict) and all(map(is_count, (found.get("start"), found.get("end"))))
         if not good:
             what = f"range {place} is {shown(found)}, expected whole frame numbers start and end"
             return [Problem("frame", what)]
@@ -155,7 +155,7 @@ def video(value: Value, result: Value) -> Problems:
 
 
 def _keyframe(box: Any, last: int) -> Iterator[Problem]:
-    if not isinstance(box, Mapping):
+    if not isinstance(box, dict):
         yield Problem("not_an_object", f"it is {shown(box)}, expected an object")
         return
     frame = box.get("frame")

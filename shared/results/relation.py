@@ -1,0 +1,49 @@
+"""Relations between regions."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shared.results.region import Region, Result
+
+Direction = Literal["right", "left", "bi"]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A line from one region to another; `direction` is where its arrow points.
+
+    `labels` are those of the label config's Relations tag.
+    """
+
+    from_id: str
+    to_id: str
+    direction: Direction = "right"
+    labels: Sequence[str] = ()
+
+    @property
+    def result(self) -> Result:
+        """Its entry in the `result` list, which has no id, no value and no control tag."""
+        result: Result = {
+            "from_id": self.from_id,
+            "to_id": self.to_id,
+            "type": "relation",
+            "direction": self.direction,
+        }
+        return result | {"labels": list(self.labels)} if self.labels else result
+
+    @classmethod
+    def read(cls, result: Mapping[str, Any]) -> "Relation":
+        """From an entry of a `result` list."""
+        direction = result.get("direction") or "right"
+        return cls(result["from_id"], result["to_id"], direction, tuple(result.get("labels") or ()))
+
+
+def relation(
+    source: Region, target: Region, direction: Direction = "right", labels: Iterable[str] = ()
+) -> Region:
+    """Build a relation between two regions of the same prediction, to stand after them."""
+    line = Relation(source.id, target.id, direction, tuple(labels))
+    what = f"{source.id} {target.id}".encode()
+    return Region(hashlib.blake2b(what, digest_size=6).hexdigest(), (line.result,))

@@ -1,0 +1,96 @@
+"""Regions on videos: tracks of boxes, and spans of frames.
+
+Frames are counted from 0 here, as decoders do; the editor counts from 1.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from shared.results.image import ImageSize, Rectangle
+
+Value = tuple[dict[str, Any], dict[str, Any]]
+
+FPS = 24.0
+"""The editor's frame rate for a Video tag without `frameRate`."""
+
+
+class Video(NamedTuple):
+    """A video: its frames' size in pixels, their number and their rate per second."""
+
+    size: ImageSize
+    frames: int
+    fps: float = FPS
+
+    def seconds(self, frame: int) -> float:
+        """The time of a frame counted from 1, as the editor writes it."""
+        return round(frame / self.fps, 6) if self.fps else 0.0
+
+
+class VideoBox(NamedTuple):
+    """Where a track is at a frame, in pixels; after it ends (`enabled` false) nothing is shown.
+
+    Between two boxes the editor draws what lies between them.
+    """
+
+    frame: int
+    box: Rectangle
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class VideoTrack:
+    """One object through a video (VideoRectangle), its boxes in any order."""
+
+    boxes: Sequence[VideoBox]
+
+    def value(self, on: Video) -> Value:
+        """As `sequence`, ascending, with `framesCount` and `duration`."""
+        boxes = sorted(self.boxes, key=lambda box: box.frame)
+        value = {
+            "framesCount": on.frames,
+            "duration": on.seconds(on.frames),
+            "sequence": [_keyframe(box, on) for box in boxes],
+        }
+        return value, {}
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any], on: Video) -> "VideoTrack":
+        """From a result's `value`."""
+        return cls(
+            [
+                VideoBox(
+                    int(keyframe["frame"]) - 1,
+                    Rectangle.read(keyframe, on.size),
+                    bool(keyframe.get("enabled", True)),
+                )
+                for keyframe in value["sequence"]
+            ]
+        )
+
+
+def _keyframe(keyframe: VideoBox, on: Video) -> dict[str, Any]:
+    place, _ = keyframe.box.value(on.size)
+    frame = int(keyframe.frame) + 1
+    return {"frame": frame, "enabled": keyframe.enabled, "time": on.seconds(frame), **place}
+
+
+@dataclass(frozen=True)
+class TimelineSpan:
+    """Frames `start` to `end` (exclusive) of a video (TimelineLabels)."""
+
+    start: int
+    end: int
+
+    def value(self, on: Video | None = None) -> Value:
+        """As `ranges` of frames counted from 1, the last one included; clipped to the video."""
+        start, end = max(int(self.start), 0), int(self.end)
+        if on is not None:
+            end = min(end, on.frames)
+        return {"ranges": [{"start": start + 1, "end": end}]}, {}
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any], on: Video | None = None) -> "TimelineSpan":
+        """From a result's `value`: its first range, the only one that the editor draws."""
+        first = value["ranges"][0]
+        return cls(int(first["start"]) - 1, int(first["end"]))

@@ -1,0 +1,76 @@
+"""Results against the task's data: whether what they speak of is there."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shared.label_config import LabelConfig, ObjectTag
+from shared.validation.finding import Problem, Value, near, shown
+from shared.validation.rules import ControlRules
+
+
+def task_data(config: LabelConfig, data: Mapping[str, Any]) -> Iterator[Problem]:
+    """That the data has what the object tags show."""
+    for target in config.objects.values():
+        key = target.key
+        if key is None or any(letter in key for letter in ".[{"):
+            continue
+        if data.get(key) is None:
+            what = f'{target.tag} "{target.name}" shows "{key}", which the task\'s data lacks'
+            yield Problem("missing_data", what + near(key, map(str, data)))
+
+
+def data_problems(
+    found: ControlRules, result: Value, data: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """That a result without problems of its own is in what the task shows."""
+    target = found.target
+    shows = data.get(target.key) if target is not None and target.key is not None else None
+    if target is None or shows is None:
+        return
+    index = result.get("item_index")
+    if index is not None and isinstance(shows, list) and target.is_list and index >= len(shows):
+        what = f'"item_index" is {index}, the task has {len(shows)} items'
+        yield Problem("past_the_end", what)
+    if target.tag == "Text" and isinstance(shows, str) and "start" in result["value"]:
+        yield from _text(target, result["value"], shows)
+    elif target.tag == "Paragraphs" and isinstance(shows, list) and "start" in result["value"]:
+        yield from _paragraphs(target, result["value"], shows)
+
+
+def _text(target: ObjectTag, value: Value, text: str) -> Iterator[Problem]:
+    if target.attrs.get("valueType") == "url" or text.startswith(("http://", "https://")):
+        return
+    start, end = value["start"], value["end"]
+    if end > len(text):
+        what = f'"end" is {end}, the text has {len(text)} characters'
+        yield Problem("past_the_end", what + _miscounted(value, text))
+    elif isinstance(value.get("text"), str) and value["text"] != text[start:end]:
+        what = f"{start} to {end} is {shown(text[start:end])}, not {shown(value['text'])}"
+        yield Problem("text", what + _miscounted(value, text), "warning")
+
+
+def _miscounted(value: Value, text: str) -> str:
+    """The remedy, if offsets of another kind explain what was found."""
+    start, end, said = value["start"], value["end"], value.get("text")
+    for encoding, size, name in (("utf-16-le", 2, "UTF-16 code units"), ("utf-8", 1, "bytes")):
+        data = text.encode(encoding, "surrogatepass")
+        there = data[start * size : end * size].decode(encoding, "ignore")
+        if said == there and not text.isascii():
+            first = len(data[: start * size].decode(encoding, "ignore"))
+            last = first + len(there)
+            return f"; the offsets count {name}, in characters they are {first} and {last}"
+    return ""
+
+
+def _paragraphs(target: ObjectTag, value: Value, shows: list[Any]) -> Iterator[Problem]:
+    key = target.attrs.get("textKey", "text")
+    for index, offset in (("start", "startOffset"), ("end", "endOffset")):
+        place = int(value[index][:9])
+        if place >= len(shows):
+            what = f'"{index}" is {shown(value[index])}, the task has {len(shows)} paragraphs'
+            yield Problem("past_the_end", what)
+            continue
+        text = shows[place].get(key) if isinstance(shows[place], dict) else None
+        if isinstance(text, str) and value[offset] > len(text.encode("utf-16-le", "replace")) // 2:
+            what = f'"{offset}" is {value[offset]}, paragraph {place} has {len(text)} characters'
+            yield Problem("past_the_end", what)
