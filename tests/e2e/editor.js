@@ -1,0 +1,59 @@
+// Runs in the editor's page, before its own scripts.
+window.e2e = (() => {
+  const seen = { state: "", since: 0 };
+  const find = (pk) =>
+    window.Htx.annotationStore.predictions.find((prediction) => String(prediction.pk) === pk);
+
+  function loaded(object) {
+    if (object.type === "image") {
+      const image = object.currentImageEntity;
+      return image?.imageLoaded && image.naturalWidth === object.imageRef?.naturalWidth;
+    }
+    if (object.type === "audio") return object._ws?.duration > 0;
+    return object.isReady !== false;
+  }
+
+  // The results displayed, false for not yet, or what is wrong, in words. One call does both, so
+  // that nothing is built anew in between.
+  // Selects the prediction until it stays selected, as the editor builds its store more than once,
+  // and waits for its media: until an image is loaded, the editor gives the raw result back,
+  // whatever it is (createSerializedResult).
+  function shown({ task, pks, pk, quiet }) {
+    const htx = window.Htx;
+    if (!htx?.annotationStore || htx.isLoading || String(htx.task?.id) !== task) return false;
+    if (!pks.every(find)) return false;
+    if (pk === null) return [];
+    const prediction = find(pk);
+    if (htx.annotationStore.selected !== prediction) {
+      htx.annotationStore.selectPrediction(prediction.id);
+      return false;
+    }
+    for (const object of prediction.objects) {
+      const image = object.type === "image" ? object.currentImageEntity : null;
+      if (image?.error) return `object ${object.name} is not loaded: ${image.src}`;
+      if (!loaded(object)) return false;
+    }
+    const state = JSON.stringify([prediction.id, prediction.serializeAnnotation()]);
+    if (seen.state !== state) Object.assign(seen, { state, since: performance.now() });
+    return performance.now() - seen.since >= quiet ? results(prediction) : false;
+  }
+
+  // serializeAnnotation(), except that it says what is displayed: an unknown label and a type that
+  // is not the control tag's own are shown as nothing, and yet they are serialised as they came.
+  function results(prediction) {
+    const regions = prediction.results.map(displayed).filter(Boolean);
+    return regions.concat(prediction.relationStore.serialize());
+  }
+
+  function displayed(result) {
+    const serialized = result.serialize();
+    if (!serialized) return null;
+    const { findLabel, isLoadedByApi, resultType, valueType } = result.from_name;
+    const value = { ...serialized.value };
+    if (Array.isArray(value[valueType]) && findLabel && !isLoadedByApi)
+      value[valueType] = value[valueType].filter((label) => findLabel(label));
+    return JSON.parse(JSON.stringify({ ...serialized, type: resultType, value }));
+  }
+
+  return { shown };
+})();

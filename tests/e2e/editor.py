@@ -1,0 +1,144 @@
+"""Label Studio's editor in headless Chromium: what it makes of a task's predictions."""
+
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from typing_extensions import Self
+
+from .label_studio import LabelStudio
+
+T = TypeVar("T")
+Result = dict[str, Any]
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",  # as root there is no other way
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
+)
+VIEWPORT = {"width": 1400, "height": 900}
+QUIET_MS = 300
+"""So long nothing may change before the editor counts as ready: it builds its store twice."""
+
+SCRIPT = Path(__file__).with_name("editor.js")
+SHOWN = "(wanted) => window.e2e?.shown(wanted)"
+
+
+class EditorError(RuntimeError):
+    """The editor could not show the task."""
+
+
+def browser() -> str | None:
+    """The path of an installed Chromium or Chrome."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+class Editor:
+    """A context manager: a browser logged in to a Label Studio, and what its editor displays.
+
+    Playwright keeps an event loop running in its thread, where no test could then call
+    asyncio.run: so it has a thread of its own.
+    """
+
+    def __init__(self, label_studio: LabelStudio, *, timeout: float = 90.0) -> None:
+        """`timeout`: seconds that a task may take to be displayed."""
+        self._server = label_studio
+        self._timeout = timeout * 1000
+        self._thread = ThreadPoolExecutor(1, "editor")
+        self._stack = ExitStack()
+        self.errors: list[str] = []
+        """Errors of the page and its console since the last task was opened."""
+
+    def __enter__(self) -> Self:
+        try:
+            self._do(self._launch)
+        except BaseException:
+            self._do(self._stack.close)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._do(self._stack.close)
+        self._thread.shutdown()
+
+    def predictions(self, project_id: int, task_id: int) -> list[list[Result]]:
+        """The results that the editor displays of each of the task's predictions, oldest first.
+
+        They are serializeAnnotation()'s, without labels that the control tag does not offer and
+        with the control tag's own type, since the editor serialises both unchecked.
+        """
+        return self._do(lambda: self._predictions(project_id, task_id))
+
+    def screenshot(self, project_id: int, task_id: int, path: Path, prediction: int = 0) -> None:
+        """A picture of the editor with one prediction selected, as PNG."""
+        self._do(lambda: self._screenshot(project_id, task_id, path, prediction))
+
+    # In the browser's thread
+
+    def _do(self, work: Callable[[], T]) -> T:
+        return self._thread.submit(work).result()
+
+    def _launch(self) -> None:
+        playwright = self._stack.enter_context(sync_playwright())
+        launched = playwright.chromium.launch(executable_path=browser(), args=list(FLAGS))
+        self._stack.callback(launched.close)
+        context = launched.new_context(viewport=VIEWPORT)
+        context.add_cookies(
+            [
+                {"name": name, "value": value, "url": self._server.url}
+                for name, value in self._server.cookies.items()
+            ]
+        )
+        context.set_default_timeout(self._timeout)
+        context.add_init_script(path=SCRIPT)
+        self._page: Page = context.new_page()
+        self._page.on("console", self._on_console)
+        self._page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _predictions(self, project_id: int, task_id: int) -> list[list[Result]]:
+        pks = self._open(project_id, task_id)
+        return [self._shown(task_id, pks, pk) for pk in pks]
+
+    def _screenshot(self, project_id: int, task_id: int, path: Path, prediction: int) -> None:
+        pks = self._open(project_id, task_id)
+        self._shown(task_id, pks, pks[prediction] if pks else None)
+        self._page.screenshot(path=path)
+
+    def _open(self, project_id: int, task_id: int) -> list[str]:
+        pks = [str(found["id"]) for found in self._server.predictions(task_id=task_id)]
+        self.errors.clear()
+        url = f"{self._server.url}/projects/{project_id}/data?task={task_id}"
+        self._page.goto(url, wait_until="commit")
+        self._shown(task_id, pks, None)
+        return pks
+
+    def _shown(self, task_id: int, pks: list[str], pk: str | None) -> list[Result]:
+        wanted = {"task": str(task_id), "pks": pks, "pk": pk, "quiet": QUIET_MS}
+        try:
+            answer = self._page.wait_for_function(SHOWN, arg=wanted).json_value()
+        except Exception as error:
+            errors = "\n".join(self.errors)
+            raise EditorError(f"Task {task_id}, prediction {pk}: {error}\n{errors}") from error
+        if not isinstance(answer, list):
+            raise EditorError(f"Task {task_id}, prediction {pk}: {answer}")
+        return answer
