@@ -49,6 +49,7 @@ def measured(model: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         "found": found / drawn,
         "median": float(np.median(errors)),
         "95 %": float(np.percentile(errors, 95)),
+        "within 2": float((errors.reshape(-1, 4).max(axis=1) <= 2).mean()),
         "size": train.WEIGHTS.stat().st_size / 1e6,
     }
 
@@ -95,12 +96,14 @@ def test_weights_state_what_they_are(model: Any) -> None:
     assert next(model.ckpt["model"].parameters()).is_floating_point()
 
 
+@pytest.mark.slow
 def test_finds_unseen_shapes(measured: dict[str, float]) -> None:
     assert measured["mAP50"] >= 0.9
     assert measured["found"] >= 0.95
     assert measured["95 %"] <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "tolerance"),
     [
@@ -109,6 +112,7 @@ def test_finds_unseen_shapes(measured: dict[str, float]) -> None:
         ("found", 0.01),
         ("median", 0.05),
         ("95 %", 0.1),
+        ("within 2", 0.02),
         ("size", 0.01),
     ],
 )
