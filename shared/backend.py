@@ -7,9 +7,9 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from label_studio_ml.model import LabelStudioMLBase
-
+from shared.base import LabelStudioMLBase
 from shared.claim import Claim, ModelSpec
+from shared.errors import SettingError
 from shared.label_config import Control, LabelConfig
 from shared.media import Media
 from shared.results import Region
@@ -145,13 +145,17 @@ class Backend(LabelStudioMLBase):
     @classmethod
     def problem(cls) -> str | None:
         """Why it cannot run here, in one sentence; None if it can."""
-        missing = [name for name in cls.modules if importlib.util.find_spec(name) is None]
-        if not missing:
-            return None
-        return (
-            f"{cls.name} needs {', '.join(missing)}: install the extra,"
-            f' e.g. uv pip install "prelabel[{cls.name}]"'
-        )
+        missing = [name for name in cls.modules if not _is_installed(name)]
+        if missing:
+            return (
+                f"{cls.name} needs {', '.join(missing)}: install the extra,"
+                f' e.g. uv pip install "prelabel[{cls.name}]"'
+            )
+        try:
+            read_settings(cls.settings_class)
+        except SettingError as error:
+            return f"{cls.name}: {error}"
+        return None
 
     def predict(
         self, tasks: list[Any], context: Context | None = None, **kwargs: Any
@@ -178,6 +182,13 @@ class Backend(LabelStudioMLBase):
     def fit(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """No training; label-studio-ml's webhook calls this."""
         return {}
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it is in
+        return False
 
 
 def sorted_options(**options: Hashable) -> tuple[tuple[str, Any], ...]:

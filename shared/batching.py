@@ -79,13 +79,13 @@ class ModelQueue:
                 raise InferenceError(
                     f"{self._name} gave {len(outputs)} outputs for {len(batch)} inputs"
                 )
-        except Exception as error:  # a model library may raise anything
+        except (Exception, SystemExit) as error:  # a model library may raise anything
             self._failed(batch, error)
             return
         for (_, future), output in zip(batch, outputs, strict=True):
             future.set_result(output)
 
-    def _failed(self, batch: list[Entry], error: Exception) -> None:
+    def _failed(self, batch: list[Entry], error: BaseException) -> None:
         """Halve the batch until the item that breaks it is alone: it costs only itself."""
         if len(batch) > 1:
             middle = len(batch) // 2

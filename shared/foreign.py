@@ -12,10 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from label_studio_ml.model import LabelStudioMLBase
-
 from shared import __version__
 from shared.backend import Backend
+from shared.base import LabelStudioMLBase
 from shared.errors import InferenceError, SettingError
 from shared.label_config import LabelConfig
 from shared.runtime import runtime
@@ -81,6 +80,10 @@ class ForeignService:
             self._checked(answer, task, config, interactive)
             for answer, task in zip(answers, request.tasks, strict=True)
         ]
+
+    def known_version(self, xml: str, only: str | None) -> str | None:
+        """Unknown: the model may say anything, at any time."""
+        return None
 
     def version(self, xml: str, project: str, only: str | None) -> str:
         """What the model says of itself."""

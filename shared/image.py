@@ -35,6 +35,7 @@ def decode(data: bytes, max_megapixels: float) -> Image:
     Transparency is laid on white, 16-bit gray is scaled; DecodeError if it cannot be read or
     has more than `max_megapixels`.
     """
+    Pillow.MAX_IMAGE_PIXELS = int(max_megapixels * 1e6)  # Pillow refuses by its own limit first
     try:
         with Pillow.open(io.BytesIO(data)) as file:
             megapixels = file.width * file.height / 1e6
@@ -47,9 +48,13 @@ def decode(data: bytes, max_megapixels: float) -> Image:
             pixels = np.asarray(_rgb(upright))
     except DecodeError:
         raise
+    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+        raise DecodeError(
+            f"The image has too many megapixels; MAX_MEGAPIXELS allows {max_megapixels:g}"
+        ) from None
     except UnidentifiedImageError:
         raise DecodeError(f"The file is no image that can be read ({_start(data)})") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Pillow.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DecodeError(f"The image is damaged: {error}") from None
     return Image(pixels, hashlib.blake2b(data, digest_size=16).hexdigest())
 
@@ -67,11 +72,13 @@ def _rgb(image: Pillow.Image) -> Pillow.Image:
 def _scaled(image: Pillow.Image) -> Pillow.Image:
     """16-bit and float gray to 8 bits: full range for 16-bit files, else the image's own."""
     values = np.asarray(image, dtype=np.float32)
-    low, high = float(values.min()), float(values.max())
-    if image.mode.startswith("I") and low >= 0 and 255 < high <= 65535:
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    if image.mode.startswith("I;16") or (image.mode == "I" and low >= 0 and 255 < high <= 65535):
         low, high = 0.0, 65535.0
     elif low >= 0 and high <= 255:
         low, high = 0.0, 255.0
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
     gray = np.clip((values - low) * (255.0 / max(high - low, 1e-9)), 0, 255).astype(np.uint8)
     return Pillow.fromarray(gray).convert("RGB")
 

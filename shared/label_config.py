@@ -32,6 +32,9 @@ class ObjectTag:
     key: str | None
     attrs: Mapping[str, str] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        return f'{self.tag} "{self.name}"'
+
     @property
     def is_list(self) -> bool:
         """Whether the value is a list of media (`valueList`)."""

@@ -31,15 +31,17 @@ class LabelStudioHost:
         """The http address of an upload (`/data/…`) or a cloud storage URI (`s3://…`)."""
         if self.url is None:
             raise FetchError(
-                f'"{_short(value)}" is a file of Label Studio: set LABEL_STUDIO_URL to its address'
+                f'"{short(value)}" is a file of Label Studio: set LABEL_STUDIO_URL to its address'
                 " as this server reaches it, and LABEL_STUDIO_API_KEY to a personal access token"
             )
         if urlsplit(value).scheme in CLOUD_SCHEMES:
             if task_id is None:
-                raise FetchError(f'"{_short(value)}" can be fetched for a task with an id only')
+                raise FetchError(f'"{short(value)}" can be fetched for a task with an id only')
             encoded = base64.urlsafe_b64encode(value.encode()).decode()
             return f"{self.url}/tasks/{task_id}/presign/?fileuri={encoded}"
-        return f"{self.url}/{value.lstrip('/')}"
+        below = urlsplit(self.url).path  # Label Studio under a sub-path names it in values, too
+        base = self.url.removesuffix(below) if value.startswith(f"{below}/") else self.url
+        return f"{base}/{value.lstrip('/')}"
 
     def owns(self, url: str) -> bool:
         """Whether an address is Label Studio's, so that its token may be sent there."""
@@ -53,14 +55,8 @@ class LabelStudioHost:
         if self._key is None or self.url is None:
             return {}
         with self._lock:
-            if self._client is None:
-                from label_studio_sdk import LabelStudio
-
-                self._client = LabelStudio(
-                    base_url=self.url, api_key=self._key.get_secret_value(), timeout=20.0
-                )
             try:
-                sent = self._client._client_wrapper.get_headers()
+                sent = self._sdk(self._key.get_secret_value())._client_wrapper.get_headers()
             except Exception as error:  # the SDK raises many kinds
                 raise FetchError(
                     "Label Studio at LABEL_STUDIO_URL did not accept LABEL_STUDIO_API_KEY"
@@ -68,6 +64,16 @@ class LabelStudioHost:
                 ) from None
         return {"Authorization": sent["Authorization"]}
 
+    def _sdk(self, key: str) -> "LabelStudio":
+        if self._client is None:
+            from label_studio_sdk import LabelStudio
 
-def _short(value: str) -> str:
+            # without the slash, the SDK renews tokens beside a sub-path and not below it
+            self._client = LabelStudio(base_url=f"{self.url}/", api_key=key, timeout=20.0)
+        return self._client
+
+
+def short(value: str) -> str:
+    """A value as a message shows it: without its query, which may hold secrets."""
+    value = value.partition("?")[0]
     return value if len(value) <= 80 else value[:77] + "…"

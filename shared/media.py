@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-import time
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, unquote_to_bytes, urlsplit
@@ -13,10 +13,30 @@ from shared import network
 from shared.errors import DecodeError, FetchError
 from shared.image import Image, decode
 from shared.label_config import ObjectTag
-from shared.label_studio import CLOUD_SCHEMES, LabelStudioHost
+from shared.label_studio import CLOUD_SCHEMES, LabelStudioHost, short
 from shared.settings import Settings
 
 MB = 1_000_000
+LOCAL_FILES = "/data/local-files/"
+"""The path under which Label Studio names files of a local storage: …/?d=folder/a.png."""
+
+_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+
+
+class NamedFile(str):
+    """A task's value that stands for a file named on the command line: it is read at `path`.
+
+    No JSON holds one, so whoever sends tasks can open no file in this way.
+    """
+
+    path: Path
+
+    @classmethod
+    def of(cls, value: str, path: Path) -> "NamedFile":
+        """The value as it is written to the task, and the file."""
+        named = cls(value)
+        named.path = path
+        return named
 
 
 class Media:
@@ -50,11 +70,18 @@ class Media:
 
         FetchError names what stands in the way, and the setting that opens it.
         """
-        scheme = urlsplit(value).scheme.lower() if "://" in value[:16] or ":" in value[:6] else ""
+        if isinstance(value, NamedFile):
+            return self._named(value.path)
+        found = _SCHEME.match(value)
+        scheme = found[1].lower() if found else ""
         if scheme == "data":
             return self._data_url(value)
+        if scheme in {"", "http", "https"}:
+            local = self._local(value)
+            if local is not None:
+                return local
         if scheme in {"http", "https"}:
-            return self._local(value) or self._get(value)
+            return self._get(value)
         if scheme in CLOUD_SCHEMES:
             return self._get(self._host.resolve(value, task_id))
         if scheme:
@@ -62,7 +89,7 @@ class Media:
                 f'Addresses that begin with "{scheme}:" are not fetched; http, https, data and'
                 " cloud storage are"
             )
-        return self._local(value) or self._get(self._host.resolve(value, task_id))
+        return self._get(self._host.resolve(value, task_id))
 
     def _data_url(self, value: str) -> bytes:
         head, comma, body = value.partition(",")
@@ -77,43 +104,61 @@ class Media:
         except (binascii.Error, ValueError):
             raise FetchError("The data URL is not valid base64") from None
 
+    def _named(self, path: Path) -> bytes:
+        try:
+            if path.stat().st_size > self._limit:
+                limit = f"MAX_MEDIA_MB={self._settings.max_media_mb:g}"
+                raise FetchError(f"{path.name} is over {limit}")
+            return path.read_bytes()
+        except OSError as error:
+            raise FetchError(f"{path.name} cannot be read: {error.strerror}") from None
+
     def _local(self, value: str) -> bytes | None:
-        """A file below LOCAL_FILES_ROOT, as Label Studio names it: /data/local-files/?d=a/b.png."""
+        """A file below LOCAL_FILES_ROOT, if the value names one; None if it does not."""
         root = self._settings.local_files_root
-        parts = urlsplit(value)
-        if root is None or not parts.path.endswith("/data/local-files/"):
+        address, _, query = value.partition("?")
+        if root is None or not address.endswith(LOCAL_FILES):
             return None
-        name = parse_qs(parts.query).get("d", [""])[0]
-        root = root.resolve()
+        name = parse_qs(query).get("d", [""])[0]
+        try:
+            return self._read(root.resolve(), name)
+        except (OSError, ValueError, RuntimeError):  # not allowed, no file name, a loop of links
+            raise FetchError(f'"{short(name)}" cannot be read in LOCAL_FILES_ROOT') from None
+
+    def _read(self, root: Path, name: str) -> bytes:
         path = (root / name.lstrip("/")).resolve()
         if not path.is_relative_to(root):
-            raise FetchError(f'"{name}" lies outside LOCAL_FILES_ROOT')
+            raise FetchError(f'"{short(name)}" lies outside LOCAL_FILES_ROOT')
         if not path.is_file():
-            raise FetchError(f'"{name}" is no file in LOCAL_FILES_ROOT')
-        return self._read(path, name)
-
-    def _read(self, path: Path, name: str) -> bytes:
+            raise FetchError(f'"{short(name)}" is no file in LOCAL_FILES_ROOT')
         if path.stat().st_size > self._limit:
-            raise FetchError(f'"{name}" is over MAX_MEDIA_MB={self._settings.max_media_mb:g}')
+            raise FetchError(
+                f'"{short(name)}" is over MAX_MEDIA_MB={self._settings.max_media_mb:g}'
+            )
         return path.read_bytes()
 
     def _get(self, url: str) -> bytes:
-        headers = self._host.headers() if self._host.owns(url) else {}
-        until = time.monotonic() + self._settings.fetch_timeout
         try:
-            with self._client.stream("GET", url, headers=headers) as answer:
+            headers = self._host.headers() if self._host.owns(url) else {}
+            with (
+                network.time_limit(self._settings.fetch_timeout),
+                self._client.stream("GET", url, headers=headers) as answer,
+            ):
                 self._check(answer, url)
-                return self._collect(answer, until)
+                return self._collect(answer)
         except FetchError:
             raise
         except httpx.TimeoutException:
             raise FetchError(
-                f"{_shown(url)} did not answer in FETCH_TIMEOUT={self._settings.fetch_timeout:g} s"
+                f"{_shown(url)} did not arrive in FETCH_TIMEOUT={self._settings.fetch_timeout:g} s"
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise FetchError(f"{_shown(url)} cannot be fetched: {_reason(error)}") from None
 
     def _check(self, answer: httpx.Response, url: str) -> None:
+        declared = answer.headers.get("content-length", "")
+        if answer.is_success and declared.isdecimal() and int(declared) > self._limit:
+            raise self._too_large(answer)
         if answer.is_success:
             return
         hint = ""
@@ -121,29 +166,28 @@ class Media:
             hint = ": check LABEL_STUDIO_API_KEY"
         raise FetchError(f"{_shown(url)} answered {answer.status_code}{hint}")
 
-    def _collect(self, answer: httpx.Response, until: float) -> bytes:
+    def _collect(self, answer: httpx.Response) -> bytes:
         blocks, size = [], 0
         for block in answer.iter_bytes():
             size += len(block)
             if size > self._limit:
-                raise FetchError(
-                    f"{_shown(str(answer.url))} is over"
-                    f" MAX_MEDIA_MB={self._settings.max_media_mb:g}"
-                )
-            if time.monotonic() > until:
-                raise FetchError(
-                    f"{_shown(str(answer.url))} did not arrive in"
-                    f" FETCH_TIMEOUT={self._settings.fetch_timeout:g} s"
-                )
+                raise self._too_large(answer)
             blocks.append(block)
         return b"".join(blocks)
+
+    def _too_large(self, answer: httpx.Response) -> FetchError:
+        limit = f"MAX_MEDIA_MB={self._settings.max_media_mb:g}"
+        return FetchError(f"{_shown(str(answer.url))} is over {limit}")
 
 
 def _shown(url: str) -> str:
     """An address without its query and password, which may hold secrets."""
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
-    port = f":{parts.port}" if parts.port else ""
+    try:
+        parts = urlsplit(url)
+        host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:  # the address is none
+        return "The address"
     return f"{parts.scheme}://{host}{port}{parts.path}"
 
 

@@ -53,6 +53,10 @@ class ModelStore:
         assert slot.queue is not None
         return slot.queue
 
+    def loaded(self, spec: ModelSpec) -> ModelQueue | None:
+        """The model's queue if it is loaded already, without waiting."""
+        return self._slot(spec).queue
+
     def find_weights(self, backend: "Backend", spec: ModelSpec) -> str:
         """The hash of the model's files, which are fetched if need be, but not loaded."""
         slot = self._slot(spec)
@@ -101,7 +105,9 @@ class ModelStore:
                 raise ModelError(problem)
             work()
             slot.error = None
-        except Exception as error:  # a model library may raise anything
+            if slot.queue is None:
+                slot.state = "waiting"
+        except (Exception, SystemExit) as error:  # a model library may raise anything
             slot.state, slot.failed_at = "failed", time.monotonic()
             slot.error = _sentence(slot.spec, error)
             logger.error("%s", slot.error, exc_info=not isinstance(error, ModelError))
@@ -127,17 +133,18 @@ class ModelStore:
 
 
 def digest_of(paths: Iterable[Path]) -> str:
-    """The SHA-256 of files, one after the other in the order of their names."""
+    """The SHA-256 of the names and SHA-256 of files, in the order of their names."""
     digest = hashlib.sha256()
     for path in sorted(paths, key=lambda path: path.name):
-        digest.update(path.name.encode())
+        content = hashlib.sha256()
         with path.open("rb") as file:
             while block := file.read(1 << 20):
-                digest.update(block)
+                content.update(block)
+        digest.update(f"{path.name}\0{content.hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
-def _sentence(spec: ModelSpec, error: Exception) -> str:
+def _sentence(spec: ModelSpec, error: BaseException) -> str:
     if isinstance(error, ModelError):
         return str(error)
     return f"{spec.label} could not be loaded: {type(error).__name__} (the log has the details)"

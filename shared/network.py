@@ -3,8 +3,12 @@
 import ipaddress
 import socket
 import ssl
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatch
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +25,8 @@ NEVER = tuple(
     for network in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32")
 )
 """Link-local and metadata addresses of clouds: not even for Label Studio's own host."""
+WRAPPING = tuple(ipaddress.ip_network(network) for network in ("64:ff9b::/96", "::/96"))
+"""IPv6 addresses that end with an IPv4 one: NAT64 (RFC 6052) and the old compatible ones."""
 
 
 class Doors:
@@ -31,7 +37,7 @@ class Doors:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._hosts = settings.allowed_hosts
+        self._hosts = [pattern.lower() for pattern in settings.allowed_hosts]
         self._networks = settings.allowed_networks
         home = urlsplit(settings.label_studio_url or "")
         port = home.port or (443 if home.scheme == "https" else 80)
@@ -64,9 +70,13 @@ class Doors:
 
 
 def _address(text: str) -> Address:
+    """The address, or the IPv4 address that an IPv6 one leads to."""
     address = ipaddress.ip_address(text.split("%", 1)[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if any(address in network for network in WRAPPING) and int(address) > 1:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 class _CheckedBackend(httpcore.SyncBackend):
@@ -86,8 +96,11 @@ class _CheckedBackend(httpcore.SyncBackend):
         failure: Exception | None = None
         for address in self._doors.addresses(host, port):
             try:
-                return super().connect_tcp(address, port, timeout, local_address, socket_options)
-            except httpcore.ConnectError as error:
+                stream = super().connect_tcp(
+                    address, port, _left(timeout), local_address, socket_options
+                )
+                return _TimedStream(stream)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure or httpcore.ConnectError(f"Host {host} has no address")
 
@@ -95,11 +108,69 @@ class _CheckedBackend(httpcore.SyncBackend):
         raise FetchError("Unix sockets are not fetched from")
 
 
+class _TimedStream(httpcore.NetworkStream):
+    """A connection on which no read or write outlasts the time limit of the fetch."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, _left(timeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+_limit = threading.local()
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Seconds for all that this thread does over the network: connecting, redirects, the body.
+
+    httpx itself limits single reads only, which a server may answer byte for byte for hours.
+    """
+    _limit.until = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        del _limit.until
+
+
+def _left(timeout: float | None) -> float | None:
+    until: float | None = getattr(_limit, "until", None)
+    if until is None:
+        return timeout
+    left = until - time.monotonic()
+    if left <= 0:
+        raise httpcore.ReadTimeout("The time limit is over")
+    return left if timeout is None else min(timeout, left)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
 def client(settings: Settings) -> httpx.Client:
     """A client whose every connection passes the doors. It uses no proxy."""
-    transport = httpx.HTTPTransport(trust_env=False)
+    transport = httpx.HTTPTransport(verify=_trusted(), trust_env=False)
     transport._pool = httpcore.ConnectionPool(
-        ssl_context=ssl.create_default_context(),
+        ssl_context=_trusted(),
         max_connections=32,
         max_keepalive_connections=16,
         keepalive_expiry=30.0,

@@ -11,7 +11,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shared.batching import ModelQueue
-from shared.errors import DeadlineError, InferenceError, ModelError, PrelabelError
+from shared.errors import (
+    ConfigError,
+    DeadlineError,
+    InferenceError,
+    ModelError,
+    PrelabelError,
+)
 from shared.failures import FailureLog
 from shared.models import ModelStore
 from shared.prediction import Prediction
@@ -26,8 +32,12 @@ logger = logging.getLogger(__name__)
 
 READERS = 8
 """Threads that fetch and decode."""
+URGENT_READERS = 4
+"""Threads that do so for users who wait before the editor, whatever else is being read."""
 AHEAD = 64
 """Tasks of one request that may be read before their turn, so that memory stays bounded."""
+LOADERS = 16
+"""Threads that load models, or wait for one, while their requests wait no longer than they may."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,8 @@ class Pipeline:
         self._models = models
         self._failures = failures
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+        self._urgent = ThreadPoolExecutor(URGENT_READERS, thread_name_prefix="read now")
+        self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="load")
 
     def run(
         self,
@@ -81,7 +93,11 @@ class Pipeline:
         After `seconds` the tasks that are not done end in a DeadlineError.
         """
         until = time.monotonic() + seconds
-        queues, missing = self._queues(route, interactive=context is not None)
+        if not route.steps:  # the route says why, once
+            nothing = ConfigError("Nothing in the label config can be filled")
+            yield from (Outcome(error=nothing) for _ in tasks)
+            return
+        queues, missing = self._queues(route, context is not None, until)
         run = _Run(route, queues, route.version(), context, until)
         source = iter(tasks)
         started = deque(self._start(run, raw, missing) for raw in islice(source, AHEAD))
@@ -90,11 +106,12 @@ class Pipeline:
             started.extend(self._start(run, raw, missing) for raw in islice(source, 1))
 
     def close(self) -> None:
-        """Stop the reading threads."""
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        """Stop the threads."""
+        for pool in (self._readers, self._urgent, self._loaders):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _queues(
-        self, route: "Route", interactive: bool
+        self, route: "Route", interactive: bool, until: float
     ) -> tuple[list[tuple["Step", ModelQueue]], PrelabelError | None]:
         """The models' queues, loaded; and an error if none of them could be."""
         queues, error = [], None
@@ -102,10 +119,21 @@ class Pipeline:
             if interactive and not step.backend.interactive:
                 continue
             try:
-                queues.append((step, self._models.queue(step.backend, step.claims[0].spec)))
-            except ModelError as problem:
+                queues.append((step, self._queue(step, until)))
+            except (ModelError, DeadlineError) as problem:
                 error = problem
         return queues, error if not queues else None
+
+    def _queue(self, step: "Step", until: float) -> ModelQueue:
+        spec = step.claims[0].spec
+        found = self._models.loaded(spec)
+        if found is not None:
+            return found
+        loading = self._loaders.submit(self._models.queue, step.backend, spec)
+        try:
+            return loading.result(_seconds(until))
+        except FutureTimeout:
+            raise DeadlineError(f"{spec.label} is still being loaded; ask again later") from None
 
     def _start(
         self, run: _Run, raw: Any, missing: PrelabelError | None
@@ -114,7 +142,8 @@ class Pipeline:
             failed: Future[list[Future[Any]]] = Future()
             failed.set_exception(missing or DeadlineError("There was no time left for this task"))
             return raw, failed
-        return raw, self._readers.submit(self._read, run, raw)
+        readers = self._readers if run.context is None else self._urgent
+        return raw, readers.submit(self._read, run, raw)
 
     def _read(self, run: _Run, raw: Any) -> "list[Future[Any]]":
         """In a reading thread: the task's inputs, each handed to its model's queue."""
@@ -123,6 +152,8 @@ class Pipeline:
         task = Task.parse(raw)
         urgent = run.context is not None
         items = [step.backend.read(task, step.claims[0], run.context) for step, _ in run.queues]
+        if not run.left():
+            raise DeadlineError("There was no time left when this task was read")
         return [
             queue.submit(item, urgent) for (_, queue), item in zip(run.queues, items, strict=True)
         ]
@@ -136,29 +167,38 @@ class Pipeline:
         except PrelabelError as error:
             self._failures.add(names, task_id, error)
             return Outcome(error=error)
-        except FutureTimeout:
-            reading.cancel()
-            late = DeadlineError("The deadline came before this task was done; ask again to go on")
-            self._failures.add(names, task_id, late)
-            return Outcome(error=late)
         except Exception as error:  # a backend may raise anything; the other tasks go on
-            logger.exception("Task %s failed in %s", task_id, names)
-            failure = InferenceError(f"{names} failed on this task: {type(error).__name__}")
+            failure = self._failure(run, names, error)
+            _give_up(reading)
             self._failures.add(names, task_id, failure)
             return Outcome(error=failure)
         for finding in prediction.dropped:
             self._failures.drop(names, task_id, finding.rule, finding.message)
         return Outcome(prediction=prediction)
 
+    def _failure(self, run: _Run, names: str, error: Exception) -> PrelabelError:
+        """Our error for one that is not: the deadline's, or a backend's own."""
+        if isinstance(error, FutureTimeout) and run.left() < 0.05:
+            return DeadlineError("The deadline came before this task was done; ask again to go on")
+        logger.error("A task failed in %s", names, exc_info=error)
+        return InferenceError(f"{names} failed on this task: {type(error).__name__}")
+
     def _prediction(self, run: _Run, reading: "Future[list[Future[Any]]]") -> Prediction:
         regions: list[Region] = []
-        outputs = [future.result(_seconds(run)) for future in reading.result(_seconds(run))]
+        inferring = reading.result(_seconds(run.until))
+        outputs = [future.result(_seconds(run.until)) for future in inferring]
         for (step, _), output in zip(run.queues, outputs, strict=True):
             for claim in step.claims:
                 regions.extend(step.backend.regions(output, claim))
         return Prediction.build(regions, run.route.config, run.version)
 
 
-def _seconds(run: _Run) -> float | None:
-    left = run.left()
-    return None if left == float("inf") else left
+def _give_up(reading: "Future[list[Future[Any]]]") -> None:
+    """Take what is left of a task out of the queues: nobody waits for it."""
+    if not reading.cancel() and reading.done() and reading.exception() is None:
+        for inferring in reading.result():
+            inferring.cancel()
+
+
+def _seconds(until: float) -> float | None:
+    return None if until == float("inf") else max(0.0, until - time.monotonic())

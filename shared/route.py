@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from shared.backend import Backend
 
 logger = logging.getLogger(__name__)
+
+LOADING = "-loading"
+"""The end of a version whose weights are not known yet."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,10 @@ class Route:
         only on request must be `named`, or be a control's `model_backend`.
         """
         claims: list[tuple[Backend, Claim]] = []
-        problems: list[str] = []
+        problems = list(_not_serving(config, backends))
         for backend in backends:
-            offered = LabelConfig(
-                tuple(c for c in config.controls if _offered(c, backend, named)),
-                config.objects,
-            )
+            controls = tuple(c for c in config.controls if _offered(c, backend, named))
+            offered = replace(config, controls=controls)
             try:
                 claims += [(backend, claim) for claim in backend.claim(offered)]
             except ConfigError as error:
@@ -99,7 +100,7 @@ class Route:
                 except ModelError:
                     continue
             if models.failed(spec) is None:
-                parts.append(step.version or f"{spec.label}-loading")
+                parts.append(step.version or spec.label + LOADING)
         return "+".join(dict.fromkeys(parts)) or "none"
 
     def claims(self) -> Iterable[Claim]:
@@ -109,12 +110,24 @@ class Route:
 
 
 def _offered(control: Control, backend: "Backend", named: Collection[str]) -> bool:
-    chosen = control.attrs.get("model_backend")
     if control.flag("model_skip"):
         return False
-    if chosen is not None:
-        return chosen.strip() == backend.name
+    chosen = _chosen(control)
+    if chosen:
+        return chosen == backend.name
     return not backend.on_request or backend.name in named
+
+
+def _chosen(control: Control) -> str:
+    return control.attrs.get("model_backend", "").strip()
+
+
+def _not_serving(config: LabelConfig, backends: Iterable["Backend"]) -> Iterable[str]:
+    names = {backend.name for backend in backends}
+    for control in config.controls:
+        chosen = _chosen(control)
+        if chosen and chosen not in names and not control.flag("model_skip"):
+            yield f'{control} is left to the backend "{chosen}", which does not serve here'
 
 
 def _without_overlap(

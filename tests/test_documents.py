@@ -60,8 +60,10 @@ def test_label_configs_can_be_read(document: Path) -> None:
 
 
 def table_rows(settings: type[BaseSettings]) -> list[str]:
-    rows = variables(settings)
-    return [f"| `{name}` | {f'`{default}`' if default else ''} | {text}" for name, default, text in rows]
+    return [
+        f"| `{name}` | {f'`{default}`' if default else ''} | {text}"
+        for name, default, text in variables(settings)
+    ]
 
 
 def test_every_setting_of_the_server_is_in_the_readme() -> None:

@@ -115,5 +115,6 @@ class DetectionBackend(Backend):
 
 def _choices(control: Control, seen: Mapping[str, float]) -> Region:
     """The classes of the boxes as choices: the surest one, or all where several may be chosen."""
-    chosen = list(seen) if control.attrs.get("choice") == "multiple" else [max(seen, key=seen.__getitem__)]
+    several = control.attrs.get("choice") == "multiple"
+    chosen = list(seen) if several else [max(seen, key=seen.__getitem__)]
     return whole_task(control, chosen, score=max(seen[label] for label in chosen))

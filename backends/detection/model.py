@@ -61,9 +61,9 @@ class Detector:
             iou=self.iou,
             max_det=MOST,
             device=self.device,
-            half=self.device.startswith("cuda"),
             verbose=False,
             save=False,
+            **({"half": True} if self.device.startswith("cuda") else {}),
         )
         return [
             self._read(image, result.boxes) for image, result in zip(images, found, strict=True)

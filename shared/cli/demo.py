@@ -138,7 +138,8 @@ def _table(example: "Example", answers: list[Any], version: str) -> Table:
 
 
 def _cells(value: dict[str, Any]) -> tuple[str, str, str, str]:
-    labels: list[str] = next((v for k, v in value.items() if k.endswith("labels") or k == "choices"), [])
+    found = (v for k, v in value.items() if k.endswith("labels") or k == "choices")
+    labels: list[str] = next(found, [])
     score = "" if value.get("score") is None else f"{value['score']:.2f}"
     where = ""
     if "start" in value:

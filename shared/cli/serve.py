@@ -51,6 +51,8 @@ def make_app(names: list[str], settings: "Settings") -> Any:
     from shared.server.service import Service
 
     sys.setswitchinterval(0.001)
+    if settings.label_studio_api_key is not None:
+        importlib.import_module("label_studio_sdk")
     if len(names) == 1 and ":" in names[0]:
         from shared.foreign import open_model
 

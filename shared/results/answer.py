@@ -25,9 +25,7 @@ def names_labels(control: Control) -> bool:
 
 def nested(control: Control) -> bool:
     """Whether its choices are paths."""
-    return control.type == "taxonomy" or (
-        control.type == "choices" and control.flag("allowNested")
-    )
+    return control.type == "taxonomy" or (control.type == "choices" and control.flag("allowNested"))
 
 
 def time_format(control: Control) -> str:

@@ -60,8 +60,11 @@ class Document:
 
         Between two nodes a span's start belongs to the second one, its end to the first.
         """
-        found = ((n for n in self.nodes if n.start < offset <= n.end) if at_end
-                 else (n for n in self.nodes if n.start <= offset < n.end))
+        found = (
+            (n for n in self.nodes if n.start < offset <= n.end)
+            if at_end
+            else (n for n in self.nodes if n.start <= offset < n.end)
+        )
         node = next(found, None)
         if node is None:
             return "", 0

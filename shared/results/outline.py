@@ -44,9 +44,9 @@ class Vector:
     def value(self, on: ImageSize) -> Value:
         """As `vertices` in percent, with ids `v0`, `v1`, …"""
         links = self.links or [place - 1 if place else None for place in range(len(self.points))]
+        linked = zip(_percent(self.points, on), links, strict=True)
         vertices = [
-            self._vertex(place, point, link, on)
-            for place, (point, link) in enumerate(zip(_percent(self.points, on), links, strict=True))
+            self._vertex(place, point, link, on) for place, (point, link) in enumerate(linked)
         ]
         return {"vertices": vertices, "closed": self.closed}, on.beside()
 
@@ -74,12 +74,9 @@ class Vector:
         links = [places.get(vertex.get("prevPointId")) for vertex in vertices]
         plain = [place - 1 if place else None for place in range(len(vertices))]
         curves = {
-            place: (
-                _pixels(vertex["controlPoint1"], on),
-                _pixels(vertex["controlPoint2"], on),
-            )
+            place: (_pixels(vertex["controlPoint1"], on), _pixels(vertex["controlPoint2"], on))
             for place, vertex in enumerate(vertices)
-            if vertex.get("isBezier") and vertex.get("controlPoint1") and vertex.get("controlPoint2")
+            if all(vertex.get(key) for key in ("isBezier", "controlPoint1", "controlPoint2"))
         }
         points = [_pixels(vertex, on) for vertex in vertices]
         closed = bool(value.get("closed", False))

@@ -36,7 +36,7 @@ class Relation:
     @classmethod
     def read(cls, result: Mapping[str, Any]) -> "Relation":
         """From an entry of a `result` list."""
-        direction = result.get("direction") or "right"
+        direction: Direction = result.get("direction") or "right"
         return cls(result["from_id"], result["to_id"], direction, tuple(result.get("labels") or ()))
 
 

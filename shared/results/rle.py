@@ -6,7 +6,7 @@ length less one (that many bits), the value (8); or 0 and single values. Source:
 label_studio_sdk/converter/brush.py, which is equal byte for byte.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,36 +61,67 @@ def decode(rle: Sequence[int], height: int, width: int) -> NDArray[np.uint8]:
         data = bytes(rle)
     except (TypeError, ValueError):
         raise ValueError("An RLE should hold whole numbers from 0 to 255") from None
-    bits = f"{int.from_bytes(data, 'big'):0{len(data) * 8}b}"
-    count = int(bits[:32] or "0", 2)
+    count = int.from_bytes(data[:4], "big")
     if count != height * width * CHANNELS:
         raise ValueError(
             f"The RLE is a mask of {count / CHANNELS:g} pixels, expected {width} × {height}"
         )
-    values = _values(bits, count)
+    values = _values(data, count)
     alpha = values.reshape(height, width, CHANNELS)[:, :, CHANNELS - 1]
     mask: NDArray[np.uint8] = np.where(alpha > 0, 255, 0).astype(np.uint8)
     return mask
 
 
-def _values(bits: str, count: int) -> NDArray[np.uint8]:
-    word = int(bits[32:37], 2) + 1
-    run_bits = [int(bits[place : place + 4], 2) + 1 for place in (37, 41, 45, 49)]
-    values = np.zeros(count, np.uint8)
-    at, done = 53, 0
+def is_empty(data: bytes) -> bool:
+    """Whether nothing is inside; ValueError if it cannot be read that far."""
+    bits = _Bits(data)
+    return not any(value for _, value in _runs(bits, bits.take(32)))
+
+
+def _values(data: bytes, count: int) -> NDArray[np.uint8]:
+    bits = _Bits(data)
+    bits.take(32)
+    runs = list(_runs(bits, count))
+    lengths, values = zip(*runs, strict=True) if runs else ((), ())
+    spread: NDArray[np.uint8] = np.repeat(np.array(values, np.uint8), np.array(lengths, int))
+    return spread[:count]
+
+
+def _runs(bits: "_Bits", count: int) -> Iterator[tuple[int, int]]:
+    """The length and value of each run, after the header's first 32 bits."""
+    word = bits.take(5) + 1
+    run_bits = [bits.take(4) + 1 for _ in range(4)]
+    done = 0
     while done < count:
-        head = bits[at : at + 3]
-        if len(head) < 3:
-            raise ValueError(f"The RLE ends after {done} of {count} values")
-        size = run_bits[int(head[1:], 2)]
-        at += 3 + size
-        run = int(bits[at - size : at] or "0", 2) + 1
-        if head[0] == "1":
-            values[done : done + run] = int(bits[at : at + word] or "0", 2)
-            at += word
+        is_run = bits.take(1)
+        length = bits.take(run_bits[bits.take(2)]) + 1
+        done += length
+        if is_run:
+            yield length, bits.take(word)
         else:
-            for place in range(done, min(done + run, count)):
-                values[place] = int(bits[at : at + word] or "0", 2)
-                at += word
-        done += run
-    return values
+            for _ in range(length):
+                yield 1, bits.take(word)
+
+
+class _Bits:
+    """Bytes read bit by bit, a few at a time turned into an integer."""
+
+    STEP = 32
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._read = data, 0
+        self._value, self._left = 0, 0
+
+    def take(self, count: int) -> int:
+        """The next bits as a number; ValueError at the end."""
+        while self._left < count:
+            more = self._data[self._read : self._read + self.STEP]
+            if not more:
+                raise ValueError("The RLE ends before its mask does")
+            self._read += len(more)
+            self._value = (self._value << 8 * len(more)) | int.from_bytes(more, "big")
+            self._left += 8 * len(more)
+        self._left -= count
+        found = self._value >> self._left
+        self._value &= (1 << self._left) - 1
+        return found

@@ -24,7 +24,9 @@ class WholeTask:
         return cls()
 
 
-def whole_task(control: Control, answer: Any, score: float | None = None, **envelope: Any) -> Region:
+def whole_task(
+    control: Control, answer: Any, score: float | None = None, **envelope: Any
+) -> Region:
     """Build the answer of a control tag on the whole task, or on the item `item_index`.
 
     `answer` is a label or a list of them for Choices, a path or a list of paths (each a list

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from shared import __version__
 from shared.errors import PrelabelError
-from shared.runtime import runtime
+from shared.runtime import reset
 from shared.server.auth import BasicAuth
 from shared.server.body import described, read_body
 from shared.server.metrics import Measured, Metrics
@@ -25,6 +25,7 @@ from shared.server.protocol import (
     SetupRequest,
     SetupResponse,
     WebhookRequest,
+    pack,
     parse,
 )
 from shared.server.service import Answers
@@ -43,7 +44,7 @@ def create_app(answers: Answers, settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         threading.Thread(target=answers.warm_up, name="warm up", daemon=True).start()
         yield
-        runtime().close()
+        reset()
 
     app = FastAPI(title="prelabel", version=__version__, lifespan=lifespan)
     app.state.answers, app.state.settings, app.state.metrics = answers, settings, Metrics()
@@ -81,7 +82,10 @@ async def setup(request: Request, backend: str | None = None) -> Response:
     def version() -> str:
         return answers.version(message.label_config, _project(message.project), backend)
 
-    found = await anyio.to_thread.run_sync(version, limiter=request.app.state.asking)
+    # From memory if possible: a thread would wait for the interpreter among those that predict.
+    found = answers.known_version(message.label_config, backend)
+    if found is None:
+        found = await anyio.to_thread.run_sync(version, limiter=request.app.state.asking)
     return JSONResponse({"model_version": found})
 
 
@@ -94,8 +98,9 @@ async def predict(request: Request, backend: str | None = None) -> Response:
     def work() -> tuple[bytes, int, int]:
         message = parse(body, PredictRequest)
         results = answers.predict(message, backend)
-        failed = sum(1 for result in results if result == [])
-        packed = orjson.dumps({"results": results}, option=orjson.OPT_SERIALIZE_NUMPY)
+        empty: Any = [] if message.context is None else {"result": []}
+        packed, lost = pack(results, empty)
+        failed = lost + sum(1 for result in results if result == [])
         return packed, len(results), failed
 
     packed, count, failed = await anyio.to_thread.run_sync(
@@ -182,7 +187,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"detail": error.detail}, status_code=error.status_code)
+    return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
 
 
 async def _broken(request: Request, error: Exception) -> Response:

@@ -20,7 +20,7 @@ async def read_body(request: Request, max_mb: float) -> bytes:
     limit = int(max_mb * 1_000_000)
     too_large = BodyTooLargeError(f"The body is over MAX_BODY_MB={max_mb:g}")
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isdecimal() and int(declared) > limit:
         raise too_large
     body = bytearray()
     async for block in request.stream():

@@ -61,9 +61,16 @@ class Measured:
         try:
             await self._app(scope, receive, noted)
         finally:
-            path = getattr(scope.get("route"), "path", "unknown")
+            path = _route(scope)
             self._metrics.requests.labels(path, str(status)).inc()
             self._metrics.seconds.labels(path).observe(time.perf_counter() - start)
+
+
+def _route(scope: Scope) -> str:
+    """The path's template, the same for all backends (FastAPI 0.165 leaves out the prefix)."""
+    path: str = getattr(scope.get("route"), "path", "unknown")
+    below = "backend" in scope.get("path_params", {}) and not path.startswith("/{backend}")
+    return "/{backend}" + path if below else path
 
 
 class _Process(Collector):

@@ -1,11 +1,16 @@
 """What Label Studio 1.23 sends and reads, as far as it matters here."""
 
+import json
+import logging
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import RequestError
+
+logger = logging.getLogger(__name__)
 
 
 class Message(BaseModel):
@@ -72,8 +77,8 @@ M = TypeVar("M", bound=Message)
 def parse(body: bytes, message: type[M]) -> M:
     """A request's body; RequestError names the key, what was found and what was expected."""
     try:
-        raw = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        raw = _loads(body)
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"The body is not valid JSON: {error}") from None
     if not isinstance(raw, dict):
         raise RequestError(f"The body should be a JSON object, found {type(raw).__name__}")
@@ -81,6 +86,37 @@ def parse(body: bytes, message: type[M]) -> M:
         return message.model_validate(raw)
     except ValidationError as error:
         raise RequestError("; ".join(_sentence(line) for line in error.errors())) from None
+
+
+def pack(results: Sequence[Any], empty: Any) -> tuple[bytes, int]:
+    """The answer of /predict, and how many results were lost: what is no JSON becomes `empty`."""
+    try:
+        return orjson.dumps({"results": results}, option=orjson.OPT_SERIALIZE_NUMPY), 0
+    except TypeError:
+        kept = [result if _is_json(result) else empty for result in results]
+    lost = sum(1 for old, new in zip(results, kept, strict=True) if old is not new)
+    return orjson.dumps({"results": kept}, option=orjson.OPT_SERIALIZE_NUMPY), lost
+
+
+def _is_json(result: Any) -> bool:
+    try:
+        orjson.dumps(result, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError as error:
+        logger.error("A backend made a prediction that is no JSON: %s", error)
+        return False
+    return True
+
+
+def _loads(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if "surrogate" not in str(error):
+            raise
+    # A text cut within an emoji: Python's json, and so Label Studio, writes half a character.
+    # It becomes "?", as long as itself, so that it costs neither the request nor the offsets.
+    whole = json.dumps(json.loads(body), ensure_ascii=False)
+    return orjson.loads(whole.encode("utf-8", "replace"))
 
 
 def _sentence(line: Any) -> str:

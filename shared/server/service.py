@@ -11,7 +11,7 @@ from shared import __version__
 from shared.backend import Backend
 from shared.errors import ModelError
 from shared.label_config import LabelConfig
-from shared.route import Route
+from shared.route import LOADING, Route
 from shared.routing import runnable
 from shared.runtime import runtime
 from shared.server.protocol import PredictRequest, WebhookRequest
@@ -50,6 +50,9 @@ class Answers(Protocol):
 
     def predict(self, request: PredictRequest, only: str | None) -> list[Answer]:
         """One answer a task, in order."""
+
+    def known_version(self, xml: str, only: str | None) -> str | None:
+        """The model version for a label config, if it can be said at once."""
 
     def version(self, xml: str, project: str, only: str | None) -> str:
         """The model version for a label config, within half a second."""
@@ -113,11 +116,18 @@ class Service:
         outcomes = runtime().pipeline.run(route, request.tasks, context, seconds)
         return [outcome.answer(interactive=context is not None) for outcome in outcomes]
 
+    def known_version(self, xml: str, only: str | None) -> str | None:
+        """The version of a label config that was asked for before, if its weights are known."""
+        with self._lock:
+            route = self._routes.get((xml, only))
+        version = route.version() if route is not None else LOADING
+        return None if LOADING in version else version
+
     def version(self, xml: str, project: str = "", only: str | None = None) -> str:
         """The model version for a label config; soon, even while weights are fetched."""
         route = self.route(xml, only)
         version = route.version()
-        if "-loading" in version:
+        if LOADING in version:
             finder = threading.Thread(target=route.version, args=(True,), daemon=True)
             finder.start()
             finder.join(PATIENCE)
@@ -155,7 +165,11 @@ class Service:
             if not cls.on_request or cls.name in self._named
             for spec in cls(served=True).default_specs()
         }
-        waiting |= {slot.spec.label: slot.state for slot in slots}
+        waiting |= {
+            slot.spec.label: slot.state
+            for slot in slots
+            if slot.state != "waiting"  # known to /setup, and loaded when tasks come
+        }
         failed = {slot.spec.label: slot.error for slot in slots if slot.error is not None}
         failed |= {name: why for name, why in self.problems.items() if name in self._named}
         waiting = {

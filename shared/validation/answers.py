@@ -1,18 +1,17 @@
 """What a control tag's own answer must be: its labels, choices, text, number and so on."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from shared.errors import ConfigError
 from shared.label_config import Control
 from shared.results.answer import nested, time_format, value_key
-from shared.validation.finding import Problem, Problems, Value, is_number, near, shown
+from shared.validation.finding import Problem, Problems, Value, is_number, near, reads_as, shown
 from shared.validation.shapes import Check
 
 
 def labels(control: Control, known: Iterable[str], needed: bool = True) -> Check:
-    """A list of labels that the config has; also what a label's `value` is where it has an alias."""
+    """A list of labels that the config has, by their alias or their value."""
     key = value_key(control)
     names = frozenset(known) | {attrs.get("value", "") for attrs in control.labels.values()}
     free = control.dynamic or not names
@@ -58,13 +57,14 @@ def _no_labels(control: Control, key: str, value: Value) -> Problem:
 
 def choices(control: Control) -> Check:
     """A list of choices; nested ones as the list of names from the outermost on."""
-    one = control.attrs.get("choice", "single") != "multiple"
+    one = control.attrs.get("choice", "single") == "single"
+    good = _nested_choice if nested(control) else _choice
 
     def check(value: Value, result: Value) -> Problems:
         found = value.get("choices")
         if not isinstance(found, list) or not found:
             return [_no_labels(control, "choices", value)]
-        problems = [problem for name in found for problem in _choice(control, name)]
+        problems = [problem for name in found for problem in good(control, name, found)]
         if one and len(found) > 1:
             what = f"{control} takes one choice, found {shown(found)}"
             problems.append(Problem("too_many_choices", what, "warning"))
@@ -73,20 +73,30 @@ def choices(control: Control) -> Check:
     return check
 
 
-def _choice(control: Control, name: Any) -> Iterator[Problem]:
-    path = name if isinstance(name, list) else [name]
-    if not path or not all(isinstance(part, str) for part in path):
+def _choice(control: Control, name: Any, chosen: list[Any]) -> Iterator[Problem]:
+    if isinstance(name, list) and len(name) == 1:
+        remedy = f"{shown(name)} is a list, expected {shown(name[0])}, for want of allowNested"
+        yield Problem("not_a_string", remedy)
+    elif not isinstance(name, str):
         yield Problem("not_a_string", f"{shown(name)} is no choice, expected a string")
+    elif (name,) not in control.paths and not control.dynamic:
+        top = [label for label in control.labels if (label,) in control.paths]
+        aliases = [label for label in top if control.labels[label].get("value") == name]
+        what = f"{control} has no choice {shown(name)}"
+        yield Problem("unknown_label", what + near(next(iter(aliases), name), top))
+
+
+def _nested_choice(control: Control, name: Any, chosen: list[Any]) -> Iterator[Problem]:
+    """A path; one to a choice with others inside is shown only if all those are chosen, too."""
+    problems = list(_path(control, name))
+    yield from problems
+    if problems:
         return
-    if control.dynamic or not control.labels:
-        return
-    for part in path:
-        if part not in control.labels:
-            what = f"{control} has no choice {shown(part)}"
-            yield Problem("unknown_label", what + near(part, control.labels))
-            return
-    if len(path) > 1 and control.paths and tuple(path) not in control.paths:
-        yield Problem("unknown_label", f"{control} has no choice at the path {shown(path)}")
+    size = len(name)
+    inside = (path for path in control.paths if len(path) > size and list(path[:size]) == name)
+    if any(list(path) not in chosen for path in inside):
+        what = f"{shown(name)} has choices inside it; the editor shows only those"
+        yield Problem("inner_choice", what)
 
 
 def taxonomy(control: Control) -> Check:
@@ -106,14 +116,12 @@ def _path(control: Control, path: Any) -> Iterator[Problem]:
         remedy = f"; write [{shown(path)}]" if isinstance(path, str) else ""
         what = f"{shown(path)} is no path, expected a list of names{remedy}"
         yield Problem("not_a_list", what)
-    elif not control.dynamic and control.paths and tuple(path) not in control.paths:
+    elif not control.dynamic and tuple(path) not in control.paths:
         step = next(
             part for end, part in enumerate(path, 1) if tuple(path[:end]) not in control.paths
         )
         depth = path.index(step)
-        siblings = [
-            known[-1] for known in control.paths if known[:-1] == tuple(path[:depth])
-        ]
+        siblings = [known[-1] for known in control.paths if known[:-1] == tuple(path[:depth])]
         what = f"{control} has no {shown(step)} at the path {shown(path)}"
         yield Problem("unknown_label", what + near(step, sorted(siblings)))
 
@@ -129,9 +137,8 @@ def rating(control: Control) -> Check:
         if not is_number(found):
             return [Problem("not_a_number", f'"rating" is {shown(found)}, expected a number')]
         if found != int(found) or not 1 <= found <= most:
-            return [
-                Problem("out_of_range", f'"rating" is {shown(found)}, expected a whole number from 1 to {most:g}')
-            ]
+            what = f'"rating" is {shown(found)}, expected a whole number from 1 to {most:g}'
+            return [Problem("out_of_range", what)]
         return ()
 
     return check
@@ -146,7 +153,8 @@ def number(control: Control) -> Check:
         if found is None:
             return [Problem("missing_key", '"number" is missing')]
         if not is_number(found):
-            return [Problem("not_a_number", f'"number" is {shown(found)}, expected a finite number')]
+            what = f'"number" is {shown(found)}, expected a finite number'
+            return [Problem("not_a_number", what)]
         if not low <= found <= high:
             what = f'"number" is {shown(found)}, {control} takes {low:g} to {high:g}'
             return [Problem("out_of_range", what)]
@@ -170,20 +178,12 @@ def date_time(control: Control) -> Check:
         found = value.get("datetime")
         if not isinstance(found, str):
             return [Problem("missing_key", f'"datetime" is {shown(found)}, expected a string')]
-        if _reads(found, written):
+        if reads_as(found, written):
             return ()
         what = f'"datetime" is {shown(found)}, expected the format {written}'
         return [Problem("wrong_format", what)]
 
     return check
-
-
-def _reads(text: str, written: str) -> bool:
-    try:
-        datetime.strptime(text, written)
-    except ValueError as error:
-        return "bad directive" in str(error)
-    return True
 
 
 def textarea(control: Control) -> Check:

@@ -1,6 +1,7 @@
 """The checks: of results, of a prediction, of a task."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from shared.label_config import LabelConfig
@@ -61,32 +62,45 @@ def _problems(
     kind = result.get("type")
     if kind == "relation":
         return []
-    name = result.get("from_name")
-    found = rules.find(name) if type(name) is str else None
-    known = _identify(result, name, seen) if found is not None else None
+    found = rules.find(result.get("from_name"))
+    known = _identify(found, result, seen) if found is not None else None
     if found is None or kind != found.control.type:
         return [_mismatch(rules, found, result)]
     value = result.get("value")
     if type(value) is not dict:
         return [Problem("value", f'"value" is {shown(value)}, expected an object')]
-    problems: list[Problem] = []
+    problems = [
+        ENVELOPE[key].problem(result[key])
+        for key in result
+        if key in ENVELOPE and not ENVELOPE[key].good(result[key])
+    ]
     if known is None:
         problems += _id_problems(found, result)
-    for key in result:
-        if key in ENVELOPE and not ENVELOPE[key].good(result[key]):
-            problems.append(ENVELOPE[key].problem(result[key]))
     if result.get("to_name") not in found.to_names:
         problems += _to_name(found, result)
-    if found.shape is not None:
-        problems += _place(found, value, result, bool(known))
-    if found.answer is not None:
-        problems += found.answer(value, result)
-    if "score" in value:
-        problems.append(SCORE_INSIDE)
+    problems += _value_problems(found, value, result, bool(known))
     if data is not None and not problems:
         problems += data_problems(found, result, data)
     return problems
 
+
+def _value_problems(
+    found: ControlRules, value: Value, result: Value, known: bool
+) -> Iterator[Problem]:
+    """The shape, the answer; `known`: whether an earlier result has the same id."""
+    if found.shape is not None:
+        yield from _place(found, value, result, known)
+    if found.answer is not None:
+        yield from found.answer(value, result)
+    if "score" in value:
+        yield SCORE_INSIDE
+    if result.get("item_index") and found.single:
+        what = f'"item_index" is {shown(result["item_index"])}, but {found.target} is one image'
+        yield Problem("item_index", what)
+
+
+DRAWN = ""
+"""Stands in `Seen` for a control tag that draws; none has an empty name."""
 
 SCORE_INSIDE = Problem(
     "score_in_value",
@@ -95,25 +109,28 @@ SCORE_INSIDE = Problem(
 )
 
 
-def _identify(result: Value, name: str, seen: Seen) -> bool | None:
+def _identify(found: ControlRules, result: Value, seen: Seen) -> bool | None:
     """Whether an earlier result has the same id; None if there is something wrong with it."""
     region = result.get("id")
     if type(region) is not str or not region:
         return None
+    name = found.control.name
     controls = seen.get(region)
     if controls is None:
-        seen[region] = {name}
+        seen[region] = {name, DRAWN} if found.draws else {name}
         return False
-    if name in controls:
+    if name in controls or (found.draws and DRAWN in controls):
         return None
     controls.add(name)
+    if found.draws:
+        controls.add(DRAWN)
     return True
 
 
 def _id_problems(found: ControlRules, result: Value) -> Iterator[Problem]:
     region = result.get("id")
     if isinstance(region, str) and region:
-        what = f"{found.control} has two results under this id; the editor fails on that"
+        what = "a result before it has this id already; the editor shows the first one's place"
         yield Problem("duplicate_id", what)
     elif region is not None:
         yield Problem("id", f'"id" is {shown(region)}, expected a string')
@@ -140,9 +157,7 @@ def _to_name(found: ControlRules, result: Value) -> Iterator[Problem]:
     yield Problem("wrong_to_name", what)
 
 
-def _place(
-    found: ControlRules, value: Value, result: Value, known: bool
-) -> Iterable[Problem]:
+def _place(found: ControlRules, value: Value, result: Value, known: bool) -> Iterable[Problem]:
     """The shape; a control that does not draw may leave it to an earlier result of its id."""
     if found.shape is None:
         return ()
@@ -175,7 +190,7 @@ def _header(prediction: Value) -> Iterator[Problem]:
         yield Problem("result", f'"result" is {shown(result)}, expected a list')
     score = prediction.get("score")
     if score is not None and not is_score(score):
-        what = f"the prediction's \"score\" is {shown(score)}, expected a number from 0 to 1"
+        what = f'the prediction\'s "score" is {shown(score)}, expected a number from 0 to 1'
         yield Problem("score", what)
     version = prediction.get("model_version", "")
     if not isinstance(version, str):
@@ -201,12 +216,5 @@ def check_task(config: LabelConfig, task: Any) -> list[Finding]:
         if isinstance(prediction, dict) and "model_version" not in prediction:
             what = 'the prediction has no "model_version"; an import stores "undefined"'
             found.append(Finding("model_version", None, None, what, "warning"))
-        findings += _numbered(found, place) if len(predictions) > 1 else found
+        findings += [replace(finding, prediction=place) for finding in found]
     return findings
-
-
-def _numbered(findings: Iterable[Finding], place: int) -> Iterator[Finding]:
-    for finding in findings:
-        yield finding._replace(message=f"prediction {place}: {finding.message}")
-
-

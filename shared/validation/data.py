@@ -19,9 +19,7 @@ def task_data(config: LabelConfig, data: Mapping[str, Any]) -> Iterator[Problem]
             yield Problem("missing_data", what + near(key, map(str, data)))
 
 
-def data_problems(
-    found: ControlRules, result: Value, data: Mapping[str, Any]
-) -> Iterator[Problem]:
+def data_problems(found: ControlRules, result: Value, data: Mapping[str, Any]) -> Iterator[Problem]:
     """That a result without problems of its own is in what the task shows."""
     target = found.target
     shows = data.get(target.key) if target is not None and target.key is not None else None
@@ -33,6 +31,8 @@ def data_problems(
         yield Problem("past_the_end", what)
     if target.tag == "Text" and isinstance(shows, str) and "start" in result["value"]:
         yield from _text(target, result["value"], shows)
+    elif found.control.type == "ranker" and isinstance(shows, list):
+        yield from _items(result["value"]["ranker"], shows)
     elif target.tag == "Paragraphs" and isinstance(shows, list) and "start" in result["value"]:
         yield from _paragraphs(target, result["value"], shows)
 
@@ -47,6 +47,15 @@ def _text(target: ObjectTag, value: Value, text: str) -> Iterator[Problem]:
     elif isinstance(value.get("text"), str) and value["text"] != text[start:end]:
         what = f"{start} to {end} is {shown(text[start:end])}, not {shown(value['text'])}"
         yield Problem("text", what + _miscounted(value, text), "warning")
+
+
+def _items(ranker: Mapping[str, Any], shows: list[Any]) -> Iterator[Problem]:
+    known = {str(item.get("id")) for item in shows if isinstance(item, dict)}
+    for bucket, items in ranker.items():
+        for item in items:
+            if item not in known:
+                what = f"bucket {shown(bucket)} has {shown(item)}, the task has no such item"
+                yield Problem("unknown_item", what + near(item, sorted(known)))
 
 
 def _miscounted(value: Value, text: str) -> str:
@@ -65,7 +74,7 @@ def _miscounted(value: Value, text: str) -> str:
 def _paragraphs(target: ObjectTag, value: Value, shows: list[Any]) -> Iterator[Problem]:
     key = target.attrs.get("textKey", "text")
     for index, offset in (("start", "startOffset"), ("end", "endOffset")):
-        place = int(value[index][:9])
+        place = int(value[index])
         if place >= len(shows):
             what = f'"{index}" is {shown(value[index])}, the task has {len(shows)} paragraphs'
             yield Problem("past_the_end", what)

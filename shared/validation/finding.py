@@ -3,7 +3,9 @@
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeGuard
 
 Severity = Literal["error", "warning"]
 Value: TypeAlias = Mapping[str, Any]
@@ -23,12 +25,13 @@ class Problem(NamedTuple):
 Problems: TypeAlias = Iterable[Problem]
 
 
-class Finding(NamedTuple):
+@dataclass(frozen=True)
+class Finding:
     """Something wrong with a prediction.
 
-    `rule` is a short stable name, `index` the place in the list of results. An error means
-    that Label Studio would refuse it, or store it and not show what is meant; a warning that
-    something is lost, or shown otherwise.
+    `rule` is a short stable name, `index` the place in the list of results, `prediction` the
+    place in the task's list of predictions. An error means that Label Studio would refuse it,
+    or store it and not show what is meant; a warning that something is lost, or shown otherwise.
     """
 
     rule: str
@@ -36,9 +39,11 @@ class Finding(NamedTuple):
     index: int | None
     message: str
     severity: Severity = "error"
+    prediction: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.message} [{self.rule}]"
+        where = "" if self.prediction is None else f"prediction {self.prediction}: "
+        return f"{self.severity}: {where}{self.message} [{self.rule}]"
 
 
 def shown(value: Any) -> str:
@@ -51,14 +56,23 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether it is a finite number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 < value < 1e300
 
 
-def is_count(value: Any) -> bool:
+def is_count(value: Any) -> TypeGuard[int]:
     """Whether it is a whole number from 0 on."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def reads_as(text: str, written: str) -> bool:
+    """Whether a date is in a format; true for formats with letters that Python does not know."""
+    try:
+        datetime.strptime(text, written)
+    except ValueError as error:
+        return "bad directive" in str(error)
+    return True
 
 
 def near(name: str, names: Iterable[str]) -> str:

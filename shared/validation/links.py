@@ -24,7 +24,7 @@ def _relation(config: LabelConfig, result: Value, seen: Mapping[str, Any]) -> It
     for key in ("from_id", "to_id"):
         name = result.get(key)
         if not isinstance(name, str):
-            what = f"relation: \"{key}\" is {shown(name)}, expected a region's id"
+            what = f'relation: "{key}" is {shown(name)}, expected a region\'s id'
             yield Problem("missing_key", what)
         elif name not in seen:
             what = f'relation: "{key}" is {shown(name)}, there is no such region'

@@ -11,7 +11,7 @@ from shared.results.reading import PLACES
 from shared.validation.answers import ANSWERS, labels
 from shared.validation.finding import Problems, Value, near, shown
 from shared.validation.shapes import SHAPES, Check, guess
-from shared.validation.spans import SPANS, timeline, video
+from shared.validation.spans import SPANS, timeline, timeseries, video
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,11 @@ class ControlRules:
     repeated: re.Pattern[str] | None = None
     """The form of `to_name` inside a Repeater."""
 
+    @property
+    def single(self) -> bool:
+        """Whether it is on one image, of which no other item can be meant."""
+        return self.target is not None and self.target.tag == "Image" and not self.target.is_list
+
     def says_no_place(self, value: Value) -> bool:
         """Whether a value only says what its region is, not where."""
         return PLACES.isdisjoint(value) and "x" not in value and "globalOffsets" not in value
@@ -46,8 +51,10 @@ class Rules:
     templates: tuple[tuple[re.Pattern[str], ControlRules], ...]
     """Control tags in a Repeater, whose names hold `{{idx}}`."""
 
-    def find(self, name: str) -> ControlRules | None:
-        """The rules of the control tag of that name."""
+    def find(self, name: Any) -> ControlRules | None:
+        """The rules of the control tag of that name; None for what is no name, too."""
+        if not isinstance(name, str):
+            return None
         found = self.controls.get(name)
         if found is None and self.templates:
             return next((rules for form, rules in self.templates if form.fullmatch(name)), None)
@@ -61,9 +68,9 @@ class Rules:
 
     def wrong_type(self, control: Control, kind: Any) -> str:
         """What to say of a type that is not the control tag's."""
-        return f"type {shown(kind)}, but from_name {shown(control.name)} is the {control.tag} tag" + (
-            self._of_type(kind) or f', whose type is "{control.type}"'
-        )
+        remedy = self._of_type(kind) or f', whose type is "{control.type}"'
+        name = shown(control.name)
+        return f"type {shown(kind)}, but from_name {name} is the {control.tag} tag{remedy}"
 
     def _of_type(self, kind: Any) -> str:
         """The control tags of a type, as the end of a message."""
@@ -105,8 +112,13 @@ def _shape(control: Control, target: ObjectTag | None) -> tuple[Check | None, bo
     if drawn is not None:
         return drawn, True
     if control.type.endswith("labels") or control.per_region:
-        return _PLACED.get(target.tag if target else "", by_keys), False
+        return _placed(target), False
     return None, False
+
+
+def _placed(target: ObjectTag | None) -> Check:
+    tag = target.tag if target else ""
+    return timeseries(target) if tag == "TimeSeries" else _PLACED.get(tag, by_keys)
 
 
 def _answer(control: Control, config: LabelConfig) -> Check | None:

@@ -6,6 +6,7 @@ Geometry is in percent of the upright image (contract, section 5).
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from shared.results.rle import is_empty
 from shared.validation.finding import Problem, Problems, Value, is_number, shown
 
 TOLERANCE = 0.01
@@ -86,7 +87,8 @@ def polygon(value: Value, result: Value) -> Problems:
     if not isinstance(points, list | tuple):
         return [_list_problem(value, "points")]
     if len(points) < 3:
-        return [Problem("too_few_points", f"a polygon has {len(points)} points, expected 3 or more")]
+        what = f"a polygon has {len(points)} points, expected 3 or more"
+        return [Problem("too_few_points", what)]
     for place, point in enumerate(points):
         if not (isinstance(point, list | tuple) and len(point) == 2 and all(map(is_number, point))):
             found = f"point {place} is {shown(point)}, expected two finite numbers [x, y]"
@@ -100,9 +102,9 @@ def polygon(value: Value, result: Value) -> Problems:
 
 
 def _area(points: Any) -> float:
-    """Twice the area of the box around the points; 0 if they lie on one point or upright line."""
-    xs, ys = [point[0] for point in points], [point[1] for point in points]
-    return (max(xs) - min(xs)) * (max(ys) - min(ys)) * 2.0
+    """The area of the box around the points; 0 if they lie on one point or upright line."""
+    xs, ys = [float(point[0]) for point in points], [float(point[1]) for point in points]
+    return (max(xs) - min(xs)) * (max(ys) - min(ys))
 
 
 def brush(value: Value, result: Value) -> Problems:
@@ -121,7 +123,15 @@ def brush(value: Value, result: Value) -> Problems:
         size = int.from_bytes(data[:4], "big")
         if size != width * height * 4:
             return [_mask_size(size, width, height)]
-    return ()
+    return _mask(data)
+
+
+def _mask(data: bytes) -> Problems:
+    try:
+        empty = is_empty(data)
+    except ValueError as error:
+        return [Problem("wrong_format", f'"rle" cannot be read: {error}')]
+    return [Problem("empty_mask", '"rle" is a mask without any pixel')] if empty else ()
 
 
 def _mask_size(size: int, width: float, height: float) -> Problem:
@@ -156,7 +166,7 @@ def vector(value: Value, result: Value) -> Problems:
         problem = _vertex(place, vertex, seen)
         if problem:
             return [problem]
-        seen.add(vertex["id"])
+        seen.add(vertex.get("id"))
     return ()
 
 
@@ -166,7 +176,7 @@ def _vertex(place: int, vertex: Any, seen: set[Any]) -> Problem | None:
     for problem in (*number(vertex, "x", LOW, HIGH), *number(vertex, "y", LOW, HIGH)):
         return problem._replace(message=f"vertex {place}: {problem.message}")
     name, before = vertex.get("id"), vertex.get("prevPointId")
-    if not isinstance(name, str) or name in seen:
+    if name is not None and (not isinstance(name, str) or name in seen):
         return Problem(
             "vertex_id", f'vertex {place}: "id" is {shown(name)}, expected a string of its own'
         )
@@ -180,7 +190,8 @@ def _vertex(place: int, vertex: Any, seen: set[Any]) -> Problem | None:
 def _list_problem(value: Value, key: str) -> Problem:
     if key not in value or value[key] is None:
         return Problem("missing_key", f'"{key}" is missing')
-    return Problem("not_a_list", f'"{key}" is {shown(value[key])}, expected a list that is not empty')
+    what = f'"{key}" is {shown(value[key])}, expected a list that is not empty'
+    return Problem("not_a_list", what)
 
 
 def guess(value: Value) -> str | None:

@@ -1,18 +1,52 @@
 """What the `value` of a region on a text, a recording or a video must hold."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.validation.finding import Problem, Problems, Value, is_count, is_number, shown
+from shared.label_config import ObjectTag
+from shared.validation.finding import (
+    Problem,
+    Problems,
+    Value,
+    is_count,
+    is_number,
+    reads_as,
+    shown,
+)
 from shared.validation.shapes import Check, number
+
+LATE = 0.05
+"""Seconds by which a span may end after its recording; players measure its length themselves."""
 
 
 def text(value: Value, result: Value) -> Problems:
     """`start` and `end` in characters, end exclusive."""
     start, end = value.get("start"), value.get("end")
     if type(start) is int and type(end) is int and 0 <= start < end:
+        if "startOffset" in value or "endOffset" in value:
+            return [OFFSETS_TOO]
         return ()
+    if "startOffset" in value and isinstance(start, str):
+        return hypertext(value, result)
+    if _digits(start) and _digits(end):
+        first, last = int(str(start)), int(str(end))
+        what = f'"start" and "end" are strings, expected {first} and {last}'
+        numbers = {**value, "start": first, "end": last}
+        return [Problem("not_a_number", what, "warning"), *_offsets(numbers, "start", "end")]
     return list(_offsets(value, "start", "end"))
+
+
+def _digits(found: Any) -> bool:
+    """Whether it is a whole number in a string, of a length that no text exceeds."""
+    return isinstance(found, str) and found.isdecimal() and len(found) < 10
+
+
+OFFSETS_TOO = Problem(
+    "offset",
+    'the editor loses a region with "startOffset" and "endOffset" beside numbers in "start"'
+    ' and "end"; leave them out',
+)
 
 
 def _offsets(value: Value, first: str, last: str) -> Iterator[Problem]:
@@ -43,8 +77,10 @@ def hypertext(value: Value, result: Value) -> Problems:
             what = '"start", "end", "startOffset" and "endOffset" are missing'
             return [Problem("missing_key", f"{what}; the editor needs them beside globalOffsets")]
         return text(value, result)
+    if is_count(start):
+        return [OFFSETS_TOO]
     problems = [
-        Problem("xpath", f'"{key}" is {shown(value.get(key))}, expected an XPath such as /p[1]/text()[1]')
+        Problem("xpath", f'"{key}" is {shown(value.get(key))}, expected an XPath: /p[1]/text()[1]')
         for key in ("start", "end")
         if not isinstance(value.get(key), str)
     ]
@@ -64,7 +100,7 @@ def paragraphs(value: Value, result: Value) -> Problems:
         found = value.get(key)
         if found is None:
             problems.append(Problem("missing_key", f'"{key}" is missing'))
-        elif not isinstance(found, str) or not found.isdecimal():
+        elif not _digits(found):
             remedy = f'; write "{found}"' if is_count(found) else ""
             what = f'"{key}" is {shown(found)}, expected a paragraph\'s index as a string{remedy}'
             problems.append(Problem("paragraph", what))
@@ -74,8 +110,8 @@ def paragraphs(value: Value, result: Value) -> Problems:
             problems.append(Problem("offset", found))
     if problems:
         return problems
-    first = int(value["start"][:9]), value["startOffset"]
-    last = int(value["end"][:9]), value["endOffset"]
+    first = int(value["start"]), value["startOffset"]
+    last = int(value["end"]), value["endOffset"]
     if not first < last:
         found = f"it starts at {first[1]} of {first[0]} and ends at {last[1]} of {last[0]}: no text"
         return [Problem("empty_span", found)]
@@ -94,7 +130,7 @@ def audio(value: Value, result: Value) -> Problems:
         found = f'"start" is {value["start"]:g} s, "end" {value["end"]:g} s: no time between them'
         return [Problem("empty_span", found)]
     length = result.get("original_length")
-    if is_number(length) and value["end"] > length + 0.05:
+    if is_number(length) and value["end"] > length + LATE:
         return [Problem("past_the_end", f'"end" is {value["end"]:g} s of a length of {length:g} s')]
     return ()
 
@@ -105,23 +141,46 @@ def _seconds(value: Value, key: str) -> Iterator[Problem]:
         yield Problem("offset", f'"{key}" is {shown(value[key])}, expected seconds from 0 on')
 
 
-def timeseries(value: Value, result: Value) -> Problems:
-    """`start` and `end` on the time axis, in its own format; equal for an `instant`."""
-    problems = []
-    for key in ("start", "end"):
-        found = value.get(key)
-        if found is None:
-            problems.append(Problem("missing_key", f'"{key}" is missing'))
-        elif not isinstance(found, str) and not is_number(found):
-            what = f'"{key}" is {shown(found)}, expected a time as the time column has them'
-            problems.append(Problem("not_a_number", what))
-    if problems or type(value["start"]) is not type(value["end"]) or isinstance(value["start"], str):
-        return problems
-    start, end = value["start"], value["end"]
-    if start > end or (start == end and value.get("instant") is not True):
-        remedy = '; for one moment add "instant": true' if start == end else ""
-        return [Problem("empty_span", f'"start" is {start:g}, "end" {end:g}{remedy}')]
-    return ()
+def timeseries(target: ObjectTag | None) -> Check:
+    """`start` and `end` on the time axis, as its column has them; equal for an `instant`.
+
+    Text that is not in the tag's `timeFormat` makes the editor show nothing at all.
+    """
+    written = target.attrs.get("timeFormat") if target else None
+
+    def check(value: Value, result: Value) -> Problems:
+        problems = [problem for key in ("start", "end") for problem in _time(value, key, written)]
+        start, end = value.get("start"), value.get("end")
+        if problems or type(start) is not type(end):
+            return problems
+        if start == end and value.get("instant") is not True:
+            what = f'"start" and "end" are {shown(start)}; for one moment add "instant": true'
+            return [Problem("empty_span", what)]
+        if is_number(start) and is_number(end) and start > end:
+            return [Problem("empty_span", f'"start" is {start:g}, "end" {end:g}')]
+        return ()
+
+    return check
+
+
+def _time(value: Value, key: str, written: str | None) -> Iterator[Problem]:
+    found = value.get(key)
+    if found is None:
+        yield Problem("missing_key", f'"{key}" is missing')
+    elif isinstance(found, str):
+        if not (reads_as(found, written) if written else _numeric(found)):
+            expected = f"the timeFormat {written}" if written else "a number"
+            yield Problem("wrong_format", f'"{key}" is {shown(found)}, expected {expected}')
+    elif not is_number(found):
+        what = f'"{key}" is {shown(found)}, expected a time as the time column has them'
+        yield Problem("not_a_number", what)
+
+
+def _numeric(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def timeline(value: Value, result: Value) -> Problems:
@@ -130,8 +189,8 @@ def timeline(value: Value, result: Value) -> Problems:
     if not isinstance(ranges, list | tuple) or not ranges:
         return [Problem("missing_key", f'"ranges" is {shown(ranges)}, expected [{{start, end}}]')]
     for place, found in enumerate(ranges):
-        good = isinstance(found, dict) and all(map(is_count, (found.get("start"), found.get("end"))))
-        if not good:
+        ends = (found.get("start"), found.get("end")) if isinstance(found, dict) else (None,)
+        if not all(map(is_count, ends)):
             what = f"range {place} is {shown(found)}, expected whole frame numbers start and end"
             return [Problem("frame", what)]
         if found["start"] > found["end"]:
@@ -168,7 +227,8 @@ def _keyframe(box: Any, last: int) -> Iterator[Problem]:
     for key in ("width", "height"):
         yield from number(box, key, 0, 200, zero=False)
     if not isinstance(box.get("enabled", True), bool):
-        yield Problem("not_a_boolean", f'"enabled" is {shown(box["enabled"])}, expected true or false')
+        what = f'"enabled" is {shown(box["enabled"])}, expected true or false'
+        yield Problem("not_a_boolean", what)
 
 
 SPANS: Mapping[str, Check] = {
@@ -177,7 +237,6 @@ SPANS: Mapping[str, Check] = {
     "Paragraphs": paragraphs,
     "Audio": audio,
     "AudioPlus": audio,
-    "TimeSeries": timeseries,
     "Video": timeline,
 }
-"""By the object tag that they lie on."""
+"""By the object tag that they lie on; `timeseries` makes a check for a tag."""

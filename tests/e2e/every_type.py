@@ -16,7 +16,6 @@ from shared.results import (
     Document,
     Ellipse,
     HyperTextSpan,
-    ImageSize,
     KeyPoint,
     ParagraphSpan,
     Polygon,
@@ -53,7 +52,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Row:
-    """A prediction of a type. `differs` holds the expected lines of `differences`, `why` says why."""
+    """A prediction of a type. `differs` has the lines expected of `differences`, `why` why."""
 
     name: str
     scene: str
@@ -91,7 +90,9 @@ PER_ITEM = 'toName="images" perItem="true"'
 
 
 def _labelled() -> str:
-    tags = (f'<{tag}Labels name="{tag}" toName="image">{LABELS}</{tag}Labels>' for tag in SHAPE_TAGS)
+    tags = (
+        f'<{tag}Labels name="{tag}" toName="image">{LABELS}</{tag}Labels>' for tag in SHAPE_TAGS
+    )
     relations = '<Relations><Relation value="next to"/></Relations>'
     answers = ANSWERS.format(PER_REGION)
     return f'<View><Image name="image" value="$image"/>{"".join(tags)}{answers}{relations}</View>'
@@ -353,11 +354,19 @@ ROWS = [
     Row("labels on text", "text", _text),
     Row("textarea on text", "text", partial(_placed, TextSpan(2, 5), TEXT, "textarea")),
     Row("hypertextlabels", "hypertext", _html),
-    Row("choices on hypertext", "hypertext", partial(_placed, HyperTextSpan(0, 3), HTML, "choices")),
+    Row(
+        "choices on hypertext", "hypertext", partial(_placed, HyperTextSpan(0, 3), HTML, "choices")
+    ),
     Row("paragraphlabels", "paragraphs", _paragraphs),
-    Row("rating on paragraphs", "paragraphs", partial(_placed, ParagraphSpan(0, 0, 2), DIALOGUE, "rating")),
+    Row(
+        "rating on paragraphs",
+        "paragraphs",
+        partial(_placed, ParagraphSpan(0, 0, 2), DIALOGUE, "rating"),
+    ),
     Row("labels on audio", "audio", _audio),
-    Row("textarea on audio", "audio", partial(_placed, AudioSpan(0.5, 1), media.SECONDS, "textarea")),
+    Row(
+        "textarea on audio", "audio", partial(_placed, AudioSpan(0.5, 1), media.SECONDS, "textarea")
+    ),
     Row("timeserieslabels", "timeseries", _series),
     Row("timeserieslabels with dates", "dates", _dates),
     Row("videorectangle", "video", _track),

@@ -1,4 +1,4 @@
-"""Every result type, imported into a real Label Studio, comes back from its editor as it was sent."""
+"""Every result type, imported into a real Label Studio, comes back from its editor as sent."""
 
 import hashlib
 from collections.abc import Callable
@@ -48,7 +48,9 @@ def shown(
                 for other in of_scene(row.scene)
             ]
             data = uploaded(label_studio, project, scene.data(), folder)
-            [task] = label_studio.import_tasks(project, [{"data": data, "predictions": predictions}])
+            [task] = label_studio.import_tasks(
+                project, [{"data": data, "predictions": predictions}]
+            )
             answers[row.scene] = editor.predictions(project, task)
         return answers[row.scene][of_scene(row.scene).index(row)]
 

@@ -9,7 +9,7 @@ from label_studio_sdk._extensions.label_studio_tools.core.label_config import pa
 CACHE: dict[tuple[str, str], Any] = {}
 
 
-class LabelStudioMLBase(ABC):
+class LabelStudioMLBase(ABC):  # noqa: B024
     INITIAL_MODEL_VERSION = "0.0.1"
     TRAIN_EVENTS = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "START_TRAINING")
 
@@ -22,7 +22,7 @@ class LabelStudioMLBase(ABC):
             self.set("model_version", self.INITIAL_MODEL_VERSION)
         self.setup()
 
-    def setup(self) -> None:
+    def setup(self) -> None:  # noqa: B027
         pass
 
     def get(self, key: str) -> Any:

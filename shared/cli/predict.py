@@ -1,0 +1,177 @@
+"""`prelabel predict`: predictions of many tasks, into an import file or a project."""
+
+import hashlib
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from shared.cli import app
+from shared.errors import SettingError
+
+if TYPE_CHECKING:
+    from shared.import_file import ImportFile
+    from shared.job import Source
+    from shared.label_config import LabelConfig
+    from shared.project import Project, Push
+    from shared.route import Route
+
+LISTED = 10
+"""Failures that are listed at the end; all are in their file."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for."""
+
+    inputs: list[str]
+    label_config: Path | None
+    output: Path
+    backends: list[str]
+    resume: bool
+    push: bool
+    project: int | None
+    url_prefix: str | None
+
+
+@app.command()
+def predict(
+    inputs: list[str] = typer.Argument(
+        None,
+        metavar="[INPUT]...",
+        help="Files of tasks (JSON, JSON Lines, CSV, also in gzip; - for standard input), folders"
+        " or globs of media. Without any: the tasks of --project.",
+    ),
+    label_config: Path = typer.Option(
+        None, help="The label config, an XML file [that of --project]", exists=True, dir_okay=False
+    ),
+    output: Path = typer.Option(
+        None, "--output", "-o", help="The import file: .json or .jsonl, also with .gz"
+    ),
+    backend: list[str] = typer.Option(
+        None,
+        help="A backend, or backend:model; each that is named gives a prediction of its own."
+        " Without any, all that are installed make one together.",
+    ),
+    resume: bool = typer.Option(False, "--resume", help="Go on where an earlier run stopped"),
+    push: bool = typer.Option(
+        False,
+        "--push",
+        help="Store the predictions in --project; tasks of an INPUT are imported with them",
+    ),
+    project: int = typer.Option(None, help="Number of a project of LABEL_STUDIO_URL"),
+    url_prefix: str = typer.Option(
+        None,
+        help="What stands before a medium's path in its folder, as Label Studio will open it"
+        " [/data/local-files/?d=FOLDER/]",
+        show_default=False,
+    ),
+) -> None:
+    """Predict many tasks. The exit status is 1 if some failed."""
+    if not inputs and project is None:
+        raise typer.BadParameter("nothing to predict: name an INPUT, or --project")
+    if label_config is None and project is None:
+        raise typer.BadParameter("--label-config is missing")
+    if push and project is None:
+        raise typer.BadParameter("--push needs --project")
+    if output is None and not push:
+        raise typer.BadParameter("where to? name -o OUTPUT, or --push")
+    output = output or Path(f"project-{project}.json")
+    names = list(dict.fromkeys(backend or []))
+    options = Options(
+        inputs or [], label_config, output, names, resume, push, project, url_prefix
+    )
+    if _work(options):
+        raise typer.Exit(1)
+
+
+def _work(options: Options) -> bool:
+    """Do it all; whether tasks failed."""
+    from shared import logs
+    from shared.import_file import failures, is_finished
+    from shared.runtime import runtime
+
+    logs.set_up("WARNING")
+    logging.getLogger("shared.failures").setLevel(logging.CRITICAL)  # they are listed at the end
+    if options.resume and is_finished(options.output):
+        typer.echo(f"{options.output} is finished already")
+        return _list(failures(options.output), options.output)
+    try:
+        _predict(options)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted; --resume goes on from here", err=True)
+        raise typer.Exit(130) from None
+    finally:
+        runtime().close()
+    return _list(failures(options.output), options.output)
+
+
+def _predict(options: Options) -> None:
+    from shared.cli.progress import Meter, duration
+    from shared.import_file import ImportFile
+    from shared.job import Job
+
+    project = _project(options.project)
+    config = _config(options, project)
+    routes = _routes(config, options.backends)
+    versions = [route.version() for route in routes]
+    if project is not None and options.push and not options.inputs:
+        project.versions = frozenset(versions)
+    digest = hashlib.sha256(config.xml.encode()).hexdigest()[:12]
+    head = {"label_config": digest, "model_versions": versions}
+    with _source(options, config, project) as source, ImportFile(
+        options.output, head, options.resume
+    ) as file:
+        before = file.done
+        if before:
+            typer.echo(f"{before:,} tasks are done already", err=True)
+        sent = _push(options, project, file)
+        with Meter(source, "predict") as meter:
+            Job(source, routes, file, sent, meter.show).run()
+        done, seconds = file.done - before, meter.seconds
+    rate = done / max(seconds, 1e-3)
+    typer.echo(f"{options.output}: {done:,} tasks in {duration(seconds)}, {rate:,.0f} a second")
+
+
+def _project(number: int | None) -> "Project | None":
+    from shared.project import Project
+    from shared.runtime import runtime
+
+    return None if number is None else Project(number, runtime().settings)
+
+
+def _push(options: Options, project: "Project | None", file: "ImportFile") -> "Push | None":
+    from shared.project import Push
+
+    if project is None or not options.push:
+        return None
+    return Push(project, file, new=bool(options.inputs))
+
+
+def _config(options: Options, project: "Project | None") -> "LabelConfig":
+    from shared.label_config import LabelConfig
+
+    if options.label_config is not None:
+        return LabelConfig.parse(options.label_config.read_text("utf-8", errors="replace"))
+    assert project is not None
+    return LabelConfig.parse(project.label_config)
+
+
+def _source(options: Options, config: "LabelConfig", project: "Project | None") -> "Inputs":
+    from shared.media_files import MediaFiles, is_media, shown_by
+    from shared.runtime import runtime
+    from shared.tasks_file import TasksFile
+
+    root = runtime().settings.local_files_root
+    sources: list[Source] = []
+    for name in options.inputs:
+        if is_media(name, config):
+            sources.append(MediaFiles(name, shown_by(config), options.url_prefix, root))
+        else:
+            sources.append(TasksFile(name, tables=True))
+    if not sources and project is not None:
+        return project
+    return Inputs(sources)

@@ -1,0 +1,177 @@
+"""JSON of any size, value by value in constant memory, with the place of what is wrong.
+
+The standard library's scanner reads one value at a time out of a stretch of text, and says where
+it stopped: as fast as a streaming parser in C, with places that those do not tell.
+"""
+
+import codecs
+import json
+import zlib
+from collections.abc import Iterator
+from io import BufferedIOBase
+from json import JSONDecodeError
+from typing import Any
+
+import orjson
+
+STRETCH = 1 << 20
+"""Bytes read at a time."""
+LARGEST = 1 << 28
+"""Characters of one value; more is taken for a missing bracket."""
+CUT = 16
+"""An error so near to the end of the stretch may be due to the end: `-Infinity` is the longest."""
+
+
+class BrokenError(Exception):
+    """What is wrong with the text, with line and column from 1 on."""
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(f"{message} (line {line}, column {column})")
+        self.line = line
+
+
+class JsonStream:
+    """The values in a UTF-8 text: those of one list, or those that follow one another."""
+
+    def __init__(self, file: BufferedIOBase) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._scan = json.JSONDecoder(parse_constant=self._constant).raw_decode
+        self._text, self._at, self._line, self._column = "", 0, 1, 1
+        self._ended, self._fault = False, ""
+        self._not_json = ""
+
+    def items(self) -> Iterator[tuple[int, Any, str]]:
+        """The entries of a list: line, value, and what is not JSON in it but can be read.
+
+        BrokenError says where the list breaks off.
+        """
+        self._take("[", "a list")
+        if self._next() != "]":
+            yield self._value()
+            while self._next() == ",":
+                self._at += 1
+                yield self._value()
+        self._take("]", 'a comma or the list\'s "]"')
+        if self._next():
+            raise self._broken("There is more after the list's end")
+
+    def values(self) -> Iterator[tuple[int, Any, str]]:
+        """The values that follow one another, as `items` gives them."""
+        while self._next():
+            yield self._value()
+
+    def _value(self) -> tuple[int, Any, str]:
+        self._next()
+        self._not_json = ""
+        line = self._line + self._text.count("\n", 0, self._at)
+        while True:
+            try:
+                value, end = self._scan(self._text, self._at)
+            except JSONDecodeError as error:
+                if not (self._is_cut(error) and self._more()):
+                    raise self._broken(_wording(error), error.pos) from None
+            except RecursionError:
+                raise self._broken("The value is nested too deep") from None
+            else:
+                if end < len(self._text) or not self._more():
+                    self._at = end
+                    return line, value, self._not_json
+
+    def _is_cut(self, error: JSONDecodeError) -> bool:
+        """Whether the error may be due to the end of the stretch, in a string or not."""
+        return error.msg.startswith("Unterminated") or error.pos >= len(self._text) - CUT
+
+    def _next(self) -> str:
+        """The next character that is no space; empty at the end."""
+        while True:
+            while self._at < len(self._text):
+                if (character := self._text[self._at]) not in " \t\r\n":
+                    return character
+                self._at += 1
+            if not self._more():
+                if self._fault:
+                    raise self._broken("The text breaks off")
+                return ""
+
+    def _take(self, character: str, expected: str) -> None:
+        found = self._next()
+        if found != character:
+            what = f"found {json.dumps(found)}" if found else "the file ends"
+            raise self._broken(f"Expected {expected}, {what}")
+        self._at += 1
+
+    def _more(self) -> bool:
+        """Read on; False at the end. What is left of the text is doubled, so the work is linear."""
+        if self._ended:
+            return False
+        left = len(self._text) - self._at
+        if left > LARGEST:
+            raise self._broken(f"One value has more than {LARGEST} characters")
+        self._pass()
+        self._text += self._read(max(STRETCH, left))
+        return True
+
+    def _read(self, size: int) -> str:
+        try:
+            data = self._bytes(size)
+            return self._decoder.decode(data, final=self._ended)
+        except UnicodeDecodeError as error:
+            self._ended, self._fault = True, f"byte 0x{error.object[error.start]:02x} is not UTF-8"
+            return error.object[: error.start].decode()
+
+    def _bytes(self, size: int) -> bytes:
+        """As many bytes, or those there are before the end or a fault of the file."""
+        data = bytearray()
+        try:
+            while len(data) < size and not self._ended:
+                piece = self._file.read1(size - len(data))
+                self._ended = not piece
+                data += piece
+        except (OSError, EOFError, zlib.error) as error:
+            self._ended, self._fault = True, f"the file cannot be read on: {error}"
+        return bytes(data)
+
+    def _pass(self) -> None:
+        """Let go of the text before this place, and count its lines."""
+        lines = self._text.count("\n", 0, self._at)
+        last = self._text.rfind("\n", 0, self._at)
+        self._line += lines
+        self._column = self._at - last if lines else self._column + self._at
+        self._text, self._at = self._text[self._at :], 0
+
+    def _constant(self, name: str) -> None:
+        self._not_json = f"{name} is no JSON number; Label Studio refuses the file"
+
+    def _broken(self, message: str, place: int | None = None) -> BrokenError:
+        self._at = self._at if place is None else place
+        self._pass()
+        fault = f": {self._fault}" if self._fault else ""
+        return BrokenError(message + fault, self._line, self._column)
+
+
+def dump_line(value: Any) -> bytes:
+    """One line of JSON Lines. Half surrogates, which orjson refuses, are escaped."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        return json.dumps(value).encode() + b"\n"
+
+
+def load_line(line: bytes) -> Any:
+    """The value of such a line; ValueError says what is wrong."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        if b"\\u" in line:
+            return json.loads(line, parse_constant=_refuse)
+        raise ValueError(_wording(error)) from None
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _wording(error: JSONDecodeError) -> str:
+    where = f" (column {error.colno})" if isinstance(error, orjson.JSONDecodeError) else ""
+    return f"Not JSON: {error.msg.partition(': line ')[0]}{where}"

@@ -1,0 +1,217 @@
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+import pytest
+
+from shared.batching import ModelQueue
+from shared.errors import DecodeError, InferenceError
+
+Infer = Callable[[list[Any]], Sequence[Any]]
+
+
+class Model:
+    """Doubles numbers. `bad` items raise, alone or in company; `gate` holds it up."""
+
+    def __init__(self, *bad: Any, error: Exception | None = None) -> None:
+        self.bad, self.error = set(bad), error or RuntimeError("/secret/path")
+        self.batches: list[list[Any]] = []
+        self.gate = threading.Event()
+        self.busy = threading.Event()
+
+    def __call__(self, items: list[Any]) -> list[Any]:
+        self.busy.set()
+        assert self.gate.wait(5)
+        self.batches.append(items)
+        if self.bad & set(items):
+            raise self.error
+        return [item * 2 for item in items]
+
+
+@pytest.fixture
+def open_queue() -> Iterator[Callable[[Infer, int], ModelQueue]]:
+    made: list[ModelQueue] = []
+
+    def make(infer: Infer, batch_size: int = 4) -> ModelQueue:
+        made.append(ModelQueue(infer, batch_size, "double"))
+        return made[-1]
+
+    yield make
+    for queue in made:
+        queue.close()
+
+
+def filled(queue: ModelQueue, model: Model, *items: Any, urgent: bool = False) -> list[Future[Any]]:
+    """Submit a first item that keeps the model busy, then the others, and let it go on."""
+    first = queue.submit(0)
+    assert model.busy.wait(5)
+    futures = [queue.submit(item, urgent) for item in items]
+    return [first, *futures]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 100])
+def test_each_item_gets_its_own_output(batch_size: int, open_queue: Any) -> None:
+    model = Model()
+    queue = open_queue(model, batch_size)
+    futures = filled(queue, model, *range(1, 10))
+    assert len(queue) == 9
+    model.gate.set()
+    assert [future.result(5) for future in futures] == [number * 2 for number in range(10)]
+    assert [item for batch in model.batches for item in batch] == list(range(10))
+    assert max(map(len, model.batches)) == min(batch_size, 9)
+    assert len(queue) == 0
+
+
+def test_what_arrives_while_a_batch_runs_is_the_next(open_queue: Any) -> None:
+    model = Model()
+    queue = open_queue(model, 4)
+    futures = filled(queue, model, 1, 2, 3, 4, 5)
+    model.gate.set()
+    for future in futures:
+        future.result(5)
+    assert model.batches == [[0], [1, 2, 3, 4], [5]]
+
+
+def test_single_item_does_not_wait_for_a_full_batch(open_queue: Any) -> None:
+    model = Model()
+    model.gate.set()
+    queue = open_queue(model, 100)
+    start = time.monotonic()
+    assert queue.submit(4).result(5) == 8
+    assert time.monotonic() - start < 0.5
+
+
+def test_urgent_items_go_first(open_queue: Any) -> None:
+    model = Model()
+    queue = open_queue(model, 2)
+    first = queue.submit(0)
+    assert model.busy.wait(5)
+    futures = [queue.submit(item) for item in (1, 2, 3)]
+    futures += [queue.submit(item, urgent=True) for item in (11, 12, 13)]
+    model.gate.set()
+    for future in [first, *futures]:
+        future.result(5)
+    assert model.batches == [[0], [11, 12], [13, 1], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [(1,), (8,), (3, 4), (1, 8), tuple(range(1, 9))],
+    ids=["first", "last", "neighbours", "both-ends", "all"],
+)
+def test_item_that_breaks_its_batch_costs_only_itself(
+    bad: tuple[int, ...], open_queue: Any
+) -> None:
+    model = Model(*bad)
+    queue = open_queue(model, 8)
+    _, *futures = filled(queue, model, *range(1, 9))
+    model.gate.set()
+    for number, future in enumerate(futures, start=1):
+        if number in bad:
+            with pytest.raises(InferenceError) as caught:
+                future.result(5)
+            assert str(caught.value) == "double failed on this task: RuntimeError"
+        else:
+            assert future.result(5) == number * 2
+    assert len(model.batches) <= 16
+
+
+def test_error_of_ours_keeps_its_message(open_queue: Any) -> None:
+    model = Model(1, error=DecodeError("Page 3 is damaged"))
+    model.gate.set()
+    with pytest.raises(DecodeError, match="Page 3 is damaged"):
+        open_queue(model).submit(1).result(5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        pytest.param(lambda items: items[:-1], "gave 0 outputs for 1 inputs", id="too-few"),
+        pytest.param(lambda items: [*items, 1], "gave 2 outputs for 1 inputs", id="too-many"),
+        pytest.param(lambda items: None, "failed on this task: TypeError", id="none"),
+        pytest.param(lambda items: iter(items), "failed on this task: TypeError", id="iterator"),
+    ],
+)
+def test_wrong_number_of_outputs(answer: Infer, words: str, open_queue: Any) -> None:
+    queue = open_queue(answer)
+    for future in [queue.submit(number) for number in range(4)]:
+        with pytest.raises(InferenceError, match=words):
+            future.result(5)
+
+
+def test_works_on_after_a_failure(open_queue: Any) -> None:
+    model = Model(1)
+    model.gate.set()
+    queue = open_queue(model)
+    with pytest.raises(InferenceError):
+        queue.submit(1).result(5)
+    assert queue.submit(2).result(5) == 4
+
+
+def test_model_that_wants_to_exit_does_not_stop_the_worker(open_queue: Any) -> None:
+    def infer(items: list[Any]) -> list[Any]:
+        if items == ["exit"]:
+            raise SystemExit(1)
+        return items
+
+    queue = open_queue(infer, 1)
+    with pytest.raises(InferenceError, match="SystemExit"):
+        queue.submit("exit").result(5)
+    assert queue.submit("more").result(5) == "more"
+
+
+def test_cancelled_item_is_not_run(open_queue: Any) -> None:
+    model = Model()
+    queue = open_queue(model)
+    _, one, two = filled(queue, model, 1, 2)
+    assert one.cancel()
+    model.gate.set()
+    assert two.result(5) == 4
+    assert model.batches == [[0], [2]]
+
+
+def test_close_finishes_the_running_batch_and_cancels_the_rest(open_queue: Any) -> None:
+    model = Model()
+    queue = open_queue(model, 1)
+    running, waiting = filled(queue, model, 1)
+    queue.close()
+    model.gate.set()
+    assert running.result(5) == 0
+    with pytest.raises(CancelledError):
+        waiting.result(5)
+    with pytest.raises(InferenceError, match="double is shutting down"):
+        queue.submit(2).result(5)
+    assert model.batches == [[0]]
+
+
+def test_closed_queue_ends_its_thread(open_queue: Any) -> None:
+    before = threading.active_count()
+    queue = open_queue(Model())
+    assert threading.active_count() == before + 1
+    queue.close()
+    for _ in range(50):
+        if threading.active_count() == before:
+            break
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def test_many_threads(open_queue: Any) -> None:
+    model = Model()
+    model.gate.set()
+    queue = open_queue(model, 8)
+    found: dict[int, int] = {}
+
+    def ask(start: int) -> None:
+        futures = [(number, queue.submit(number)) for number in range(start, start + 50)]
+        found.update((number, future.result(5)) for number, future in futures)
+
+    threads = [threading.Thread(target=ask, args=(start,)) for start in range(0, 800, 50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {number: number * 2 for number in range(800)}
+    assert max(map(len, model.batches)) <= 8

@@ -1,0 +1,274 @@
+import os
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from shared import models
+from shared.claim import ModelSpec
+from shared.errors import ModelError
+from shared.models import ModelStore, digest_of
+from shared.runtime import reset, runtime
+from tests.core.tiny import FileBackend, WordBackend, made, routed
+
+SPEC = ModelSpec("loading", "some/folder/model.pt")
+
+
+class LoadingBackend(WordBackend):
+    """Counts its loads; `fails` says what goes wrong."""
+
+    name = "loading"
+    fails: ClassVar[Exception | None] = None
+    loads: ClassVar[list[str]] = []
+    pause: ClassVar[float] = 0.0
+
+    def weights(self, spec: ModelSpec) -> Iterable[Path]:
+        if spec.model == "gone":
+            raise ModelError("gone was not found")
+        return ()
+
+    def load(self, spec: ModelSpec) -> Any:
+        self.loads.append(spec.model)
+        time.sleep(self.pause)
+        if self.fails is not None:
+            raise self.fails
+        return spec.model
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(LoadingBackend, "loads", [])
+    return made(LoadingBackend)
+
+
+@pytest.fixture
+def store() -> Iterable[ModelStore]:
+    store = ModelStore()
+    yield store
+    store.close()
+
+
+def test_32_threads_load_once(
+    backend: Any, store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LoadingBackend, "pause", 0.1)
+    start = threading.Barrier(32)
+
+    def ask(_: int) -> Any:
+        start.wait()
+        return store.queue(backend, SPEC)
+
+    with ThreadPoolExecutor(32) as pool:
+        queues = list(pool.map(ask, range(32)))
+    assert backend.loads == [SPEC.model]
+    assert len(set(map(id, queues))) == 1
+
+
+def test_models_load_beside_each_other(
+    backend: Any, store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(3)
+    monkeypatch.setattr(LoadingBackend, "load", lambda self, spec: together.wait(5))
+    with ThreadPoolExecutor(3) as pool:
+        specs = [ModelSpec("loading", str(number)) for number in range(3)]
+        list(pool.map(lambda spec: store.queue(backend, spec), specs))
+    assert [slot.state for slot in store.slots()] == ["loaded"] * 3
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        pytest.param(ModelError("model.pt was not found"), "model.pt was not found", id="ours"),
+        pytest.param(
+            RuntimeError("/secret/path"),
+            "loading-model.pt could not be loaded: RuntimeError (the log has the details)",
+            id="a-librarys",
+        ),
+    ],
+)
+def test_failure_is_remembered_and_tried_again_later(
+    error: Exception,
+    message: str,
+    backend: Any,
+    store: ModelStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(LoadingBackend, "fails", error)
+    for _ in range(3):
+        with pytest.raises(ModelError) as caught:
+            store.queue(backend, SPEC)
+        assert str(caught.value) == message
+    assert len(backend.loads) == 1
+    assert store.failed(SPEC) == message
+    assert [slot.state for slot in store.slots()] == ["failed"]
+    monkeypatch.setattr(models, "RETRY_AFTER", 0.0)
+    monkeypatch.setattr(LoadingBackend, "fails", None)
+    assert store.queue(backend, SPEC).submit("a").result(5) == "a"
+    assert len(backend.loads) == 2
+    assert store.failed(SPEC) is None
+    assert [slot.state for slot in store.slots()] == ["loaded"]
+
+
+def test_waiting_threads_share_one_failure(
+    backend: Any, store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LoadingBackend, "fails", RuntimeError())
+    monkeypatch.setattr(LoadingBackend, "pause", 0.05)
+
+    def ask(_: int) -> str:
+        with pytest.raises(ModelError) as caught:
+            store.queue(backend, SPEC)
+        return str(caught.value)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(ask, range(8)))) == 1
+    assert len(backend.loads) == 1
+
+
+def test_missing_module_names_the_extra(store: ModelStore) -> None:
+    class Extra(LoadingBackend):
+        name = "extra"
+        modules = ("json", "no_such_module", "no_such_package.part")
+
+    words = (
+        'extra needs no_such_module, no_such_package.part: install the extra, .*"prelabel.extra."'
+    )
+    with pytest.raises(ModelError, match=words):
+        store.queue(made(Extra), ModelSpec("extra", "m"))
+
+
+def test_weights_that_are_not_there(backend: Any, store: ModelStore) -> None:
+    spec = ModelSpec("loading", "gone")
+    with pytest.raises(ModelError, match="gone was not found"):
+        store.find_weights(backend, spec)
+    assert store.failed(spec) == "gone was not found"
+    assert backend.loads == []
+
+
+def test_weights_found_at_last_are_not_failed(
+    backend: Any, store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = ModelSpec("loading", "gone")
+    with pytest.raises(ModelError):
+        store.find_weights(backend, spec)
+    monkeypatch.setattr(models, "RETRY_AFTER", 0.0)
+    monkeypatch.setattr(LoadingBackend, "weights", lambda self, spec: ())
+    store.find_weights(backend, spec)
+    assert store.failed(spec) is None
+    assert [slot.state for slot in store.slots()] == ["waiting"]
+
+
+def test_digest_is_known_at_once_without_weights(store: ModelStore) -> None:
+    assert store.weights_digest(made(WordBackend), ModelSpec("word", "word")) == digest_of(())
+
+
+def test_digest_is_not_known_before_it_is_asked_for(backend: Any, store: ModelStore) -> None:
+    assert store.weights_digest(backend, SPEC) is None
+    found = store.find_weights(backend, SPEC)
+    assert store.weights_digest(backend, SPEC) == found
+    assert backend.loads == []
+
+
+# Versions
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "a" / "model.bin"
+    file.parent.mkdir()
+    file.write_bytes(b"one")
+    monkeypatch.setattr(FileBackend, "file", file, raising=False)
+    return file
+
+
+def version() -> str:
+    """As a fresh process finds it."""
+    reset()
+    return routed(made(FileBackend)).version(wait=True)
+
+
+def test_version_is_a_name_and_a_hash(weights: Path) -> None:
+    name, _, digest = version().rpartition("-")
+    assert name == "file-model.bin"
+    assert len(digest) == 8
+    assert version() == version()
+
+
+def test_version_is_loading_while_the_weights_are_not_known(weights: Path) -> None:
+    assert routed(made(FileBackend)).version() == "file-model.bin-loading"
+
+
+def test_version_changes_with_the_weights(weights: Path) -> None:
+    before = version()
+    weights.write_bytes(b"two")
+    assert version() != before
+
+
+@pytest.mark.parametrize("option", ["size", "threshold"])
+def test_version_changes_with_options(
+    option: str, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = version()
+    monkeypatch.setattr(FileBackend, option, 0.25)
+    assert version() != before
+
+
+def test_version_does_not_change_with_the_folder_or_the_time(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = version()
+    moved = weights.parent.parent / "other" / weights.name
+    moved.parent.mkdir()
+    weights.rename(moved)
+    os.utime(moved, (1, 1))
+    monkeypatch.setattr(FileBackend, "file", moved)
+    assert version() == before
+
+
+def test_version_without_a_model_that_cannot_be_loaded(weights: Path) -> None:
+    weights.unlink()
+    assert version() == "none"
+    message = runtime().models.slots()[0].error
+    assert message is not None
+    assert str(weights.parent) not in message
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        pytest.param({"a": b"1", "b": b"2"}, {"a": b"1", "b": b"2"}, True, id="equal"),
+        pytest.param({"a": b"1", "b": b"2"}, {"b": b"2", "a": b"1"}, True, id="any-order"),
+        pytest.param({"a": b"1", "b": b"2"}, {"a": b"2", "b": b"1"}, False, id="exchanged"),
+        pytest.param({"a": b"1"}, {"b": b"1"}, False, id="another-name"),
+        pytest.param({"a": b"bc"}, {"ab": b"c"}, False, id="name-or-content"),
+        pytest.param({"a": b"1"}, {}, False, id="none"),
+    ],
+)
+def test_digest(one: dict[str, bytes], other: dict[str, bytes], same: bool, tmp_path: Path) -> None:
+    found = []
+    for number, contents in enumerate((one, other)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+        found.append(digest_of([folder / name for name in contents]))
+    assert (found[0] == found[1]) is same
+
+
+@pytest.mark.parametrize(
+    ("spec", "label"),
+    [
+        (ModelSpec("ner", "ner"), "ner"),
+        (ModelSpec("ner", ""), "ner"),
+        (ModelSpec("ner", "dslim/bert-base-NER"), "ner-bert-base-NER"),
+        (ModelSpec("detection", "/models/yolo.pt"), "detection-yolo.pt"),
+        (ModelSpec("detection", "C:\\models\\yolo.pt"), "detection-yolo.pt"),
+        (ModelSpec("detection", "models/yolo_openvino/"), "detection-yolo_openvino"),
+    ],
+)
+def test_label(spec: ModelSpec, label: str) -> None:
+    assert spec.label == label

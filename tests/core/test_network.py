@@ -1,0 +1,157 @@
+import pytest
+
+from shared.errors import FetchError
+from shared.network import Doors
+from shared.settings import Settings
+
+EVERYWHERE = "0.0.0.0/0,::/0"
+
+
+def doors(home: str | None = None, networks: str = "", hosts: str = "") -> Doors:
+    return Doors(Settings(label_studio_url=home, allowed_networks=networks, allowed_hosts=hosts))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "8.8.8.8",
+        "2001:4860:4860::8888",
+        "::ffff:8.8.8.8",
+        "64:ff9b::808:808",
+        "2002:808:808::1",
+    ],
+)
+def test_public_address_is_open(address: str) -> None:
+    assert doors().addresses(address, 443) == [address]
+
+
+PRIVATE = [
+    "127.0.0.1",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "localhost",
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.0.1",
+    "100.64.0.1",
+    "0.0.0.0",
+    "255.255.255.255",
+    "224.0.0.1",
+    "240.0.0.1",
+    "::1",
+    "::",
+    "::127.0.0.1",
+    "fc00::1",
+    "ff02::1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::a00:1",
+    "2002:7f00:1::",
+    "2002:a00:1::1",
+]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_private_address_is_closed(address: str) -> None:
+    with pytest.raises(FetchError, match=r"has a private address; set ALLOWED_NETWORKS"):
+        doors().addresses(address, 80)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::",
+        "fe80::1",
+        "fd00:ec2::254",
+        "100.100.100.200",
+        "2852039166",
+    ],
+)
+@pytest.mark.parametrize("networks", ["", EVERYWHERE], ids=["by-default", "everything-allowed"])
+@pytest.mark.parametrize("home", [False, True], ids=["any-host", "label-studio"])
+def test_metadata_address_is_never_open(address: str, networks: str, home: bool) -> None:
+    host = f"[{address}]" if ":" in address else address
+    with pytest.raises(FetchError, match="link-local or metadata address"):
+        doors(f"http://{host}" if home else None, networks).addresses(address, 80)
+
+
+@pytest.mark.parametrize(
+    ("networks", "address", "is_open"),
+    [
+        ("10.0.0.0/8", "10.1.2.3", True),
+        ("10.0.0.0/8", "::ffff:10.1.2.3", True),
+        ("10.0.0.0/8", "11.0.0.1", True),
+        ("10.0.0.0/8", "192.168.0.1", False),
+        ("10.0.0.0/8", "fc00::1", False),
+        ("10.0.0.0/8,fc00::/7", "fc00::1", True),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "127.0.0.2", False),
+        (EVERYWHERE, "192.168.0.1", True),
+    ],
+)
+def test_allowed_networks(networks: str, address: str, is_open: bool) -> None:
+    if is_open:
+        assert doors(networks=networks).addresses(address, 80)
+    else:
+        with pytest.raises(FetchError, match="private address"):
+            doors(networks=networks).addresses(address, 80)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "host", "words"),
+    [
+        pytest.param("8.8.8.8", "8.8.8.8", None, id="listed"),
+        pytest.param("8.8.*", "8.8.8.8", None, id="pattern"),
+        pytest.param("9.9.9.9", "8.8.8.8", "not in ALLOWED_HOSTS", id="not-listed"),
+        pytest.param("*.invalid", "a.invalid", "is not known", id="listed-but-unknown"),
+        pytest.param("*.invalid", "A.INVALID", "is not known", id="capitals-in-the-address"),
+        pytest.param("*.Invalid", "a.invalid", "is not known", id="capitals-in-the-setting"),
+        pytest.param("*.invalid", "invalid", "not in ALLOWED_HOSTS", id="pattern-needs-a-name"),
+        pytest.param("a.invalid", "a.invalid.evil", "not in ALLOWED_HOSTS", id="longer-name"),
+        pytest.param("localhost", "localhost", "private address", id="both-rules-hold"),
+    ],
+)
+def test_allowed_hosts(hosts: str, host: str, words: str | None) -> None:
+    if words is None:
+        assert doors(hosts=hosts).addresses(host, 443) == [host]
+        return
+    with pytest.raises(FetchError, match=words):
+        doors(hosts=hosts).addresses(host, 443)
+
+
+@pytest.mark.parametrize(
+    ("home", "host", "port", "is_open"),
+    [
+        ("http://127.0.0.1:8080", "127.0.0.1", 8080, True),
+        ("http://127.0.0.1:8080/sub", "127.0.0.1", 8080, True),
+        ("http://127.0.0.1:8080", "127.0.0.1", 22, False),
+        ("http://127.0.0.1:8080", "127.0.0.2", 8080, False),
+        ("http://127.0.0.1:8080", "localhost", 8080, False),
+        ("http://LOCALHOST:8080", "localhost", 8080, True),
+        ("http://localhost:8080", "LocalHost", 8080, True),
+        ("http://127.0.0.1", "127.0.0.1", 80, True),
+        ("https://127.0.0.1", "127.0.0.1", 443, True),
+        ("https://127.0.0.1", "127.0.0.1", 80, False),
+        ("http://[::1]:8080", "::1", 8080, True),
+    ],
+)
+def test_label_studio_is_open_at_its_own_host_and_port(
+    home: str, host: str, port: int, is_open: bool
+) -> None:
+    if is_open:
+        assert doors(home, hosts="other.example.org").addresses(host, port)
+    else:
+        with pytest.raises(FetchError, match="private address"):
+            doors(home).addresses(host, port)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 70, "", "a..b", "\udcff"])
+def test_unknown_host(host: str) -> None:
+    with pytest.raises(FetchError, match=r"is not known|private address"):
+        doors().addresses(host, 80)

@@ -1,0 +1,356 @@
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+
+from shared.claim import ModelSpec
+from shared.errors import (
+    ConfigError,
+    DeadlineError,
+    FetchError,
+    InferenceError,
+    MissingKeyError,
+    ModelError,
+    TaskError,
+    ValueTypeError,
+)
+from shared.failures import FailureLog
+from shared.pipeline import AHEAD, READERS, Outcome
+from shared.runtime import runtime
+from tests.core.tiny import BrokenBackend, PromptBackend, WordBackend, made, routed, tasks
+
+TWO_CONTROLS = """<View><Text name="text" value="$text"/>
+<Labels name="one" toName="text"><Label value="Word"/></Labels>
+<Labels name="two" toName="text"><Label value="Word"/></Labels></View>"""
+DRAWN = {"result": [{"type": "labels", "value": {}}]}
+
+
+def run(backend: Any, given: Any, **options: Any) -> list[Outcome]:
+    return list(runtime().pipeline.run(routed(backend), given, **options))
+
+
+def marked(outcome: Outcome) -> str:
+    """The text of the first region."""
+    answer = outcome.answer()
+    assert isinstance(answer, dict), outcome.error
+    return str(answer["result"][0]["value"]["text"])
+
+
+def test_as_many_outcomes_as_tasks_in_order() -> None:
+    words = [f"word{number} more" for number in range(200)]
+    outcomes = run(made(WordBackend), tasks(*words))
+    assert [marked(outcome) for outcome in outcomes] == [f"word{number}" for number in range(200)]
+
+
+def test_no_tasks() -> None:
+    assert run(made(WordBackend), []) == []
+
+
+def test_prediction() -> None:
+    backend = made(WordBackend)
+    [outcome] = run(backend, tasks("Hello you"))
+    answer = outcome.answer()
+    assert isinstance(answer, dict)
+    assert answer == outcome.answer(interactive=True)
+    assert answer["model_version"] == routed(backend).version() != "none"
+    assert answer["score"] == 0.5
+    [result] = answer["result"]
+    assert result["value"] == {"start": 0, "end": 5, "text": "Hello", "labels": ["Word"]}
+    assert (result["from_name"], result["to_name"], result["type"]) == ("label", "text", "labels")
+
+
+FAILURES: list[tuple[Any, type[TaskError]]] = [
+    ("text", TaskError),
+    (None, TaskError),
+    ([], TaskError),
+    ({"id": 1}, TaskError),
+    ({"id": 1, "data": {}}, MissingKeyError),
+    ({"id": 1, "data": {"text": None}}, MissingKeyError),
+    ({"id": 1, "data": {"text": 7}}, ValueTypeError),
+    ({"id": 1, "data": {"text": "fetch: a"}}, FetchError),
+    ({"id": 1, "data": {"text": "read: a"}}, InferenceError),
+    ({"id": 1, "data": {"text": "infer: a"}}, InferenceError),
+    ({"id": 1, "data": {"text": "regions: a"}}, InferenceError),
+]
+
+
+@pytest.mark.parametrize(("raw", "error"), FAILURES, ids=repr)
+def test_failure_costs_one_task(raw: Any, error: type[TaskError]) -> None:
+    good = tasks("a", "b", "c", "d")
+    outcomes = run(made(WordBackend), [*good[:2], raw, *good[2:]])
+    assert [bool(outcome.prediction) for outcome in outcomes] == [True, True, False, True, True]
+    failed = outcomes[2]
+    assert type(failed.error) is error
+    assert "/secret" not in str(failed.error)
+    assert failed.answer() == []
+    assert failed.answer(interactive=True) == {"result": []}
+    assert [marked(outcome) for outcome in outcomes if outcome.prediction] == ["a", "b", "c", "d"]
+
+
+def test_all_failures_at_once() -> None:
+    mixed = [raw for failing, _ in FAILURES for raw in (failing, *tasks("ok then"))]
+    outcomes = run(made(WordBackend), mixed)
+    assert len(outcomes) == len(mixed)
+    assert [marked(outcome) for outcome in outcomes[1::2]] == ["ok"] * len(FAILURES)
+    assert all(outcome.error for outcome in outcomes[::2])
+
+
+def test_failures_are_counted_and_kept_in_words() -> None:
+    run(made(WordBackend), [{"id": 7, "data": {}}, *tasks("infer: a"), "no task"])
+    failures = runtime().failures
+    assert failures.counts() == {
+        ("word", "missing_key"): 1,
+        ("word", "inference"): 1,
+        ("word", "task"): 1,
+    }
+    newest, second, oldest = failures.recent()
+    assert (oldest["task"], oldest["reason"]) == (7, "missing_key")
+    assert '"text" is missing' in oldest["message"]
+    assert second["message"] == "word failed on this task: RuntimeError"
+    assert newest["task"] is None
+
+
+def test_failure_log_keeps_the_last() -> None:
+    log = FailureLog(keep=3)
+    for number in range(10):
+        log.add("word", number, TaskError("x"))
+    assert [failure["task"] for failure in log.recent()] == [9, 8, 7]
+    assert log.counts() == {("word", "task"): 10}
+
+
+def test_region_that_would_not_be_shown_is_left_out_and_counted() -> None:
+    [outcome] = run(made(WordBackend), tasks("unknown: a"))
+    answer = outcome.answer()
+    assert isinstance(answer, dict)
+    assert answer["result"] == []
+    assert runtime().failures.counts() == {("word", "dropped_unknown_label"): 1}
+
+
+def test_tasks_are_read_no_further_than_ahead() -> None:
+    pulled = 0
+
+    def source() -> Iterator[Any]:
+        nonlocal pulled
+        for task in tasks(*["a"] * 1000):
+            pulled += 1
+            yield task
+
+    outcomes = runtime().pipeline.run(routed(made(WordBackend)), source())
+    assert pulled == 0
+    for number in range(20):
+        next(outcomes)
+        assert pulled == AHEAD + number
+
+
+def test_batches_mix_requests() -> None:
+    backend = made(WordBackend)
+    backend.gate.clear()
+    route = routed(backend)
+    threads = [
+        threading.Thread(target=lambda: list(runtime().pipeline.run(route, tasks("a", "b"))))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + 5
+    while backend.reads < 8 and time.monotonic() < until:
+        time.sleep(0.01)
+    backend.gate.set()
+    for thread in threads:
+        thread.join()
+    assert sum(map(len, backend.batches)) == 8
+    assert len(backend.batches) < 8
+
+
+def test_two_controls_on_one_text_share_a_forward_pass() -> None:
+    backend = made(WordBackend, TWO_CONTROLS)
+    route = routed(backend, xml=TWO_CONTROLS)
+    [outcome] = runtime().pipeline.run(route, tasks("Hello you"))
+    answer = outcome.answer()
+    assert isinstance(answer, dict)
+    assert [result["from_name"] for result in answer["result"]] == ["one", "two"]
+    assert len({result["id"] for result in answer["result"]}) == 2
+    assert (backend.reads, backend.batches) == (1, [["Hello you"]])
+
+
+# Deadline
+
+
+class StuckBackend(WordBackend):
+    """`stuck` waits for the gate; one item a batch."""
+
+    name = "stuck"
+    batch_size = 1
+
+    def infer(self, model: Any, items: list[Any]) -> Any:
+        if items == ["stuck"]:
+            self.gate.wait(5)
+        self.batches.append(items)
+        return items
+
+
+def test_deadline_answers_what_is_done() -> None:
+    backend = made(StuckBackend)
+    backend.gate.clear()
+    start = time.monotonic()
+    outcomes = run(backend, tasks("a", "b", "stuck", "c", "d"), seconds=0.4)
+    assert time.monotonic() - start < 1.5
+    assert [marked(outcome) for outcome in outcomes[:2]] == ["a", "b"]
+    assert [type(outcome.error) for outcome in outcomes[2:]] == [DeadlineError] * 3
+    assert [outcome.answer() for outcome in outcomes[2:]] == [[], [], []]
+    assert runtime().failures.counts() == {("stuck", "deadline"): 3}
+
+
+def test_work_goes_on_after_a_deadline_without_what_nobody_waits_for() -> None:
+    backend = made(StuckBackend)
+    backend.gate.clear()
+    run(backend, tasks("stuck", *"abcdef"), seconds=0.3)
+    backend.gate.set()
+    assert [marked(outcome) for outcome in run(backend, tasks("x", "y"), seconds=5)] == ["x", "y"]
+    assert backend.batches == [["stuck"], ["x"], ["y"]]
+
+
+def test_no_time_at_all() -> None:
+    backend = made(WordBackend)
+    given = [{"data": {"text": str(number)}} for number in range(3 * AHEAD)]
+    outcomes = run(backend, given, seconds=0)
+    assert [type(outcome.error) for outcome in outcomes] == [DeadlineError] * 3 * AHEAD
+    assert backend.reads == 0
+
+
+def test_slow_reading_meets_the_deadline_too() -> None:
+    release = threading.Event()
+
+    class Slow(WordBackend):
+        name = "slow"
+
+        def read(self, *args: Any) -> Any:
+            release.wait(5)
+            return super().read(*args)
+
+    backend = made(Slow)
+    start = time.monotonic()
+    outcomes = run(backend, tasks(*["a"] * 30), seconds=0.2)
+    assert time.monotonic() - start < 1
+    release.set()
+    assert [type(outcome.error) for outcome in outcomes] == [DeadlineError] * 30
+    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=5)] == ["x"]
+    assert backend.batches == [["x"]]
+
+
+def test_timeout_of_a_backend_is_not_the_deadline() -> None:
+    [outcome] = run(made(WordBackend), tasks("read: a"), seconds=5)
+    assert str(outcome.error) == "word failed on this task: TimeoutError"
+
+
+# Models
+
+
+class SlowLoad(WordBackend):
+    name = "slowload"
+    ready: ClassVar[threading.Event] = threading.Event()
+
+    def load(self, spec: ModelSpec) -> Any:
+        self.ready.wait(5)
+
+
+def test_deadline_comes_while_a_model_loads() -> None:
+    SlowLoad.ready.clear()
+    backend = made(SlowLoad)
+    start = time.monotonic()
+    outcomes = run(backend, tasks("a", "b"), seconds=0.2)
+    assert time.monotonic() - start < 1
+    assert [type(outcome.error) for outcome in outcomes] == [DeadlineError] * 2
+    SlowLoad.ready.set()
+    assert [marked(outcome) for outcome in run(backend, tasks("a", "b"), seconds=5)] == ["a", "b"]
+
+
+def test_model_that_cannot_be_loaded_answers_nothing() -> None:
+    outcomes = run(made(BrokenBackend), tasks("a", "b"))
+    assert [type(outcome.error) for outcome in outcomes] == [ModelError] * 2
+    assert [outcome.answer() for outcome in outcomes] == [[], []]
+    assert str(outcomes[0].error) == "weights.bin was not found in MODEL_DIR"
+
+
+def test_other_model_goes_on_without_the_one_that_cannot_be_loaded() -> None:
+    xml = TWO_CONTROLS.replace('name="one"', 'name="one" model_backend="broken"')
+    good = made(WordBackend, xml)
+    route = routed(good, made(BrokenBackend, xml), xml=xml)
+    [outcome] = runtime().pipeline.run(route, tasks("Hello"))
+    answer = outcome.answer()
+    assert isinstance(answer, dict)
+    assert [result["from_name"] for result in answer["result"]] == ["two"]
+    assert answer["model_version"] == route.version()
+    assert "broken" not in answer["model_version"]
+
+
+def test_config_that_nothing_can_fill() -> None:
+    xml = '<View><Text name="t" value="$text"/><Choices name="c" toName="t"/></View>'
+    route = routed(made(WordBackend, xml), xml=xml)
+    outcomes = list(runtime().pipeline.run(route, tasks("a", "b")))
+    assert [outcome.answer() for outcome in outcomes] == [[], []]
+    assert [type(outcome.error) for outcome in outcomes] == [ConfigError] * 2
+
+
+# Interactive
+
+
+def test_interactive_backend_answers_what_was_drawn() -> None:
+    [outcome] = run(made(PromptBackend), tasks("Hello you"), context=DRAWN)
+    assert marked(outcome) == "Hello"
+
+
+def test_other_backends_stay_silent_in_interactive_mode() -> None:
+    backend = made(WordBackend)
+    [outcome] = run(backend, tasks("Hello you"), context=DRAWN)
+    answer = outcome.answer(interactive=True)
+    assert isinstance(answer, dict)
+    assert answer["result"] == []
+    assert backend.reads == 0
+
+
+def test_failure_in_interactive_mode_is_an_object() -> None:
+    [outcome] = run(made(PromptBackend), tasks("infer: a"), context=DRAWN)
+    assert outcome.answer(interactive=True) == {"result": []}
+
+
+def test_interactive_task_does_not_wait_for_the_reading_of_others() -> None:
+    release, reading = threading.Event(), threading.Semaphore(0)
+
+    class Slow(PromptBackend):
+        name = "prompt"
+
+        def read(self, task: Any, claim: Any, context: Any) -> Any:
+            if context is None:
+                reading.release()
+                release.wait(5)
+            return super().read(task, claim, context)
+
+    backend = made(Slow)
+    bulk = threading.Thread(target=run, args=(backend, tasks(*["a"] * 40)))
+    bulk.start()
+    for _ in range(READERS):
+        assert reading.acquire(timeout=5)
+    try:
+        [outcome] = run(backend, tasks("now"), context=DRAWN, seconds=2)
+        assert outcome.error is None
+    finally:
+        release.set()
+        bulk.join()
+
+
+# The same objects under label-studio-ml
+
+
+def test_predict_of_a_backend() -> None:
+    backend = made(WordBackend)
+    answers = backend.predict([*tasks("Hello you"), {"id": 2}])
+    assert answers[1] == []
+    assert answers[0]["result"][0]["value"]["text"] == "Hello"
+    assert "model_version" not in answers[0], "label-studio-ml 1.x makes versions of its own"
+
+
+def test_predict_without_a_label_config() -> None:
+    assert WordBackend().predict(tasks("Hello")) == [[]]
