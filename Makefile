@@ -9,7 +9,7 @@ LABEL_STUDIO := .venv-label-studio
 LABEL_STUDIO_VERSION := 1.23.2
 export UV_LINK_MODE ?= hardlink
 
-.PHONY: help install demo serve test e2e e2e-install check format lock expected clean
+.PHONY: help install demo serve test e2e e2e-install picture check format lock expected clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ test: install e2e-install ## All tests, those against a real Label Studio includ
 
 e2e: install e2e-install ## Only the tests against a real Label Studio
 	$(BIN)/python -m pytest tests/e2e
+
+picture: install e2e-install ## Take the picture of the README
+	$(BIN)/python -m tests.e2e.picture
 
 e2e-install: $(LABEL_STUDIO)/installed
 

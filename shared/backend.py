@@ -166,7 +166,8 @@ class Backend(LabelStudioMLBase):
         the version to it; two different ones would store every prediction again and again.
         """
         route = Route.build(self.config, [self], named=[self.name])
-        answers = [outcome.answer() for outcome in runtime().pipeline.run(route, tasks, context)]
+        outcomes = runtime().pipeline.run(route, tasks, context)
+        answers = [outcome.answer(interactive=context is not None) for outcome in outcomes]
         if not hasattr(type(self), "set"):
             for answer in answers:
                 if isinstance(answer, dict):

@@ -33,7 +33,7 @@ class ImportFile:
         """Begin, or go on where an earlier run stopped; SettingError if that cannot be done."""
         self.path = path
         self.part = path.with_name(path.name + ".part")
-        self.failures_path = path.with_name(path.name + ".failures.jsonl")
+        self.failures_path = failures_path(path)
         self._format = _format(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,19 +72,11 @@ class ImportFile:
                 if index >= first:
                     yield load_line(line)
 
-    def failures(self) -> Iterator[dict[str, Any]]:
-        """The failures written so far."""
-        self._failures.flush()
-        with self.failures_path.open("rb") as file:
-            for line in file:
-                if (failure := _whole(line)) is not None:
-                    yield failure
-
     def keep_failures(self, until: int) -> None:
         """Forget the failures from a task's index on: it will be done again."""
         new = self.failures_path.with_name(self.failures_path.name + ".new")
         with new.open("wb") as file:
-            for failure in self.failures():
+            for failure in failures(self.path):
                 if failure["index"] < until:
                     file.write(dump_line(failure))
         new.replace(self.failures_path)
@@ -130,6 +122,19 @@ class ImportFile:
         self.part.unlink()
         if not self.failures_path.stat().st_size:
             self.failures_path.unlink()
+
+
+def failures_path(path: Path) -> Path:
+    """Where the failures of an import file are."""
+    return path.with_name(path.name + ".failures.jsonl")
+
+
+def failures(path: Path) -> Iterator[dict[str, Any]]:
+    """The failures of an import file."""
+    with suppress(FileNotFoundError), failures_path(path).open("rb") as file:
+        for line in file:
+            if (failure := _whole(line)) is not None:
+                yield failure
 
 
 def is_finished(path: Path) -> bool:

@@ -46,8 +46,8 @@ class Inputs:
 
     def __iter__(self) -> Iterator[Entry]:
         first = 0
-        for self._passed, source in enumerate(self._sources):
-            index = -1
+        for passed, source in enumerate(self._sources):
+            self._passed, index = passed, -1
             for entry in source:
                 index = entry.index
                 yield replace(entry, index=first + index, source=source.name)
@@ -105,7 +105,7 @@ class Job:
             if entry is None or _data(entry.task) != task["data"]:
                 place = str(entry) if entry else "the input, which ends here,"
                 raise SettingError(
-                    f"{place} is not what {self.file.part} was begun with; delete that to begin anew"
+                    f"{place} is not what {self.file.part} was begun with; delete it to begin anew"
                 )
             self._last = entry.index
         self.file.keep_failures(until=self._last + 1)

@@ -22,6 +22,9 @@ SUFFIXES = {
 }
 """The files that an object tag shows."""
 
+TEXTS = ("Text", "HyperText")
+"""Object tags that show what the task itself holds, unless they say `valueType="url"`."""
+
 
 class MediaFiles:
     """The files in a folder, behind a glob, or one; in the order of their names."""
@@ -58,9 +61,8 @@ class MediaFiles:
     def _entry(self, index: int, path: Path) -> Entry:
         assert self._target.key is not None
         url = self._prefix + quote(path.relative_to(self._folder).as_posix())
-        if self._target.tag in {"Text", "HyperText"}:
-            if self._target.attrs.get("valueType") != "url":
-                return self._text(index, path)
+        if self._target.tag in TEXTS and self._target.attrs.get("valueType") != "url":
+            return self._text(index, path)
         return Entry(index, None, {"data": {self._target.key: NamedFile.of(url, path)}})
 
     def _text(self, index: int, path: Path) -> Entry:

@@ -126,7 +126,9 @@ class Project:
     def _missing(self, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
         there: dict[Any, set[Any]] = {}
         for task in dict.fromkeys(prediction["task"] for prediction in predictions):
-            there[task] = {found.model_version for found in self._client.predictions.list(task=task)}
+            there[task] = {
+                found.model_version for found in self._client.predictions.list(task=task)
+            }
         return [p for p in predictions if p.get("model_version") not in there[p["task"]]]
 
     @contextmanager

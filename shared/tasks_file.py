@@ -9,8 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Literal
+from typing import IO, Any, BinaryIO, Literal, cast
 
 from shared.errors import SettingError
 from shared.json_stream import BrokenError, JsonStream, load_line
@@ -22,6 +21,7 @@ HEAD = 1 << 16
 LONGEST_LINE = 1 << 24
 """Bytes after which a file is taken to be one value rather than lines."""
 GZIP = b"\x1f\x8b"
+BOM = b"\xef\xbb\xbf"
 TABLES = (".csv", ".tsv")
 CELL = 1 << 27
 """Characters of a table's cell."""
@@ -50,93 +50,99 @@ class TasksFile:
     """
 
     def __init__(self, path: str, tables: bool = False) -> None:
-        """Open it; SettingError if that fails. `tables`: whether CSV is read, too."""
+        """`tables`: whether CSV is read, too. SettingError if there is no such file."""
         self.name = path
+        self._tables = tables
+        self._raw: BinaryIO | None = None
+        if path != "-" and not os.path.isfile(path):
+            raise SettingError(f"{path}: there is no such file")
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of it is read; None if that is not known."""
+        if self._raw is None or self._raw.closed or self.name == "-":
+            return None
+        size = os.fstat(self._raw.fileno()).st_size
+        return self._raw.tell() / size if size else None
+
+    def __iter__(self) -> Iterator[Entry]:
+        """SettingError if it cannot be read at all."""
         try:
-            self._raw = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115
-            self._size = os.fstat(self._raw.fileno()).st_size if path != "-" else 0
+            self._raw = sys.stdin.buffer if self.name == "-" else Path(self.name).open("rb")
             raw = io.BufferedReader(_Rewound(b"", self._raw), HEAD)
             packed = raw.peek(2)[:2] == GZIP
             data = gzip.GzipFile(fileobj=raw) if packed else raw
             head = _head(data)
         except (OSError, EOFError, zlib.error) as error:
-            raise SettingError(f"{path} cannot be read: {_reason(error)}") from None
-        self._file = io.BufferedReader(_Rewound(head, data), HEAD)
-        suffixes = [suffix.lower() for suffix in Path(path).suffixes[-2:]]
-        named = any(suffix in TABLES for suffix in suffixes)
-        self._kind = "table" if tables and named else _kind(head)
-        if self._kind == "other" and tables:
-            self._kind = "table"
+            raise SettingError(f"{self.name} cannot be read: {_reason(error)}") from None
+        with self._raw:
+            file = io.BufferedReader(_Rewound(head, data), HEAD)
+            kind = self._kind(head)
+            if kind == "lines":
+                yield from _lines(file)
+            elif kind == "table":
+                yield from _rows(file)
+            elif kind in {"list", "objects"}:
+                yield from _values(file, kind)
+            else:
+                what = "The file is empty" if kind == "empty" else "The file is not JSON"
+                what = f"{what}; expected a list of tasks, or one a line"
+                yield Entry(0, 1, problem=what)
 
-    def __enter__(self) -> "TasksFile":
-        return self
+    def _kind(self, head: bytes) -> Kind:
+        suffixes = [suffix.lower() for suffix in Path(self.name).suffixes[-2:]]
+        if self._tables and any(suffix in TABLES for suffix in suffixes):
+            return "table"
+        kind = _kind(head)
+        return "table" if kind == "other" and self._tables else kind
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._raw.close()
 
-    @property
-    def fraction(self) -> float | None:
-        """How much of it is read; None if that is not known."""
-        return self._raw.tell() / self._size if self._size else None
+def _lines(file: io.BufferedIOBase) -> Iterator[Entry]:
+    index = number = 0
+    try:
+        for number, line in enumerate(file, 1):
+            text = line.removeprefix(BOM).strip() if number == 1 else line.strip()
+            if not text:
+                continue
+            try:
+                yield Entry(index, number, load_line(text))
+            except ValueError as error:
+                yield Entry(index, number, problem=str(error))
+            index += 1
+    except (OSError, EOFError, zlib.error) as error:
+        what = f"The file cannot be read on: {_reason(error)}"
+        yield Entry(index, number + 1, problem=what)
 
-    def __iter__(self) -> Iterator[Entry]:
-        if self._kind == "lines":
-            return self._lines()
-        if self._kind == "table":
-            return self._rows()
-        if self._kind in {"list", "objects"}:
-            return self._values()
-        what = "The file is empty" if self._kind == "empty" else "The file is not JSON"
-        return iter([Entry(0, 1, problem=f"{what}; expected a list of tasks, or one a line")])
 
-    def _lines(self) -> Iterator[Entry]:
-        index = number = 0
-        try:
-            for number, line in enumerate(self._file, 1):
-                text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
-                if not text:
-                    continue
-                try:
-                    yield Entry(index, number, load_line(text))
-                except ValueError as error:
-                    yield Entry(index, number, problem=str(error))
+def _values(file: io.BufferedIOBase, kind: Kind) -> Iterator[Entry]:
+    stream = JsonStream(file)
+    index = 0
+    try:
+        for line, value, fault in stream.items() if kind == "list" else stream.values():
+            yield Entry(index, line, problem=fault) if fault else Entry(index, line, value)
+            index += 1
+    except BrokenError as error:
+        yield Entry(index, error.line, problem=str(error))
+
+
+def _rows(file: io.BufferedIOBase) -> Iterator[Entry]:
+    """A table's rows under the header, which holds the keys of the data."""
+    text = io.TextIOWrapper(cast(IO[bytes], file), "utf-8-sig", newline="")
+    csv.field_size_limit(CELL)
+    index, rows = 0, None
+    try:
+        header = text.readline()
+        mark = _delimiter(header)
+        keys = next(csv.reader([header], delimiter=mark), [])
+        rows = csv.reader(text, delimiter=mark)
+        for row in rows:
+            if row:
+                yield _row(index, rows.line_num + 1, keys, row)
                 index += 1
-        except (OSError, EOFError, zlib.error) as error:
-            what = f"The file cannot be read on: {_reason(error)}"
-            yield Entry(index, number + 1, problem=what)
-
-    def _values(self) -> Iterator[Entry]:
-        stream = JsonStream(self._file)
-        index = 0
-        try:
-            for line, value, fault in stream.items() if self._kind == "list" else stream.values():
-                yield Entry(index, line, problem=fault) if fault else Entry(index, line, value)
-                index += 1
-        except BrokenError as error:
-            yield Entry(index, error.line, problem=str(error))
-
-    def _rows(self) -> Iterator[Entry]:
-        """A table's rows under the header, which holds the keys of the data."""
-        text = io.TextIOWrapper(self._file, "utf-8-sig", newline="")
-        csv.field_size_limit(CELL)
-        index, rows = 0, None
-        try:
-            header = text.readline()
-            keys = next(csv.reader([header], delimiter=(mark := _delimiter(header))), [])
-            rows = csv.reader(text, delimiter=mark)
-            for row in rows:
-                if row:
-                    yield _row(index, rows.line_num + 1, keys, row)
-                    index += 1
-        except (OSError, EOFError, zlib.error, UnicodeError, csv.Error) as error:
-            line = rows.line_num + 1 if rows is not None else 1
-            what = f"The table cannot be read on: {_reason(error)}"
-            yield Entry(index, line, problem=what)
+    except (OSError, EOFError, zlib.error, UnicodeError, csv.Error) as error:
+        line = rows.line_num + 1 if rows is not None else 1
+        what = f"The table cannot be read on: {_reason(error)}"
+        yield Entry(index, line, problem=what)
 
 
 def as_task(value: Any) -> Any:
@@ -178,7 +184,7 @@ def _head(file: io.BufferedIOBase) -> bytes:
 
 
 def _kind(head: bytes) -> Kind:
-    text = head.removeprefix(b"\xef\xbb\xbf").strip()
+    text = head.removeprefix(BOM).strip()
     if not text:
         return "empty"
     if text.startswith(b"["):

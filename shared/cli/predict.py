@@ -5,20 +5,22 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from shared.cli import app
-from shared.errors import SettingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shared.import_file import ImportFile
     from shared.job import Source
     from shared.label_config import LabelConfig
     from shared.project import Project, Push
-    from shared.route import Route
 
+DROPPED = "dropped_"
+"""How the reasons of regions that were left out begin: their tasks have not failed."""
 LISTED = 10
 """Failures that are listed at the end; all are in their file."""
 
@@ -81,9 +83,7 @@ def predict(
         raise typer.BadParameter("where to? name -o OUTPUT, or --push")
     output = output or Path(f"project-{project}.json")
     names = list(dict.fromkeys(backend or []))
-    options = Options(
-        inputs or [], label_config, output, names, resume, push, project, url_prefix
-    )
+    options = Options(inputs or [], label_config, output, names, resume, push, project, url_prefix)
     if _work(options):
         raise typer.Exit(1)
 
@@ -110,21 +110,21 @@ def _work(options: Options) -> bool:
 
 
 def _predict(options: Options) -> None:
+    from shared.chosen import chosen
     from shared.cli.progress import Meter, duration
     from shared.import_file import ImportFile
     from shared.job import Job
 
     project = _project(options.project)
     config = _config(options, project)
-    routes = _routes(config, options.backends)
+    routes = chosen(config, options.backends)
     versions = [route.version() for route in routes]
     if project is not None and options.push and not options.inputs:
         project.versions = frozenset(versions)
     digest = hashlib.sha256(config.xml.encode()).hexdigest()[:12]
     head = {"label_config": digest, "model_versions": versions}
-    with _source(options, config, project) as source, ImportFile(
-        options.output, head, options.resume
-    ) as file:
+    source = _source(options, config, project)
+    with ImportFile(options.output, head, options.resume) as file:
         before = file.done
         if before:
             typer.echo(f"{before:,} tasks are done already", err=True)
@@ -160,7 +160,8 @@ def _config(options: Options, project: "Project | None") -> "LabelConfig":
     return LabelConfig.parse(project.label_config)
 
 
-def _source(options: Options, config: "LabelConfig", project: "Project | None") -> "Inputs":
+def _source(options: Options, config: "LabelConfig", project: "Project | None") -> "Source":
+    from shared.job import Inputs
     from shared.media_files import MediaFiles, is_media, shown_by
     from shared.runtime import runtime
     from shared.tasks_file import TasksFile
@@ -172,6 +173,33 @@ def _source(options: Options, config: "LabelConfig", project: "Project | None") 
             sources.append(MediaFiles(name, shown_by(config), options.url_prefix, root))
         else:
             sources.append(TasksFile(name, tables=True))
-    if not sources and project is not None:
-        return project
-    return Inputs(sources)
+    return project if project is not None and not sources else Inputs(sources)
+
+
+def _list(failures: "Iterable[dict[str, Any]]", output: Path) -> bool:
+    """Say what failed, and what was left out; whether tasks failed."""
+    from shared.import_file import failures_path
+
+    first: list[dict[str, Any]] = []
+    reasons: Counter[str] = Counter()
+    failed, last = 0, None
+    for failure in failures:
+        reasons[failure["reason"]] += 1
+        if not failure["reason"].startswith(DROPPED):
+            failed += failure["index"] != last
+            last = failure["index"]
+        if len(first) < LISTED:
+            first.append(failure)
+    for failure in first:
+        typer.echo(f"  {_place(failure)}: {failure['backend']}: {failure['message']}", err=True)
+    if reasons:
+        counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
+        where = failures_path(output)
+        typer.echo(f"{failed:,} tasks failed ({counts}): see {where}", err=True)
+    return failed > 0
+
+
+def _place(failure: "dict[str, Any]") -> str:
+    line = "" if failure["line"] is None else f", line {failure['line']}"
+    task = "" if failure["task"] is None else f", id {failure['task']}"
+    return f"{failure['source']}{line or ', task ' + str(failure['index'])}{task}"

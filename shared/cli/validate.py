@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
@@ -57,8 +57,7 @@ def validate(
     count = Count()
     show = _table if format is Format.table else _lines
     limit = (SHOWN if format is Format.table else 0) if limit is None else limit
-    with TasksFile(file) as tasks:
-        show(count.findings(tasks, config), count, limit)
+    show(count.findings(TasksFile(file), config), count, limit)
     if count.severities["error"]:
         raise typer.Exit(1)
 
@@ -73,7 +72,7 @@ class Count:
     severities: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
 
-    def findings(self, tasks: "Iterator[Entry] | Any", config: "LabelConfig") -> Iterator[Row]:
+    def findings(self, tasks: "Iterable[Entry]", config: "LabelConfig") -> Iterator[Row]:
         """The findings of all tasks, counted as they pass."""
         for entry in tasks:
             for finding in self._of(entry, config):

@@ -76,8 +76,7 @@ def _problems(
     ]
     if known is None:
         problems += _id_problems(found, result)
-    if result.get("to_name") not in found.to_names:
-        problems += _to_name(found, result)
+    problems += _to_name(found, result)
     problems += _value_problems(found, value, result, bool(known))
     if data is not None and not problems:
         problems += data_problems(found, result, data)
@@ -148,13 +147,15 @@ def _mismatch(rules: Rules, found: ControlRules | None, result: Value) -> Proble
     return Problem("wrong_type", rules.wrong_type(found.control, kind))
 
 
-def _to_name(found: ControlRules, result: Value) -> Iterator[Problem]:
+def _to_name(found: ControlRules, result: Value) -> Iterable[Problem]:
     name = result.get("to_name")
-    if isinstance(name, str) and found.repeated and found.repeated.fullmatch(name):
-        return
+    if isinstance(name, str) and (
+        name in found.to_names or (found.repeated and found.repeated.fullmatch(name))
+    ):
+        return ()
     expected = " or ".join(shown(known) for known in sorted(found.to_names))
     what = f'"to_name" is {shown(name)}, but {found.control} is on {expected}'
-    yield Problem("wrong_to_name", what)
+    return [Problem("wrong_to_name", what)]
 
 
 def _place(found: ControlRules, value: Value, result: Value, known: bool) -> Iterable[Problem]:

@@ -29,11 +29,12 @@ def data_problems(found: ControlRules, result: Value, data: Mapping[str, Any]) -
     if index is not None and isinstance(shows, list) and target.is_list and index >= len(shows):
         what = f'"item_index" is {index}, the task has {len(shows)} items'
         yield Problem("past_the_end", what)
-    if target.tag == "Text" and isinstance(shows, str) and "start" in result["value"]:
+    placed = found.shape is not None and "start" in result["value"]
+    if target.tag == "Text" and isinstance(shows, str) and placed:
         yield from _text(target, result["value"], shows)
     elif found.control.type == "ranker" and isinstance(shows, list):
         yield from _items(result["value"]["ranker"], shows)
-    elif target.tag == "Paragraphs" and isinstance(shows, list) and "start" in result["value"]:
+    elif target.tag == "Paragraphs" and isinstance(shows, list) and placed:
         yield from _paragraphs(target, result["value"], shows)
 
 

@@ -17,8 +17,7 @@ class Key(NamedTuple):
 
     def problem(self, found: Any) -> Problem:
         """What to say of a value that is not good."""
-        rule = {"parentID": "parent"}.get(self.name, self.name)
-        return Problem(rule, f'"{self.name}" is {shown(found)}, expected {self.expected}')
+        return Problem(self.name, f'"{self.name}" is {shown(found)}, expected {self.expected}')
 
 
 def is_score(found: Any) -> bool:

@@ -75,14 +75,20 @@ def reads_as(text: str, written: str) -> bool:
     return True
 
 
+def meant(name: str, names: Iterable[str]) -> str | None:
+    """The name that was probably meant, if any."""
+    known = list(names)
+    folded = {other.casefold().strip(): other for other in reversed(known)}
+    same = folded.get(name.casefold().strip())
+    return same or next(iter(difflib.get_close_matches(name[:LONGEST], known, 1, 0.75)), None)
+
+
 def near(name: str, names: Iterable[str]) -> str:
     """The name that was probably meant, as the end of a message; or those there are."""
     known = list(names)
-    folded = {other.casefold().strip(): other for other in reversed(known)}
-    meant = [folded[name.casefold().strip()]] if name.casefold().strip() in folded else None
-    meant = meant or difflib.get_close_matches(name[:LONGEST], known, 1, 0.75)
-    if meant:
-        return f"; did you mean {shown(meant[0])}?"
+    other = meant(name, known)
+    if other is not None:
+        return f"; did you mean {shown(other)}?"
     if not known:
         return ""
     more = f" and {len(known) - 8} more" if len(known) > 8 else ""

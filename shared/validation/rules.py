@@ -9,7 +9,7 @@ from typing import Any
 from shared.label_config import Control, LabelConfig, ObjectTag
 from shared.results.reading import PLACES
 from shared.validation.answers import ANSWERS, labels
-from shared.validation.finding import Problems, Value, near, shown
+from shared.validation.finding import Problems, Value, meant, near, shown
 from shared.validation.shapes import SHAPES, Check, guess
 from shared.validation.spans import SPANS, timeline, timeseries, video
 
@@ -62,8 +62,10 @@ class Rules:
 
     def unknown(self, name: str, kind: Any) -> str:
         """What to say of a `from_name` that is none."""
+        close = meant(name, self.controls) is not None
+        remedy = near(name, self.controls)
         return f"the label config has no control tag {shown(name)}" + (
-            self._of_type(kind) or near(name, self.controls)
+            remedy if close else self._of_type(kind) or remedy
         )
 
     def wrong_type(self, control: Control, kind: Any) -> str:

@@ -151,7 +151,7 @@ def timeseries(target: ObjectTag | None) -> Check:
     def check(value: Value, result: Value) -> Problems:
         problems = [problem for key in ("start", "end") for problem in _time(value, key, written)]
         start, end = value.get("start"), value.get("end")
-        if problems or type(start) is not type(end):
+        if problems or isinstance(start, str) is not isinstance(end, str):
             return problems
         if start == end and value.get("instant") is not True:
             what = f'"start" and "end" are {shown(start)}; for one moment add "instant": true'

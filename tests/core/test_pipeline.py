@@ -352,5 +352,10 @@ def test_predict_of_a_backend() -> None:
     assert "model_version" not in answers[0], "label-studio-ml 1.x makes versions of its own"
 
 
+def test_predict_of_a_backend_in_interactive_mode() -> None:
+    answers = made(PromptBackend).predict(tasks("infer: a"), context=DRAWN)
+    assert answers == [{"result": []}]
+
+
 def test_predict_without_a_label_config() -> None:
     assert WordBackend().predict(tasks("Hello")) == [[]]

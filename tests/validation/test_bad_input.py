@@ -43,9 +43,11 @@ CONFIG = LabelConfig.parse(
   <TimelineLabels name="timeline" toName="video"><Label value="Jump"/></TimelineLabels>
   <TimeSeriesLabels name="phases" toName="series"><Label value="Run"/></TimeSeriesLabels>
   <TimeSeriesLabels name="weeks" toName="days"><Label value="Run"/></TimeSeriesLabels>
-  <Choices name="choice" toName="text"><Choice value="good"/><Choice value="bad" alias="b"/></Choices>
+  <Choices name="choice" toName="text">
+    <Choice value="good"/><Choice value="bad" alias="b"/></Choices>
   <Choices name="nested" toName="text" allowNested="true">
-    <Choice value="Eats"><Choice value="Fruit"/><Choice value="Fish"/></Choice><Choice value="Flies"/>
+    <Choice value="Eats"><Choice value="Fruit"/><Choice value="Fish"/></Choice>
+    <Choice value="Flies"/>
   </Choices>
   <Taxonomy name="tree" toName="text"><Choice value="A"><Choice value="B"/></Choice></Taxonomy>
   <Rating name="rating" toName="text" maxRating="7"/>
@@ -465,8 +467,8 @@ def test_bad_tasks_are_named(task: Any, rule: str | None) -> None:
 def test_findings_of_several_predictions_say_which() -> None:
     task = {"data": DATA, "predictions": [prediction([]), prediction([beside(score=7)])]}
     [finding] = check_task(CONFIG, task)
-    assert finding.message.startswith("prediction 1: region r-box: ")
-    assert str(finding).startswith("error: prediction 1:")
+    assert (finding.prediction, finding.region) == (1, "r-box")
+    assert str(finding).startswith("error: prediction 1: region r-box: ")
 
 
 SIZE = ImageSize(100, 50)
