@@ -41,6 +41,8 @@ class Backend(LabelStudioMLBase):
     """Whether it answers what the user has just drawn (`context`)."""
     batch_size: ClassVar[int] = 16
     """How many items `infer` gets at the most."""
+    ahead: ClassVar[int] = 256
+    """How many tasks of one request may be read before their turn; fewer where each is large."""
     settings_class: ClassVar[type[BackendSettings]] = BackendSettings
     """Its environment variables."""
     example_settings: ClassVar[Mapping[str, str]] = {}

@@ -22,10 +22,17 @@ class RequestError(PrelabelError):
 
 
 class ConfigError(PrelabelError):
-    """A label config, or an attribute in it, cannot be used."""
+    """A label config, or an attribute in it, cannot be used.
+
+    `control` is the name of the control tag that it is about, if it is about one.
+    """
 
     reason = "label_config"
     status = 422
+
+    def __init__(self, message: str, control: str | None = None) -> None:
+        super().__init__(message)
+        self.control = control
 
 
 class SettingError(PrelabelError):

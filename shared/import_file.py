@@ -46,7 +46,8 @@ class ImportFile:
             if not self.part.exists():
                 self.part.write_bytes(dump_line(head))
                 self.failures_path.unlink(missing_ok=True)
-            self._tasks, self._failures = self.part.open("ab"), self.failures_path.open("ab")
+            self._tasks = self.part.open("ab", buffering=COPY)
+            self._failures = self.failures_path.open("ab")
         except OSError as error:
             raise SettingError(f"{path} cannot be written: {error.strerror}") from None
         self._flushed = self._synced = time.monotonic()

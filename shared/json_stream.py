@@ -37,7 +37,8 @@ class JsonStream:
         self._file = file
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._scan = json.JSONDecoder(parse_constant=self._constant).raw_decode
-        self._text, self._at, self._line, self._column = "", 0, 1, 1
+        self._text, self._at = "", 0
+        self._line, self._column, self._counted = 1, 1, 0
         self._ended, self._fault = False, ""
         self._not_json = ""
 
@@ -64,7 +65,8 @@ class JsonStream:
     def _value(self) -> tuple[int, Any, str]:
         self._next()
         self._not_json = ""
-        line = self._line + self._text.count("\n", 0, self._at)
+        self._count()
+        line = self._line
         while True:
             try:
                 value, end = self._scan(self._text, self._at)
@@ -132,20 +134,26 @@ class JsonStream:
             self._ended, self._fault = True, f"the file cannot be read on: {error}"
         return bytes(data)
 
+    def _count(self) -> None:
+        """The line and column of this place."""
+        lines = self._text.count("\n", self._counted, self._at)
+        if lines:
+            self._column = self._at - self._text.rfind("\n", self._counted, self._at)
+        else:
+            self._column += self._at - self._counted
+        self._line, self._counted = self._line + lines, self._at
+
     def _pass(self) -> None:
-        """Let go of the text before this place, and count its lines."""
-        lines = self._text.count("\n", 0, self._at)
-        last = self._text.rfind("\n", 0, self._at)
-        self._line += lines
-        self._column = self._at - last if lines else self._column + self._at
-        self._text, self._at = self._text[self._at :], 0
+        """Let go of the text before this place."""
+        self._count()
+        self._text, self._at, self._counted = self._text[self._at :], 0, 0
 
     def _constant(self, name: str) -> None:
         self._not_json = f"{name} is no JSON number; Label Studio refuses the file"
 
     def _broken(self, message: str, place: int | None = None) -> BrokenError:
         self._at = self._at if place is None else place
-        self._pass()
+        self._count()
         fault = f": {self._fault}" if self._fault else ""
         return BrokenError(message + fault, self._line, self._column)
 

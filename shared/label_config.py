@@ -86,7 +86,8 @@ class Control:
         if not low <= value <= high:
             raise ConfigError(
                 f'{self.tag} "{self.name}": {key}="{text}" should be a number'
-                f" from {low:g} to {high:g}"
+                f" from {low:g} to {high:g}",
+                self.name,
             )
         return value
 

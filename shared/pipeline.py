@@ -34,8 +34,6 @@ READERS = 8
 """Threads that fetch and decode."""
 URGENT_READERS = 4
 """Threads that do so for users who wait before the editor, whatever else is being read."""
-AHEAD = 64
-"""Tasks of one request that may be read before their turn, so that memory stays bounded."""
 LOADERS = 16
 """Threads that load models, or wait for one, while their requests wait no longer than they may."""
 
@@ -100,7 +98,8 @@ class Pipeline:
         queues, missing = self._queues(route, context is not None, until)
         run = _Run(route, queues, route.version(), context, until)
         source = iter(tasks)
-        started = deque(self._start(run, raw, missing) for raw in islice(source, AHEAD))
+        ahead = min(step.backend.ahead for step in route.steps)
+        started = deque(self._start(run, raw, missing) for raw in islice(source, ahead))
         while started:
             yield self._finish(run, *started.popleft())
             started.extend(self._start(run, raw, missing) for raw in islice(source, 1))
@@ -113,14 +112,21 @@ class Pipeline:
     def _queues(
         self, route: "Route", interactive: bool, until: float
     ) -> tuple[list[tuple["Step", ModelQueue]], PrelabelError | None]:
-        """The models' queues, loaded; and an error if none of them could be."""
-        queues, error = [], None
+        """The models' queues, loaded; and an error if the tasks cannot be predicted now.
+
+        A model that cannot be loaded takes no part, and the version says so. One that is still
+        being loaded would be missed in a prediction that is never asked for again.
+        """
+        queues: list[tuple[Step, ModelQueue]] = []
+        error: PrelabelError | None = None
         for step in route.steps:
             if interactive and not step.backend.interactive:
                 continue
             try:
                 queues.append((step, self._queue(step, until)))
-            except (ModelError, DeadlineError) as problem:
+            except DeadlineError as late:
+                return [], late
+            except ModelError as problem:
                 error = problem
         return queues, error if not queues else None
 

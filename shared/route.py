@@ -68,10 +68,7 @@ class Route:
         for backend in backends:
             controls = tuple(c for c in config.controls if _offered(c, backend, named))
             offered = replace(config, controls=controls)
-            try:
-                claims += [(backend, claim) for claim in backend.claim(offered)]
-            except ConfigError as error:
-                problems.append(f"{backend.name}: {error}")
+            claims += [(backend, claim) for claim in _claims(backend, offered, problems)]
         claims.sort(key=lambda pair: -len(pair[1].controls))
         steps = tuple(_steps(_without_overlap(claims)))
         if not steps:
@@ -107,6 +104,19 @@ class Route:
         """All claims."""
         for step in self.steps:
             yield from step.claims
+
+
+def _claims(backend: "Backend", offered: LabelConfig, problems: list[str]) -> list[Claim]:
+    """What a backend claims; a control tag with a bad attribute costs only itself."""
+    while True:
+        try:
+            return backend.claim(offered)
+        except ConfigError as error:
+            problems.append(f"{backend.name}: {error}")
+            kept = tuple(c for c in offered.controls if c.name != error.control)
+            if len(kept) == len(offered.controls):
+                return []
+            offered = replace(offered, controls=kept)
 
 
 def _offered(control: Control, backend: "Backend", named: Collection[str]) -> bool:

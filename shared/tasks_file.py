@@ -68,7 +68,7 @@ class TasksFile:
     def __iter__(self) -> Iterator[Entry]:
         """SettingError if it cannot be read at all."""
         try:
-            self._raw = sys.stdin.buffer if self.name == "-" else Path(self.name).open("rb")
+            self._raw = _open(self.name)
             raw = io.BufferedReader(_Rewound(b"", self._raw), HEAD)
             packed = raw.peek(2)[:2] == GZIP
             data = gzip.GzipFile(fileobj=raw) if packed else raw
@@ -167,6 +167,10 @@ class _Rewound(io.RawIOBase):
         self._head = self._head[len(data) :]
         target[: len(data)] = data
         return len(data)
+
+
+def _open(name: str) -> BinaryIO:
+    return sys.stdin.buffer if name == "-" else Path(name).open("rb")
 
 
 def _head(file: io.BufferedIOBase) -> bytes:

@@ -52,6 +52,7 @@ class DetectionBackend(Backend):
     fills = frozenset({("RectangleLabels", "Image"), ("Choices", "Image")})
     modules = ("torch", "torchvision", "ultralytics")
     batch_size = 8
+    ahead = 24
     settings_class: ClassVar[type[BackendSettings]] = DetectionSettings
     example_settings: ClassVar[Mapping[str, str]] = {"DETECTION_MODEL": "starter"}
 
@@ -109,7 +110,8 @@ class DetectionBackend(Backend):
         if not inside or not (root / path).is_file():
             raise ConfigError(
                 f'{control}: model_path="{model}" is no file in MODEL_DIR and not listed in'
-                " DETECTION_ALLOWED_MODELS"
+                " DETECTION_ALLOWED_MODELS",
+                control.name,
             )
 
 

@@ -36,6 +36,7 @@ class OcrBackend(Backend):
     fills = frozenset({("TextArea", "Image")})
     modules = ("rapidocr", "onnxruntime")
     batch_size = 1
+    ahead = 16
     settings_class: ClassVar[type[BackendSettings]] = OcrSettings
 
     def claim(self, config: LabelConfig) -> list[Claim]:

@@ -67,16 +67,16 @@ about = APIRouter()
 
 
 @router.get("/health")
-async def health(request: Request, backend: str | None = None) -> dict[str, Any]:
+async def health(request: Request) -> dict[str, Any]:
     """Label Studio's health check: answered from memory, whatever else goes on."""
-    _known(request, backend)
+    _, backend = _known(request)
     return {"status": "UP", "model_class": backend or "prelabel"}
 
 
 @router.post("/setup", response_model=SetupResponse, openapi_extra=described(SetupRequest))
-async def setup(request: Request, backend: str | None = None) -> Response:
+async def setup(request: Request) -> Response:
     """The model version for a label config."""
-    answers: Answers = _known(request, backend)
+    answers, backend = _known(request)
     message = parse(await _body(request), SetupRequest)
 
     def version() -> str:
@@ -90,9 +90,9 @@ async def setup(request: Request, backend: str | None = None) -> Response:
 
 
 @router.post("/predict", response_model=PredictResponse, openapi_extra=described(PredictRequest))
-async def predict(request: Request, backend: str | None = None) -> Response:
+async def predict(request: Request) -> Response:
     """Predictions for tasks: as many as tasks, in their order."""
-    answers: Answers = _known(request, backend)
+    answers, backend = _known(request)
     body = await _body(request)
 
     def work() -> tuple[bytes, int, int]:
@@ -113,17 +113,17 @@ async def predict(request: Request, backend: str | None = None) -> Response:
 
 
 @router.post("/webhook", status_code=201, openapi_extra=described(WebhookRequest))
-async def webhook(request: Request, backend: str | None = None) -> dict[str, str]:
+async def webhook(request: Request) -> dict[str, str]:
     """Events of the project: answered at once, since Label Studio waits one second."""
-    answers: Answers = _known(request, backend)
+    answers, _ = _known(request)
     message = parse(await _body(request), WebhookRequest)
     return {"status": answers.event(message)}
 
 
 @router.get("/versions")
-async def versions(request: Request, backend: str | None = None) -> dict[str, list[str]]:
+async def versions(request: Request) -> dict[str, list[str]]:
     """The model versions in use, for Label Studio's choice of versions."""
-    answers: Answers = _known(request, backend)
+    answers, _ = _known(request)
     found = await anyio.to_thread.run_sync(answers.versions, limiter=request.app.state.asking)
     return {"versions": found}
 
@@ -163,12 +163,14 @@ async def metrics(request: Request) -> Response:
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _known(request: Request, backend: str | None) -> Answers:
+def _known(request: Request) -> tuple[Answers, str | None]:
+    """What answers, and the backend that the path names, if any."""
     answers: Answers = request.app.state.answers
+    backend: str | None = request.path_params.get("backend")
     if backend is not None and backend not in answers.names:
         names = ", ".join(f"/{name}" for name in answers.names)
         raise HTTPException(404, f"There is no backend /{backend}; there are: {names}")
-    return answers
+    return answers, backend
 
 
 async def _body(request: Request) -> bytes:

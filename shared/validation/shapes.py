@@ -3,6 +3,7 @@
 Geometry is in percent of the upright image (contract, section 5).
 """
 
+import base64
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -147,11 +148,26 @@ def bitmask(value: Value, result: Value) -> Problems:
     url = value.get("imageDataURL")
     if not isinstance(url, str):
         return [Problem("missing_key", '"imageDataURL" is missing')]
-    if not url.startswith(PNG) or len(url) < len(PNG) + 40:
-        return [
-            Problem("wrong_format", f'"imageDataURL" is {shown(url)}, expected "{PNG}…" with a PNG')
-        ]
+    size = _png_size(url)
+    if size is None:
+        what = f'"imageDataURL" is {shown(url)}, expected "{PNG}…" with a PNG'
+        return [Problem("wrong_format", what)]
+    width, height = result.get("original_width"), result.get("original_height")
+    if is_number(width) and is_number(height) and size != (width, height):
+        what = f"the bitmask has {size[0]} × {size[1]} pixels, the image {width:g} × {height:g}"
+        return [Problem("mask_size", f"{what}; the editor stretches it", "warning")]
     return ()
+
+
+def _png_size(url: str) -> tuple[int, int] | None:
+    """Width and height from the head of a PNG in a data URL; None if it is none."""
+    try:
+        head = base64.b64decode(url[len(PNG) : len(PNG) + 44], validate=True)
+    except ValueError:
+        return None
+    if not url.startswith(PNG) or head[:8] != b"\x89PNG\r\n\x1a\n" or len(head) < 33:
+        return None
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
 
 
 def vector(value: Value, result: Value) -> Problems:

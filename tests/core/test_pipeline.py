@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from shared.backend import Backend
 from shared.claim import ModelSpec
 from shared.errors import (
     ConfigError,
@@ -17,9 +18,11 @@ from shared.errors import (
     ValueTypeError,
 )
 from shared.failures import FailureLog
-from shared.pipeline import AHEAD, READERS, Outcome
+from shared.pipeline import READERS, Outcome
 from shared.runtime import runtime
 from tests.core.tiny import BrokenBackend, PromptBackend, WordBackend, made, routed, tasks
+
+AHEAD = Backend.ahead
 
 TWO_CONTROLS = """<View><Text name="text" value="$text"/>
 <Labels name="one" toName="text"><Label value="Word"/></Labels>

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shared.label_config import LabelConfig
-from shared.results import ImageSize, KeyPoint, Polygon, Rectangle, TextSpan, region, rle
+from shared.results import Bitmask, ImageSize, KeyPoint, Polygon, Rectangle, TextSpan, region, rle
 from shared.validation import check_prediction, check_results, check_task
 
 Json = dict[str, Any]
@@ -76,7 +76,7 @@ GEOMETRY = {"x": 10.0, "y": 10.0, "width": 20.0, "height": 20.0, "rotation": 0}
 XPATHS = {"start": "/p[1]/text()[1]", "end": "/p[1]/text()[1]"}
 KEYFRAME = {"frame": 1, "enabled": True, "time": 0.04, **GEOMETRY}
 FRAMES = {"framesCount": 50, "duration": 2.0}
-PNG = "data:image/png;base64," + "A" * 80
+PNG = Bitmask(np.eye(10, 20)).value(ImageSize(20, 10))[0]["imageDataURL"]
 MASK = rle.encode(np.eye(10, 20))
 VERTEX = {"id": "a", "x": 1, "y": 2, "prevPointId": None, "isBezier": False}
 
@@ -251,6 +251,13 @@ BAD = {
     "empty mask": Bad("empty_mask", result("brush", rle=rle.encode(np.zeros((10, 20))))),
     "bitmask without image": Bad("missing_key", result("bitmask", imageDataURL=GONE)),
     "bitmask of an address": Bad("wrong_format", result("bitmask", imageDataURL="/mask.png")),
+    "bitmask of nothing": Bad("wrong_format", result("bitmask", imageDataURL=PNG[:40])),
+    "bitmask that is no base64": Bad(
+        "wrong_format", result("bitmask", imageDataURL=PNG[:22] + "é")
+    ),
+    "bitmask of another size": Bad(
+        "mask_size", {**result("bitmask"), "original_width": 40}, "stretches", "warning"
+    ),
     "vector of one vertex": Bad("too_few_points", result("vector", vertices=[VERTEX])),
     "vector of numbers": Bad("not_an_object", result("vector", vertices=[1, 2])),
     "vector with an id twice": Bad("vertex_id", result("vector", vertices=[VERTEX, VERTEX])),

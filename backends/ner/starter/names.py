@@ -8,8 +8,7 @@ from backends.ner.starter.lists import read_lists
 
 Split = Literal["train", "held_out"]
 
-COINED = 0.4  # share of names made of syllables, so that shape and context count, not the list
-COINED_PLACE = 0.25
+COINED = 0.4  # share of names that no list has
 
 
 def read_names() -> dict[tuple[str, str], list[str]]:
@@ -29,11 +28,12 @@ def split_of(word: str) -> Split:
 class Names:
     """Draws names of one split."""
 
-    def __init__(self, rng: random.Random, split: Split) -> None:
+    def __init__(self, rng: random.Random, split: Split, coined: float = COINED) -> None:
         lists = read_names()
         self.parts = read_lists("parts.txt")
         self.rng = rng
         self.split = split
+        self.coined = coined
         self.lists = {kind: names for (kind, part), names in lists.items() if part == split}
         self.listed = {name for names in lists.values() for name in names}
 
@@ -41,20 +41,33 @@ class Names:
         return self.rng.choice(self.parts[name])
 
     def coin(self, kind: str) -> str:
-        """A word that no list has, made of syllables, with an ending usual for its kind."""
-        rng = self.rng
+        """A word that no list has: spliced of two listed names, or made of syllables."""
         while True:
-            stem = self.part("onsets") + self.part("middles")
-            if rng.random() < 0.4:
-                stem += self.part("codas") + rng.choice(self.parts["middles"][:10])
-            word = stem + self.part("codas") + self.part(f"endings of {kind}")
-            word = word[0].upper() + word[1:]
-            if split_of(word) == self.split and word not in self.listed and len(word) < 13:
+            pool = self.lists.get(kind, [])
+            word = self.splice(pool) if pool and self.rng.random() < 0.5 else self.syllables(kind)
+            known = word in self.listed or split_of(word) != self.split
+            if not known and 3 < len(word) < 13:
                 return word
 
-    def draw(self, kind: str, coined: float = COINED) -> str:
-        """A listed name, or a coined one with the probability `coined`."""
-        if self.rng.random() < coined:
+    def splice(self, pool: list[str]) -> str:
+        """The head of one name and the tail of another: Whit|aker, Schn|berg."""
+        head, tail = self.rng.choice(pool), self.rng.choice(pool)
+        if not (head + tail).isalpha():
+            return ""
+        cut = (len(head) + self.rng.randint(0, 1)) // 2
+        return head[:cut] + tail[(len(tail) + self.rng.randint(0, 1)) // 2 :].lower()
+
+    def syllables(self, kind: str) -> str:
+        """A word with an ending usual for its kind: Tarwick, Lunora."""
+        stem = self.part("onsets") + self.part("middles")
+        if self.rng.random() < 0.4:
+            stem += self.part("codas") + self.rng.choice(self.parts["middles"][:10])
+        word = stem + self.part("codas") + self.part(f"endings of {kind}")
+        return word[0].upper() + word[1:]
+
+    def draw(self, kind: str) -> str:
+        """A listed name, or a coined one."""
+        if kind not in self.lists or self.rng.random() < self.coined:
             return self.coin(kind)
         return self.rng.choice(self.lists[kind])
 
@@ -106,23 +119,31 @@ class Names:
                 return word
 
     def organisation(self) -> str:
+        """Any organisation, also one whose name does not tell that it is one."""
         roll = self.rng.random()
-        if roll < 0.34:
+        if roll < 0.4:
             return self.brand()
-        if roll < 0.52:
+        return self.body() if roll < 0.5 else self.firm()
+
+    def body(self) -> str:
+        """What mostly follows "the": World Bank, University of Leeds."""
+        if self.rng.random() < 0.6:
+            return self.rng.choice(self.lists["body"])
+        return self.institution()
+
+    def firm(self) -> str:
+        """An organisation whose name tells that it is one."""
+        roll = self.rng.random()
+        if roll < 0.45:
             comma = "," if self.rng.random() < 0.06 else ""
             return f"{self.brand()}{comma} {self.part('suffixes')}"
-        if roll < 0.60:
+        if roll < 0.6:
             return f"{self.brand()} {self.part('industries')}"
-        if roll < 0.74:
-            return self.rng.choice(self.lists["body"])
-        if roll < 0.79:
-            return self.acronym()
-        return self.institution()
+        return self.acronym() if roll < 0.72 else self.institution()
 
     def institution(self) -> str:
         """A name made of a person's or a place's name and a usual word: "Bank of Oslo"."""
-        last, city = self.draw("last"), self.draw("city", COINED_PLACE)
+        last, city = self.draw("last"), self.draw("city")
         field = self.part("fields")
         patterns = [
             f"{last} & {self.rng.choice(['Sons', 'Co.', 'Partners', 'Daughters', 'Company'])}",
@@ -146,7 +167,7 @@ class Names:
 
     def city(self) -> str:
         roll = self.rng.random()
-        name = self.draw("city", COINED_PLACE)
+        name = self.draw("city")
         if roll < 0.07:
             lead = self.rng.choice(
                 ["New", "San", "Santa", "Saint", "St.", "Port", "Fort", "Bad", "El"]
@@ -159,7 +180,7 @@ class Names:
         return name
 
     def country(self) -> str:
-        return self.draw("country", 0.15)
+        return self.draw("country")
 
     def place(self) -> str:
         roll = self.rng.random()
@@ -174,7 +195,7 @@ class Names:
     def landmark(self) -> str:
         """A river, lake, street, airport and the like, named after something."""
         name = self.coin("city") if self.rng.random() < 0.5 else self.draw("last")
-        city = self.draw("city", COINED_PLACE)
+        city = self.draw("city")
         patterns = [
             f"Lake {name}",
             f"Mount {name}",

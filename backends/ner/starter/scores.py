@@ -41,6 +41,23 @@ def spans_of(tags: Sequence[int], offsets: Sequence[tuple[int, int]]) -> list[Sp
     return spans
 
 
+def words_of(
+    tags: Sequence[int], offsets: Sequence[tuple[int, int]], words: Sequence[int | None]
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Tags and offsets of words, from those of their tokens: the first token decides."""
+    word_tags: list[int] = []
+    places: list[tuple[int, int]] = []
+    previous = None
+    for tag, (start, end), word in zip(tags, offsets, words, strict=True):
+        if word is not None and word == previous:
+            places[-1] = (places[-1][0], end)
+        elif word is not None:
+            word_tags.append(tag)
+            places.append((start, end))
+        previous = word
+    return word_tags, places
+
+
 def f1_by_label(
     expected: Sequence[Iterable[Span]], found: Sequence[Iterable[Span]]
 ) -> dict[str, float]:

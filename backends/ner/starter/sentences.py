@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backends.ner.starter.figures import Figures
-from backends.ner.starter.names import Names, Split
+from backends.ner.starter.names import COINED, Names, Split
 
 GRAMMAR = Path(__file__).with_name("grammar.txt")
 LABELS = ("PER", "ORG", "LOC", "DATE", "TIME", "MONEY", "PERCENT")
 SLOTS = {
-    "FULL": "PER", "FIRST": "PER", "LAST": "PER", "ORG": "ORG", "BRAND": "ORG", "LOC": "LOC",
-    "CITY": "LOC", "COUNTRY": "LOC", "STREET": "LOC", "DAY": "DATE", "MONTH": "DATE",
-    "WHEN": "DATE", "ERA": "DATE", "CLOCK": "TIME", "PART": "TIME", "MONEY": "MONEY",
-    "PERCENT": "PERCENT",
+    "FULL": "PER", "FIRST": "PER", "LAST": "PER", "ORG": "ORG", "BRAND": "ORG",
+    "FIRM": "ORG", "BODY": "ORG", "LOC": "LOC", "CITY": "LOC", "COUNTRY": "LOC",
+    "STREET": "LOC", "DAY": "DATE", "MONTH": "DATE", "WHEN": "DATE", "ERA": "DATE",
+    "CLOCK": "TIME", "PART": "TIME", "MONEY": "MONEY", "PERCENT": "PERCENT",
 }  # fmt: skip
 JOINED = (1,) * 60 + (2,) * 24 + (3,) * 12 + (4, 5, 6, 8)
 
+FINAL = (".", "!", "?", '"')
 SLOT = re.compile(r"\{(\w+)\}")
 OPENING = re.compile(r"(^|\n|[\"“]|(?<!\w)')([a-z])")
 ARTICLE = re.compile(r"(^|\s)[Aa] $")
@@ -93,11 +94,12 @@ def assemble(pieces: list[Piece]) -> Sentence:
 
 
 def join(sentences: list[Sentence], gap: str = " ") -> Sentence:
-    """One text of several."""
+    """One text of several; what does not end as a sentence ends its line."""
     text = ""
     spans: list[Span] = []
     for sentence in sentences:
-        text += gap if text else ""
+        if text:
+            text += gap if text.endswith(FINAL) else "\n"
         spans += [Span(len(text) + s.start, len(text) + s.end, s.label) for s in sentence.spans]
         text += sentence.text
     return Sentence(text, tuple(spans))
@@ -116,9 +118,9 @@ class Writer:
     uses it, so that the model does not learn the grammar by heart.
     """
 
-    def __init__(self, seed: int, split: Split, noise: float = 0.0) -> None:
+    def __init__(self, seed: int, split: Split, noise: float = 0.0, coined: float = COINED) -> None:
         self.rng = random.Random(seed)
-        self.names = Names(self.rng, split)
+        self.names = Names(self.rng, split, coined)
         self.figures = Figures(self.rng)
         self.rules = read_grammar()
         self.noise = noise
@@ -126,8 +128,9 @@ class Writer:
         self.words = sorted(word for word in parts if word.isalpha() and word.islower())
         names, figures = self.names, self.figures
         self.draws = {
-            "FULL": names.full, "FIRST": names.first, "LAST": names.last, "ORG": names.organisation,
-            "BRAND": names.brand, "LOC": names.place, "CITY": names.city,
+            "FULL": names.full, "FIRST": names.first, "LAST": names.last,
+            "ORG": names.organisation, "BRAND": names.brand, "FIRM": names.firm,
+            "BODY": names.body, "LOC": names.place, "CITY": names.city,
             "COUNTRY": names.country, "STREET": names.street, "DAY": figures.day,
             "MONTH": figures.month, "WHEN": figures.when, "ERA": figures.era,
             "CLOCK": figures.clock, "PART": figures.part_of_day, "MONEY": figures.money,
@@ -181,7 +184,9 @@ class Writer:
         return Piece(PLAIN_WORD.sub(other, piece.text))
 
 
-def generate(count: int, seed: int, split: Split = "train", noise: float = 0.0) -> list[Sentence]:
+def generate(
+    count: int, seed: int, split: Split = "train", noise: float = 0.0, coined: float = COINED
+) -> list[Sentence]:
     """`count` texts; the same arguments give the same texts."""
-    writer = Writer(seed, split, noise)
+    writer = Writer(seed, split, noise, coined)
     return [writer.text() for _ in range(count)]

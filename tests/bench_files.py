@@ -1,0 +1,130 @@
+"""Time and memory of `prelabel validate` and `prelabel predict` by the number of tasks.
+
+`make bench-files` runs 10⁴, 10⁵ and 10⁶; the tests a smaller row of the same.
+"""
+
+import gzip
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+REPO = Path(__file__).parents[1]
+LABEL_CONFIG = REPO / "backends" / "pattern" / "label_config.xml"
+MEGABYTES = 300.0
+"""What a process may use at the most, however many tasks there are."""
+GROWTH = 1.5
+"""How much longer a task may take where there are more of them."""
+
+TASK = (
+    '{"data":{"text":"Order %d of 3 May 2024 came to $5 million."},'
+    '"predictions":[{"model_version":"one","score":0.5,"result":[{"id":"r%d","from_name":"label",'
+    '"to_name":"text","type":"labels","value":{"start":0,"end":5,"text":"Order",'
+    '"labels":["Product"]}}]}]}'
+)
+KINDS = {
+    "validate .jsonl": ("tasks.jsonl", ("validate",)),
+    "validate .json": ("tasks.json", ("validate",)),
+    "validate .jsonl.gz": ("tasks.jsonl.gz", ("validate",)),
+    "predict": ("tasks.jsonl", ("predict", "--backend", "pattern", "-o", "out.json")),
+}
+
+
+class Measured(NamedTuple):
+    """One run: `seconds` of the clock, `busy` of the processor, `megabytes` at the peak."""
+
+    kind: str
+    tasks: int
+    seconds: float
+    busy: float
+    megabytes: float
+
+    def __str__(self) -> str:
+        rate = self.tasks / self.seconds
+        return (
+            f"{self.kind:20} {self.tasks:>9,} {self.seconds:>9.1f} {self.busy:>9.1f}"
+            f" {rate:>10,.0f} {self.megabytes:>8.0f}"
+        )
+
+
+def write(path: Path, tasks: int) -> None:
+    """A file of so many tasks of one line each."""
+    listed = ".json" in path.suffixes
+    lines = (TASK % (number, number) for number in range(tasks))
+    with gzip.open(path, "wt", 1) if path.suffix == ".gz" else path.open("w") as file:
+        for number, line in enumerate(lines):
+            before = "" if not listed else "[\n" if number == 0 else ",\n"
+            file.write(f"{before}{line}" if listed else f"{line}\n")
+        file.write("\n]\n" if listed else "")
+
+
+def measure(kind: str, tasks: int, folder: Path) -> Measured:
+    """Run a command over a file of so many tasks, in a process of its own."""
+    name, command = KINDS[kind]
+    write(folder / name, tasks)
+    words = [sys.executable, "-m", "shared.cli", command[0], name, *command[1:]]
+    words += ["--label-config", str(LABEL_CONFIG)]
+    start = time.monotonic()
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            words,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            env=os.environ | {"PYTHONPATH": str(REPO)},
+        )
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, (folder / "log").read_text()[-2000:]
+    seconds, busy = time.monotonic() - start, used.ru_utime + used.ru_stime
+    return Measured(kind, tasks, seconds, busy, used.ru_maxrss / 1000)
+
+
+def grows_too_fast(runs: Sequence[Measured]) -> Iterator[str]:
+    """What is wrong with runs of growing numbers of tasks.
+
+    Growth is that of the processor's time, which other processes disturb less, from one number
+    to the next, without the start, which the smallest number bounds.
+    """
+    for run in runs:
+        if run.megabytes > MEGABYTES:
+            yield f"{run.kind}, {run.tasks:,} tasks: {run.megabytes:.0f} MB"
+    for fewer, more in zip(runs[1:], runs[2:], strict=False):
+        start = runs[0].busy
+        before = (fewer.busy - start) / (fewer.tasks - runs[0].tasks)
+        after = (more.busy - start) / (more.tasks - runs[0].tasks)
+        if after > GROWTH * before:
+            yield f"{more.kind}: a task costs {after / before:.1f} times as much at {more.tasks:,}"
+
+
+@contextmanager
+def space(folder: str | None = None) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        yield Path(name)
+
+
+def main(*numbers: int) -> int:
+    """Print a table; the exit status is 1 if it is too slow or too large."""
+    numbers = numbers or (1_000, 10_000, 100_000, 1_000_000)
+    head = f"{'':20} {'tasks':>9} {'seconds':>9} {'cpu s':>9} {'tasks/s':>10} {'peak MB':>8}"
+    sys.stdout.write(f"{head}\n")
+    wrong: list[str] = []
+    for kind in KINDS:
+        runs = []
+        for tasks in numbers:
+            with space() as folder:
+                runs.append(measure(kind, tasks, folder))
+            sys.stdout.write(f"{runs[-1]}\n")
+            sys.stdout.flush()
+        wrong += grows_too_fast(runs)
+    sys.stdout.writelines(f"{line}\n" for line in wrong)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))
