@@ -139,7 +139,7 @@ class Job:
         self.file.fail(
             {
                 "index": entry.number,
-                "source": entry.source,
+                "source": entry.source or self.source.name,
                 "line": entry.line,
                 "task": task,
                 "backend": backend,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from shared.cli import app
+from shared.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,12 +44,15 @@ class Options:
 def predict(
     inputs: list[str] = typer.Argument(
         None,
-        metavar="[INPUT]...",
+        metavar="INPUT",
         help="Files of tasks (JSON, JSON Lines, CSV, also in gzip; - for standard input), folders"
         " or globs of media. Without any: the tasks of --project.",
     ),
     label_config: Path = typer.Option(
-        None, help="The label config, an XML file [that of --project]", exists=True, dir_okay=False
+        None,
+        help="The label config, an XML file (else that of --project)",
+        exists=True,
+        dir_okay=False,
     ),
     output: Path = typer.Option(
         None, "--output", "-o", help="The import file: .json or .jsonl, also with .gz"
@@ -68,7 +72,7 @@ def predict(
     url_prefix: str = typer.Option(
         None,
         help="What stands before a medium's path in its folder, as Label Studio will open it"
-        " [/data/local-files/?d=FOLDER/]",
+        " (else /data/local-files/?d=FOLDER/)",
         show_default=False,
     ),
 ) -> None:
@@ -92,7 +96,7 @@ def _work(options: Options) -> bool:
     """Do it all; whether tasks failed."""
     from shared import logs
     from shared.import_file import failures, is_finished
-    from shared.runtime import runtime
+    from shared.runtime import reset
 
     logs.set_up("WARNING")
     logging.getLogger("shared.failures").setLevel(logging.CRITICAL)  # they are listed at the end
@@ -104,14 +108,16 @@ def _work(options: Options) -> bool:
     except KeyboardInterrupt:
         typer.echo("Interrupted; --resume goes on from here", err=True)
         raise typer.Exit(130) from None
+    except OSError as error:  # such as a full disk
+        raise SettingError(f"{options.output}: {error}; --resume goes on from there") from None
     finally:
-        runtime().close()
+        reset()
     return _list(failures(options.output), options.output)
 
 
 def _predict(options: Options) -> None:
     from shared.chosen import chosen
-    from shared.cli.progress import Meter, duration
+    from shared.cli.progress import Meter, counted, duration
     from shared.import_file import ImportFile
     from shared.job import Job
 
@@ -127,13 +133,14 @@ def _predict(options: Options) -> None:
     with ImportFile(options.output, head, options.resume) as file:
         before = file.done
         if before:
-            typer.echo(f"{before:,} tasks are done already", err=True)
+            typer.echo(f"{counted(before)} done already", err=True)
         sent = _push(options, project, file)
         with Meter(source, "predict") as meter:
             Job(source, routes, file, sent, meter.show).run()
         done, seconds = file.done - before, meter.seconds
     rate = done / max(seconds, 1e-3)
-    typer.echo(f"{options.output}: {done:,} tasks in {duration(seconds)}, {rate:,.0f} a second")
+    tasks = counted(done)
+    typer.echo(f"{options.output}: {tasks} in {duration(seconds)}, {rate:,.0f} a second")
 
 
 def _project(number: int | None) -> "Project | None":
@@ -178,6 +185,7 @@ def _source(options: Options, config: "LabelConfig", project: "Project | None") 
 
 def _list(failures: "Iterable[dict[str, Any]]", output: Path) -> bool:
     """Say what failed, and what was left out; whether tasks failed."""
+    from shared.cli.progress import counted
     from shared.import_file import failures_path
 
     first: list[dict[str, Any]] = []
@@ -195,7 +203,7 @@ def _list(failures: "Iterable[dict[str, Any]]", output: Path) -> bool:
     if reasons:
         counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
         where = failures_path(output)
-        typer.echo(f"{failed:,} tasks failed ({counts}): see {where}", err=True)
+        typer.echo(f"{counted(failed)} failed ({counts}): see {where}", err=True)
     return failed > 0
 
 

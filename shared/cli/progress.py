@@ -67,7 +67,7 @@ class Meter:
         left = self._left()
         if self._bar is None:
             rest = "" if left is None else f", about {duration(left)} left"
-            line = f"{self._what}: {self._done:,} tasks, {rate:,.0f} a second{rest}\n"
+            line = f"{self._what}: {counted(self._done)}, {rate:,.0f} a second{rest}\n"
             sys.stderr.write(line)
             sys.stderr.flush()
             return
@@ -76,7 +76,7 @@ class Meter:
             self._row,
             total=None if fraction is None else 1.0,
             completed=fraction or 0.0,
-            numbers=f"{self._done:,} tasks  {rate:,.0f}/s",
+            numbers=f"{counted(self._done)}  {rate:,.0f}/s",
             left="" if left is None else f"{duration(left)} left",
         )
 
@@ -86,6 +86,11 @@ class Meter:
         if fraction is None or fraction <= self._origin:
             return None
         return self.seconds / (fraction - self._origin) * (1 - fraction)
+
+
+def counted(tasks: int) -> str:
+    """A number of tasks in words."""
+    return f"{tasks:,} task" + ("" if tasks == 1 else "s")
 
 
 def duration(seconds: float) -> str:

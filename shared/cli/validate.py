@@ -39,14 +39,15 @@ class Format(str, Enum):
 @app.command()
 def validate(
     file: str = typer.Argument(
-        help="Tasks with predictions: JSON, JSON Lines, either in gzip; - for standard input"
+        metavar="FILE",
+        help="Tasks with predictions: JSON, JSON Lines, either in gzip; - for standard input",
     ),
     label_config: Path = typer.Option(
         help="The project's label config, an XML file", exists=True, dir_okay=False
     ),
     format: Format = typer.Option(Format.table, help="table, or json: one finding a line"),  # noqa: A002
     limit: int = typer.Option(
-        None, min=0, help=f"Findings to show, 0 for all [table: {SHOWN}; json: all]"
+        None, min=0, help=f"Findings to show, 0 for all (else {SHOWN} in a table)"
     ),
 ) -> None:
     """Check a file of pre-annotations. The exit status is 1 if there are errors."""

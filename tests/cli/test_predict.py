@@ -1,0 +1,499 @@
+"""`prelabel predict`: inputs of every kind, failures, several models, being stopped anywhere."""
+
+import csv
+import errno
+import gzip
+import io
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as Pillow
+
+from shared import routing
+from shared.backend import Backend
+from shared.claim import Claim
+from shared.import_file import ImportFile
+from shared.label_config import LabelConfig
+from shared.results import ImageSize, Rectangle, Region, region
+from shared.validation import check_task
+
+from .conftest import TEXT_CONFIG, Command, start
+
+PATTERN = ("--label-config", TEXT_CONFIG, "--backend", "pattern")
+IMAGE_CONFIG = """<View>
+  <RectangleLabels name="label" toName="image"><Label value="Wide"/><Label value="Tall"/>
+  </RectangleLabels><Image name="image" value="$photo"/>
+</View>"""
+
+
+class FormatBackend(Backend):
+    """Says of an image whether it is wide or tall. A model of its name says the other."""
+
+    name = "format"
+    fills = frozenset({("RectangleLabels", "Image")})
+
+    def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
+        return [image.size for image in items]
+
+    def regions(self, output: ImageSize, claim: Claim) -> Iterable[Region]:
+        label = "Wide" if output.width > output.height else "Tall"
+        box = Rectangle.from_xyxy((0, 0, output.width, output.height))
+        yield region(box, {claim.control: [label]}, on=output, score=0.5)
+
+
+class OtherBackend(FormatBackend):
+    name = "other"
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of images and other files, and the backends that know images."""
+    found = {"format": FormatBackend, "other": OtherBackend}
+    monkeypatch.setattr(routing, "find_backends", lambda: found)
+    (tmp_path / "config.xml").write_text(IMAGE_CONFIG)
+    folder = tmp_path / "my photos"
+    (folder / "more").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    Pillow.new("RGB", (40, 20)).save(folder / "wide.png")
+    Pillow.new("RGB", (20, 40)).save(folder / "more" / "tall.JPG")
+    Pillow.new("RGB", (20, 40)).save(folder / ".hidden" / "not this.png")
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+def lines(*values: Any) -> bytes:
+    return b"".join(json.dumps(value).encode() + b"\n" for value in values)
+
+
+def texts(count: int) -> list[dict[str, Any]]:
+    return [{"data": {"text": f"{number} dollars on 3 May"}} for number in range(count)]
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The tasks of an import file."""
+    data = path.read_bytes()
+    data = gzip.decompress(data) if path.suffix == ".gz" else data
+    if ".json" in path.suffixes:
+        return list(json.loads(data))
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def failures(path: Path) -> list[dict[str, Any]]:
+    file = path.with_name(path.name + ".failures.jsonl")
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def table(rows: list[list[str]], delimiter: str) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter).writerows(rows)
+    return text.getvalue().encode("utf-8-sig")
+
+
+ROWS = [["text", "note"], ["3 May", "a, b; c"], ["no\ndate", 'é "q"']]
+INPUTS = {
+    "tasks.json": json.dumps([{"data": {"text": "3 May", "note": "a, b; c"}}]).encode(),
+    "tasks.jsonl": lines({"data": {"text": "3 May", "note": "a, b; c"}}),
+    "flat.jsonl": lines({"text": "3 May", "note": "a, b; c"}),
+    "tasks.jsonl.gz": gzip.compress(lines({"data": {"text": "3 May", "note": "a, b; c"}})),
+    "table.csv": table(ROWS[:2], ","),
+    "table.tsv": table(ROWS[:2], "\t"),
+    "excel.csv": table(ROWS[:2], ";"),
+    "table": table(ROWS[:2], ","),
+    "table.csv.gz": gzip.compress(table(ROWS[:2], ",")),
+}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_tasks_files(name: str, prelabel: Command, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(INPUTS[name])
+    ran = prelabel("predict", name, *PATTERN, "-o", "out.json")
+    assert ran.status == 0
+    [task] = read(tmp_path / "out.json")
+    assert task["data"] == {"text": "3 May", "note": "a, b; c"}
+    [prediction] = task["predictions"]
+    [result] = prediction["result"]
+    assert result["value"] == {"start": 0, "end": 5, "text": "3 May", "labels": ["Date"]}
+    assert re.fullmatch(r"pattern-[0-9a-f]{8}", prediction["model_version"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "out.json"])
+
+
+@pytest.mark.parametrize("out", ["o.json", "o.jsonl", "o.json.gz", "o.jsonl.gz", "new/o.json"])
+def test_output_keeps_all_tasks_in_order(out: str, prelabel: Command, tmp_path: Path) -> None:
+    given = [task | {"id": number, "meta": {"é": 1}} for number, task in enumerate(texts(300))]
+    (tmp_path / "in.jsonl").write_bytes(lines(*given))
+    ran = prelabel("predict", "in.jsonl", *PATTERN, "-o", out)
+    assert ran.status == 0
+    assert f"{out}: 300 tasks in" in ran.out
+    tasks = read(tmp_path / out)
+    config = LabelConfig.parse(TEXT_CONFIG.read_text())
+    assert [check_task(config, task) for task in tasks] == [[]] * 300
+    assert [len(task.pop("predictions")[0]["result"]) for task in tasks] == [2] * 300
+    assert tasks == given
+
+
+def test_empty_input(prelabel: Command, tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_bytes(b"[]")
+    assert prelabel("predict", "in.json", *PATTERN, "-o", "out.json").status == 0
+    assert read(tmp_path / "out.json") == []
+
+
+def test_several_inputs(prelabel: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(lines({"text": "a"}, "broken", {"text": "b"}))
+    (tmp_path / "b.json").write_bytes(json.dumps([{"text": "c"}, {"txt": "d"}]).encode())
+    ran = prelabel("predict", "a.jsonl", "b.json", *PATTERN, "-o", "out.json")
+    assert ran.status == 1
+    data = [task["data"] for task in read(tmp_path / "out.json")]
+    assert data == [{"text": "a"}, {"text": "b"}, {"text": "c"}, {"txt": "d"}]
+    places = [(failure["index"], failure["source"]) for failure in failures(tmp_path / "out.json")]
+    assert places == [(1, "a.jsonl"), (4, "b.json")]
+
+
+def test_failures_cost_only_themselves(prelabel: Command, tmp_path: Path) -> None:
+    given = [{"id": 7, "data": {"text": "3 May"}}, {"id": 8, "data": {"txt": "3 May"}}]
+    (tmp_path / "in.jsonl").write_bytes(
+        lines(given[0]) + b"{broken\n" + lines(given[1], 3, given[0])
+    )
+    ran = prelabel("predict", "in.jsonl", *PATTERN, "-o", "out.json")
+    assert ran.status == 1
+    tasks = read(tmp_path / "out.json")
+    assert [task["id"] for task in tasks] == [7, 8, 7]
+    assert [len(task["predictions"]) for task in tasks] == [1, 0, 1]
+    found = failures(tmp_path / "out.json")
+    assert [(f["index"], f["line"], f["task"], f["backend"], f["reason"]) for f in found] == [
+        (1, 2, None, "input", "bad_task"),
+        (2, 3, 8, "pattern", "missing_key"),
+        (3, 4, None, "input", "bad_task"),
+    ]
+    assert "Not JSON" in found[0]["message"]
+    assert '"text" is missing' in found[1]["message"]
+    assert "3 tasks failed (bad_task 2, missing_key 1): see out.json.failures.jsonl" in ran.err
+    assert "in.jsonl, line 3, id 8: pattern: " in ran.err
+
+
+def test_predictions_of_others_are_kept(prelabel: Command, tmp_path: Path) -> None:
+    other = {"model_version": "other", "result": []}
+    (tmp_path / "in.json").write_bytes(
+        json.dumps([texts(1)[0] | {"predictions": [other]}]).encode()
+    )
+    assert prelabel("predict", "in.json", *PATTERN, "-o", "one.json").status == 0
+    assert prelabel("predict", "one.json", *PATTERN, "-o", "two.json").status == 0
+    [task] = read(tmp_path / "one.json")
+    assert task["predictions"][0] == other
+    assert len(task["predictions"]) == 2
+    assert read(tmp_path / "two.json") == [task], "predicted again by the same model"
+
+
+@pytest.mark.parametrize("out", ["out.json", "out.jsonl"])
+def test_half_surrogates_come_out_as_they_were(out: str, prelabel: Command, tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_text(r'[{"text": "\ud83d on 3 May"}, {"text": "\ud83d\ude00"}]')
+    assert prelabel("predict", "in.json", *PATTERN, "-o", out).status == 0
+    found = [task["data"]["text"] for task in read(tmp_path / out)]
+    assert found == ["\ud83d on 3 May", "\U0001f600"]
+
+
+def test_disk_that_is_full(prelabel: Command, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(lines(*texts(5)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImportFile, "finish", full)
+        ran = prelabel("predict", "in.jsonl", *PATTERN, "-o", "out.json")
+    assert ran.status == 2
+    assert "No space left on device; --resume goes on" in ran.err
+    assert prelabel("predict", "in.jsonl", *PATTERN, "-o", "out.json", "--resume").status == 0
+    assert len(read(tmp_path / "out.json")) == 5
+
+
+def full(file: ImportFile) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_folder_of_images(images: Path, prelabel: Command, tmp_path: Path) -> None:
+    ran = prelabel("predict", "my photos", "--label-config", "config.xml", "-o", "out.json")
+    assert ran.status == 0, ran.err
+    tasks = read(tmp_path / "out.json")
+    assert [task["data"] for task in tasks] == [
+        {"photo": "/data/local-files/?d=my%20photos/wide.png"},
+        {"photo": "/data/local-files/?d=my%20photos/more/tall.JPG"},
+    ]
+    results = [task["predictions"][0]["result"][0] for task in tasks]
+    assert [result["value"]["rectanglelabels"] for result in results] == [["Wide"], ["Tall"]]
+    assert [result["original_width"] for result in results] == [40, 20]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "root", "expected"),
+    [
+        (["my photos/*"], [], None, ["/data/local-files/?d=my%20photos/wide.png"]),
+        (["my photos/**/*"], [], None, ["more/tall.JPG", "my%20photos/wide.png"]),
+        (["my photos/wide.png"], [], None, ["/data/local-files/?d=my%20photos/wide.png"]),
+        (["my photos/more"], [], ".", ["/data/local-files/?d=my%20photos/more/tall.JPG"]),
+        (["my photos/more"], [], "my photos", ["/data/local-files/?d=more/tall.JPG"]),
+        (["my photos/more"], [], "my photos/more", ["/data/local-files/?d=tall.JPG"]),
+        (["my photos/more"], ["--url-prefix", "https://x/"], ".", ["https://x/tall.JPG"]),
+    ],
+)
+def test_addresses_of_files(
+    inputs: list[str],
+    options: list[str],
+    root: str | None,
+    expected: list[str],
+    images: Path,
+    prelabel: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if root is not None:
+        monkeypatch.setenv("LOCAL_FILES_ROOT", root)
+    words = ["--label-config", "config.xml", "--backend", "format", "-o", "out.json"]
+    assert prelabel("predict", *inputs, *options, *words).status == 0
+    found = [task["data"]["photo"] for task in read(tmp_path / "out.json")]
+    assert all(value.endswith(end) for value, end in zip(found, expected, strict=True)), found
+
+
+def test_tasks_open_no_file_that_the_command_line_does_not_name(
+    images: Path, prelabel: Command, tmp_path: Path
+) -> None:
+    tasks = [
+        {"photo": "/data/local-files/?d=my%20photos/wide.png"},
+        {"photo": str(images / "wide.png")},
+    ]
+    (tmp_path / "in.jsonl").write_bytes(lines(*tasks))
+    ran = prelabel("predict", "my photos", "in.jsonl", "--label-config=config.xml", "-o", "o.json")
+    assert ran.status == 1
+    assert [bool(task["predictions"]) for task in read(tmp_path / "o.json")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_broken_image_costs_only_itself(images: Path, prelabel: Command, tmp_path: Path) -> None:
+    (images / "broken.png").write_bytes(b"\x89PNG no more")
+    ran = prelabel("predict", "my photos", "--label-config=config.xml", "-o", "out.jsonl")
+    assert ran.status == 1
+    assert [len(task["predictions"]) for task in read(tmp_path / "out.jsonl")] == [0, 1, 1]
+    assert [failure["reason"] for failure in failures(tmp_path / "out.jsonl")] == ["decode"]
+
+
+def test_folder_of_texts(prelabel: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "a.txt").write_text("\ufeffOn 3 May")
+    (folder / "b.txt").write_bytes(b"\xff")
+    ran = prelabel("predict", "texts", *PATTERN, "-o", "out.json")
+    assert ran.status == 1
+    [task] = read(tmp_path / "out.json")
+    assert task["data"] == {"text": "On 3 May"}
+    assert len(task["predictions"][0]["result"]) == 1
+    assert "b.txt cannot be read" in failures(tmp_path / "out.json")[0]["message"]
+
+
+def test_each_named_backend_gives_its_own_prediction(
+    images: Path, prelabel: Command, tmp_path: Path
+) -> None:
+    words = ["--label-config", "config.xml", "--backend", "format", "--backend", "other"]
+    assert prelabel("predict", "my photos", *words, "-o", "two.json").status == 0
+    for task in read(tmp_path / "two.json"):
+        versions = [prediction["model_version"] for prediction in task["predictions"]]
+        assert [version.split("-")[0] for version in versions] == ["format", "other"]
+    assert prelabel("predict", "my photos", *words[:2], "-o", "one.json").status == 0
+    for task in read(tmp_path / "one.json"):
+        assert [p["model_version"].split("-")[0] for p in task["predictions"]] == ["format"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to predict"),
+        (["in.json"], "--label-config is missing"),
+        (["in.json", *PATTERN], "-o OUTPUT"),
+        (["in.json", *PATTERN, "-o", "out.txt"], "should end with .json"),
+        (["in.json", *PATTERN, "-o", "out.json.zip"], "should end with .json"),
+        (["in.json", *PATTERN, "-o", "in.json/out.json"], "cannot be written"),
+        (["no.json", *PATTERN, "-o", "out.json"], "there is no such file"),
+        (["in.json", *PATTERN, "--backend", "x", "-o", "out.json"], "There is no backend x"),
+        (["in.json", *PATTERN, "--backend", "pattern:x", "-o", "o.json"], "no choice of models"),
+        (["in.json", *PATTERN, "-o", "out.json", "--push"], "--push needs --project"),
+        (["--project", "1", *PATTERN, "-o", "out.json"], "LABEL_STUDIO_URL"),
+        (["in.json", "--label-config", "in.json", "-o", "out.json"], "not well-formed"),
+        (["in.json", "--label-config", "i.xml", "--backend=pattern", "-o=o.json"], "Nothing in"),
+        (["here", "--label-config", TEXT_CONFIG, "--backend=pattern", "-o=o.json"], "no files of"),
+        (["here", "--label-config", "two.xml", "--backend=pattern", "-o=o.json"], "one medium"),
+    ],
+)
+def test_unusable_arguments(
+    arguments: list[Any], message: str, prelabel: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "in.json").write_bytes(b"[]")
+    (tmp_path / "i.xml").write_text(IMAGE_CONFIG)
+    (tmp_path / "two.xml").write_text(
+        TEXT_CONFIG.read_text().replace("</View>", '<Text name="b" value="$b"/></View>')
+    )
+    (tmp_path / "here").mkdir()
+    ran = prelabel("predict", *arguments)
+    assert ran.status == 2
+    assert message in " ".join(ran.err.replace("│", " ").split())
+    assert not (tmp_path / "out.json.part").exists()
+
+
+# Being stopped
+
+
+def finished(folder: Path, name: str = "in.jsonl", out: str = "out.json") -> tuple[bytes, bytes]:
+    """What an undisturbed run makes: the file, and its failures."""
+    with start(folder, "predict", name, *PATTERN, "-o", f"whole-{out}") as process:
+        process.wait(120)
+    failed = folder / f"whole-{out}.failures.jsonl"
+    return (folder / f"whole-{out}").read_bytes(), failed.read_bytes() if failed.exists() else b""
+
+
+def test_killed_at_several_moments(tmp_path: Path) -> None:
+    given = texts(6000)
+    for number in range(0, 6000, 300):
+        given[number] = {"data": {"none": number}}
+    (tmp_path / "in.jsonl").write_bytes(b"{broken\n" + lines(*given))
+    whole = finished(tmp_path)
+    out, part = tmp_path / "out.json", tmp_path / "out.json.part"
+    done = []
+    for share in (0.0, 0.2, 0.5):
+        words = ["predict", "in.jsonl", *PATTERN, "-o", "out.json", "--resume"]
+        with start(tmp_path, *words) as process:
+            until = time.monotonic() + 120
+            while not part.exists() or part.stat().st_size < share * len(whole[0]):
+                assert process.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+        assert not out.exists()
+        done.append(part.read_bytes().count(b"\n"))
+    assert done == sorted(done)
+    assert 1000 < done[-1] < 6000
+    with start(tmp_path, *words) as process:
+        assert process.wait(120) == 1
+    failed = tmp_path / "out.json.failures.jsonl"
+    assert (out.read_bytes(), failed.read_bytes()) == whole
+    assert whole[1].count(b"\n") == 21
+    assert not part.exists()
+
+
+def test_journal_cut_anywhere(prelabel: Command, tmp_path: Path) -> None:
+    """What a kill leaves is a beginning of the journal, and the failures up to there or more."""
+    given = [*texts(3), {"data": {}}, *texts(2)]
+    (tmp_path / "in.jsonl").write_bytes(lines(*given[:2]) + b"broken\n" + lines(*given[2:], 3))
+    words = ["predict", "in.jsonl", *PATTERN, "-o", "out.json"]
+    assert prelabel(*words).status == 1
+    whole, failed = (tmp_path / "out.json").read_bytes(), tmp_path / "out.json.failures.jsonl"
+    wrong = failed.read_bytes()
+    journal = whole_journal(tmp_path, prelabel)
+    for end in range(0, len(journal), 97):
+        (tmp_path / "out.json").unlink()
+        (tmp_path / "out.json.part").write_bytes(journal[:end])
+        failed.write_bytes(wrong + b'{"index": 6, "rea')
+        assert prelabel(*words, "--resume").status == 1
+        assert (tmp_path / "out.json").read_bytes() == whole, end
+        assert failed.read_bytes() == wrong, end
+
+
+def whole_journal(folder: Path, prelabel: Command) -> bytes:
+    """The journal of a run, caught before it is made into the file."""
+    kept: list[bytes] = []
+    finish = ImportFile.finish
+
+    def keep(file: ImportFile) -> None:
+        file.flush()
+        kept.append(file.part.read_bytes())
+        finish(file)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImportFile, "finish", keep)
+        prelabel("predict", "in.jsonl", *PATTERN, "-o", "out.json")
+    return kept[0]
+
+
+def test_killed_while_the_file_is_made(prelabel: Command, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(lines(*texts(5)))
+    journal = whole_journal(tmp_path, prelabel)
+    whole = (tmp_path / "out.json").read_bytes()
+    (tmp_path / "out.json.part").write_bytes(journal)
+    (tmp_path / "out.json.new").write_bytes(whole[:50])
+    ran = prelabel("predict", "in.jsonl", *PATTERN, "-o", "out.json", "--resume")
+    assert ran.status == 0
+    assert "5 tasks done already" in ran.err
+    assert (tmp_path / "out.json").read_bytes() == whole
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.json"]
+
+
+def test_resume_of_what_is_finished_or_never_begun(prelabel: Command, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(lines(*texts(2), {"data": {}}))
+    words = ["predict", "in.jsonl", *PATTERN, "-o", "out.jsonl", "--resume"]
+    assert prelabel(*words).status == 1
+    before = (tmp_path / "out.jsonl").stat()
+    ran = prelabel(*words)
+    assert ran.status == 1, "a task failed in the run that finished it"
+    assert "finished already" in ran.out
+    assert (tmp_path / "out.jsonl").stat() == before
+
+
+def test_interrupted_run_is_not_thrown_away(prelabel: Command, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(lines(*texts(2)))
+    journal = whole_journal(tmp_path, prelabel)
+    (tmp_path / "out.json.part").write_bytes(journal)
+    ran = prelabel("predict", "in.jsonl", *PATTERN, "-o", "out.json")
+    assert ran.status == 2
+    assert "--resume goes on with it; delete it to begin anew" in ran.err
+    assert (tmp_path / "out.json.part").read_bytes() == journal
+
+
+@pytest.mark.parametrize(
+    ("tasks", "config", "message"),
+    [
+        (texts(3)[1:], None, "task 0 (line 1) is not what out.json.part was begun with"),
+        (texts(1), None, "the input, which ends here, is not what"),
+        (texts(2), "Date", "label_config was"),
+    ],
+)
+def test_resume_with_another_input_or_config(
+    tasks: list[Any], config: str | None, message: str, prelabel: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "in.jsonl").write_bytes(lines(*texts(2)))
+    journal = whole_journal(tmp_path, prelabel)
+    (tmp_path / "out.json.part").write_bytes(journal)
+    (tmp_path / "in.jsonl").write_bytes(lines(*tasks))
+    (tmp_path / "c.xml").write_text(TEXT_CONFIG.read_text().replace(config or "-", "Dates"))
+    words = ["--label-config", "c.xml" if config else TEXT_CONFIG, "--backend", "pattern"]
+    ran = prelabel("predict", "in.jsonl", *words, "-o", "out.json", "--resume")
+    assert ran.status == 2
+    assert message in ran.err
+    assert (tmp_path / "out.json.part").read_bytes() == journal
+
+
+def test_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(lines(*texts(20_000)))
+    words = ["predict", "in.jsonl", *PATTERN, "-o", "out.jsonl"]
+    with start(tmp_path, *words, stderr=-1) as process:
+        part = tmp_path / "out.jsonl.part"
+        while process.poll() is None and not (part.exists() and part.stat().st_size > 100_000):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.read().decode()
+    assert process.returncode == 130
+    assert "Interrupted; --resume goes on from here" in said
+    assert "Traceback" not in said
+
+
+def test_help(prelabel: Command) -> None:
+    ran = prelabel("predict", "--help")
+    assert ran.status == 0
+    assert [
+        word
+        for word in ("INPUT", "--resume", "--push", "--url-prefix", "FOLDER")
+        if word not in ran.out
+    ] == []
