@@ -2,23 +2,23 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from backends.ocr import engine
+from backends.ocr.granularity import GRANULARITIES, text_of, units
+from backends.ocr.page import Page
+from backends.ocr.template import KINDS, Group, attribute, groups, marks
 from shared.backend import Backend
 from shared.claim import Claim, ModelSpec
-from shared.label_config import Control, LabelConfig, ObjectTag
-from shared.results import Polygon, Rectangle, Region, region
+from shared.label_config import Control, LabelConfig
+from shared.results import Polygon, Rectangle, Region, region, whole_task
 from shared.settings import BackendSettings
 
-SHAPES = ("Rectangle", "RectangleLabels", "Polygon", "PolygonLabels")
-"""The control tags that draw a line of text, the preferred first."""
 UPRIGHT_WITHIN = 2.0
 """Degrees of turn up to which a line gets an upright box."""
-ALIASES = {"text": ("Text", "Printed", "Printed text", "Line", "Text line", "Word", "OCR")}
 
 
 class OcrSettings(BackendSettings):
@@ -27,6 +27,9 @@ class OcrSettings(BackendSettings):
     model_config = SettingsConfigDict(env_prefix="OCR_", env_ignore_empty=True, extra="ignore")
 
     score_threshold: float = Field(0.5, ge=0, le=1, description="Least score of a line")
+    granularity: Literal["line", "word", "block"] = Field(
+        "line", description="What becomes a region: line, word or block"
+    )
 
 
 class OcrBackend(Backend):
@@ -40,23 +43,23 @@ class OcrBackend(Backend):
     settings_class: ClassVar[type[BackendSettings]] = OcrSettings
 
     def claim(self, config: LabelConfig) -> list[Claim]:
-        """One claim for each image with a text area per region and something to draw."""
-        claims = []
-        for target in config.objects.values():
-            controls = _controls(config, target)
-            if controls:
-                spec, options = self.spec(controls[0]), self.options(controls[0])
-                claims.append(Claim(controls, target, spec, options))
-        return claims
+        """Text areas on images: per region with what draws it, or of the whole image."""
+        return [
+            Claim(group, target, self.spec(group[0]), self._options(group))
+            for target in config.objects.values()
+            if target.tag == "Image"
+            for group in groups(config, target)
+        ]
 
     def spec(self, control: Control) -> ModelSpec:
         return ModelSpec(self.name, "rapidocr")
 
-    def options(self, control: Control) -> Mapping[str, Any]:
-        threshold = control.number(
-            "model_score_threshold", self.settings.score_threshold, low=0, high=1
-        )
-        return {"score_threshold": threshold}
+    def _options(self, group: Group) -> Mapping[str, Any]:
+        least = self.settings.score_threshold
+        for control in group:
+            least = control.number("model_score_threshold", least, low=0, high=1)
+        granularity = attribute(group, "ocr_granularity", self.settings.granularity, GRANULARITIES)
+        return {"score_threshold": least, "granularity": granularity}
 
     def default_specs(self) -> Iterable[ModelSpec]:
         return (ModelSpec(self.name, "rapidocr"),)
@@ -70,37 +73,17 @@ class OcrBackend(Backend):
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
         return [engine.read_page(model, image) for image in items]
 
-    def regions(self, output: engine.Page, claim: Claim) -> Iterable[Region]:
-        for line in output.lines:
-            if line.score >= claim.options["score_threshold"]:
-                marks = {control: _mark(claim, control, line.text) for control in claim.controls}
-                shape: Rectangle | Polygon = Rectangle.from_quad(line.corners, UPRIGHT_WITHIN)
-                if claim.control.tag.startswith("Polygon"):
-                    shape = Polygon(line.corners)
-                yield region(shape, marks, on=output.size, score=line.score)
-
-
-def _controls(config: LabelConfig, target: ObjectTag) -> tuple[Control, ...]:
-    """The control that draws, the labels if there are any, the text area; empty if it is no OCR."""
-    if target.tag != "Image":
-        return ()
-    on_image = [control for control, of in config.pairs() if of is target]
-    area = next((c for c in on_image if c.tag == "TextArea" and c.per_region), None)
-    draws = next((c for tag in SHAPES for c in on_image if c.tag == tag), None)
-    if area is None or draws is None:
-        return ()
-    labels = () if draws.labels else tuple(c for c in on_image if c.tag == "Labels")[:1]
-    return (draws, *labels, area)
-
-
-def _mark(claim: Claim, control: Control, text: str) -> Any:
-    """What a control says of a line: its text, a label, or nothing.
-
-    The label is the one that means text, or else the first.
-    """
-    if control.tag == "TextArea":
-        return [text]
-    if not control.labels:
-        return None
-    label = claim.label_map(["text"], control, ALIASES).to_label.get("text")
-    return [label or next(iter(control.labels))]
+    def regions(self, output: Page, claim: Claim) -> Iterable[Region]:
+        least = claim.options["score_threshold"]
+        kept = Page(output.size, [line for line in output.lines if line.score >= least])
+        if claim.control.tag == "TextArea":
+            if kept.lines:
+                score = sum(line.score for line in kept.lines) / len(kept.lines)
+                yield whole_task(claim.control, [text_of(kept.lines)], score=score)
+            return
+        polygon = claim.control.tag in KINDS["polygon"]
+        for unit in units(kept, claim.options["granularity"]):
+            shape: Rectangle | Polygon = Rectangle.from_quad(unit.corners, UPRIGHT_WITHIN)
+            if polygon:
+                shape = Polygon(unit.corners)
+            yield region(shape, marks(claim, unit.text), on=kept.size, score=unit.score)

@@ -1,33 +1,15 @@
 """RapidOCR, with the weights of its own package."""
 
 import importlib.util
-from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backends.ocr.layout import in_order
+from backends.ocr.page import Line, Page
 from shared.image import Image
-from shared.results import ImageSize
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of text: its corners, shape (4, 2), in pixels, clockwise from the top left."""
-
-    corners: Sequence[Sequence[float]]
-    text: str
-    score: float
-
-
-@dataclass(frozen=True)
-class Page:
-    """What was read on one image, in reading order."""
-
-    size: ImageSize
-    lines: Sequence[Line]
 
 
 def weights() -> list[Path]:
@@ -59,10 +41,8 @@ def read_page(model: Any, image: Image) -> Page:
     found = model(np.ascontiguousarray(image.pixels[:, :, ::-1]))
     if found.boxes is None or found.txts is None:
         return Page(image.size, ())
-    return Page(
-        image.size,
-        tuple(
-            Line(box.tolist(), text, float(score))
-            for box, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
-        ),
-    )
+    lines = [
+        Line(box.tolist(), text, float(score))
+        for box, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
+    ]
+    return Page(image.size, tuple(in_order(lines)))
