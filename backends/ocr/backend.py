@@ -1,21 +1,27 @@
 """Images of text to regions with their transcription."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from backends.ocr import engine
+from backends.ocr import rapid
 from backends.ocr.granularity import GRANULARITIES, text_of, units
-from backends.ocr.page import Page
+from backends.ocr.page import Engine, Page
+from backends.ocr.sheet import Pages, Sheets, drawn_in, part
 from backends.ocr.template import KINDS, Group, attribute, groups, marks
-from shared.backend import Backend
+from shared.backend import Backend, Context
 from shared.claim import Claim, ModelSpec
-from shared.label_config import Control, LabelConfig
-from shared.results import Polygon, Rectangle, Region, region, whole_task
+from shared.errors import ValueTypeError
+from shared.image import Image
+from shared.label_config import Control, LabelConfig, ObjectTag
+from shared.results import Polygon, Reading, Rectangle, Region, region, whole_task
 from shared.settings import BackendSettings
+from shared.task import Task
 
 UPRIGHT_WITHIN = 2.0
 """Degrees of turn up to which a line gets an upright box."""
@@ -38,6 +44,7 @@ class OcrBackend(Backend):
     name = "ocr"
     fills = frozenset({("TextArea", "Image")})
     modules = ("rapidocr", "onnxruntime")
+    interactive = True
     batch_size = 1
     ahead = 16
     settings_class: ClassVar[type[BackendSettings]] = OcrSettings
@@ -65,25 +72,75 @@ class OcrBackend(Backend):
         return (ModelSpec(self.name, "rapidocr"),)
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
-        return engine.weights()
+        return rapid.weights()
 
     def load(self, spec: ModelSpec) -> Any:
-        return engine.load(self.server_settings.engine)
+        return rapid.RapidEngine(self.server_settings.engine)
 
-    def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
-        return [engine.read_page(model, image) for image in items]
+    def read(self, task: Task, claim: Claim, context: Context | None) -> Sheets:
+        """All images of the object tag; after the user has drawn a region, that part of one."""
+        if context is None:
+            return Sheets(list(self._images(task, claim.object)))
+        drawn = drawn_in(context, self.config, claim.object)
+        if drawn is None:
+            return Sheets()
+        index = drawn.envelope.get("item_index")
+        [(_, image)] = self._images(task, claim.object, index or 0)
+        return Sheets([(index, part(image, drawn))], drawn)
 
-    def regions(self, output: Page, claim: Claim) -> Iterable[Region]:
-        least = claim.options["score_threshold"]
-        kept = Page(output.size, [line for line in output.lines if line.score >= least])
-        if claim.control.tag == "TextArea":
-            if kept.lines:
-                score = sum(line.score for line in kept.lines) / len(kept.lines)
-                yield whole_task(claim.control, [text_of(kept.lines)], score=score)
+    def _images(
+        self, task: Task, target: ObjectTag, only: int | None = None
+    ) -> Iterable[tuple[int | None, Image]]:
+        """(item_index, image) of the tag's images, or the `only` one."""
+        if not target.is_list:
+            yield None, self.media.image(task.text_value(target), task.id)
             return
-        polygon = claim.control.tag in KINDS["polygon"]
-        for unit in units(kept, claim.options["granularity"]):
-            shape: Rectangle | Polygon = Rectangle.from_quad(unit.corners, UPRIGHT_WITHIN)
-            if polygon:
-                shape = Polygon(unit.corners)
-            yield region(shape, marks(claim, unit.text), on=kept.size, score=unit.score)
+        values = task.value(target)
+        values = [values] if isinstance(values, str) else values
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise ValueTypeError(f'"{target.key}" should be a list of strings for {target}')
+        for index, value in enumerate(values):
+            if only is None or only == index:
+                yield index, self.media.image(value, task.id)
+
+    def infer(self, model: Engine, items: list[Sheets]) -> Sequence[Pages]:
+        return [item.answered([model.read(image) for _, image in item.images]) for item in items]
+
+    def regions(self, output: Pages, claim: Claim) -> Iterable[Region]:
+        for index, page in output.pages:
+            place = {} if index is None else {"item_index": index}
+            if output.drawn is not None:
+                yield from _drawn(output.drawn, page, claim)
+                continue
+            least = claim.options["score_threshold"]
+            kept = Page(page.size, [line for line in page.lines if line.score >= least])
+            if claim.control.tag == "TextArea":
+                yield from _whole(kept, claim, place)
+            else:
+                yield from _each(kept, claim, place)
+
+
+def _drawn(drawn: Reading, page: Page, claim: Claim) -> Iterable[Region]:
+    """The drawn region as it is, with its text."""
+    area = claim.controls[-1]
+    if page.lines and claim.control.tag != "TextArea":
+        said = {**drawn.marks, area: [text_of(page.lines)]}
+        yield replace(drawn, marks=said, score=_score(page)).region()
+
+
+def _whole(page: Page, claim: Claim, place: Mapping[str, int]) -> Iterable[Region]:
+    if page.lines:
+        yield whole_task(claim.control, [text_of(page.lines)], score=_score(page), **place)
+
+
+def _each(page: Page, claim: Claim, place: Mapping[str, int]) -> Iterable[Region]:
+    polygon = claim.control.tag in KINDS["polygon"]
+    for unit in units(page, claim.options["granularity"]):
+        shape: Rectangle | Polygon = Rectangle.from_quad(unit.corners, UPRIGHT_WITHIN)
+        if polygon:
+            shape = Polygon(unit.corners)
+        yield region(shape, marks(claim, unit.text), on=page.size, score=unit.score, **place)
+
+
+def _score(page: Page) -> float:
+    return fmean(line.score for line in page.lines)

@@ -6,6 +6,7 @@ import pytest
 
 from backends.ocr.backend import OcrBackend
 from backends.ocr.page import Line, Page
+from backends.ocr.sheet import Pages
 from shared.claim import Claim
 from shared.errors import ConfigError
 from shared.results import ImageSize
@@ -34,7 +35,7 @@ def claims(*tags: str) -> list[Claim]:
 
 
 def results(claim: Claim, page: Page = PAGE) -> list[list[dict[str, Any]]]:
-    return [list(region.results) for region in OcrBackend().regions(page, claim)]
+    return [list(region.results) for region in OcrBackend().regions(Pages([(None, page)]), claim)]
 
 
 @pytest.mark.parametrize(
