@@ -22,7 +22,7 @@ def main(names: Iterable[str]) -> None:
         for kind, pages in sets.items():
             start = time.perf_counter()
             score = measure(model, pages)
-            print(
+            print(  # noqa: T201
                 f"{name}, {kind}: {len(pages)} pages, {score.characters} characters;"
                 f" error rate {score.error_rate:.2%}, word boxes found {score.recall:.1%},"
                 f" {len(pages) / (time.perf_counter() - start):.2f} pages/s"

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from backends.ocr import rapid
+from backends.ocr import rapid, tesseract
 from backends.ocr.granularity import GRANULARITIES, text_of, units
 from backends.ocr.page import Engine, Page
 from backends.ocr.sheet import Pages, Sheets, drawn_in, part
 from backends.ocr.template import KINDS, Group, attribute, groups, marks
-from shared.backend import Backend, Context
+from shared.backend import Backend, Context, sorted_options
 from shared.claim import Claim, ModelSpec
 from shared.errors import ValueTypeError
 from shared.image import Image
@@ -23,6 +23,7 @@ from shared.results import Polygon, Reading, Rectangle, Region, region, whole_ta
 from shared.settings import BackendSettings
 from shared.task import Task
 
+ENGINES = ("rapidocr", "tesseract")
 UPRIGHT_WITHIN = 2.0
 """Degrees of turn up to which a line gets an upright box."""
 
@@ -35,6 +36,12 @@ class OcrSettings(BackendSettings):
     score_threshold: float = Field(0.5, ge=0, le=1, description="Least score of a line")
     granularity: Literal["line", "word", "block"] = Field(
         "line", description="What becomes a region: line, word or block"
+    )
+    engine: Literal["rapidocr", "tesseract"] = Field(
+        "rapidocr", description="What reads: rapidocr or tesseract"
+    )
+    lang: str = Field(
+        "", description="Language, as the engine names it; empty: RapidOCR's all, Tesseract's eng"
     )
 
 
@@ -52,14 +59,19 @@ class OcrBackend(Backend):
     def claim(self, config: LabelConfig) -> list[Claim]:
         """Text areas on images: per region with what draws it, or of the whole image."""
         return [
-            Claim(group, target, self.spec(group[0]), self._options(group))
+            Claim(group, target, self._spec(group), self._options(group))
             for target in config.objects.values()
             if target.tag == "Image"
             for group in groups(config, target)
         ]
 
     def spec(self, control: Control) -> ModelSpec:
-        return ModelSpec(self.name, "rapidocr")
+        return self._spec((control,))
+
+    def _spec(self, group: Group) -> ModelSpec:
+        engine = attribute(group, "ocr_engine", self.settings.engine, ENGINES)
+        language = self.settings.lang or ("eng" if engine == "tesseract" else "")
+        return ModelSpec(self.name, engine, sorted_options(lang=language or None))
 
     def _options(self, group: Group) -> Mapping[str, Any]:
         least = self.settings.score_threshold
@@ -69,13 +81,18 @@ class OcrBackend(Backend):
         return {"score_threshold": least, "granularity": granularity}
 
     def default_specs(self) -> Iterable[ModelSpec]:
-        return (ModelSpec(self.name, "rapidocr"),)
+        return (self._spec(()),)
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
+        if spec.model == "tesseract":
+            return tesseract.weights(dict(spec.options).get("lang", "eng"))
         return rapid.weights()
 
-    def load(self, spec: ModelSpec) -> Any:
-        return rapid.RapidEngine(self.server_settings.engine)
+    def load(self, spec: ModelSpec) -> Engine:
+        language = dict(spec.options).get("lang", "")
+        if spec.model == "tesseract":
+            return tesseract.TesseractEngine(language or "eng")
+        return rapid.RapidEngine(self.server_settings.engine, language)
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> Sheets:
         """All images of the object tag; after the user has drawn a region, that part of one."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from backends.ocr.layout import in_order
 from backends.ocr.page import Line, Page
-from backends.ocr.quad import Pixels, Quad, crop, rolled, stretched, thickness, width
+from backends.ocr.quad import READ_HEIGHT, Pixels, Quad, crop, rolled, stretched, thickness, width
 from backends.ocr.tiles import merged, scaled, tiles
 from backends.ocr.words import words
 from shared.errors import ModelError
@@ -17,6 +17,9 @@ from shared.image import Image
 
 SAMPLE = 8
 """The longest lines of a page that say which way it is turned."""
+NARROWEST = 128
+"""Pixels of width that a short line is filled up to. Each is recognized by itself, so that its text
+does not depend on its neighbours; that costs no more than batches filled up to the longest line."""
 TALL = 1.5
 """A line is as many times taller than wide if it runs up or down."""
 
@@ -39,6 +42,7 @@ class RapidEngine:
         kind = EngineType.OPENVINO if engine == "openvino" else EngineType.ONNXRUNTIME
         options = {f"{part}.engine_type": kind for part in ("Det", "Cls", "Rec")}
         options |= {"Global.log_level": "error", "Global.use_vertical_padding": False}
+        options |= {"Rec.rec_batch_num": 1, "Rec.rec_img_shape": [3, READ_HEIGHT, NARROWEST]}
         self._rapid = RapidOCR(params=options | {"Global.return_word_box": True})
 
     def read(self, image: Image) -> Page:

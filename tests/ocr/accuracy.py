@@ -12,9 +12,9 @@ from backends.ocr.page import Engine, Page
 from shared.image import Image
 from tests.ocr.drawing import Drawn, page
 
-CLEAN = [dict(seed=seed, size=size) for seed in range(8) for size in (16, 24, 40)]
+CLEAN = [{"seed": seed, "size": size} for seed in range(8) for size in (16, 24, 40)]
 HARD = [
-    dict(seed=100 + seed, size=size, degrees=degrees, noise=noise)
+    {"seed": 100 + seed, "size": size, "degrees": degrees, "noise": noise}
     for seed, (degrees, noise) in enumerate(
         [(0, 25), (3, 0), (-5, 20), (12, 0), (-20, 15), (35, 0), (90, 10), (180, 10), (270, 0)]
     )

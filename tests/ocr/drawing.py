@@ -10,49 +10,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 FONTS = sorted(Path("/usr/share/fonts/truetype/dejavu").glob("DejaVuS*.ttf"))
-WORDS = [
-    "invoice",
-    "total",
-    "amount",
-    "date",
-    "paid",
-    "customer",
-    "street",
-    "number",
-    "garden",
-    "window",
-    "yellow",
-    "market",
-    "price",
-    "bread",
-    "apples",
-    "morning",
-    "evening",
-    "station",
-    "platform",
-    "ticket",
-    "return",
-    "address",
-    "delivery",
-    "quantity",
-    "weight",
-    "order",
-    "2024",
-    "17.50",
-    "3.10",
-    "12",
-    "480",
-    "99.95",
-    "Berlin",
-    "Oslo",
-    "Madrid",
-    "Thursday",
-    "April",
-    "signed",
-    "below",
-    "above",
-    "between",
-]
+TEXT = """
+invoice total amount date paid customer street number garden window yellow market price bread
+apples morning evening station platform ticket return address delivery quantity weight order
+2024 17.50 3.10 12 480 99.95 Berlin Oslo Madrid Thursday April signed below above between
+"""
+WORDS = TEXT.split()
 
 
 @dataclass(frozen=True)
