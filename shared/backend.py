@@ -104,6 +104,12 @@ class Backend(LabelStudioMLBase):
             return self.media.image(task.text_value(claim.object), task.id)
         return self.media.text(task.text_value(claim.object), claim.object, task.id)
 
+    def reads_at_once(self, claim: Claim) -> bool:
+        """Whether `read` only takes what the task itself holds: it needs no thread then."""
+        target = claim.object
+        own = type(self).read is not Backend.read
+        return not own and target.tag != "Image" and target.attrs.get("valueType") != "url"
+
     @abstractmethod
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
         """Run the model on what `read` gave: as many outputs as items, in their order.

@@ -1,7 +1,7 @@
 """Predicting all tasks of a source into an import file, once each, however often it is stopped."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import tee
 from typing import Any, Protocol
 
@@ -49,8 +49,8 @@ class Inputs:
         for passed, source in enumerate(self._sources):
             self._passed, index = passed, -1
             for entry in source:
-                index = entry.index
-                yield replace(entry, index=first + index, source=source.name)
+                index = entry.number
+                yield entry._replace(number=first + index, source=source.name)
             first += index + 1
         self._passed = len(self._sources)
 
@@ -107,7 +107,7 @@ class Job:
                 raise SettingError(
                     f"{place} is not what {self.file.part} was begun with; delete it to begin anew"
                 )
-            self._last = entry.index
+            self._last = entry.number
         self.file.keep_failures(until=self._last + 1)
         return entries
 
@@ -117,7 +117,7 @@ class Job:
             project.after, self._last = task["id"], count - 1
         self.file.keep_failures(until=self._last + 1)
         first = self._last + 1
-        return (replace(entry, index=first + entry.index) for entry in project)
+        return (entry._replace(number=first + entry.number) for entry in project)
 
     def _write(self, entry: Entry, outcomes: list[Outcome], versions: list[str]) -> None:
         for route, outcome in zip(self.routes, outcomes, strict=True):
@@ -138,7 +138,7 @@ class Job:
         task = entry.task.get("id") if entry.task is not None else None
         self.file.fail(
             {
-                "index": entry.index,
+                "index": entry.number,
                 "source": entry.source,
                 "line": entry.line,
                 "task": task,
@@ -161,7 +161,7 @@ def _usable(entry: Entry) -> Entry:
         problem = 'A task should have an object under "data"'
     elif not isinstance(task.get("predictions") or [], list):
         problem = 'A task\'s "predictions" should be a list'
-    return replace(entry, task=None if problem else task, problem=problem)
+    return entry._replace(task=None if problem else task, problem=problem)
 
 
 def _data(task: dict[str, Any]) -> Any:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
@@ -59,7 +59,7 @@ class Control:
     paths: frozenset[tuple[str, ...]] = frozenset()
     buckets: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def type(self) -> str:
         """The `type` of its results: `rectanglelabels`."""
         return self.tag.lower()

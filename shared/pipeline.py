@@ -102,7 +102,9 @@ class Pipeline:
         started = deque(self._start(run, raw, missing) for raw in islice(source, ahead))
         while started:
             yield self._finish(run, *started.popleft())
-            started.extend(self._start(run, raw, missing) for raw in islice(source, 1))
+            if len(started) <= ahead // 2:  # many at a time, so that batches are full
+                more = islice(source, ahead - len(started))
+                started.extend(self._start(run, raw, missing) for raw in more)
 
     def close(self) -> None:
         """Stop the threads."""
@@ -148,8 +150,19 @@ class Pipeline:
             failed: Future[list[Future[Any]]] = Future()
             failed.set_exception(missing or DeadlineError("There was no time left for this task"))
             return raw, failed
+        if all(step.backend.reads_at_once(step.claims[0]) for step, _ in run.queues):
+            return raw, self._read_here(run, raw)
         readers = self._readers if run.context is None else self._urgent
         return raw, readers.submit(self._read, run, raw)
+
+    def _read_here(self, run: _Run, raw: Any) -> "Future[list[Future[Any]]]":
+        """Without a reading thread, which would cost more than there is to read."""
+        reading: Future[list[Future[Any]]] = Future()
+        try:
+            reading.set_result(self._read(run, raw))
+        except Exception as error:  # as in a thread: it is caught where the task is finished
+            reading.set_exception(error)
+        return reading
 
     def _read(self, run: _Run, raw: Any) -> "list[Future[Any]]":
         """In a reading thread: the task's inputs, each handed to its model's queue."""

@@ -22,16 +22,20 @@ class Prediction:
     def build(cls, regions: Iterable[Region], config: LabelConfig, version: str) -> "Prediction":
         """Check the regions against the label config and keep those that will be shown.
 
-        A region of which one result is wrong is left out whole.
+        A region of which one result is wrong is left out whole, and then what leans on it: one
+        relation to a region that is not there hides the whole prediction in the editor.
         """
-        kept = _unique(regions)
-        results = [result for region in kept for result in region.results]
-        findings = [f for f in check_results(config, results) if f.severity == "error"]
-        if findings:
-            wrong = {finding.region for finding in findings}
-            kept = [region for region in kept if region.id not in wrong]
+        kept, dropped = _unique(regions), list[Finding]()
+        while True:
             results = [result for region in kept for result in region.results]
-        return cls(tuple(results), task_score(kept), version, tuple(findings))
+            findings = [f for f in check_results(config, results) if f.severity == "error"]
+            if not findings:
+                return cls(tuple(results), task_score(kept), version, tuple(dropped))
+            owners = [number for number, region in enumerate(kept) for _ in region.results]
+            wrong = {owners[f.index] for f in findings if f.index is not None}
+            kept = [region for number, region in enumerate(kept) if number not in wrong]
+            kept = kept if wrong else []
+            dropped += findings
 
     def json(self) -> dict[str, Any]:
         """As Label Studio reads it."""

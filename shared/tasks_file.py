@@ -7,9 +7,8 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal, cast
+from typing import IO, Any, BinaryIO, Literal, NamedTuple, cast
 
 from shared.errors import SettingError
 from shared.json_stream import BrokenError, JsonStream, load_line
@@ -27,11 +26,10 @@ CELL = 1 << 27
 """Characters of a table's cell."""
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One task of a file, by its index and line (from 1 on), or why it cannot be read."""
+class Entry(NamedTuple):
+    """One task of a file, by its number (from 0 on) and line, or why it cannot be read."""
 
-    index: int
+    number: int
     line: int | None
     task: Any = None
     problem: str | None = None
@@ -39,7 +37,7 @@ class Entry:
 
     def __str__(self) -> str:
         line = "" if self.line is None else f" (line {self.line})"
-        return f"{self.source}{': ' if self.source else ''}task {self.index}{line}"
+        return f"{self.source}{': ' if self.source else ''}task {self.number}{line}"
 
 
 class TasksFile:

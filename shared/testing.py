@@ -83,7 +83,7 @@ class Conformance:
             alone = predict_example(self.backend)
             mixed = predict_example(self.backend, [tasks[0], broken, *tasks[1:]])
         assert mixed[1] == []
-        assert mixed[:1] + mixed[2:] == alone
+        assert same(mixed[:1] + mixed[2:], alone)
 
     def test_same_ids_and_version_every_time(self) -> None:
         """Also in a fresh process' stead, after everything was loaded anew."""
@@ -91,7 +91,7 @@ class Conformance:
             first = predict_example(self.backend)
         with example_environment(self.backend):
             second = predict_example(self.backend)
-        assert first == second
+        assert same(first, second)
 
     def test_setup_and_predict_say_the_same_version(self) -> None:
         """Else Label Studio would store every prediction again and again."""
@@ -101,6 +101,14 @@ class Conformance:
             version = Route.build(backend.config, [backend], [backend.name]).version(wait=True)
             answers = predict_example(self.backend)
         assert {answer["model_version"] for answer in answers} == {version}
+
+
+def same(found: list[Any], expected: list[Any]) -> bool:
+    """Whether answers are equal, ids and versions included; scores but for their last digits."""
+    ids = [[[r["id"] for r in a["result"]] for a in answers] for answers in (found, expected)]
+    versions = [[a["model_version"] for a in answers] for answers in (found, expected)]
+    equal = ids[0] == ids[1] and versions[0] == versions[1]
+    return equal and differences(found, expected) == []
 
 
 def differences(found: Any, expected: Any, where: str = "answer") -> list[str]:

@@ -46,9 +46,7 @@ def test_server_of_1_0_9_predicts(name: str, old_server: Any) -> None:
     with example_environment(backend):
         client = old_server(backend)
         assert client.get("/health").json["status"] == "UP"
-        setup = client.post(
-            "/setup", json={"project": f"{name}.1", "schema": example.label_config}
-        )
+        setup = client.post("/setup", json={"project": f"{name}.1", "schema": example.label_config})
         assert isinstance(setup.json["model_version"], str)
         request = example.request() | {"project": f"{name}.1"}
         answers = client.post("/predict", json=request).json["results"]

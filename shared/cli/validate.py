@@ -120,7 +120,7 @@ def _list(value: Any, key: str) -> list[Any]:
 
 def _row(entry: "Entry", finding: "Finding") -> Row:
     return {
-        "task": entry.index,
+        "task": entry.number,
         "line": entry.line,
         "id": entry.task.get("id") if isinstance(entry.task, dict) else None,
         "prediction": finding.prediction,

@@ -1,6 +1,7 @@
 """Regions on HTML: spans of characters, written as XPaths into the document's body."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -47,27 +48,30 @@ class Document:
     def _by_path(self) -> dict[str, Node]:
         return {node.path: node for node in self.nodes}
 
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [node.start for node in self.nodes]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return [node.end for node in self.nodes]
+
     def trimmed(self, start: int, end: int) -> tuple[int, int]:
         """A span that starts and ends in a text node: without line breaks of `<br>` around it."""
-        after = [node for node in self.nodes if node.end > start]
-        before = [node for node in self.nodes if node.start < end]
-        if not after or not before:
+        first, last = bisect_right(self._ends, start), bisect_left(self._starts, end) - 1
+        if first >= len(self.nodes) or last < 0:
             return start, end
-        return max(start, after[0].start), min(end, before[-1].end)
+        return max(start, self.nodes[first].start), min(end, self.nodes[last].end)
 
     def place(self, offset: int, at_end: bool) -> tuple[str, int]:
         """The XPath of an offset's text node, and the UTF-16 code units before it in there.
 
         Between two nodes a span's start belongs to the second one, its end to the first.
         """
-        found = (
-            (n for n in self.nodes if n.start < offset <= n.end)
-            if at_end
-            else (n for n in self.nodes if n.start <= offset < n.end)
-        )
-        node = next(found, None)
-        if node is None:
+        at = bisect_left(self._ends, offset) if at_end else bisect_right(self._ends, offset)
+        if at >= len(self.nodes) or not self.nodes[at].start <= offset <= self.nodes[at].end:
             return "", 0
+        node = self.nodes[at]
         return node.path, units(self.text[node.start : offset])
 
     def offset(self, path: str, unit: int) -> int | None:

@@ -144,7 +144,7 @@ def test_tasks_are_read_no_further_than_ahead() -> None:
     assert pulled == 0
     for number in range(20):
         next(outcomes)
-        assert pulled == AHEAD + number
+        assert AHEAD // 2 < pulled - number <= AHEAD
 
 
 def test_batches_mix_requests() -> None:

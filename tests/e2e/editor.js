@@ -48,11 +48,19 @@ window.e2e = (() => {
   function displayed(result) {
     const serialized = result.serialize();
     if (!serialized) return null;
-    const { findLabel, isLoadedByApi, resultType, valueType } = result.from_name;
+    const { isLoadedByApi, resultType, valueType } = result.from_name;
     const value = { ...serialized.value };
-    if (Array.isArray(value[valueType]) && findLabel && !isLoadedByApi)
-      value[valueType] = value[valueType].filter((label) => findLabel(label));
+    if (Array.isArray(value[valueType]) && result.from_name.findLabel && !isLoadedByApi)
+      value[valueType] = value[valueType].filter((label) => known(result.from_name, label));
     return JSON.parse(JSON.stringify({ ...serialized, type: resultType, value }));
+  }
+
+  // Choices are compared with their alias, or with the whole path if they are nested
+  // (Choices.setResult); findLabel would find a nested one by no name at all.
+  function known(control, label) {
+    if (control.type !== "choices") return control.findLabel(label);
+    const wanted = JSON.stringify(label);
+    return control.tiedChildren.some((choice) => JSON.stringify(choice.resultValue) === wanted);
   }
 
   return { shown };

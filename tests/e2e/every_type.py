@@ -338,18 +338,7 @@ ROWS = [
     Row("relations", "labelled", _related),
     *(Row(f"{name} of a region", "labelled", partial(_said, name)) for name in REGION_ANSWERS),
     *(Row(f"{name} of the task", "whole", partial(_whole, name)) for name in REGION_ANSWERS),
-    *(
-        Row(f"{name} of an item", "images", partial(_item, name))
-        for name in REGION_ANSWERS
-        if name != "nested"
-    ),
-    Row(
-        "nested of an item",
-        "images",
-        partial(_item, "nested"),
-        differs=("78802f77e28c nested choices: value.choices was [['Eats', 'Fruit']], is []",),
-        why="The editor (1.23.2) empties nested choices of an item, whatever is sent",
-    ),
+    *(Row(f"{name} of an item", "images", partial(_item, name)) for name in REGION_ANSWERS),
     Row("boxes on items", "images", _boxes_on_items),
     Row("labels on text", "text", _text),
     Row("textarea on text", "text", partial(_placed, TextSpan(2, 5), TEXT, "textarea")),
