@@ -10,7 +10,7 @@ import numpy as np
 from backends.ocr.layout import in_order
 from backends.ocr.page import Line, Page
 from backends.ocr.quad import READ_HEIGHT, Pixels, Quad, crop, rolled, stretched, thickness, width
-from backends.ocr.tiles import merged, scaled, tiles
+from backends.ocr.tiles import merged, scaled, tiles, widened
 from backends.ocr.words import words
 from shared.errors import ModelError
 from shared.image import Image
@@ -59,7 +59,7 @@ class RapidEngine:
         found: list[list[Quad]] = []
         for left, top, tile in tiles(pixels):
             small, ratio = scaled(tile)
-            boxes = self._boxes(small)
+            boxes = self._boxes(widened(small))
             found.append([box / ratio + (left, top) for box in boxes])
         return merged(found)
 

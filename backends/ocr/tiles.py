@@ -1,5 +1,6 @@
 """Long pages in overlapping tiles; lines on a seam are found once."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import cv2
@@ -40,6 +41,18 @@ def scaled(pixels: Pixels) -> tuple[Pixels, float]:
         return pixels, 1.0
     small = cv2.resize(pixels, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
     return np.asarray(small, dtype=np.uint8), ratio
+
+
+def widened(pixels: Pixels) -> Pixels:
+    """A strip with paper to its right or below, so that the detector does not blow it up."""
+    height, width = pixels.shape[:2]
+    least = math.ceil(max(height, width) / LONG)
+    below, right = max(0, least - height), max(0, least - width)
+    if not below and not right:
+        return pixels
+    paper = tuple(int(value) for value in np.median(pixels.reshape(-1, 3), axis=0))
+    framed = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_CONSTANT, value=paper)
+    return np.asarray(framed, dtype=np.uint8)
 
 
 def merged(found: Sequence[Sequence[Quad]]) -> list[Quad]:
