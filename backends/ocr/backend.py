@@ -1,24 +1,31 @@
 """Images of text to regions with their transcription."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from statistics import fmean
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from backends.ocr import engine
-from shared.backend import Backend
+from backends.ocr import rapid, tesseract
+from backends.ocr.granularity import GRANULARITIES, text_of, units
+from backends.ocr.page import Engine, Page
+from backends.ocr.sheet import Pages, Sheets, drawn_in, part
+from backends.ocr.template import KINDS, Group, attribute, groups, marks
+from shared.backend import Backend, Context, sorted_options
 from shared.claim import Claim, ModelSpec
+from shared.errors import ValueTypeError
+from shared.image import Image
 from shared.label_config import Control, LabelConfig, ObjectTag
-from shared.results import Polygon, Rectangle, Region, region
+from shared.results import Polygon, Reading, Rectangle, Region, region, whole_task
 from shared.settings import BackendSettings
+from shared.task import Task
 
-SHAPES = ("Rectangle", "RectangleLabels", "Polygon", "PolygonLabels")
-"""The control tags that draw a line of text, the preferred first."""
+ENGINES = ("rapidocr", "tesseract")
 UPRIGHT_WITHIN = 2.0
 """Degrees of turn up to which a line gets an upright box."""
-ALIASES = {"text": ("Text", "Printed", "Printed text", "Line", "Text line", "Word", "OCR")}
 
 
 class OcrSettings(BackendSettings):
@@ -27,6 +34,15 @@ class OcrSettings(BackendSettings):
     model_config = SettingsConfigDict(env_prefix="OCR_", env_ignore_empty=True, extra="ignore")
 
     score_threshold: float = Field(0.5, ge=0, le=1, description="Least score of a line")
+    granularity: Literal["line", "word", "block"] = Field(
+        "line", description="What becomes a region: line, word or block"
+    )
+    engine: Literal["rapidocr", "tesseract"] = Field(
+        "rapidocr", description="What reads: rapidocr or tesseract"
+    )
+    lang: str = Field(
+        "", description="Language, as the engine names it; empty: RapidOCR's all, Tesseract's eng"
+    )
 
 
 class OcrBackend(Backend):
@@ -35,72 +51,113 @@ class OcrBackend(Backend):
     name = "ocr"
     fills = frozenset({("TextArea", "Image")})
     modules = ("rapidocr", "onnxruntime")
+    interactive = True
     batch_size = 1
     ahead = 16
     settings_class: ClassVar[type[BackendSettings]] = OcrSettings
 
     def claim(self, config: LabelConfig) -> list[Claim]:
-        """One claim for each image with a text area per region and something to draw."""
-        claims = []
-        for target in config.objects.values():
-            controls = _controls(config, target)
-            if controls:
-                spec, options = self.spec(controls[0]), self.options(controls[0])
-                claims.append(Claim(controls, target, spec, options))
-        return claims
+        """Text areas on images: per region with what draws it, or of the whole image."""
+        return [
+            Claim(group, target, self._spec(group), self._options(group))
+            for target in config.objects.values()
+            if target.tag == "Image"
+            for group in groups(config, target)
+        ]
 
     def spec(self, control: Control) -> ModelSpec:
-        return ModelSpec(self.name, "rapidocr")
+        return self._spec((control,))
 
-    def options(self, control: Control) -> Mapping[str, Any]:
-        threshold = control.number(
-            "model_score_threshold", self.settings.score_threshold, low=0, high=1
-        )
-        return {"score_threshold": threshold}
+    def _spec(self, group: Group) -> ModelSpec:
+        engine = attribute(group, "ocr_engine", self.settings.engine, ENGINES)
+        language = self.settings.lang or ("eng" if engine == "tesseract" else "")
+        return ModelSpec(self.name, engine, sorted_options(lang=language or None))
+
+    def _options(self, group: Group) -> Mapping[str, Any]:
+        least = self.settings.score_threshold
+        for control in group:
+            least = control.number("model_score_threshold", least, low=0, high=1)
+        granularity = attribute(group, "ocr_granularity", self.settings.granularity, GRANULARITIES)
+        return {"score_threshold": least, "granularity": granularity}
 
     def default_specs(self) -> Iterable[ModelSpec]:
-        return (ModelSpec(self.name, "rapidocr"),)
+        return (self._spec(()),)
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
-        return engine.weights()
+        if spec.model == "tesseract":
+            return tesseract.weights(dict(spec.options).get("lang", "eng"))
+        return rapid.weights()
 
-    def load(self, spec: ModelSpec) -> Any:
-        return engine.load(self.server_settings.engine)
+    def load(self, spec: ModelSpec) -> Engine:
+        language = dict(spec.options).get("lang", "")
+        if spec.model == "tesseract":
+            return tesseract.TesseractEngine(language or "eng")
+        return rapid.RapidEngine(self.server_settings.engine, language)
 
-    def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
-        return [engine.read_page(model, image) for image in items]
+    def read(self, task: Task, claim: Claim, context: Context | None) -> Sheets:
+        """All images of the object tag; after the user has drawn a region, that part of one."""
+        if context is None:
+            return Sheets(list(self._images(task, claim.object)))
+        drawn = drawn_in(context, self.config, claim.object)
+        if drawn is None:
+            return Sheets()
+        index = drawn.envelope.get("item_index")
+        [(_, image)] = self._images(task, claim.object, index or 0)
+        return Sheets([(index, part(image, drawn))], drawn)
 
-    def regions(self, output: engine.Page, claim: Claim) -> Iterable[Region]:
-        for line in output.lines:
-            if line.score >= claim.options["score_threshold"]:
-                marks = {control: _mark(claim, control, line.text) for control in claim.controls}
-                shape: Rectangle | Polygon = Rectangle.from_quad(line.corners, UPRIGHT_WITHIN)
-                if claim.control.tag.startswith("Polygon"):
-                    shape = Polygon(line.corners)
-                yield region(shape, marks, on=output.size, score=line.score)
+    def _images(
+        self, task: Task, target: ObjectTag, only: int | None = None
+    ) -> Iterable[tuple[int | None, Image]]:
+        """(item_index, image) of the tag's images, or the `only` one."""
+        if not target.is_list:
+            yield None, self.media.image(task.text_value(target), task.id)
+            return
+        values = task.value(target)
+        values = [values] if isinstance(values, str) else values
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise ValueTypeError(f'"{target.key}" should be a list of strings for {target}')
+        for index, value in enumerate(values):
+            if only is None or only == index:
+                yield index, self.media.image(value, task.id)
+
+    def infer(self, model: Engine, items: list[Sheets]) -> Sequence[Pages]:
+        return [item.answered([model.read(image) for _, image in item.images]) for item in items]
+
+    def regions(self, output: Pages, claim: Claim) -> Iterable[Region]:
+        for index, page in output.pages:
+            place = {} if index is None else {"item_index": index}
+            if output.drawn is not None:
+                yield from _drawn(output.drawn, page, claim)
+                continue
+            least = claim.options["score_threshold"]
+            kept = Page(page.size, [line for line in page.lines if line.score >= least])
+            if claim.control.tag == "TextArea":
+                yield from _whole(kept, claim, place)
+            else:
+                yield from _each(kept, claim, place)
 
 
-def _controls(config: LabelConfig, target: ObjectTag) -> tuple[Control, ...]:
-    """The control that draws, the labels if there are any, the text area; empty if it is no OCR."""
-    if target.tag != "Image":
-        return ()
-    on_image = [control for control, of in config.pairs() if of is target]
-    area = next((c for c in on_image if c.tag == "TextArea" and c.per_region), None)
-    draws = next((c for tag in SHAPES for c in on_image if c.tag == tag), None)
-    if area is None or draws is None:
-        return ()
-    labels = () if draws.labels else tuple(c for c in on_image if c.tag == "Labels")[:1]
-    return (draws, *labels, area)
+def _drawn(drawn: Reading, page: Page, claim: Claim) -> Iterable[Region]:
+    """The drawn region as it is, with its text."""
+    area = claim.controls[-1]
+    if page.lines and claim.control.tag != "TextArea":
+        said = {**drawn.marks, area: [text_of(page.lines)]}
+        yield replace(drawn, marks=said, score=_score(page)).region()
 
 
-def _mark(claim: Claim, control: Control, text: str) -> Any:
-    """What a control says of a line: its text, a label, or nothing.
+def _whole(page: Page, claim: Claim, place: Mapping[str, int]) -> Iterable[Region]:
+    if page.lines:
+        yield whole_task(claim.control, [text_of(page.lines)], score=_score(page), **place)
 
-    The label is the one that means text, or else the first.
-    """
-    if control.tag == "TextArea":
-        return [text]
-    if not control.labels:
-        return None
-    label = claim.label_map(["text"], control, ALIASES).to_label.get("text")
-    return [label or next(iter(control.labels))]
+
+def _each(page: Page, claim: Claim, place: Mapping[str, int]) -> Iterable[Region]:
+    polygon = claim.control.tag in KINDS["polygon"]
+    for unit in units(page, claim.options["granularity"]):
+        shape: Rectangle | Polygon = Rectangle.from_quad(unit.corners, UPRIGHT_WITHIN)
+        if polygon:
+            shape = Polygon(unit.corners)
+        yield region(shape, marks(claim, unit.text), on=page.size, score=unit.score, **place)
+
+
+def _score(page: Page) -> float:
+    return fmean(line.score for line in page.lines)

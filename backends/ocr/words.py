@@ -1,0 +1,77 @@
+"""Where the words of a recognized line lie: the columns of the recognizer, fitted to the ink."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import fmean
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.ocr.page import Word
+from backends.ocr.quad import Pixels, Quad
+
+Columns = NDArray[Any]
+
+
+def words(quad: Quad, cut: Pixels, text: str, info: Any) -> list[Word]:
+    """The words of a line; none if the recognizer does not say where its characters are.
+
+    `info` is RapidOCR's WordInfo: the column of each character but spaces, of `line_txt_len`.
+    """
+    parts = text.split()
+    columns = [column for group in info.word_cols for column in group]
+    if not parts or len(columns) != sum(map(len, parts)) or not info.line_txt_len:
+        return []
+    scores = [score for score, char in zip(info.confs, text, strict=False) if not char.isspace()]
+    places = [(column + 0.5) * cut.shape[1] / info.line_txt_len for column in columns]
+    groups = list(_groups(places, parts))
+    ink = _ink(cut)
+    edges = _edges(groups, ink)
+    return [
+        Word(_part(quad, left / cut.shape[1], right / cut.shape[1]), part, fmean(score))
+        for (left, right), part, score in zip(edges, parts, _groups(scores, parts), strict=True)
+    ]
+
+
+def _groups(values: Sequence[float], parts: Sequence[str]) -> list[Sequence[float]]:
+    ends = np.cumsum([len(part) for part in parts])
+    return [values[end - len(part) : end] for end, part in zip(ends, parts, strict=True)]
+
+
+def _ink(cut: Pixels) -> Columns:
+    """How much ink each column of a line's pixels has, shape (width,)."""
+    gray = cv2.GaussianBlur(cv2.cvtColor(cut, cv2.COLOR_BGR2GRAY), (3, 3), 0)
+    _, dark = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    ink = dark if dark.mean() < 0.5 else 1 - dark
+    rows = slice(cut.shape[0] // 8, max(1, cut.shape[0] - cut.shape[0] // 8))
+    return np.asarray(ink[rows].sum(axis=0))
+
+
+def _edges(groups: Sequence[Sequence[float]], ink: Columns) -> list[tuple[float, float]]:
+    """Left and right of each word: the widest gap between its neighbours' characters."""
+    gaps = [_gap(ink, before[-1], after[0]) for before, after in pairwise(groups)]
+    inked = np.flatnonzero(ink)
+    first, last = (inked[0], inked[-1] + 1) if inked.size else (0, len(ink))
+    starts = [min(float(first), groups[0][0]), *(end for _, end in gaps)]
+    ends = [*(start for start, _ in gaps), max(float(last), groups[-1][-1])]
+    return list(zip(starts, ends, strict=True))
+
+
+def _gap(ink: Columns, left: float, right: float) -> tuple[float, float]:
+    """The longest run with the least ink between two places; their middle if there is none."""
+    low, high = max(0, int(left)), min(len(ink), int(right) + 1)
+    between = ink[low:high]
+    if between.size < 2:
+        return (left + right) / 2, (left + right) / 2
+    empty = np.concatenate([[False], between <= between.min() + 1, [False]])
+    starts, ends = np.flatnonzero(np.diff(empty.astype(np.int8))).reshape(-1, 2).T
+    longest = int(np.argmax(ends - starts))
+    return low + float(starts[longest]), low + float(ends[longest])
+
+
+def _part(quad: Quad, start: float, end: float) -> list[list[float]]:
+    top, bottom = quad[1] - quad[0], quad[2] - quad[3]
+    corners = [quad[0] + start * top, quad[0] + end * top, quad[3] + end * bottom]
+    return [corner.tolist() for corner in (*corners, quad[3] + start * bottom)]

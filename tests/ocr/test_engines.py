@@ -1,0 +1,130 @@
+"""The engines: how well they read, and what they say when a language is not there."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from backends.ocr.backend import OcrBackend
+from backends.ocr.granularity import text_of
+from backends.ocr.page import Engine, Line, Page, Word
+from backends.ocr.quad import stretched
+from backends.ocr.rapid import RapidEngine
+from shared.claim import ModelSpec
+from shared.errors import ConfigError, ModelError
+from shared.image import Image
+from tests.ocr.accuracy import CLEAN, HARD, distance, measure, score
+from tests.ocr.drawing import page
+
+needs_tesseract = pytest.mark.skipif(
+    shutil.which("tesseract") is None, reason="tesseract is not installed (tesseract-ocr)"
+)
+
+
+@pytest.fixture(scope="module")
+def rapid() -> Engine:
+    return RapidEngine("auto")
+
+
+def load(model: str, **options: str) -> Engine:
+    engine: Engine = OcrBackend().load(ModelSpec("ocr", model, tuple(options.items())))
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "steps"),
+    [("", "", 0), ("abc", "", 3), ("", "ab", 2), ("kitten", "sitting", 3), ("a\nb", "a b", 1)],
+)
+def test_the_measure_itself(one: str, other: str, steps: int) -> None:
+    assert distance(one, other) == distance(other, one) == steps
+
+
+def test_the_measure_sees_misplaced_words_and_wrong_text() -> None:
+    class Wrong:
+        def read(self, image: Image) -> Page:
+            corners = [[0.0, 0], [40, 0], [40, 20], [0, 20]]
+            return Page(image.size, [Line(corners, "x", 1, [Word(corners, "x", 1)])])
+
+    wrong = score(Wrong(), page(1, lines=2))
+    assert wrong.error_rate > 0.9
+    assert wrong.recall == 0
+
+
+def test_clean_pages(rapid: Engine) -> None:
+    score = measure(rapid, CLEAN[1::8])
+    assert score.error_rate <= 0.02
+    assert score.recall >= 0.95
+
+
+def test_noisy_and_turned_pages(rapid: Engine) -> None:
+    score = measure(rapid, HARD[2::4])
+    assert score.error_rate <= 0.05
+    assert score.recall >= 0.9
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_turned_page_is_reported_in_degrees(rapid: Engine, degrees: int) -> None:
+    drawn = page(3, lines=4, degrees=degrees)
+    read = rapid.read(Image(np.asarray(drawn.image)))
+    assert text_of(read.lines) == "\n".join(drawn.lines)
+    backend = OcrBackend(
+        label_config='<View><Image name="i" value="$i"/><Rectangle name="r" toName="i"/>'
+        '<TextArea name="t" toName="i" perRegion="true"/></View>'
+    )
+    task = {"id": 1, "data": {"i": drawn.url}}
+    [prediction] = backend.predict([task])
+    assert isinstance(prediction, dict)
+    turns = [r["value"]["rotation"] for r in prediction["result"] if r["type"] == "rectangle"]
+    assert turns == pytest.approx([degrees] * 4, abs=1.5)
+
+
+def test_a_long_receipt_is_read_in_tiles_and_each_line_once(rapid: Engine) -> None:
+    drawn = page(5, lines=60, size=26)
+    assert drawn.image.height > 2.5 * drawn.image.width
+    read = rapid.read(Image(np.asarray(drawn.image)))
+    assert text_of(read.lines).split("\n") == drawn.lines
+
+
+def test_a_faint_page(rapid: Engine) -> None:
+    drawn = page(6, lines=4)
+    faint = (230 + np.asarray(drawn.image) * (14 / 255)).astype(np.uint8)
+    assert np.ptp(stretched(faint)) > 200
+    assert text_of(rapid.read(Image(faint)).lines) == "\n".join(drawn.lines)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 300), (400, 600)])
+def test_a_blank_page_is_empty(rapid: Engine, size: tuple[int, int]) -> None:
+    assert list(rapid.read(Image(np.full((*size, 3), 250, np.uint8))).lines) == []
+
+
+@needs_tesseract
+def test_tesseract_reads_words_in_lines() -> None:
+    drawn = page(2, lines=5, size=32)
+    lines = list(load("tesseract", lang="eng").read(Image(np.asarray(drawn.image))).lines)
+    assert text_of(lines) == "\n".join(drawn.lines)
+    assert all(isinstance(line, Line) and len(line.words) >= 2 for line in lines)
+
+
+@needs_tesseract
+def test_tesseract_names_the_missing_pack() -> None:
+    with pytest.raises(ModelError, match='OCR_LANG="eng\\+xyz": Tesseract has no "xyz" pack'):
+        load("tesseract", lang="eng+xyz")
+
+
+def test_without_tesseract_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ModelError, match="apt-get install tesseract-ocr"):
+        load("tesseract")
+
+
+def test_rapidocr_names_the_language_it_does_not_read() -> None:
+    with pytest.raises(ModelError, match='OCR_LANG="xyz": the weights'):
+        load("rapidocr", lang="xyz")
+
+
+def test_an_unknown_engine_names_the_tag() -> None:
+    area = '<TextArea name="t" toName="i" ocr_engine="abbyy"/>'
+    xml = f'<View><Image name="i" value="$i"/>{area}</View>'
+    backend = OcrBackend(label_config=xml)
+    with pytest.raises(ConfigError, match='TextArea "t": ocr_engine="abbyy" should be one of'):
+        backend.claim(backend.config)
