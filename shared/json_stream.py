@@ -76,7 +76,8 @@ class JsonStream:
             except RecursionError:
                 raise self._broken("The value is nested too deep") from None
             else:
-                if end < len(self._text) or not self._more():
+                near = end >= len(self._text) - (CUT if isinstance(value, int | float) else 0)
+                if not (near and self._more()):  # 12 may be the beginning of 12.5e6
                     self._at = end
                     return line, value, self._not_json
 

@@ -32,6 +32,24 @@ def test_python_of_the_readme(code: str, tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
 
 
+def test_file_commands_of_the_readme(tmp_path: Path) -> None:
+    [block] = [b for b in blocks(REPO / "README.md", "sh") if "prelabel predict" in b]
+    shutil.copy(REPO / "backends" / "pattern" / "tasks.json", tmp_path / "tasks.json")
+    shutil.copy(REPO / "backends" / "pattern" / "label_config.xml", tmp_path / "config.xml")
+    for line in block.splitlines():
+        command = line.replace(".venv/bin/prelabel", f"{sys.executable} -m shared.cli").split()
+        run = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(REPO)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+    assert "3 May 2024" in (tmp_path / "predicted.json").read_text()
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(REPO)))
 def test_commands_exist(document: Path) -> None:
     makefile = (REPO / "Makefile").read_text()
