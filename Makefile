@@ -1,7 +1,7 @@
 # Two commands set up everything: `make demo` and `make test`. See README.md.
 
 PYTHON ?= python3
-EXTRAS ?= detection,ner,ocr,dev
+EXTRAS ?= detection,ner,text_classification,ocr,dev
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
@@ -63,7 +63,7 @@ lock: | $(UV) ## Renew requirements.lock
 		pyproject.toml --output-file requirements.lock
 
 expected: install ## Predict the examples anew and write each expected.json
-	$(BIN)/python -m shared.testing pattern detection ner ocr
+	$(BIN)/python -m shared.testing pattern detection ner text_classification ocr
 
 clean: ## Remove the environments and what was made
 	rm -rf $(VENV) $(LABEL_STUDIO) demo .mypy_cache .pytest_cache .ruff_cache

@@ -1,133 +1,91 @@
-"""A transformers token classifier: texts of any length to tagged words, in batches."""
+"""A transformers token classifier: texts of any length to the chances of their tokens' tags."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from backends.ner.spans import Word
-from shared.errors import ModelError
+from backends._text.network import Network, Source
+from backends._text.tokens import Row, Tokenizer, Tokens, Window, windows
+from backends.ner.words import Chances
+from shared.settings import Settings
 
-STRIDE = 64
-"""Tokens that two windows of a long text have in common."""
-LONGEST = 512
-"""Tokens of a window where the model names no limit of its own."""
-FILES = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
+SENTENCE_END = re.compile(
+    r"\s*\n\s*|(?<=[^\WA-Z][.!?])(?<!\b(?:Dr|Mr|Ms|St)\.)(?<!\bMrs\.)(?<!\bProf\.)\s+(?=[^\Wa-z_])"
+    r"|(?<=[)\]%\"'”»][.!?])\s+|(?<=[。！？])"
+)
+"""Line ends, and the white space after a sentence: not after initials and titles."""
 
 
-class Window(NamedTuple):
-    """A part of a text as the model takes it."""
+class Read(NamedTuple):
+    """A text as the model read it: its tokens, and their tags' chances, (tokens, tags)."""
 
-    text: int
-    ids: Sequence[int]
-    encoding: Any
+    text: str
+    tokens: Tokens
+    chances: Chances
 
 
 @dataclass
 class TokenClassifier:
-    """The tokenizer, the network and its tags."""
+    """The tokenizer and the network."""
 
-    tokenizer: Any
-    network: Any
-    tags: Sequence[str]
-    device: str
+    tokenizer: Tokenizer
+    network: Network
 
     @classmethod
-    def load(cls, folder: Path, device: str) -> "TokenClassifier":
+    def load(cls, source: Source, settings: Settings) -> "TokenClassifier":
         """From a folder of transformers; code in it is not run."""
-        import torch
-        from transformers import AutoModelForTokenClassification, AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        if not tokenizer.is_fast:
-            raise ModelError(f"{folder.name} has no fast tokenizer; offsets need one")
-        dtype = torch.float16 if device.startswith("cuda") else torch.float32
-        network = AutoModelForTokenClassification.from_pretrained(
-            folder, dtype=dtype, trust_remote_code=False
-        )
-        network.to(device).eval()
-        names = network.config.id2label
-        return cls(tokenizer, network, [names[index] for index in range(len(names))], device)
+        tokenizer = Tokenizer.load(source.folder)
+        return cls(tokenizer, Network.load(source, tokenizer, settings))
 
     @property
-    def window(self) -> int:
-        """Tokens that fit the model at once, its special ones included."""
-        limits = (
-            getattr(self.tokenizer, "model_max_length", None),
-            getattr(self.network.config, "max_position_embeddings", None),
-        )
-        return min([LONGEST, *(int(limit) for limit in limits if limit and limit > 0)])
+    def tags(self) -> Sequence[str]:
+        """The tags' names, in the order of the chances."""
+        return self.network.labels
 
-    def tag(self, texts: Sequence[str], batch_size: int) -> list[list[Word]]:
-        """The words of each text with their tags.
+    def read(self, texts: Sequence[str]) -> list[Read]:
+        """Each text, however long.
 
-        A word's tag is that of its first token; in the overlap of two windows a word is taken
-        from the one in which it stands further from the edge.
+        What the model cannot take at once is read sentence by sentence, as it has learnt to; a
+        sentence that is still too long in windows, whose middle parts are put together again.
         """
-        windows = list(self._windows(texts))
-        order = sorted(range(len(windows)), key=lambda index: len(windows[index].ids))
-        chances: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(windows)
-        for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
-            rows = self._run([windows[index].ids for index in batch])
-            for index, row in zip(batch, rows, strict=True):
-                chances[index] = row
-        best: list[dict[int, tuple[int, Word]]] = [{} for _ in texts]
-        for window, rows in zip(windows, chances, strict=True):
-            for margin, word in self._words(window, rows):
-                known = best[window.text].get(word.start)
-                if known is None or margin > known[0]:
-                    best[window.text][word.start] = margin, word
-        return [[words[start][1] for start in sorted(words)] for words in best]
+        encoded = self.tokenizer.encode(texts)
+        parts: list[tuple[int, Window]] = []
+        rows: list[Row] = []
+        for index, tokens in enumerate(encoded):
+            room = self.network.room - len(tokens.head) - len(tokens.tail)
+            for start, end in sentences(texts[index], tokens, room):
+                for found in windows(tokens.words[start:end], room):
+                    window = Window(*(place + start for place in found))
+                    parts.append((index, window))
+                    rows.append(tokens.row(window.start, window.end))
+        shapes = ((len(tokens.ids), len(self.tags)) for tokens in encoded)
+        chances = [np.zeros(shape, np.float32) for shape in shapes]
+        for (index, window), logits in zip(parts, self.network.run(rows), strict=True):
+            before = len(encoded[index].head) - window.start
+            part = _softmax(logits[before + window.first : before + window.last])
+            chances[index][window.first : window.last] = part
+        return [Read(*read) for read in zip(texts, encoded, chances, strict=True)]
 
-    def _windows(self, texts: Sequence[str]) -> Iterator[Window]:
-        room = self.window
-        encoded = self.tokenizer(
-            list(texts),
-            truncation=True,
-            max_length=room,
-            stride=min(STRIDE, room // 4),
-            return_overflowing_tokens=True,
-            return_offsets_mapping=True,
-        )
-        for index, encoding in enumerate(encoded.encodings):
-            text = encoded["overflow_to_sample_mapping"][index]
-            yield Window(text, encoded["input_ids"][index], encoding)
 
-    def _run(self, rows: Sequence[Sequence[int]]) -> Iterable[NDArray[np.float32]]:
-        """Probabilities of the tags, shape (tokens, tags), for each row of token ids."""
-        import torch
+def sentences(text: str, tokens: Tokens, room: int) -> Iterator[tuple[int, int]]:
+    """Tokens from start to end (exclusive): all of them, or each sentence if they are too many."""
+    count = len(tokens.ids)
+    starts = [start for start, _ in tokens.offsets]
+    begin = 0
+    for match in SENTENCE_END.finditer(text) if count > room else ():
+        end = bisect_left(starts, match.start())
+        if begin < end:
+            yield begin, end
+        begin = max(begin, bisect_left(starts, match.end()))
+    if begin < count:
+        yield begin, count
 
-        width = max(len(row) for row in rows)
-        ids = np.full((len(rows), width), self.tokenizer.pad_token_id or 0, np.int64)
-        mask = np.zeros((len(rows), width), np.int64)
-        for index, row in enumerate(rows):
-            ids[index, : len(row)] = row
-            mask[index, : len(row)] = 1
-        with torch.inference_mode():
-            logits = self.network(
-                input_ids=torch.from_numpy(ids).to(self.device),
-                attention_mask=torch.from_numpy(mask).to(self.device),
-            ).logits
-            chances = torch.softmax(logits.float(), dim=-1).cpu().numpy()
-        for index, row in enumerate(rows):
-            yield chances[index, : len(row)]
 
-    def _words(self, window: Window, chances: NDArray[np.float32]) -> Iterator[tuple[int, Word]]:
-        """Each word with its distance in tokens from the window's edge."""
-        winners = chances.argmax(axis=1)
-        encoding, last = window.encoding, len(window.ids) - 1
-        spans: dict[int, list[int]] = {}
-        for token, word in enumerate(encoding.word_ids):
-            if word is not None:
-                spans.setdefault(word, []).append(token)
-        for tokens in spans.values():
-            first = tokens[0]
-            start, end = encoding.offsets[first][0], encoding.offsets[tokens[-1]][1]
-            if start < end:
-                tag = self.tags[int(winners[first])]
-                word = Word(start, end, tag, float(chances[first, winners[first]]))
-                yield min(first, last - tokens[-1]), word
+def _softmax(logits: Chances) -> Chances:
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    found: Chances = powers / powers.sum(axis=-1, keepdims=True)
+    return found

@@ -2,16 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-
-class Word(NamedTuple):
-    """A word of the text: its characters `start` to `end` (exclusive), its tag and score."""
-
-    start: int
-    end: int
-    tag: str
-    score: float
+from backends.ner.words import Word
 
 
 @dataclass(frozen=True)
@@ -75,3 +67,8 @@ def _entity(group: Sequence[Word], text: str) -> Iterable[Entity]:
     if start < end:
         score = sum(word.score for word in group) / len(group)
         yield Entity(start, end, _parts(group[0].tag)[1], score)
+
+
+def type_of(tag: str) -> str:
+    """The type that a tag names: PER of B-PER; O of what is nothing."""
+    return _parts(tag)[1]

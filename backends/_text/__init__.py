@@ -1,0 +1,1 @@
+"""What the backends of texts lean on: transformers models, their files, their engines."""

@@ -1,0 +1,68 @@
+"""The scores of a model's classes as the answer of a control tag."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from shared.claim import Claim
+from shared.label_config import Control
+from shared.results.answer import nested
+
+
+class Answer(NamedTuple):
+    """What a control tag says, and the score of the surest part of it."""
+
+    answer: Any
+    score: float
+
+
+def takes_several(control: Control) -> bool:
+    """Whether more than one class may be chosen."""
+    if control.tag == "Taxonomy":
+        return control.attrs.get("maxUsages", "").strip() != "1"
+    return control.attrs.get("choice") == "multiple"
+
+
+def names(control: Control) -> tuple[str, ...]:
+    """The names of the classes that may be chosen: of nested ones, those with none inside."""
+    inner = {path[:-1] for path in control.paths}
+    leaves = {path[-1] for path in control.paths if path not in inner}
+    found = (
+        str(attrs.get("value") or label)
+        for label, attrs in control.labels.items()
+        if not nested(control) or label in leaves
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def answer(scores: Mapping[str, float], claim: Claim, one: bool) -> Answer | None:
+    """The surest class, or all above the threshold where several may be chosen.
+
+    `one`: the classes exclude each other; then those that share a label add up, and a surest
+    class without a label means that no label fits.
+    """
+    if not scores:
+        return None
+    labels = claim.label_map(scores).to_label
+    totals: dict[str, float] = {}
+    for name, score in scores.items():
+        label = labels.get(name)
+        if label is not None:
+            before = totals.get(label, 0.0)
+            totals[label] = before + score if one else max(before, score)
+    left = max((score for name, score in scores.items() if name not in labels), default=0.0)
+    threshold = claim.options["score_threshold"]
+    chosen = sorted((-score, label) for label, score in totals.items() if score >= threshold)
+    if not takes_several(claim.control):
+        chosen = [pair for pair in chosen[:1] if not one or -pair[0] > left]
+    if not chosen:
+        return None
+    found = [label for _, label in chosen]
+    shown = [_path(claim.control, label) for label in found] if nested(claim.control) else found
+    return Answer(shown, min(1.0, -chosen[0][0]))
+
+
+def _path(control: Control, label: str) -> list[str]:
+    """The way to a nested choice of that name, the longest if there are several."""
+    ways = [path for path in control.paths if path[-1] == label]
+    longest = sorted(ways, key=lambda way: (-len(way), way))
+    return list(longest[0]) if longest else [label]

@@ -1,0 +1,52 @@
+"""OpenVINO says what PyTorch says, is made once, and needs no network."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backends._text.network import Source
+from backends._text.tokens import Row
+from backends.ner.model import TokenClassifier
+from backends.ner.starter.sentences import generate
+from shared.settings import Settings
+
+from .conftest import STARTER
+from .test_long_texts import found
+
+pytest.importorskip("openvino")
+
+
+def test_openvino_gives_what_torch_gives(
+    classifier: TokenClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*args: Any) -> None:
+        raise AssertionError("a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    source = Source("AutoModelForTokenClassification", STARTER, tmp_path / "kept" / "starter")
+    fast = TokenClassifier.load(source, Settings(engine="openvino"))
+    assert (fast.network.engine, classifier.network.engine) == ("openvino", "torch")
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["starter"]
+    made = (source.kept / "model.xml").stat().st_mtime_ns
+    texts = [sentence.text for sentence in generate(200, 5, "held_out")]
+    for ours, reference in zip(found(fast, texts), found(classifier, texts), strict=True):
+        assert [(e.start, e.end, e.type) for e in ours] == [
+            (e.start, e.end, e.type) for e in reference
+        ]
+        assert np.allclose([e.score for e in ours], [e.score for e in reference], atol=0.02)
+    TokenClassifier.load(source, Settings(engine="openvino"))
+    assert (source.kept / "model.xml").stat().st_mtime_ns == made
+
+
+def test_batches_are_of_like_length_and_within_the_budget(classifier: TokenClassifier) -> None:
+    network = classifier.network
+    lengths = [5, 400, 7, 300, 9, 500, *([20] * 400)]
+    batches = list(network._batches([Row([1] * n, [0] * n) for n in lengths]))
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        widest = network._width(max(lengths[index] for index in batch))
+        assert len(batch) == 1 or widest * len(batch) <= network.budget
+    assert [lengths[index] for index in batches[0][:3]] == [5, 7, 9]
