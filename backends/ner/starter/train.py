@@ -1,6 +1,7 @@
 """Trains the starter model from scratch: python -m backends.ner.starter.train"""
 
 import argparse
+import json
 import math
 import random
 import time
@@ -13,8 +14,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 from transformers import (
     AutoModelForTokenClassification,
     AutoTokenizer,
-    BertConfig,
-    BertForTokenClassification,
+    ModernBertConfig,
+    ModernBertForTokenClassification,
     PreTrainedTokenizerFast,
 )
 
@@ -26,10 +27,10 @@ VOCABULARY = 3000
 POSITIONS = 512
 BATCH = 32
 CHUNK = 256 * BATCH
-PEAK_RATE = 1.5e-3
-MERGE_DROPOUT = 0.1  # other splits of the same word, so that unseen names look less strange
+PEAK_RATE = 3e-3
+MERGE_DROPOUT = 0.05  # other splits of the same word, so that unseen names look less strange
 NOISE = 0.1
-COINED = 0.8
+COINED = 0.65
 NAMED = 5  # of so many texts one teaches the tokenizer its names
 UNKNOWN = "[UNK]"
 SPECIAL = ("[PAD]", "[CLS]", "[SEP]", UNKNOWN, "[MASK]")
@@ -83,40 +84,42 @@ def train_tokenizer(texts: list[str]) -> Tokenizer:
     return tokenizer
 
 
-def new_model(vocabulary: int) -> BertForTokenClassification:
-    """A small BERT with random weights."""
-    config = BertConfig(
+def new_model(vocabulary: int) -> ModernBertForTokenClassification:
+    """A small ModernBERT with random weights.
+
+    Its rotary positions learn far faster than BERT's table of positions: as much in 500 batches as
+    BERT of the same size in 2,800.
+    """
+    pad, first, last = (SPECIAL.index(name) for name in ("[PAD]", "[CLS]", "[SEP]"))
+    config = ModernBertConfig(
         vocab_size=vocabulary,
         hidden_size=128,
-        num_hidden_layers=3,
+        num_hidden_layers=4,
         num_attention_heads=4,
-        intermediate_size=512,
+        intermediate_size=256,
         max_position_embeddings=POSITIONS,
-        type_vocab_size=1,
-        hidden_dropout_prob=0.0,  # the generator never repeats itself
-        attention_probs_dropout_prob=0.0,
-        pad_token_id=0,
+        local_attention=64,
+        global_attn_every_n_layers=2,
+        pad_token_id=pad,
+        bos_token_id=first,
+        cls_token_id=first,
+        eos_token_id=last,
+        sep_token_id=last,
         id2label=dict(enumerate(TAGS)),
         label2id={tag: index for index, tag in enumerate(TAGS)},
     )
-    return BertForTokenClassification(config)
+    return ModernBertForTokenClassification(config)
 
 
-def to_batch(rows: list[tuple[list[int], list[int]]], rng: random.Random) -> Batch:
-    """Pads (ids, tags) to (rows, longest); half of the batches start at a random position."""
+def to_batch(rows: list[tuple[list[int], list[int]]]) -> Batch:
+    """Pads (ids, tags) to (rows, longest)."""
     width = max(len(ids) for ids, _ in rows)
-    shift = rng.randint(0, POSITIONS - width) if rng.random() < 0.5 else 0
     ids = torch.zeros(len(rows), width, dtype=torch.long)
     labels = torch.full((len(rows), width), -100)
     for row, (row_ids, tags) in enumerate(rows):
         ids[row, : len(row_ids)] = torch.tensor(row_ids)
         labels[row, : len(tags)] = torch.tensor(tags)
-    return {
-        "input_ids": ids,
-        "attention_mask": (ids != 0).long(),
-        "position_ids": torch.arange(shift, shift + width).expand(len(rows), -1),
-        "labels": labels,
-    }
+    return {"input_ids": ids, "attention_mask": (ids != 0).long(), "labels": labels}
 
 
 def batches(sentences: list[Sentence], tokenizer: Tokenizer, rng: random.Random) -> Iterator[Batch]:
@@ -134,7 +137,7 @@ def batches(sentences: list[Sentence], tokenizer: Tokenizer, rng: random.Random)
         groups = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
         rng.shuffle(groups)
         for group in groups:
-            yield to_batch(group, rng)
+            yield to_batch(group)
 
 
 def rate_at(share: float) -> float:
@@ -143,13 +146,14 @@ def rate_at(share: float) -> float:
 
 
 def fit(
-    model: BertForTokenClassification,
+    model: ModernBertForTokenClassification,
     epoch_batches: Callable[[], Iterator[Batch]],
     epochs: int,
     steps: int,
+    rate: float,
 ) -> None:
     """Trains for `epochs` of `steps` batches each; prints the loss now and then."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: rate_at(n / (epochs * steps)))
     model.train()
     started, average = time.monotonic(), 0.0
@@ -187,7 +191,7 @@ def predict(model: Any, tokenizer: Any, texts: list[str]) -> list[list[Span]]:
     return found
 
 
-def save(model: BertForTokenClassification, tokenizer: Tokenizer, out: Path) -> None:
+def save(model: ModernBertForTokenClassification, tokenizer: Tokenizer, out: Path) -> None:
     """Half-precision weights, config and tokenizer, as `from_pretrained` reads them."""
     names = ("pad_token", "cls_token", "sep_token", "unk_token", "mask_token")
     wrapped = PreTrainedTokenizerFast(
@@ -197,6 +201,10 @@ def save(model: BertForTokenClassification, tokenizer: Tokenizer, out: Path) -> 
         **dict(zip(names, SPECIAL, strict=True)),
     )
     wrapped.save_pretrained(out)
+    settings = out / "tokenizer_config.json"
+    written = json.loads(settings.read_text(encoding="utf-8"))
+    written["tokenizer_class"] = "PreTrainedTokenizerFast"  # the name that transformers 4 knows too
+    settings.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     model.half().save_pretrained(out)
 
 
@@ -212,23 +220,31 @@ def report(out: Path, seed: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sentences", type=int, default=90_000, help="texts to generate")
+    parser.add_argument("--sentences", type=int, default=112_000, help="texts to generate")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the model")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--coined", type=float, default=COINED, help="part of names coined")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="go on from this folder, at a third of the rate")
     args = parser.parse_args()
     started = time.monotonic()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     rng = random.Random(args.seed)
-    sample = generate(20_000, args.seed, "train", coined=1.0)
-    tokenizer = train_tokenizer(list(token_texts(sample)))
-    sentences = generate(args.sentences, args.seed, "train", NOISE, COINED)
+    if args.start:
+        tokenizer = Tokenizer.from_file(str(args.start / "tokenizer.json"))
+    else:
+        sample = generate(20_000, args.seed, "train", coined=1.0)
+        tokenizer = train_tokenizer(list(token_texts(sample)))
+    sentences = generate(args.sentences, args.seed, "train", NOISE, args.coined)
     model = new_model(tokenizer.get_vocab_size())
+    if args.start:
+        model = type(model).from_pretrained(args.start, dtype=torch.float32)
     print(f"{model.num_parameters():,} parameters, {time.monotonic() - started:.0f} s", flush=True)
     steps = math.ceil(len(sentences) / BATCH)
-    fit(model, lambda: batches(sentences, tokenizer, rng), args.epochs, steps)
+    rate = PEAK_RATE / 3 if args.start else PEAK_RATE
+    fit(model, lambda: batches(sentences, tokenizer, rng), args.epochs, steps, rate)
     save(model, tokenizer, args.out)
     print(report(args.out, args.seed + 1_000_000))
     print(f"{(time.monotonic() - started) / 60:.1f} minutes")
