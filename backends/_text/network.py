@@ -18,6 +18,10 @@ logger = logging.getLogger(__name__)
 
 BUDGET = {"cpu": 4096, "cuda": 65536}
 """Tokens of a batch, those that fill up its shorter rows included."""
+CONVERTED = ("bert", "distilbert", "roberta", "xlm-roberta", "electra", "camembert")
+"""Kinds of network that OpenVINO runs by itself; ModernBERT, for one, says other things there."""
+AGREEMENT = 0.05
+"""How far logits of OpenVINO and PyTorch may lie apart."""
 STEP = 16
 """Rows are filled up to a multiple of so many tokens: fewer shapes for the engine to prepare."""
 
@@ -115,9 +119,12 @@ def _engine(
     network: Any, inputs: Sequence[str], source: Source, device: str, settings: Settings
 ) -> tuple[str, Forward]:
     """OpenVINO where it is asked for or can be; PyTorch is the reference."""
-    if device == "cpu" and settings.engine in {"auto", "openvino"}:
+    tried = network.config.model_type in CONVERTED
+    if device == "cpu" and (settings.engine == "openvino" or (settings.engine == "auto" and tried)):
         try:
-            return "openvino", converted.load(network, inputs, source.kept)
+            forward = converted.load(network, inputs, source.kept)
+            _compare(forward, _torch(network, "cpu"), inputs, network.config)
+            return "openvino", forward
         except Exception as error:  # a converter raises many kinds
             if settings.engine == "openvino":
                 logger.error("OpenVINO cannot run %s", source.folder.name, exc_info=error)
@@ -128,6 +135,22 @@ def _engine(
             logger.warning("%s runs on PyTorch: %s", source.folder.name, error)
     network.to(device)
     return "torch", _torch(network, device)
+
+
+def _compare(fast: Forward, reference: Forward, inputs: Sequence[str], config: Any) -> None:
+    """Some networks do not survive the conversion: ModelError if the two say different things."""
+    words = np.random.default_rng(0)
+    for rows, width in ((1, 7), (2, 48), (3, 160)):
+        given = {name: np.zeros((rows, width), np.int64) for name in inputs}
+        given["input_ids"][:] = words.integers(1, int(config.vocab_size), (rows, width))
+        given["attention_mask"][:] = (
+            np.arange(width) < np.array([[width], [5], [width // 2]])[:rows]
+        )
+        seen = given["attention_mask"].astype(bool)
+        apart = np.abs(fast(given) - reference(given))
+        worst = float((apart[seen] if apart.ndim == 3 else apart).max())
+        if worst > AGREEMENT:
+            raise ModelError(f"its logits in OpenVINO differ by up to {worst:.2g} from PyTorch's")
 
 
 def _torch(network: Any, device: str) -> Forward:

@@ -18,8 +18,6 @@ from tests.bench_files import measure
         ("predict", (100, 5_000)),
     ],
 )
-def test_memory_is_bounded(
-    kind: str, numbers: tuple[int, ...], tmp_path: Path
-) -> None:
+def test_memory_is_bounded(kind: str, numbers: tuple[int, ...], tmp_path: Path) -> None:
     runs = [measure(kind, tasks, tmp_path) for tasks in numbers]
     assert max(run.megabytes for run in runs) < min(run.megabytes for run in runs) + 60

@@ -1,5 +1,6 @@
 """OpenVINO says what PyTorch says, is made once, and needs no network."""
 
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -19,26 +20,52 @@ from .test_long_texts import found
 pytest.importorskip("openvino")
 
 
-def test_openvino_gives_what_torch_gives(
-    classifier: TokenClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def bert(folder: Path) -> Path:
+    """A small BERT with random weights, and the starter's tokenizer."""
+    import torch
+    from transformers import BertConfig, BertForTokenClassification
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = BertConfig(vocab_size=3000, intermediate_size=128, num_labels=5, **shape)
+    BertForTokenClassification(config).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(STARTER / name, folder / name)
+    return folder
+
+
+def test_openvino_gives_what_torch_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*args: Any) -> None:
         raise AssertionError("a connection")
 
     monkeypatch.setattr(socket.socket, "connect", refused)
-    source = Source("AutoModelForTokenClassification", STARTER, tmp_path / "kept" / "starter")
+    folder = bert(tmp_path / "bert")
+    source = Source("AutoModelForTokenClassification", folder, tmp_path / "kept" / "bert")
     fast = TokenClassifier.load(source, Settings(engine="openvino"))
-    assert (fast.network.engine, classifier.network.engine) == ("openvino", "torch")
-    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["starter"]
+    slow = TokenClassifier.load(source, Settings(engine="torch"))
+    assert (fast.network.engine, slow.network.engine) == ("openvino", "torch")
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["bert"]
     made = (source.kept / "model.xml").stat().st_mtime_ns
     texts = [sentence.text for sentence in generate(200, 5, "held_out")]
-    for ours, reference in zip(found(fast, texts), found(classifier, texts), strict=True):
+    rows = [Row([1, *text.encode(), 2], [0] * (len(text.encode()) + 2)) for text in texts]
+    for ours, reference in zip(fast.network.run(rows), slow.network.run(rows), strict=True):
+        assert np.allclose(ours, reference, atol=0.02)
+    TokenClassifier.load(source, Settings(engine="openvino"))
+    assert (source.kept / "model.xml").stat().st_mtime_ns == made
+
+
+def test_starter_says_the_same_on_the_engine_that_is_chosen(
+    classifier: TokenClassifier, tmp_path: Path
+) -> None:
+    """A network that does not survive the conversion runs on PyTorch."""
+    source = Source("AutoModelForTokenClassification", STARTER, tmp_path / "kept")
+    chosen = TokenClassifier.load(source, Settings())
+    texts = [sentence.text for sentence in generate(100, 5, "held_out")]
+    for ours, reference in zip(found(chosen, texts), found(classifier, texts), strict=True):
         assert [(e.start, e.end, e.type) for e in ours] == [
             (e.start, e.end, e.type) for e in reference
         ]
         assert np.allclose([e.score for e in ours], [e.score for e in reference], atol=0.02)
-    TokenClassifier.load(source, Settings(engine="openvino"))
-    assert (source.kept / "model.xml").stat().st_mtime_ns == made
 
 
 def test_batches_are_of_like_length_and_within_the_budget(classifier: TokenClassifier) -> None:
