@@ -52,7 +52,7 @@ def decode(data: bytes, max_megapixels: float) -> Image:
         raise DecodeError(
             f"The image has too many megapixels; MAX_MEGAPIXELS allows {max_megapixels:g}"
         ) from None
-    except UnidentifiedImageError:
+    except (UnidentifiedImageError, ImportError):  # Ultralytics makes Pillow ask for a HEIF package
         raise DecodeError(f"The file is no image that can be read ({_start(data)})") from None
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DecodeError(f"The image is damaged: {error}") from None
