@@ -1,5 +1,6 @@
 """The contract of a backend: what a new task type fills in."""
 
+import importlib
 import importlib.util
 import inspect
 from abc import abstractmethod
@@ -35,6 +36,9 @@ class Backend(LabelStudioMLBase):
     """The (control tag, object tag) pairs that it fills."""
     modules: ClassVar[tuple[str, ...]] = ()
     """The modules that its extra installs; without them the backend is left out, and says so."""
+    imports: ClassVar[tuple[str, ...]] = ()
+    """What `load` imports besides, if it is installed. The server imports all before its first
+    request: an import holds the interpreter, and would leave a health check unanswered."""
     on_request: ClassVar[bool] = False
     """Whether it serves only when named, on the command line or by `model_backend`."""
     interactive: ClassVar[bool] = False
@@ -149,6 +153,13 @@ class Backend(LabelStudioMLBase):
     def has_weights(self) -> bool:
         """Whether its version depends on files."""
         return type(self).weights is not Backend.weights
+
+    @classmethod
+    def import_modules(cls) -> None:
+        """Import what `load` would import."""
+        for module in (*cls.modules, *cls.imports):
+            if _is_installed(module):
+                importlib.import_module(module)
 
     @classmethod
     def problem(cls) -> str | None:

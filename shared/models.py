@@ -27,7 +27,8 @@ class Slot:
     """One model: not loaded, loading, loaded, or failed with a reason."""
 
     spec: ModelSpec
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    loading: threading.Lock = field(default_factory=threading.Lock)
+    hashing: threading.Lock = field(default_factory=threading.Lock)
     state: str = "waiting"
     digest: str | None = None
     queue: ModelQueue | None = None
@@ -47,7 +48,7 @@ class ModelStore:
         """The queue of the loaded model, which is loaded if need be; ModelError if it cannot."""
         slot = self._slot(spec)
         if slot.queue is None:
-            with slot.lock:
+            with slot.loading:
                 if slot.queue is None:
                     self._attempt(slot, backend, lambda: self._load(slot, backend))
         assert slot.queue is not None
@@ -58,12 +59,13 @@ class ModelStore:
         return self._slot(spec).queue
 
     def find_weights(self, backend: "Backend", spec: ModelSpec) -> str:
-        """The hash of the model's files, which are fetched if need be, but not loaded."""
+        """The hash of the model's files, which are fetched if need be, but not loaded.
+
+        It does not wait for a load that is under way.
+        """
         slot = self._slot(spec)
         if slot.digest is None:
-            with slot.lock:
-                if slot.digest is None:
-                    self._attempt(slot, backend, lambda: self._hash(slot, backend))
+            self._attempt(slot, backend, lambda: self._hash(slot, backend))
         assert slot.digest is not None
         return slot.digest
 
@@ -105,7 +107,7 @@ class ModelStore:
                 raise ModelError(problem)
             work()
             slot.error = None
-            if slot.queue is None:
+            if slot.state == "failed":
                 slot.state = "waiting"
         except (Exception, SystemExit) as error:  # a model library may raise anything
             slot.state, slot.failed_at = "failed", time.monotonic()
@@ -114,13 +116,14 @@ class ModelStore:
             raise ModelError(slot.error) from None
 
     def _hash(self, slot: Slot, backend: "Backend") -> None:
-        slot.digest = digest_of(backend.weights(slot.spec))
+        with slot.hashing:
+            if slot.digest is None:
+                slot.digest = digest_of(backend.weights(slot.spec))
 
     def _load(self, slot: Slot, backend: "Backend") -> None:
         start = time.monotonic()
         slot.state = "loading"
-        if slot.digest is None:
-            self._hash(slot, backend)
+        self._hash(slot, backend)
         model = backend.load(slot.spec)
 
         def infer(items: list[Any]) -> Any:

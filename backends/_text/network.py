@@ -16,6 +16,8 @@ from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+IMPORTS = ("transformers.models.auto.modeling_auto", "transformers.modeling_utils", "openvino")
+"""What loading imports."""
 BUDGET = {"cpu": 4096, "cuda": 65536}
 """Tokens of a batch, those that fill up its shorter rows included."""
 CONVERTED = ("bert", "distilbert", "roberta", "xlm-roberta", "electra", "camembert")

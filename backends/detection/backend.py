@@ -51,6 +51,7 @@ class DetectionBackend(Backend):
     name = "detection"
     fills = frozenset({("RectangleLabels", "Image"), ("Choices", "Image")})
     modules = ("torch", "torchvision", "ultralytics")
+    imports = ("ultralytics.models.yolo",)
     batch_size = 8
     ahead = 24
     settings_class: ClassVar[type[BackendSettings]] = DetectionSettings

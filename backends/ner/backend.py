@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from backends._text import weights
-from backends._text.network import Source
+from backends._text.network import IMPORTS, Source
 from backends._text.weights import Wanted
 from backends.ner.marks import Mark, elsewhere, marks_of
 from backends.ner.model import Read, TokenClassifier
@@ -75,6 +75,7 @@ class NerBackend(Backend):
         {("Labels", "Text"), ("HyperTextLabels", "HyperText"), ("ParagraphLabels", "Paragraphs")}
     )
     modules = ("torch", "transformers")
+    imports = IMPORTS
     batch_size = 64
     interactive = True
     settings_class: ClassVar[type[BackendSettings]] = NerSettings

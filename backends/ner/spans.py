@@ -58,7 +58,15 @@ def _goes_on(group: Sequence[Word], word: Word, text: str) -> bool:
 
 
 def _entity(group: Sequence[Word], text: str) -> Iterable[Entity]:
-    """The span of a group, without white space at its ends; nothing if no more is left."""
+    """The span of a group, without white space at its ends; nothing if no more is left.
+
+    Words of punctuation that white space parts from the rest are left out too: they belong to
+    the sentence before or after.
+    """
+    while len(group) > 1 and _is_apart(group[0], group[1], text):
+        group = group[1:]
+    while len(group) > 1 and _is_apart(group[-1], group[-2], text):
+        group = group[:-1]
     start, end = group[0].start, group[-1].end
     while start < end and text[start].isspace():
         start += 1
@@ -67,6 +75,12 @@ def _entity(group: Sequence[Word], text: str) -> Iterable[Entity]:
     if start < end:
         score = sum(word.score for word in group) / len(group)
         yield Entity(start, end, _parts(group[0].tag)[1], score)
+
+
+def _is_apart(word: Word, neighbour: Word, text: str) -> bool:
+    between = text[word.end : neighbour.start] or text[neighbour.end : word.start]
+    letters = any(sign.isalnum() for sign in text[word.start : word.end])
+    return bool(between) and between.isspace() and not letters
 
 
 def type_of(tag: str) -> str:

@@ -51,6 +51,7 @@ class OcrBackend(Backend):
     name = "ocr"
     fills = frozenset({("TextArea", "Image")})
     modules = ("rapidocr", "onnxruntime")
+    imports = ("rapidocr.main", "openvino")
     interactive = True
     batch_size = 1
     ahead = 16

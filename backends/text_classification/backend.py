@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from backends._text import weights
-from backends._text.network import Source
+from backends._text.network import IMPORTS, Source
 from backends._text.weights import Wanted
 from backends.text_classification.chosen import answer, names, takes_several
 from backends.text_classification.model import Classified, Question, TextClassifier
@@ -47,6 +47,7 @@ class TextClassificationBackend(Backend):
     name = "text_classification"
     fills = frozenset((tag, text) for tag in ("Choices", "Taxonomy") for text in TEXT_TAGS)
     modules = ("torch", "transformers")
+    imports = IMPORTS
     batch_size = 64
     settings_class: ClassVar[type[BackendSettings]] = TextClassificationSettings
     example_settings: ClassVar[Mapping[str, str]] = {"TEXT_CLASSIFICATION_MODEL": "starter"}

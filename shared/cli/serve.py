@@ -60,8 +60,7 @@ def make_app(names: list[str], settings: "Settings") -> Any:
     classes = choose_backends(names)
     for cls in runnable(classes)[0]:
         if not cls.on_request or cls.name in names:
-            for module in cls.modules:
-                importlib.import_module(module)
+            cls.import_modules()
     return create_app(Service(classes, named=names), settings)
 
 

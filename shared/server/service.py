@@ -145,16 +145,23 @@ class Service:
         return list(dict.fromkeys(route.version() for route in reversed(routes)))
 
     def warm_up(self) -> None:
-        """Load the models that need no label config to be known, one after the other."""
-        for cls in self._classes:
-            backend = cls(served=True)
-            if cls.on_request and cls.name not in self._named:
-                continue
-            for spec in backend.default_specs():
-                try:
-                    runtime().models.queue(backend, spec)
-                except ModelError:
-                    continue
+        """Load the models that need no label config to be known, one after the other.
+
+        First the hashes of all: /setup is asked for the version while the first one loads.
+        """
+        backends = [
+            cls(served=True)
+            for cls in self._classes
+            if not cls.on_request or cls.name in self._named
+        ]
+        models = runtime().models
+        for step in (models.find_weights, models.queue):
+            for backend in backends:
+                for spec in backend.default_specs():
+                    try:
+                        step(backend, spec)
+                    except ModelError:
+                        continue
 
     def readiness(self) -> Readiness:
         """Of the models that are loaded at the start or were asked for since."""
