@@ -72,10 +72,18 @@ def decode(rle: Sequence[int], height: int, width: int) -> NDArray[np.uint8]:
     return mask
 
 
-def is_empty(data: bytes) -> bool:
-    """Whether nothing is inside; ValueError if it cannot be read that far."""
-    bits = _Bits(data)
-    return not any(value for _, value in _runs(bits, bits.take(32)))
+def strength(data: bytes) -> int:
+    """How strong a mask is drawn: its greatest value, up to 255; 0 if nothing is inside.
+
+    It reads no further than to the first value that can be seen well (128 or more). ValueError
+    if it cannot be read that far.
+    """
+    bits, found = _Bits(data), 0
+    for _, value in _runs(bits, bits.take(32)):
+        found = max(found, value)
+        if found >= 128:
+            break
+    return found
 
 
 def _values(data: bytes, count: int) -> NDArray[np.uint8]:

@@ -56,6 +56,14 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
+def list_problem(value: Value, key: str) -> Problem:
+    """What is said of a key that should hold a list, and does not."""
+    if key not in value or value[key] is None:
+        return Problem("missing_key", f'"{key}" is missing')
+    what = f'"{key}" is {shown(value[key])}, expected a list that is not empty'
+    return Problem("not_a_list", what)
+
+
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether it is a finite number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 < value < 1e300

@@ -3,17 +3,15 @@
 Geometry is in percent of the upright image (contract, section 5).
 """
 
-import base64
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from shared.results.rle import is_empty
-from shared.validation.finding import Problem, Problems, Value, is_number, shown
+from shared.validation.finding import Problem, Problems, Value, is_number, list_problem, shown
+from shared.validation.masks import bitmask, brush
 
 TOLERANCE = 0.01
 """Percent by which a shape may stick out, for rounding."""
 LOW, HIGH = -TOLERANCE, 100 + TOLERANCE
-PNG = "data:image/png;base64,"
 
 Check = Callable[[Value, Value], Problems]
 """Takes a result's `value` and the whole result."""
@@ -86,7 +84,7 @@ def polygon(value: Value, result: Value) -> Problems:
     """At least three points that span an area."""
     points = value.get("points")
     if not isinstance(points, list | tuple):
-        return [_list_problem(value, "points")]
+        return [list_problem(value, "points")]
     if len(points) < 3:
         what = f"a polygon has {len(points)} points, expected 3 or more"
         return [Problem("too_few_points", what)]
@@ -108,73 +106,11 @@ def _area(points: Any) -> float:
     return (max(xs) - min(xs)) * (max(ys) - min(ys))
 
 
-def brush(value: Value, result: Value) -> Problems:
-    """A run-length encoded mask of the image's own size."""
-    rle = value.get("rle")
-    if not isinstance(rle, list | tuple) or not rle:
-        return [_list_problem(value, "rle")]
-    if value.get("format", "rle") != "rle":
-        return [Problem("wrong_format", f'"format" is {shown(value["format"])}, expected "rle"')]
-    try:
-        data = bytes(rle)
-    except (ValueError, TypeError):
-        return [Problem("wrong_format", '"rle" should hold bytes, whole numbers from 0 to 255')]
-    width, height = result.get("original_width"), result.get("original_height")
-    if is_number(width) and is_number(height):
-        size = int.from_bytes(data[:4], "big")
-        if size != width * height * 4:
-            return [_mask_size(size, width, height)]
-    return _mask(data)
-
-
-def _mask(data: bytes) -> Problems:
-    try:
-        empty = is_empty(data)
-    except ValueError as error:
-        return [Problem("wrong_format", f'"rle" cannot be read: {error}')]
-    return [Problem("empty_mask", '"rle" is a mask without any pixel')] if empty else ()
-
-
-def _mask_size(size: int, width: float, height: float) -> Problem:
-    return Problem(
-        "mask_size",
-        f'"rle" is a mask of {size / 4:g} pixels, expected {width:g} × {height:g} ='
-        f" {width * height:g}, as the image has (is it COCO's RLE?)",
-    )
-
-
-def bitmask(value: Value, result: Value) -> Problems:
-    """A PNG as a data URL."""
-    url = value.get("imageDataURL")
-    if not isinstance(url, str):
-        return [Problem("missing_key", '"imageDataURL" is missing')]
-    size = _png_size(url)
-    if size is None:
-        what = f'"imageDataURL" is {shown(url)}, expected "{PNG}…" with a PNG'
-        return [Problem("wrong_format", what)]
-    width, height = result.get("original_width"), result.get("original_height")
-    if is_number(width) and is_number(height) and size != (width, height):
-        what = f"the bitmask has {size[0]} × {size[1]} pixels, the image {width:g} × {height:g}"
-        return [Problem("mask_size", f"{what}; the editor stretches it", "warning")]
-    return ()
-
-
-def _png_size(url: str) -> tuple[int, int] | None:
-    """Width and height from the head of a PNG in a data URL; None if it is none."""
-    try:
-        head = base64.b64decode(url[len(PNG) : len(PNG) + 44], validate=True)
-    except ValueError:
-        return None
-    if not url.startswith(PNG) or head[:8] != b"\x89PNG\r\n\x1a\n" or len(head) < 33:
-        return None
-    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
-
-
 def vector(value: Value, result: Value) -> Problems:
     """Vertices, each with an id, linked by `prevPointId`."""
     vertices = value.get("vertices")
     if not isinstance(vertices, list | tuple) or not vertices:
-        return [_list_problem(value, "vertices")]
+        return [list_problem(value, "vertices")]
     if len(vertices) < 2:
         return [Problem("too_few_points", "a vector has 1 vertex, expected 2 or more")]
     seen: set[Any] = set()
@@ -201,13 +137,6 @@ def _vertex(place: int, vertex: Any, seen: set[Any]) -> Problem | None:
             "vertex_id", f'vertex {place}: "prevPointId" is {shown(before)}, no vertex before it'
         )
     return None
-
-
-def _list_problem(value: Value, key: str) -> Problem:
-    if key not in value or value[key] is None:
-        return Problem("missing_key", f'"{key}" is missing')
-    what = f'"{key}" is {shown(value[key])}, expected a list that is not empty'
-    return Problem("not_a_list", what)
 
 
 def guess(value: Value) -> str | None:

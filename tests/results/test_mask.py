@@ -54,7 +54,7 @@ def test_the_rle_is_the_sdks_own(mask: NDArray[np.bool_]) -> None:
     again = brush.decode_rle(found).reshape(*mask.shape, 4)
     assert (again == mask[..., None] * np.uint8(255)).all()
     assert (rle.decode(found, *mask.shape) == mask * np.uint8(255)).all()
-    assert rle.is_empty(bytes(found)) == (not mask.any())
+    assert rle.strength(bytes(found)) == (255 if mask.any() else 0)
 
 
 def test_single_values_are_read_as_the_editor_writes_them() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from label_studio_sdk.converter.brush import mask2rle
 
 from shared.label_config import LabelConfig
 from shared.results import Bitmask, ImageSize, KeyPoint, Polygon, Rectangle, TextSpan, region, rle
@@ -77,6 +78,7 @@ XPATHS = {"start": "/p[1]/text()[1]", "end": "/p[1]/text()[1]"}
 KEYFRAME = {"frame": 1, "enabled": True, "time": 0.04, **GEOMETRY}
 FRAMES = {"framesCount": 50, "duration": 2.0}
 PNG = Bitmask(np.eye(10, 20)).value(ImageSize(20, 10))[0]["imageDataURL"]
+CLEAR = Bitmask(np.zeros((10, 20))).value(ImageSize(20, 10))[0]["imageDataURL"]
 MASK = rle.encode(np.eye(10, 20))
 VERTEX = {"id": "a", "x": 1, "y": 2, "prevPointId": None, "isBezier": False}
 
@@ -249,6 +251,18 @@ BAD = {
     "brush of another size": Bad("mask_size", result("brush", rle=rle.encode(np.eye(9)))),
     "brush that breaks off": Bad("wrong_format", result("brush", rle=MASK[:5]), "cannot be read"),
     "empty mask": Bad("empty_mask", result("brush", rle=rle.encode(np.zeros((10, 20))))),
+    "mask of ones": Bad(
+        "faint_mask",
+        result("brush", rle=mask2rle(np.ones((10, 20), np.uint8))),
+        "a mask of 0 and 1, almost invisible; expected 0 and 255",
+        "warning",
+    ),
+    "empty bitmask": Bad("empty_mask", result("bitmask", imageDataURL=CLEAR)),
+    "bitmask that breaks off": Bad(
+        "wrong_format",
+        result("bitmask", imageDataURL=PNG[: 22 + (len(PNG) - 22) // 8 * 4]),
+        "cannot be read",
+    ),
     "bitmask without image": Bad("missing_key", result("bitmask", imageDataURL=GONE)),
     "bitmask of an address": Bad("wrong_format", result("bitmask", imageDataURL="/mask.png")),
     "bitmask of nothing": Bad("wrong_format", result("bitmask", imageDataURL=PNG[:40])),
