@@ -1,6 +1,7 @@
-"""Each test starts without our environment variables and with a fresh runtime."""
+"""Each test starts without our environment variables, with a fresh runtime and a cache of ours."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +12,19 @@ from shared.settings import Settings, variables
 OTHER_NAMES = ("LABEL_STUDIO_HOST", "LABEL_STUDIO_ACCESS_TOKEN")
 
 
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where networks are kept during the tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def _clean_runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _clean_runtime(monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> Iterator[None]:
     classes = [Settings, *(backend.settings_class for backend in find_backends().values())]
     names = [name for settings in classes for name, _, _ in variables(settings)]
     for name in (*names, *OTHER_NAMES):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CACHE_DIR", str(cache_dir))
     runtime.reset()
     yield
     runtime.reset()

@@ -19,9 +19,9 @@ def serve(
         " as path/to/model.py:MyModel.",
         show_default=False,
     ),
-    host: str = typer.Option(None, help="Address to listen on [env HOST; 127.0.0.1]"),
-    port: int = typer.Option(None, help="Port to listen on [env PORT; 9090]"),
-    workers: int = typer.Option(None, help="Processes [env WORKERS; 1]"),
+    host: str = typer.Option(None, help="Address to listen on (env HOST; 127.0.0.1)"),
+    port: int = typer.Option(None, help="Port to listen on (env PORT; 9090)"),
+    workers: int = typer.Option(None, help="Processes (env WORKERS; 1)"),
 ) -> None:
     """Serve predictions to Label Studio."""
     from shared import logs
