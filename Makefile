@@ -9,7 +9,7 @@ LABEL_STUDIO := .venv-label-studio
 LABEL_STUDIO_VERSION := 1.23.2
 export UV_LINK_MODE ?= hardlink
 
-.PHONY: bench-files help install demo serve test e2e e2e-install picture check format lock expected clean
+.PHONY: bench-files bench-ocr help install demo serve test e2e e2e-install picture check format lock expected clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,3 +70,6 @@ clean: ## Remove the environments and what was made
 
 bench-files: install ## Time and memory of validate and predict, up to 1,000,000 tasks
 	$(BIN)/python -m tests.bench_files
+
+bench-ocr: install ## Error rates of the OCR engines, and pages/s beside RapidOCR by itself
+	$(BIN)/python -m tests.bench_ocr
