@@ -44,6 +44,7 @@ class Claim:
     spec: ModelSpec
     options: Mapping[str, Any] = field(default_factory=dict)
     _maps: dict[tuple[str, tuple[str, ...]], LabelMap] = field(default_factory=dict, repr=False)
+    _notes: dict[str, None] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -68,6 +69,14 @@ class Claim:
                 found = self._maps[key]
         return found
 
+    def note(self, message: str) -> None:
+        """Say why the model leaves something of the claim empty: logged the first time."""
+        with self._lock:
+            known = message in self._notes
+            self._notes[message] = None
+        if not known:
+            logger.warning("%s: %s", self.spec.label, message)
+
     def reports(self) -> list[str]:
-        """The mappings made so far."""
-        return [found.report() for found in list(self._maps.values())]
+        """The mappings made so far, and what was noted."""
+        return [*(found.report() for found in list(self._maps.values())), *list(self._notes)]

@@ -143,11 +143,16 @@ def _not_serving(config: LabelConfig, backends: Iterable["Backend"]) -> Iterable
 def _without_overlap(
     claims: Iterable[tuple["Backend", Claim]],
 ) -> Iterable[tuple["Backend", Claim]]:
-    taken: set[str] = set()
+    """Each control tag is filled by one backend, and draws for one claim of it.
+
+    Claims of one backend may share what does not draw: the Labels of two shapes.
+    """
+    taken: dict[str, str] = {}
     for backend, claim in claims:
         names = {control.name for control in claim.controls}
-        if not names & taken:
-            taken |= names
+        free = all(taken.get(name, backend.name) == backend.name for name in names)
+        if free and claim.control.name not in taken:
+            taken |= dict.fromkeys(names, backend.name)
             yield backend, claim
 
 

@@ -61,6 +61,22 @@ class Task:
             )
         return found
 
+    def addresses(self, target: ObjectTag) -> list[tuple[int | None, str]]:
+        """Each of the media that the object tag shows, with its `item_index`.
+
+        That is None unless the tag shows a list of them (`valueList`).
+        """
+        if not target.is_list:
+            return [(None, self.text_value(target))]
+        found = self.value(target)
+        found = [found] if isinstance(found, str) else found
+        if not isinstance(found, list) or not all(isinstance(part, str) for part in found):
+            raise ValueTypeError(
+                f'"{target.key}" should be a list of strings for {target.tag} "{target.name}",'
+                f" found {_kind(found)}"
+            )
+        return list(enumerate(found))
+
 
 def _kind(value: Any) -> str:
     names = {type(None): "null", bool: "a boolean", int: "a number", float: "a number"}

@@ -1,55 +1,31 @@
-"""Images to boxes, and to choices of what is on them."""
+"""Images to all that an Ultralytics network can say of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
-from pydantic import Field, field_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
-
-from backends.detection import weights
-from backends.detection.model import Detections, Detector
-from shared.backend import Backend, sorted_options
+from backends.detection import classes, key_points, objects, wanted, weights
+from backends.detection.claims import TAGS, WHOLE, groups, labels_beside, point_options
+from backends.detection.found import Found
+from backends.detection.model import Detector, Run
+from backends.detection.settings import DetectionSettings
+from shared.backend import Backend, Context
 from shared.claim import Claim, ModelSpec
-from shared.errors import ConfigError
-from shared.label_config import Control
-from shared.results import Rectangle, Region, region, whole_task
+from shared.image import Image
+from shared.label_config import Control, LabelConfig
+from shared.results import Region
 from shared.settings import BackendSettings
+from shared.task import Task
 
-
-class DetectionSettings(BackendSettings):
-    """DETECTION_…"""
-
-    model_config = SettingsConfigDict(
-        env_prefix="DETECTION_", env_ignore_empty=True, extra="ignore", protected_namespaces=()
-    )
-
-    model: str = Field(
-        "yolo26n.pt",
-        description="Weights: a name of Ultralytics, a file in MODEL_DIR, or `starter`",
-    )
-    allowed_models: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Names that `model_path` may ask for besides files in MODEL_DIR, by comma"
-    )
-    score_threshold: float = Field(0.25, ge=0, le=1, description="Least score of a box")
-    iou: float = Field(0.7, gt=0, le=1, description="Overlap from which two boxes are one")
-    image_size: int = Field(
-        0, ge=0, le=4096, description="Longer side in pixels for the model; 0: as trained"
-    )
-
-    @field_validator("allowed_models", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+Place = int | None
+"""An image's `item_index`; None where the object tag shows one image."""
 
 
 class DetectionBackend(Backend):
-    """Fills RectangleLabels with boxes, and Choices with the classes of the boxes."""
+    """Fills every control tag on images with what one pass of its model finds."""
 
     name = "detection"
-    fills = frozenset({("RectangleLabels", "Image"), ("Choices", "Image")})
+    fills = frozenset((tag, "Image") for tag in TAGS)
     modules = ("torch", "torchvision", "ultralytics")
     imports = ("ultralytics.models.yolo",)
     batch_size = 8
@@ -57,67 +33,56 @@ class DetectionBackend(Backend):
     settings_class: ClassVar[type[BackendSettings]] = DetectionSettings
     example_settings: ClassVar[Mapping[str, str]] = {"DETECTION_MODEL": "starter"}
 
-    def spec(self, control: Control) -> ModelSpec:
-        model = control.attrs.get("model_path", "").strip()
-        if model and model not in (self.settings.model, *self.settings.allowed_models):
-            self._check_path(control, model)
-        return self._spec(model or self.settings.model)
+    def claim(self, config: LabelConfig) -> list[Claim]:
+        """Each tag that draws, with the Labels beside it; and each answer about the image."""
+        found = []
+        for group, target in groups(config):
+            options = dict(wanted.options(group[0], self.settings))
+            if wanted.kind(group[0]) == "KeyPoint":
+                options |= point_options(group, self.config)
+            found.append(Claim(group, target, self.spec(group[0]), options))
+        return found
 
-    def options(self, control: Control) -> Mapping[str, Any]:
-        threshold = control.number(
-            "model_score_threshold", self.settings.score_threshold, low=0, high=1
-        )
-        return {"score_threshold": threshold}
+    def spec(self, control: Control) -> ModelSpec:
+        return wanted.spec(control, self.settings, self.server_settings)
 
     def default_specs(self) -> Iterable[ModelSpec]:
-        return (self._spec(self.settings.model),)
+        own = self.settings
+        return (wanted.model_spec(own.model, own.image_size, own.iou),)
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
         return (weights.find(spec.model, self.server_settings),)
 
     def load(self, spec: ModelSpec) -> Detector:
-        options = dict(spec.options)
         path = weights.find(spec.model, self.server_settings)
-        return Detector.load(
-            path, options["image_size"], options["iou"], self.server_settings.device
-        )
+        return Detector.load(path, Run(**dict(spec.options)), self.server_settings.device)
 
-    def infer(self, model: Detector, items: list[Any]) -> Sequence[Any]:
-        return model.detect(items)
+    def read(self, task: Task, claim: Claim, context: Context | None) -> list[tuple[Place, Image]]:
+        return [
+            (place, self.media.image(address, task.id))
+            for place, address in task.addresses(claim.object)
+        ]
 
-    def regions(self, output: Detections, claim: Claim) -> Iterable[Region]:
-        labels = claim.label_map(output.names).to_label
-        seen: dict[str, float] = {}
-        for box, score, index in zip(output.boxes, output.scores, output.classes, strict=True):
-            label = labels.get(output.names[index])
-            if label is None or score < claim.options["score_threshold"]:
-                continue
-            seen.setdefault(label, float(score))
-            if claim.control.tag == "RectangleLabels":
-                yield region(
-                    Rectangle.from_xyxy(box), {claim.control: [label]}, output.size, float(score)
-                )
-        if claim.control.tag == "Choices" and seen:
-            yield _choices(claim.control, seen)
+    def infer(
+        self, model: Detector, items: list[list[tuple[Place, Image]]]
+    ) -> Sequence[list[tuple[Place, Found]]]:
+        found = iter(model.detect([image for item in items for _, image in item]))
+        return [[(place, next(found)) for place, _ in item] for item in items]
 
-    def _spec(self, model: str) -> ModelSpec:
-        options = sorted_options(iou=self.settings.iou, image_size=self.settings.image_size)
-        return ModelSpec(self.name, model, options)
+    def regions(self, output: list[tuple[Place, Found]], claim: Claim) -> Iterable[Region]:
+        if claim.control.tag in WHOLE and not claim.control.flag("perItem"):
+            yield from classes.regions([found for _, found in output], claim)
+            return
+        for place, found in output:
+            beside = {} if place is None else {"item_index": place}
+            if claim.control.tag in WHOLE:
+                yield from classes.regions([found], claim, **beside)
+            elif wanted.kind(claim.control) == "KeyPoint":
+                yield from key_points.regions(found, claim, self._boxes(claim), **beside)
+            else:
+                yield from objects.regions(found, claim, **beside)
 
-    def _check_path(self, control: Control, model: str) -> None:
-        """A label config must not load any file: weights can hold code."""
-        path, root = PurePosixPath(model), self.server_settings.model_dir.resolve()
-        inside = (root / path).resolve().is_relative_to(root) and not path.is_absolute()
-        if not inside or not (root / path).is_file():
-            raise ConfigError(
-                f'{control}: model_path="{model}" is no file in MODEL_DIR and not listed in'
-                " DETECTION_ALLOWED_MODELS",
-                control.name,
-            )
-
-
-def _choices(control: Control, seen: Mapping[str, float]) -> Region:
-    """The classes of the boxes as choices: the surest one, or all where several may be chosen."""
-    several = control.attrs.get("choice") == "multiple"
-    chosen = list(seen) if several else [max(seen, key=seen.__getitem__)]
-    return whole_task(control, chosen, score=max(seen[label] for label in chosen))
+    def _boxes(self, claim: Claim) -> Sequence[Control]:
+        """The control tags that take the box around key points."""
+        control = self.config.control(claim.options["boxes"] or "")
+        return (control, *labels_beside(control, self.config)) if control else ()

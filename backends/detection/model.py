@@ -1,59 +1,58 @@
-"""An Ultralytics model: images to boxes, in batches."""
+"""An Ultralytics network: images in, all that one pass finds on each out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from backends.detection.found import Floats, Found
+from backends.detection.masks import Masks
 from shared.image import Image
 from shared.results import ImageSize
 
-FLOOR = 0.01
-"""Least score that is looked at; label configs choose theirs above it, afterwards."""
 MOST = 300
-"""Boxes of one image."""
+"""Objects on one image."""
+SIZES = {"classify": 224}
+"""Image size of a network that does not say at which it was trained; 640 for other tasks."""
 
 
-@dataclass(frozen=True)
-class Detections:
-    """What was found on one image.
+class Run(NamedTuple):
+    """How a network is run: what label configs cannot choose afterwards.
 
-    `boxes` of shape (n, 4) are left, top, right, bottom in pixels; `scores` of shape (n,) lie
-    from 0 to 1, the highest first; `classes` of shape (n,) are indices into `names`.
+    `image_size` is the longer side in pixels, 0 as trained; `iou` the overlap from which two
+    boxes are one; `least` the score under which nothing is looked at.
     """
 
-    size: ImageSize
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    classes: NDArray[np.int64]
-    names: tuple[str, ...]
+    image_size: int = 0
+    iou: float = 0.7
+    least: float = 0.01
 
 
 @dataclass
 class Detector:
-    """A loaded model with its image size and device."""
+    """A loaded network. `task` is Ultralytics' word: detect, segment, pose, obb or classify."""
 
     network: Any
+    task: str
     names: tuple[str, ...]
-    image_size: int
-    iou: float
+    run: Run
     device: str
 
     @classmethod
-    def load(cls, weights: Path, image_size: int, iou: float, device: str) -> "Detector":
-        """From a file of weights. `image_size` 0 takes the size it was trained at."""
+    def load(cls, weights: Path, run: Run, device: str) -> "Detector":
+        """From a file of weights."""
         from ultralytics import YOLO
 
-        network = YOLO(weights, task="detect")
-        trained = (network.ckpt or {}).get("train_args", {}).get("imgsz", 640)
+        network = YOLO(weights)
         names = tuple(network.names[index] for index in sorted(network.names))
-        return cls(network, names, image_size or int(trained), iou, _device(device))
+        trained = (network.ckpt or {}).get("train_args", {}).get("imgsz")
+        size = run.image_size or int(trained or SIZES.get(network.task, 640))
+        return cls(network, network.task, names, run._replace(image_size=size), _device(device))
 
-    def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """The boxes on each image.
+    def detect(self, images: Sequence[Image]) -> list[Found]:
+        """What is on each image.
 
         On a CPU one by one: a batch is no faster there, and its rounding would depend on what
         else is in it, so that the same image would not always give the same boxes.
@@ -65,12 +64,13 @@ class Detector:
             for found in self._batch(images[start : start + size])
         ]
 
-    def _batch(self, images: Sequence[Image]) -> list[Detections]:
-        found = self.network.predict(
+    def _batch(self, images: Sequence[Image]) -> list[Found]:
+        results = self.network.predict(
             [np.ascontiguousarray(image.pixels[:, :, ::-1]) for image in images],
-            imgsz=self.image_size,
-            conf=FLOOR,
-            iou=self.iou,
+            predictor=_segmenting() if self.task == "segment" else None,
+            imgsz=self.run.image_size,
+            conf=self.run.least,
+            iou=self.run.iou,
             max_det=MOST,
             device=self.device,
             verbose=False,
@@ -78,17 +78,89 @@ class Detector:
             **({"half": True} if self.device.startswith("cuda") else {}),
         )
         return [
-            self._read(image, result.boxes) for image, result in zip(images, found, strict=True)
+            found_of(result, image.size, self.names)
+            for image, result in zip(images, results, strict=True)
         ]
 
-    def _read(self, image: Image, boxes: Any) -> Detections:
-        return Detections(
-            image.size,
-            boxes.xyxy.cpu().numpy().astype(np.float32),
-            boxes.conf.cpu().numpy().astype(np.float32),
-            boxes.cls.cpu().numpy().astype(np.int64),
-            self.names,
+
+def found_of(result: Any, size: ImageSize, names: tuple[str, ...]) -> Found:
+    """From Ultralytics' `Results` of one image."""
+    if result.probs is not None:
+        none = np.zeros(0, np.float32)
+        probabilities = _floats(result.probs.data)
+        return Found(
+            size,
+            names,
+            none.reshape(0, 4),
+            none,
+            none.astype(np.int64),
+            probabilities=probabilities,
         )
+    objects = result.obb if result.obb is not None else result.boxes
+    scores = _floats(objects.conf)
+    order = np.argsort(-scores, kind="stable")
+    masks = getattr(result, "lazy_masks", None)
+    return Found(
+        size,
+        names,
+        _floats(objects.xyxy)[order],
+        scores[order],
+        objects.cls.cpu().numpy().astype(np.int64)[order],
+        turned=_floats(objects.xywhr)[order] if result.obb is not None else None,
+        masks=masks and masks.ordered(order),
+        points=None if result.keypoints is None else _points(result.keypoints, scores)[order],
+    )
+
+
+def _points(keypoints: Any, scores: Floats) -> Floats:
+    """Shape (n, k, 3); a network without scores of points gives them their object's."""
+    points = _floats(keypoints.data)
+    if points.shape[-1] > 2:
+        return points
+    own = np.broadcast_to(scores[:, None, None], (*points.shape[:2], 1))
+    return np.concatenate([points, own], axis=2)
+
+
+def _floats(tensor: Any) -> Floats:
+    values: Floats = tensor.cpu().numpy().astype(np.float32)
+    return values
+
+
+def _segmenting() -> type[Any]:
+    """Ultralytics' predictor, but for the masks: it would draw those of all weak objects too."""
+    from ultralytics.engine.results import Results
+    from ultralytics.models.yolo.segment import SegmentationPredictor
+    from ultralytics.utils import ops
+
+    class Segmenting(SegmentationPredictor):
+        def construct_result(
+            self, pred: Any, img: Any, orig_img: Any, img_path: Any, proto: Any
+        ) -> Any:
+            pred[:, :4] = ops.scale_boxes(img.shape[2:], pred[:, :4], orig_img.shape)
+            result = Results(orig_img, img_path, self.model.names, boxes=pred[:, :6])
+            size = ImageSize(orig_img.shape[1], orig_img.shape[0])
+            result.lazy_masks = Masks(
+                size,
+                _floats(pred[:, 6:]),
+                _floats(proto),
+                _floats(pred[:, :4]),
+                _content(size, img.shape[2:], proto.shape[1:]),
+            )
+            return result
+
+    return Segmenting
+
+
+def _content(
+    size: ImageSize, network: Sequence[int], prototypes: Sequence[int]
+) -> tuple[float, float, float, float]:
+    """Where on the prototypes the image is, which lies in the middle of the network's input."""
+    height, width = network
+    gain = min(height / size.height, width / size.width)
+    across, down = max(round(size.width * gain), 1), max(round(size.height * gain), 1)
+    left, top = round((width - across) / 2 - 0.1), round((height - down) / 2 - 0.1)
+    x, y = prototypes[1] / width, prototypes[0] / height
+    return left * x, top * y, (left + across) * x, (top + down) * y
 
 
 def _device(setting: str) -> str:

@@ -15,11 +15,17 @@ def find(model: str, settings: Settings) -> Path:
     """
     if model == STARTER:
         return Path(__file__).parent / "starter" / "shapes.pt"
-    for place in (settings.model_dir / model, Path(model).expanduser()):
-        if place.is_file():
-            return place
+    root = settings.model_dir.resolve()
+    place = (root / Path(model).expanduser()).resolve()
+    if place.is_file():
+        if not place.is_relative_to(root):
+            raise ModelError(
+                f"{model} lies outside MODEL_DIR, and weights can hold code: put it there, or set"
+                " MODEL_DIR to its folder"
+            )
+        return place
     if "/" in model or "\\" in model:
-        raise ModelError(f"{model}: there is no such file (MODEL_DIR was tried too)")
+        raise ModelError(f"{model}: there is no such file in MODEL_DIR")
     return _downloaded(model, settings)
 
 

@@ -16,7 +16,6 @@ from backends.ocr.sheet import Pages, Sheets, drawn_in, part
 from backends.ocr.template import KINDS, Group, attribute, groups, marks
 from shared.backend import Backend, Context, sorted_options
 from shared.claim import Claim, ModelSpec
-from shared.errors import ValueTypeError
 from shared.image import Image
 from shared.label_config import Control, LabelConfig, ObjectTag
 from shared.results import Polygon, Reading, Rectangle, Region, region, whole_task
@@ -110,16 +109,9 @@ class OcrBackend(Backend):
         self, task: Task, target: ObjectTag, only: int | None = None
     ) -> Iterable[tuple[int | None, Image]]:
         """(item_index, image) of the tag's images, or the `only` one."""
-        if not target.is_list:
-            yield None, self.media.image(task.text_value(target), task.id)
-            return
-        values = task.value(target)
-        values = [values] if isinstance(values, str) else values
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise ValueTypeError(f'"{target.key}" should be a list of strings for {target}')
-        for index, value in enumerate(values):
-            if only is None or only == index:
-                yield index, self.media.image(value, task.id)
+        for index, address in task.addresses(target):
+            if only is None or index is None or index == only:
+                yield index, self.media.image(address, task.id)
 
     def infer(self, model: Engine, items: list[Sheets]) -> Sequence[Pages]:
         return [item.answered([model.read(image) for _, image in item.images]) for item in items]

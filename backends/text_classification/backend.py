@@ -10,9 +10,9 @@ from pydantic_settings import SettingsConfigDict
 from backends._text import weights
 from backends._text.network import IMPORTS, Source
 from backends._text.weights import Wanted
-from backends.text_classification.chosen import answer, names, takes_several
 from backends.text_classification.model import Classified, Question, TextClassifier
 from shared.backend import Backend, Context
+from shared.choice import answer, names, takes_several
 from shared.claim import Claim, ModelSpec
 from shared.errors import ConfigError
 from shared.label_config import Control, LabelConfig

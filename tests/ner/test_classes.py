@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("transformers")
 
 from backends.text_classification import TextClassificationBackend
-from backends.text_classification.chosen import answer, names
 from backends.text_classification.model import Classified
+from shared.choice import answer, names
 from shared.claim import Claim, ModelSpec
 from shared.label_config import LabelConfig
 from shared.route import Route

@@ -1,0 +1,33 @@
+"""What an image shows, as the answer of Choices and Taxonomy."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from backends.detection.found import Found
+from shared.choice import answer
+from shared.claim import Claim
+from shared.results import Region, whole_task
+
+
+def regions(founds: Iterable[Found], claim: Claim, **place: Any) -> Iterator[Region]:
+    """One answer about all of the images: by a classifying network, or of the objects found."""
+    scores: dict[str, float] = {}
+    one = False
+    for found in founds:
+        one = one or found.probabilities is not None
+        for name, score in _scores(found).items():
+            scores[name] = max(score, scores.get(name, 0.0))
+    classes = claim.options["classes"]
+    given = {name: score for name, score in scores.items() if not classes or name in classes}
+    said = answer(given, claim, one)
+    if said is not None:
+        yield whole_task(claim.control, said.answer, score=said.score, **place)
+
+
+def _scores(found: Found) -> Mapping[str, float]:
+    if found.probabilities is not None:
+        return dict(zip(found.names, found.probabilities.tolist(), strict=True))
+    surest: dict[str, float] = dict.fromkeys(found.names, 0.0)
+    for index, score in enumerate(found.scores.tolist()):
+        surest[found.name(index)] = max(score, surest[found.name(index)])
+    return surest
