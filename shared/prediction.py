@@ -52,5 +52,10 @@ def task_score(regions: Sequence[Region]) -> float | None:
 
 
 def _unique(regions: Iterable[Region]) -> list[Region]:
-    """Regions that say the same under the same id are one; that happens when models overlap."""
-    return list({region.id: region for region in regions}.values())
+    """Of regions that say the same under the same id, the first; it comes of overlapping models,
+    and of boxes that are equal once they end at the image's edge.
+    """
+    kept: dict[str, Region] = {}
+    for region in regions:
+        kept.setdefault(region.id, region)
+    return list(kept.values())
