@@ -9,7 +9,7 @@ LABEL_STUDIO := .venv-label-studio
 LABEL_STUDIO_VERSION := 1.23.2
 export UV_LINK_MODE ?= hardlink
 
-.PHONY: bench-files bench-ocr help install demo serve test e2e e2e-install picture check format lock expected clean
+.PHONY: bench bench-files bench-ocr help install demo serve test e2e e2e-install picture check format lock expected clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -68,8 +68,11 @@ expected: install ## Predict the examples anew and write each expected.json
 clean: ## Remove the environments and what was made
 	rm -rf $(VENV) $(LABEL_STUDIO) demo .mypy_cache .pytest_cache .ruff_cache
 
+bench: install ## Ours beside others in one table, in turns (ARGS="--quick ocr" for some of it)
+	$(BIN)/python -m tests.bench $(ARGS)
+
 bench-files: install ## Time and memory of validate and predict, up to 1,000,000 tasks
-	$(BIN)/python -m tests.bench_files
+	$(BIN)/python -m tests.bench.files
 
 bench-ocr: install ## Error rates of the OCR engines, and pages/s beside RapidOCR by itself
-	$(BIN)/python -m tests.bench_ocr
+	$(BIN)/python -m tests.bench.ocr

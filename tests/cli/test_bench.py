@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench_files import faults, measure
+from tests.bench.files import faults, measure
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-REPO = Path(__file__).parents[1]
+REPO = Path(__file__).parents[2]
 LABEL_CONFIG = REPO / "backends" / "pattern" / "label_config.xml"
 MEGABYTES = 300.0
 """What a process may use at the most, however many tasks there are."""

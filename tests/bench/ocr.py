@@ -1,14 +1,12 @@
-"""How well the OCR engines read drawn pages, and how fast: python -m tests.bench_ocr [engine …]
+"""How well the OCR engines read drawn pages, and how fast: python -m tests.bench.ocr [engine …]
 
 The speed is that of `/predict` through HTTP, beside RapidOCR called page by page in its default
 settings; both in turns, since machines drift.
 """
 
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import httpx
 from backends.ocr.backend import OcrBackend
 from backends.ocr.page import Engine
 from shared.claim import ModelSpec
+from tests.bench.table import Row, in_turns, rate, show
 from tests.ocr.accuracy import CLEAN, HARD, distance, measure
 from tests.ocr.drawing import Drawn, page
 from tests.serving import Served, served
@@ -30,7 +29,7 @@ PAGES, ROUNDS = 12, 3
 def main(names: Iterable[str]) -> None:
     for name in names:
         accuracy(name, engine(name))
-    speed([page(**kind) for kind in CLEAN[:PAGES]])
+    show(rows())
 
 
 def engine(name: str) -> Engine:
@@ -47,27 +46,41 @@ def accuracy(name: str, model: Engine) -> None:
         )
 
 
-def speed(pages: Sequence[Drawn]) -> None:
+def rows(quick: bool = False) -> Iterator[Row]:
+    """Pages a second, and that the text is the same."""
     from rapidocr import RapidOCR
 
+    pages = [page(**kind) for kind in CLEAN[: 4 if quick else PAGES]]
     plain = RapidOCR(params={"Global.log_level": "error"})
-    with tempfile.TemporaryDirectory() as folder:
+    texts: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         for number, drawn in enumerate(pages):
-            drawn.image.save(Path(folder) / f"{number}.png")
-        log = Path(folder) / "log"
-        with served("ocr", log=log, LOCAL_FILES_ROOT=folder) as server:
+            drawn.image.save(folder / f"{number}.png")
+        with served("ocr", log=folder / "log", LOCAL_FILES_ROOT=name) as server:
             server.wait("/ready")
-            ours, theirs = [], []
-            for _ in range(ROUNDS + 1):
-                ours.append(timed(lambda: through_http(server, len(pages))))
-                theirs.append(timed(lambda: page_by_page(plain, Path(folder), len(pages))))
-    report(pages, ours[1:], theirs[1:])  # the first round warms both
+
+            def ours() -> None:
+                texts["ours"] = through_http(server, len(pages))
+
+            def theirs() -> None:
+                texts["theirs"] = page_by_page(plain, folder, len(pages))
+
+            figures = in_turns(
+                2 if quick else ROUNDS,
+                lambda: rate(len(pages), ours),
+                lambda: rate(len(pages), theirs),
+            )
+    yield Row(f"OCR, {len(pages)} pages", "pages/s", *figures, "RapidOCR page by page", at_least=3)
+    errors = [(error_rate(pages, texts[key]) * 100,) for key in ("ours", "theirs")]
+    yield Row("OCR, character errors", "%", *errors, "RapidOCR's")
 
 
-def timed(work: Any) -> tuple[float, list[str]]:
-    start = time.perf_counter()
-    found = work()
-    return time.perf_counter() - start, found
+def error_rate(pages: Sequence[Drawn], texts: Sequence[str]) -> float:
+    wrong = sum(
+        distance("\n".join(drawn.lines), text) for drawn, text in zip(pages, texts, strict=True)
+    )
+    return wrong / sum(len("\n".join(drawn.lines)) for drawn in pages)
 
 
 def through_http(server: Served, count: int) -> list[str]:
@@ -89,26 +102,6 @@ def through_http(server: Served, count: int) -> list[str]:
 def page_by_page(plain: Any, folder: Path, count: int) -> list[str]:
     """The text of each page, as RapidOCR by itself gives it."""
     return ["\n".join(plain(str(folder / f"{number}.png")).txts or ()) for number in range(count)]
-
-
-def report(
-    pages: Sequence[Drawn],
-    ours: Sequence[tuple[float, list[str]]],
-    theirs: Sequence[tuple[float, list[str]]],
-) -> None:
-    ratios = [other / own for (own, _), (other, _) in zip(ours, theirs, strict=True)]
-    for name, rounds in {"prelabel through HTTP": ours, "RapidOCR page by page": theirs}.items():
-        seconds = statistics.median(taken for taken, _ in rounds)
-        wrong = sum(
-            distance("\n".join(drawn.lines), text)
-            for drawn, text in zip(pages, rounds[-1][1], strict=True)
-        )
-        characters = sum(len("\n".join(drawn.lines)) for drawn in pages)
-        print(  # noqa: T201
-            f"{name}: {len(pages) / seconds:.2f} pages/s, error rate {wrong / characters:.2%}"
-        )
-    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-    print(f"{statistics.median(ratios):.2f} times as fast ({spread})")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Benchmarks, ours beside others in one run: `make bench`, or one module by itself."""

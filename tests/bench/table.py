@@ -1,0 +1,128 @@
+"""What a benchmark says: figures of rounds that took turns, since machines drift."""
+
+import os
+import platform
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+Figures = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: `ours`, one figure a round, in `unit`; beside it `theirs` of the same rounds.
+
+    The ratio of a round is ours / theirs. `at_least` and `at_most` bound the median ratio, or
+    the median of ours where there are no `theirs`.
+    """
+
+    name: str
+    unit: str
+    ours: Figures
+    theirs: Figures = ()
+    beside: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def ratios(self) -> Figures:
+        """One a round; empty where ours stands alone, or beside a zero."""
+        if not self.theirs or 0 in self.theirs:
+            return ()
+        return tuple(own / other for own, other in zip(self.ours, self.theirs, strict=True))
+
+    @property
+    def held(self) -> bool:
+        """Whether the bound is."""
+        middle = statistics.median(self.ratios or self.ours)
+        below = self.at_least is not None and middle < self.at_least
+        above = self.at_most is not None and middle > self.at_most
+        return not below and not above
+
+    def cells(self) -> tuple[str, ...]:
+        """As the table shows it."""
+        ratio = ""
+        if self.ratios:
+            spread = f"{min(self.ratios):.2f}–{max(self.ratios):.2f}"
+            ratio = f"{statistics.median(self.ratios):.2f} ({spread})"
+        bound = [
+            f"{sign} {value:g}"
+            for sign, value in (("≥", self.at_least), ("≤", self.at_most))
+            if value is not None
+        ]
+        verdict = f"{' '.join(bound)} {'✓' if self.held else '✗'}" if bound else ""
+        theirs = f"{figure(self.theirs)} {self.beside}" if self.theirs else ""
+        return self.name, f"{figure(self.ours)} {self.unit}", theirs, ratio, verdict
+
+
+HEAD = ("", "prelabel", "beside it", "ratio (spread)", "bound")
+
+
+def figure(values: Figures) -> str:
+    """The median, to three digits."""
+    middle = statistics.median(values)
+    digits = 0 if middle >= 100 or middle == 0 else 1 if middle >= 10 else 2
+    return f"{middle:,.{digits}f}"
+
+
+def in_turns(rounds: int, *works: Callable[[], float]) -> tuple[Figures, ...]:
+    """The figures of each work, called in turns, the order turned round each time.
+
+    A first round, which warms all, is not counted.
+    """
+    found: list[list[float]] = [[] for _ in works]
+    for number in range(rounds + 1):
+        order = range(len(works)) if number % 2 else reversed(range(len(works)))
+        for index in order:
+            value = works[index]()
+            if number:
+                found[index].append(value)
+    return tuple(tuple(values) for values in found)
+
+
+def rate(count: int, work: Callable[[], object]) -> float:
+    """How many a second, of a work that does so many."""
+    start = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - start)
+
+
+def machine() -> str:
+    """The machine in words: processor, cores and what of it counts for networks."""
+    info = Path("/proc/cpuinfo")
+    text = info.read_text() if info.exists() else ""
+    name = re.search(r"model name\s*:\s*(.+)", text)
+    kinds = [kind for kind in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if kind in text]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores of {name[1] if name else platform.machine()} ({', '.join(kinds)})"
+
+
+def show(rows: Iterable[Row], markdown: bool = False) -> Sequence[Row]:
+    """Print the rows as they come, and give them back."""
+    return _markdown(rows) if markdown else _drawn(rows)
+
+
+def _markdown(rows: Iterable[Row]) -> Sequence[Row]:
+    lines = [HEAD, ("---",) * len(HEAD)]
+    console, made = Console(width=1000, highlight=False), list(rows)
+    for cells in [*lines, *(row.cells() for row in made)]:
+        console.print("| " + " | ".join(cells) + " |")
+    return made
+
+
+def _drawn(rows: Iterable[Row]) -> Sequence[Row]:
+    console, made = Console(highlight=False), list[Row]()
+    table = Table(*HEAD, title=machine())
+    for row in rows:
+        console.log(*row.cells(), sep="  ")  # a run takes minutes: what is known is shown
+        table.add_row(*row.cells(), style=None if row.held else "red")
+        made.append(row)
+    console.print(table)
+    return made

@@ -1,0 +1,46 @@
+"""The table of `make bench`: ratios of rounds that took turns, and bounds."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.bench.__main__ import names
+from tests.bench.table import Row, in_turns
+
+
+@pytest.mark.parametrize(
+    ("row", "held"),
+    [
+        (Row("x", "/s", (8.0, 9.0), (2.0, 2.0), at_least=4), True),
+        (Row("x", "/s", (8.0, 9.0), (2.0, 3.0), at_least=4), False),
+        (Row("x", "ms", (2.0, 9.0, 3.0), (1.0, 1.0, 1.0), at_most=3), True),
+        (Row("x", "/s", (4000.0,), at_least=5000), False),
+        (Row("x", "%", (0.0,), (0.0,), at_most=0), True),
+        (Row("x", "/s", (1.0,)), True),
+    ],
+)
+def test_a_bound_is_of_the_median_ratio_or_of_ours_alone(row: Row, held: bool) -> None:
+    assert row.held is held
+    assert len(row.cells()) == 5
+
+
+def test_rounds_take_turns_and_the_first_is_not_counted() -> None:
+    calls: list[str] = []
+
+    def said(name: str) -> float:
+        calls.append(name)
+        return float(len(calls))
+
+    ours, theirs = in_turns(2, lambda: said("a"), lambda: said("b"))
+    assert calls == ["b", "a", "a", "b", "b", "a"]
+    assert (ours, theirs) == ((3.0, 6.0), (4.0, 5.0))
+
+
+def test_an_unknown_name_says_which_there_are() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.bench", "nothing"], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 2
+    assert ", ".join(names()) in run.stderr
+    assert "ocr" in names()
