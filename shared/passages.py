@@ -47,7 +47,12 @@ class Passages:
         if target.tag == "Paragraphs":
             return cls.of_dialogue(_dialogue(task, target, media))
         text = media.text(task.text_value(target), target, task.id)
-        return cls.of_html(text) if target.tag == "HyperText" else cls(text, (Passage(text),))
+        return cls.of_html(text) if target.tag == "HyperText" else cls.of_text(text)
+
+    @classmethod
+    def of_text(cls, text: str) -> "Passages":
+        """One passage."""
+        return cls(text, (Passage(text),))
 
     @classmethod
     def of_html(cls, html: str) -> "Passages":

@@ -16,6 +16,8 @@ REMOVED = re.compile(
     r"<!--.*?(?:-->|\Z)|<![^>]*>|<(script|iframe)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
 )
 """What the editor takes out before it shows a document (its utils/html.js, sanitizeHtml)."""
+LINE_END = re.compile("&#(?:0*(10|13)(?![0-9])|x0*([ad])(?![0-9a-f]));?", re.IGNORECASE)
+"""Line ends by number: the editor writes them out, and its browser reads them like any other."""
 
 
 class Node(NamedTuple):
@@ -123,7 +125,8 @@ class HyperTextSpan:
 def _parse(html: str) -> Document:
     import html5lib
 
-    root = html5lib.parse(REMOVED.sub("", html), namespaceHTMLElements=False)
+    shown = LINE_END.sub(_line_end, REMOVED.sub("", html))
+    root = html5lib.parse(shown, namespaceHTMLElements=False)
     body = root.find("body")
     text: list[str] = []
     nodes: list[Node] = []
@@ -138,6 +141,10 @@ def _parse(html: str) -> Document:
             text.append(piece)
             length += len(piece)
     return Document("".join(text), tuple(nodes), elements)
+
+
+def _line_end(number: "re.Match[str]") -> str:
+    return "\n" if (number[1] or number[2]).lower() in {"10", "a"} else "\r"
 
 
 def _walk(body: Element) -> Iterator[tuple[str, str | None]]:

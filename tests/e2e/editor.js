@@ -63,5 +63,17 @@ window.e2e = (() => {
     return control.tiedChildren.some((choice) => JSON.stringify(choice.resultValue) === wanted);
   }
 
-  return { shown };
+  // The text under the highlight of each text region of the prediction that is shown, by its id.
+  function highlights() {
+    const found = {};
+    for (const region of window.Htx.annotationStore.selected.regions)
+      if (region._spans) found[region.cleanId] = text(region._spans);
+    return found;
+  }
+
+  function text(spans) {
+    return spans.map((span) => span.textContent).join("");
+  }
+
+  return { highlights, shown };
 })();

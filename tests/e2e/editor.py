@@ -85,6 +85,13 @@ class Editor:
         """
         return self._do(lambda: self._predictions(project_id, task_id))
 
+    def highlights(self) -> dict[str, str]:
+        """The text under the highlight of each text region that was displayed last, by its id."""
+        found: dict[str, str] = self._do(
+            lambda: self._page.evaluate("() => window.e2e.highlights()")
+        )
+        return found
+
     def screenshot(self, project_id: int, task_id: int, path: Path, prediction: int = 0) -> None:
         """A picture of the editor with one prediction selected, as PNG."""
         self._do(lambda: self._screenshot(project_id, task_id, path, prediction))
