@@ -114,6 +114,14 @@ class Backend(LabelStudioMLBase):
         own = type(self).read is not Backend.read
         return not own and target.tag != "Image" and target.attrs.get("valueType") != "url"
 
+    def reads_ahead(self, claim: Claim) -> int:
+        """How many tasks may be read before their turn, where that depends on the object tag."""
+        return self.ahead
+
+    def items_at_once(self, spec: ModelSpec) -> int:
+        """How many items `infer` gets at the most, where that depends on the model."""
+        return self.batch_size
+
     @abstractmethod
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
         """Run the model on what `read` gave: as many outputs as items, in their order.

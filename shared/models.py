@@ -129,7 +129,7 @@ class ModelStore:
         def infer(items: list[Any]) -> Any:
             return backend.infer(model, items)
 
-        slot.queue = ModelQueue(infer, backend.batch_size, slot.spec.label)
+        slot.queue = ModelQueue(infer, backend.items_at_once(slot.spec), slot.spec.label)
         slot.seconds = time.monotonic() - start
         slot.state = "loaded"
         logger.info("Loaded %s in %.1f s", slot.spec.label, slot.seconds)

@@ -98,7 +98,7 @@ class Pipeline:
         queues, missing = self._queues(route, context is not None, until)
         run = _Run(route, queues, route.version(), context, until)
         source = iter(tasks)
-        ahead = min(step.backend.ahead for step in route.steps)
+        ahead = min(step.backend.reads_ahead(step.claims[0]) for step in route.steps)
         started = deque(self._start(run, raw, missing) for raw in islice(source, ahead))
         while started:
             yield self._finish(run, *started.popleft())
