@@ -5,6 +5,7 @@ import importlib.util
 import inspect
 from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -49,6 +50,8 @@ class Backend(LabelStudioMLBase):
     """How many tasks of one request may be read before their turn; fewer where each is large."""
     settings_class: ClassVar[type[BackendSettings]] = BackendSettings
     """Its environment variables."""
+    model_name: ClassVar[str | None] = None
+    """The model that goes before the one of its settings: see `with_model`."""
     example_settings: ClassVar[Mapping[str, str]] = {}
     """Environment variables with which its example is predicted, such as a starter model."""
 
@@ -145,7 +148,9 @@ class Backend(LabelStudioMLBase):
     @property
     def settings(self) -> Any:
         """Its own settings, an instance of `settings_class`."""
-        return read_settings(self.settings_class)
+        found = read_settings(self.settings_class)
+        model = self.model_name
+        return found if model is None else found.model_copy(update={"model": model})
 
     @property
     def server_settings(self) -> Settings:
@@ -161,6 +166,14 @@ class Backend(LabelStudioMLBase):
     def has_weights(self) -> bool:
         """Whether its version depends on files."""
         return type(self).weights is not Backend.weights
+
+    @classmethod
+    @cache
+    def with_model(cls, model: str) -> "type[Backend]":
+        """The same backend with a model of that name in the place of its setting's."""
+        if "model" not in cls.settings_class.model_fields:
+            raise SettingError(f"{cls.name} has no choice of models")
+        return type(cls.__name__, (cls,), {"model_name": model})
 
     @classmethod
     def import_modules(cls) -> None:

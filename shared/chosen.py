@@ -1,61 +1,64 @@
 """The routes of a command: one for each backend that is named, or one through all of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from shared.backend import Backend
 from shared.errors import SettingError
 from shared.label_config import LabelConfig
 from shared.route import Route
-from shared.routing import choose_backends, runnable
+from shared.routing import choose_backends, runnable, side_by_side
 from shared.runtime import runtime
-from shared.settings import changed_environment
 
 
 def chosen(config: LabelConfig, names: Sequence[str]) -> list[Route]:
     """The routes, their models loaded; SettingError or ModelError if one cannot be taken.
 
-    A name may say its model, `detection:yolo26s.pt`: so one backend can go with several.
     Without names there is one route through all that run here, as the server has it.
     """
-    routes = [_named(config, name) for name in names] or [_all(config)]
+    routes = [_named(config, name) for name in names] if names else _all(config)
     for route in routes:
         for step in route.steps:
             runtime().models.queue(step.backend, step.claims[0].spec)
-    versions = [route.version() for route in routes]
+    versions = [route.own_version() for route in routes]
     for version in versions:
         if versions.count(version) > 1:
             raise SettingError(f"Two of the backends are the same model: {version}")
-    return routes
+    return _in_order(routes)
 
 
-def _all(config: LabelConfig) -> Route:
+def _in_order(routes: Sequence[Route]) -> list[Route]:
+    """As the server has it: the version of a backend's further model changes with the others."""
+    found: list[Route] = []
+    for route in routes:
+        names = {step.backend.name for step in route.steps}
+        same = [r for r in found if names & {step.backend.name for step in r.steps}]
+        found.append(replace(route, before=tuple(same)))
+    return found
+
+
+def _all(config: LabelConfig) -> list[Route]:
     names = runtime().settings.backends
     classes, problems = runnable(choose_backends(names))
-    return _route(config, classes, names, tuple(problems.values()))
+    plain = [name.partition(":")[0] for name in names]
+    first, *more = (_route(config, group, plain) for group in side_by_side(classes))
+    return [_filling(first, *problems.values()), *(route for route in more if route.steps)]
 
 
 def _named(config: LabelConfig, name: str) -> Route:
-    name, _, model = name.partition(":")
     [cls] = choose_backends([name])
     if (problem := cls.problem()) is not None:
         raise SettingError(problem)
-    if not model:
-        return _route(config, [cls], [name])
-    if "model" not in cls.settings_class.model_fields:
-        raise SettingError(f"{name} has no choice of models")
-    prefix = str(cls.settings_class.model_config.get("env_prefix") or "")
-    with changed_environment({f"{prefix}MODEL".upper(): model}):
-        return _route(config, [cls], [name])
+    return _filling(_route(config, [cls], [cls.name]))
 
 
-def _route(
-    config: LabelConfig,
-    classes: Sequence[type[Backend]],
-    names: Sequence[str],
-    problems: Sequence[str] = (),
-) -> Route:
+def _route(config: LabelConfig, classes: Sequence[type[Backend]], names: Sequence[str]) -> Route:
     backends = [cls(label_config=config.xml, served=True) for cls in classes]
-    route = Route.build(config, backends, named=names)
+    return Route.build(config, backends, named=names)
+
+
+def _filling(route: Route, *problems: str) -> Route:
+    """The route; SettingError says why nothing can be filled, if so."""
     if not route.steps:
         raise SettingError("; ".join([*route.problems, *problems]))
     return route

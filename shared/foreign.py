@@ -17,9 +17,10 @@ from shared.backend import Backend
 from shared.base import LabelStudioMLBase
 from shared.errors import InferenceError, SettingError
 from shared.label_config import LabelConfig
+from shared.predictions import Answer
 from shared.runtime import runtime
 from shared.server.protocol import PredictRequest, WebhookRequest
-from shared.server.service import Answer, Answers, Readiness, Service
+from shared.server.service import Answers, Readiness, Service
 from shared.validation import check_results
 
 logger = logging.getLogger(__name__)

@@ -88,9 +88,13 @@ class Pipeline:
     ) -> Iterator[Outcome]:
         """One outcome a task, in order, while later tasks are read and inferred already.
 
-        After `seconds` the tasks that are not done end in a DeadlineError.
+        After `seconds` (from this call on) the tasks that are not done end in a DeadlineError.
         """
-        until = time.monotonic() + seconds
+        return self._outcomes(route, tasks, context, time.monotonic() + seconds)
+
+    def _outcomes(
+        self, route: "Route", tasks: Iterable[Any], context: "Context | None", until: float
+    ) -> Iterator[Outcome]:
         if not route.steps:  # the route says why, once
             nothing = ConfigError("Nothing in the label config can be filled")
             yield from (Outcome(error=nothing) for _ in tasks)

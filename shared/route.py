@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 LOADING = "-loading"
 """The end of a version whose weights are not known yet."""
+NOTHING = "none"
+"""The version where nothing is predicted."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Route:
-    """The steps that fill a label config, and why some of it is not filled."""
+    """The steps that fill a label config, and why some of it is not filled.
+
+    `before` are the routes whose predictions a task has before this one's.
+    """
 
     config: LabelConfig
     steps: tuple[Step, ...]
     problems: tuple[str, ...] = ()
+    before: tuple["Route", ...] = field(default=(), kw_only=True)
 
     @classmethod
     def build(
@@ -85,8 +91,19 @@ class Route:
         """The model version of its predictions.
 
         `wait` fetches weights that are not there yet; without it their part is "loading".
-        A model that cannot be loaded takes no part.
+        A model that cannot be loaded takes no part. It changes with the versions of the routes
+        `before`: Label Studio asks again for tasks that have no prediction of the last one.
         """
+        own = self.own_version(wait)
+        others = [found for r in self.before if (found := r.version(wait)) != NOTHING]
+        if not others or own == NOTHING:
+            return own
+        if any(LOADING in version for version in others):
+            return own + LOADING
+        return f"{own}-{hashlib.sha256(' '.join(others).encode()).hexdigest()[:4]}"
+
+    def own_version(self, wait: bool = False) -> str:
+        """The same, whatever stands before it."""
         models = runtime().models
         parts = []
         for step in self.steps:
@@ -98,7 +115,7 @@ class Route:
                     continue
             if models.failed(spec) is None:
                 parts.append(step.version or spec.label + LOADING)
-        return "+".join(dict.fromkeys(parts)) or "none"
+        return "+".join(dict.fromkeys(parts)) or NOTHING
 
     def claims(self) -> Iterable[Claim]:
         """All claims."""

@@ -27,15 +27,34 @@ def find_backends() -> dict[str, type[Backend]]:
 
 
 def choose_backends(names: Iterable[str]) -> list[type[Backend]]:
-    """The classes of those names, in their order; all of them if none is named."""
+    """The classes of those names, in their order; all of them if none is named.
+
+    A name may say its model, `ner:dslim/bert-base-NER`: so one backend can go with several.
+    """
     found = find_backends()
-    wanted = list(names)
-    unknown = [name for name in wanted if name not in found]
+    wanted = [name.partition(":") for name in names]
+    unknown = [name for name, _, _ in wanted if name not in found]
     if unknown:
         raise SettingError(
             f"There is no backend {', '.join(unknown)}; there are: {', '.join(found)}"
         )
-    return [found[name] for name in wanted] or list(found.values())
+    chosen = [found[name].with_model(model) if model else found[name] for name, _, model in wanted]
+    return chosen or list(found.values())
+
+
+def side_by_side(classes: Iterable[type[Backend]]) -> list[list[type[Backend]]]:
+    """The backends of each prediction of a task: one prediction, unless some come twice.
+
+    Of a backend that is there with several models, the first makes a prediction together with
+    the other backends, each further one another.
+    """
+    groups: list[list[type[Backend]]] = [[]]
+    for cls in dict.fromkeys(classes):
+        place = sum(cls.name in {other.name for other in group} for group in groups)
+        if place == len(groups):
+            groups.append([])
+        groups[place].append(cls)
+    return groups
 
 
 def runnable(classes: Sequence[type[Backend]]) -> tuple[list[type[Backend]], dict[str, str]]:

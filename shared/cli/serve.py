@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def serve(
     backend: list[str] = typer.Argument(
         None,
-        help="Backends by name (all that are installed, if none is named), or one foreign model"
-        " as path/to/model.py:MyModel.",
+        help="Backends by name (all that are installed, if none is named). ner:MODEL says the"
+        " model; ner:A ner:B give each task two predictions. Or one foreign model as"
+        " path/to/model.py:MyModel.",
         show_default=False,
     ),
     host: str = typer.Option(None, help="Address to listen on (env HOST; 127.0.0.1)"),
@@ -46,22 +47,23 @@ def make_app(names: list[str], settings: "Settings") -> Any:
     """
     import sys
 
-    from shared.routing import choose_backends, runnable
+    from shared.routing import choose_backends, find_backends, runnable
     from shared.server.app import create_app
     from shared.server.service import Service
 
     sys.setswitchinterval(0.001)
     if settings.label_studio_api_key is not None:
         importlib.import_module("label_studio_sdk")
-    if len(names) == 1 and ":" in names[0]:
+    plain = [name.partition(":")[0] for name in names]
+    if len(names) == 1 and ":" in names[0] and plain[0] not in find_backends():
         from shared.foreign import open_model
 
         return create_app(open_model(names[0]), settings)
     classes = choose_backends(names)
     for cls in runnable(classes)[0]:
-        if not cls.on_request or cls.name in names:
+        if not cls.on_request or cls.name in plain:
             cls.import_modules()
-    return create_app(Service(classes, named=names), settings)
+    return create_app(Service(classes, named=plain), settings)
 
 
 def _greet(names: list[str], settings: "Settings") -> None:

@@ -3,16 +3,18 @@
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from shared import __version__
 from shared.backend import Backend
 from shared.errors import ModelError
 from shared.label_config import LabelConfig
-from shared.route import LOADING, Route
-from shared.routing import runnable
+from shared.pipeline import Outcome
+from shared.predictions import Answer, answers
+from shared.route import LOADING, NOTHING, Route
+from shared.routing import runnable, side_by_side
 from shared.runtime import runtime
 from shared.server.protocol import PredictRequest, WebhookRequest
 
@@ -22,10 +24,6 @@ ROUTES = 256
 """Label configs remembered."""
 PATIENCE = 0.25
 """Seconds that /setup waits for the hash of weights; Label Studio's health check allows 1."""
-
-
-Answer = dict[str, Any] | list[Any]
-"""What `/predict` says of one task."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,8 @@ class Service:
     def __init__(self, classes: Sequence[type[Backend]], named: Sequence[str] = ()) -> None:
         self._classes, self.problems = runnable(classes)
         self._named = tuple(named)
-        self._routes: OrderedDict[tuple[str, str | None], Route] = OrderedDict()
+        self._predictions = side_by_side(self._classes)
+        self._routes: OrderedDict[tuple[str, str | None], tuple[Route, ...]] = OrderedDict()
         self._lock = threading.Lock()
         for problem in self.problems.values():
             logger.warning("%s", problem)
@@ -87,51 +86,62 @@ class Service:
     @property
     def names(self) -> list[str]:
         """The backends that serve."""
-        return [cls.name for cls in self._classes]
+        return list(dict.fromkeys(cls.name for cls in self._classes))
 
-    def route(self, xml: str, only: str | None = None) -> Route:
-        """How a label config is filled, by all backends or one; ConfigError if it is unreadable."""
+    def routes(self, xml: str, only: str | None = None) -> tuple[Route, ...]:
+        """How a label config is filled, by all backends or one: a route for each prediction.
+
+        ConfigError if the label config is unreadable.
+        """
         key = xml, only
         with self._lock:
             if key in self._routes:
                 self._routes.move_to_end(key)
                 return self._routes[key]
         config = LabelConfig.parse(xml)
-        backends = [
-            cls(label_config=config.xml, served=True)
-            for cls in self._classes
-            if only is None or cls.name == only
-        ]
-        route = Route.build(config, backends, named=[only] if only else self._named)
+        named = [only] if only else self._named
+        found: list[Route] = []
+        for classes in self._predictions:
+            chosen = [cls for cls in classes if only is None or cls.name == only]
+            backends = [cls(label_config=config.xml, served=True) for cls in chosen]
+            route = Route.build(config, backends, named)
+            if route.steps or not found:  # the first says why nothing can be filled
+                found.append(replace(route, before=tuple(found)))
         with self._lock:
-            self._routes[key] = route
+            self._routes[key] = tuple(found)
             while len(self._routes) > ROUTES:
                 self._routes.popitem(last=False)
-        return route
+        return tuple(found)
 
     def predict(self, request: PredictRequest, only: str | None) -> list[Answer]:
         """One answer a task, in order: `[]` (interactive: an empty result) for one that failed."""
-        route, context = self.route(request.label_config, only), request.context
+        routes, context = self.routes(request.label_config, only), request.context
         seconds = runtime().settings.predict_deadline
-        outcomes = runtime().pipeline.run(route, request.tasks, context, seconds)
+
+        def run(route: Route, tasks: Iterable[Any]) -> Iterator[Outcome]:
+            return runtime().pipeline.run(route, tasks, context, seconds)
+
+        if context is None and len(routes) > 1:
+            return answers(routes, request.tasks, run)
+        outcomes = run(routes[0], request.tasks)  # the editor reads one answer
         return [outcome.answer(interactive=context is not None) for outcome in outcomes]
 
     def known_version(self, xml: str, only: str | None) -> str | None:
         """The version of a label config that was asked for before, if its weights are known."""
         with self._lock:
-            route = self._routes.get((xml, only))
-        version = route.version() if route is not None else LOADING
+            routes = self._routes.get((xml, only))
+        version = _last_version(routes) if routes is not None else LOADING
         return None if LOADING in version else version
 
     def version(self, xml: str, project: str = "", only: str | None = None) -> str:
         """The model version for a label config; soon, even while weights are fetched."""
-        route = self.route(xml, only)
-        version = route.version()
+        routes = self.routes(xml, only)
+        version = _last_version(routes)
         if LOADING in version:
-            finder = threading.Thread(target=route.version, args=(True,), daemon=True)
+            finder = threading.Thread(target=_last_version, args=(routes, True), daemon=True)
             finder.start()
             finder.join(PATIENCE)
-            version = route.version()
+            version = _last_version(routes)
         return version
 
     def event(self, request: WebhookRequest) -> str:
@@ -141,7 +151,7 @@ class Service:
     def versions(self) -> list[str]:
         """Of the label configs seen, the newest first."""
         with self._lock:
-            routes = list(self._routes.values())
+            routes = [route for found in self._routes.values() for route in found]
         return list(dict.fromkeys(route.version() for route in reversed(routes)))
 
     def warm_up(self) -> None:
@@ -199,7 +209,7 @@ class Service:
             for slot in runtime().models.slots()
         ]
         with self._lock:
-            routes = list(self._routes.values())
+            routes = [route for found in self._routes.values() for route in found]
         failures = runtime().failures
         return {
             "version": __version__,
@@ -212,6 +222,12 @@ class Service:
                 "recent": failures.recent(),
             },
         }
+
+
+def _last_version(routes: Sequence[Route], wait: bool = False) -> str:
+    """What /setup answers: Label Studio leaves out tasks that have a prediction of this version."""
+    versions = [route.version(wait) for route in routes]
+    return next((version for version in reversed(versions) if version != NOTHING), NOTHING)
 
 
 def _route_status(route: Route) -> dict[str, Any]:
