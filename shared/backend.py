@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from shared.base import LabelStudioMLBase
 from shared.claim import Claim, ModelSpec
+from shared.content import content_key
 from shared.errors import SettingError
 from shared.label_config import Control, LabelConfig
 from shared.media import Media
@@ -46,6 +47,9 @@ class Backend(LabelStudioMLBase):
     """Whether it answers what the user has just drawn (`context`)."""
     batch_size: ClassVar[int] = 16
     """How many items `infer` gets at the most."""
+    instant: ClassVar[bool] = False
+    """Whether `infer` takes less than a tenth of a millisecond and may run in several threads at
+    once, such as a few rules: it then runs where it is asked, and its answers are not kept."""
     ahead: ClassVar[int] = 256
     """How many tasks of one request may be read before their turn; fewer where each is large."""
     settings_class: ClassVar[type[BackendSettings]] = BackendSettings
@@ -124,6 +128,13 @@ class Backend(LabelStudioMLBase):
     def items_at_once(self, spec: ModelSpec) -> int:
         """How many items `infer` gets at the most, where that depends on the model."""
         return self.batch_size
+
+    def key(self, item: Any) -> Hashable | None:
+        """What stands for an item: of equal ones the model is asked once, while the answer is kept.
+
+        None for what cannot be told by its content, or is answered differently each time.
+        """
+        return content_key(item)
 
     @abstractmethod
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:

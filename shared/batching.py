@@ -1,46 +1,72 @@
 """One queue and one worker a loaded model: items of all requests run in common batches."""
 
+import gc
 import logging
+import re
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.errors import InferenceError, TaskError
+from shared.pace import Pace
+from shared.turns import Turns
 
 logger = logging.getLogger(__name__)
 
-Entry = tuple[Any, "Future[Any]"]
+BULK_SHARE = 4
+"""Of so many items that users wait for, one more is of a bulk request: it goes on, slowly."""
+
+_OUT_OF_MEMORY = re.compile(
+    "out of memory|out_of_memory|allocate memory|bad.?alloc|failed to allocate", re.IGNORECASE
+)
+
+
+class Entry(NamedTuple):
+    """An item, and where its output goes."""
+
+    item: Any
+    future: "Future[Any]"
 
 
 class ModelQueue:
     """Takes single items, runs them in batches, gives each its own output.
 
-    It never waits for a batch to fill: what has arrived while one batch ran is the next one.
+    What has arrived while one batch ran is the next one; see `Pace` for their size. Items that
+    a user waits for go first; bulk requests take turns. `ran` is told of each batch: its items
+    and seconds.
     """
 
     def __init__(
-        self, infer: Callable[[list[Any]], Sequence[Any]], batch_size: int, name: str
+        self,
+        infer: Callable[[list[Any]], Sequence[Any]],
+        batch_size: int,
+        name: str,
+        ran: Callable[[int, float], None] = lambda items, seconds: None,
     ) -> None:
         self._infer = infer
-        self._batch_size = batch_size
         self._name = name
-        self._urgent: deque[Entry] = deque()
-        self._bulk: deque[Entry] = deque()
+        self._ran = ran
+        self._pace = Pace(batch_size)
+        self._urgent: Turns[Entry] = Turns()
+        self._bulk: Turns[Entry] = Turns()
+        self._owed = 0
         self._wake = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name=f"infer {name}", daemon=True)
         self._thread.start()
 
-    def submit(self, item: Any, urgent: bool = False) -> "Future[Any]":
-        """Queue an item; urgent ones (a user waits before the editor) go first."""
+    def submit(self, item: Any, urgent: bool = False, owner: Hashable = None) -> "Future[Any]":
+        """Queue an item of an owner (a request); urgent ones go first."""
         future: Future[Any] = Future()
         with self._wake:
             if self._closed:
                 future.set_exception(InferenceError(f"{self._name} is shutting down"))
                 return future
-            (self._urgent if urgent else self._bulk).append((item, future))
+            (self._urgent if urgent else self._bulk).put(owner, Entry(item, future))
+            if urgent:
+                self._pace.urgent()
             self._wake.notify()
         return future
 
@@ -51,48 +77,123 @@ class ModelQueue:
         """Finish the running batch, cancel the rest."""
         with self._wake:
             self._closed = True
-            for _, future in [*self._urgent, *self._bulk]:
-                future.cancel()
+            while self:
+                self._take().future.cancel()
             self._wake.notify()
 
     def _work(self) -> None:
         while batch := self._next():
             self._run(batch)
+            del batch  # or its items would live on until the next one
 
     def _next(self) -> list[Entry]:
         with self._wake:
             while not self._closed:
+                if not self:
+                    self._pace.rest()
+                    self._wake.wait()
+                    continue
+                self._fill()
                 batch: list[Entry] = []
-                while len(batch) < self._batch_size and (self._urgent or self._bulk):
-                    entry = (self._urgent or self._bulk).popleft()
-                    if entry[1].set_running_or_notify_cancel():
+                size = self._pace.size()
+                while self and len(batch) < size:
+                    entry = self._take()
+                    if entry.future.set_running_or_notify_cancel():
                         batch.append(entry)
                 if batch:
                     return batch
-                self._wake.wait()
         return []
 
+    def _fill(self) -> None:
+        """Wait for those who were in the last batch, if that was just now."""
+        until = time.monotonic() + self._pace.window(len(self))
+        while self._pace.window(len(self)) and not self._closed:
+            if not self._wake.wait(until - time.monotonic()):
+                return
+
+    def _take(self) -> Entry:
+        if self._urgent and (self._owed < BULK_SHARE or not self._bulk):
+            self._owed += bool(self._bulk)
+            return self._urgent.take()
+        self._owed = 0
+        return self._bulk.take()
+
     def _run(self, batch: list[Entry]) -> None:
+        """Halve a batch that fails until the item that breaks it is alone: it costs only itself."""
+        error = self._attempt(batch)
+        if error is None:
+            return
+        if len(batch) == 1:
+            self._fail(batch[0], error)
+            return
+        if is_out_of_memory(error):
+            self._pace.overran(len(batch))
+            logger.warning("%s ran out of memory on %d items: halving", self._name, len(batch))
+            gc.collect()
+        middle = len(batch) // 2
+        self._run(batch[:middle])
+        self._run(batch[middle:])
+
+    def _attempt(self, batch: list[Entry]) -> BaseException | None:
+        """Run a batch; the error, if it fails: of several without the frames, which hold memory."""
+        start = time.perf_counter()
         try:
-            outputs = self._infer([item for item, _ in batch])
+            outputs = self._infer([entry.item for entry in batch])
             if len(outputs) != len(batch):
                 raise InferenceError(
                     f"{self._name} gave {len(outputs)} outputs for {len(batch)} inputs"
                 )
         except (Exception, SystemExit) as error:  # a model library may raise anything
-            self._failed(batch, error)
-            return
-        for (_, future), output in zip(batch, outputs, strict=True):
-            future.set_result(output)
+            return error if len(batch) == 1 else error.with_traceback(None)
+        seconds = time.perf_counter() - start
+        self._pace.ran(len(batch), seconds)
+        self._ran(len(batch), seconds)
+        for entry, output in zip(batch, outputs, strict=True):
+            entry.future.set_result(output)
+        return None
 
-    def _failed(self, batch: list[Entry], error: BaseException) -> None:
-        """Halve the batch until the item that breaks it is alone: it costs only itself."""
-        if len(batch) > 1:
-            middle = len(batch) // 2
-            self._run(batch[:middle])
-            self._run(batch[middle:])
-            return
+    def _fail(self, entry: Entry, error: BaseException) -> None:
         if not isinstance(error, TaskError):
             logger.error("%s failed on an item", self._name, exc_info=error)
-            error = InferenceError(f"{self._name} failed on this task: {type(error).__name__}")
-        batch[0][1].set_exception(error)
+            what = "ran out of memory" if is_out_of_memory(error) else "failed"
+            error = InferenceError(f"{self._name} {what} on this task: {type(error).__name__}")
+        entry.future.set_exception(error)
+
+
+class InstantModel:
+    """A model that answers sooner than a queue would: it runs in the thread that asks."""
+
+    def __init__(self, infer: Callable[[list[Any]], Sequence[Any]], name: str) -> None:
+        self._infer = infer
+        self._name = name
+
+    def ask(self, item: Any) -> Any:
+        """The output for an item."""
+        outputs = self._infer([item])
+        if len(outputs) != 1:
+            raise InferenceError(f"{self._name} gave {len(outputs)} outputs for 1 inputs")
+        return outputs[0]
+
+    def submit(self, item: Any, urgent: bool = False, owner: Hashable = None) -> "Future[Any]":
+        """The same for whoever expects a queue: among other steps that are not instant."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(self.ask(item))
+        except Exception as error:  # as in the worker of a queue
+            future.set_exception(error)
+        return future
+
+    def __len__(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        """Nothing is queued."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on a CPU or a GPU, whatever library says so and how."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error))))
+    )

@@ -84,6 +84,13 @@ class DeadlineError(TaskError):
     reason = "deadline"
 
 
+class ClientGoneError(PrelabelError):
+    """Whoever asked has closed the connection; nothing more is done for it."""
+
+    reason = "client_gone"
+    status = 499
+
+
 class ModelError(PrelabelError):
     """A model could not be loaded: a package is missing, or its weights."""
 

@@ -3,8 +3,11 @@
 import base64
 import binascii
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, unquote_to_bytes, urlsplit
 
 import httpx
@@ -39,6 +42,30 @@ class NamedFile(str):
         return named
 
 
+T = TypeVar("T")
+_read: ContextVar[dict[tuple[str, str], Any] | None] = ContextVar("read", default=None)
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Within, in this thread, what is asked for several times is fetched and decoded once."""
+    token = _read.set({})
+    try:
+        yield
+    finally:
+        _read.reset(token)
+
+
+def _once(what: tuple[str, str], make: Callable[[], T]) -> T:
+    known = _read.get()
+    if known is None:
+        return make()
+    if what not in known:
+        known[what] = make()
+    found: T = known[what]
+    return found
+
+
 class Media:
     """Fetches and decodes. Closed by default: see `shared.network` and LOCAL_FILES_ROOT."""
 
@@ -54,7 +81,8 @@ class Media:
 
     def image(self, value: str, task_id: Any = None) -> Image:
         """The upright image at an address."""
-        return decode(self.fetch(value, task_id), self._settings.max_megapixels)
+        most = self._settings.max_megapixels
+        return _once(("image", value), lambda: decode(self.fetch(value, task_id), most))
 
     def text(self, value: str, target: ObjectTag, task_id: Any = None) -> str:
         """The text itself, or the one at the address if the tag says `valueType="url"`."""
@@ -70,6 +98,9 @@ class Media:
 
         FetchError names what stands in the way, and the setting that opens it.
         """
+        return _once(("bytes", value), lambda: self._fetch(value, task_id))
+
+    def _fetch(self, value: str, task_id: Any) -> bytes:
         if isinstance(value, NamedFile):
             return self._named(value.path)
         found = _SCHEME.match(value)

@@ -1,7 +1,9 @@
 """The loaded models of this process: each loaded once, with its version and its queue."""
 
+import gc
 import hashlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -9,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.batching import ModelQueue
+from shared.batching import InstantModel, ModelQueue
 from shared.claim import ModelSpec
 from shared.errors import ModelError
+from shared.figures import Figures
 
 if TYPE_CHECKING:
     from shared.backend import Backend
@@ -24,39 +27,69 @@ RETRY_AFTER = 30.0
 
 @dataclass
 class Slot:
-    """One model: not loaded, loading, loaded, or failed with a reason."""
+    """One model: waiting, loading, loaded, unloaded to make room, or failed with a reason.
+
+    `memory` is an estimate in bytes: what the process grew by while it was loaded by itself,
+    and at least the size of its files. `users` counts the requests that use it.
+    """
 
     spec: ModelSpec
     loading: threading.Lock = field(default_factory=threading.Lock)
     hashing: threading.Lock = field(default_factory=threading.Lock)
     state: str = "waiting"
     digest: str | None = None
-    queue: ModelQueue | None = None
+    queue: ModelQueue | InstantModel | None = None
     error: str | None = None
     failed_at: float = 0.0
     seconds: float = 0.0
+    memory: int = 0
+    users: int = 0
+    used_at: float = 0.0
 
 
 class ModelStore:
-    """Loads models on first use. Loading one does not wait for another."""
+    """Loads models on first use. Loading one does not wait for another.
 
-    def __init__(self) -> None:
+    When more than `limit` bytes are loaded (0: any), those not used for the longest leave.
+    """
+
+    def __init__(self, figures: Figures, limit: int = 0) -> None:
+        self._figures = figures
+        self._limit = limit
         self._slots: dict[ModelSpec, Slot] = {}
         self._lock = threading.Lock()
+        self._loads = 0
 
-    def queue(self, backend: "Backend", spec: ModelSpec) -> ModelQueue:
+    def queue(self, backend: "Backend", spec: ModelSpec) -> ModelQueue | InstantModel:
         """The queue of the loaded model, which is loaded if need be; ModelError if it cannot."""
         slot = self._slot(spec)
-        if slot.queue is None:
+        found = slot.queue
+        while found is None:
             with slot.loading:
                 if slot.queue is None:
                     self._attempt(slot, backend, lambda: self._load(slot, backend))
-        assert slot.queue is not None
-        return slot.queue
+                found = slot.queue
+        return found
 
-    def loaded(self, spec: ModelSpec) -> ModelQueue | None:
+    def loaded(self, spec: ModelSpec) -> ModelQueue | InstantModel | None:
         """The model's queue if it is loaded already, without waiting."""
         return self._slot(spec).queue
+
+    def hold(self, specs: Iterable[ModelSpec]) -> None:
+        """A request uses these models: they stay until it lets them go."""
+        for spec in specs:
+            slot = self._slot(spec)
+            with self._lock:
+                slot.users += 1
+
+    def release(self, specs: Iterable[ModelSpec]) -> None:
+        """The request is done with them."""
+        now = time.monotonic()
+        for spec in specs:
+            slot = self._slot(spec)
+            with self._lock:
+                slot.users -= 1
+                slot.used_at = now
 
     def find_weights(self, backend: "Backend", spec: ModelSpec) -> str:
         """The hash of the model's files, which are fetched if need be, but not loaded.
@@ -115,24 +148,85 @@ class ModelStore:
             logger.error("%s", slot.error, exc_info=not isinstance(error, ModelError))
             raise ModelError(slot.error) from None
 
-    def _hash(self, slot: Slot, backend: "Backend") -> None:
+    def _hash(self, slot: Slot, backend: "Backend", anew: bool = False) -> None:
         with slot.hashing:
-            if slot.digest is None:
+            if slot.digest is None or anew:
                 slot.digest = digest_of(backend.weights(slot.spec))
 
     def _load(self, slot: Slot, backend: "Backend") -> None:
-        start = time.monotonic()
+        start, again = time.monotonic(), slot.state == "unloaded"
         slot.state = "loading"
-        self._hash(slot, backend)
+        self._hash(slot, backend, anew=again)
+        size = sum(_size(path) for path in backend.weights(slot.spec))
+        self._make_room(slot, max(size, slot.memory))
+        with self._lock:
+            self._loads += 1
+            load = self._loads
+        before = resident_bytes()
         model = backend.load(slot.spec)
+        grown = resident_bytes() - before if self._loads == load else 0
+        slot.memory = max(size, grown)
+        slot.queue = self._served(slot.spec, backend, model)
+        slot.seconds = time.monotonic() - start
+        slot.used_at = time.monotonic()
+        slot.state = "loaded"
+        logger.info(
+            "Loaded %s in %.1f s (%.0f MB)", slot.spec.label, slot.seconds, slot.memory / 1e6
+        )
+        self._make_room(slot, 0)
+
+    def _served(self, spec: ModelSpec, backend: "Backend", model: Any) -> ModelQueue | InstantModel:
+        label = spec.label
 
         def infer(items: list[Any]) -> Any:
             return backend.infer(model, items)
 
-        slot.queue = ModelQueue(infer, backend.items_at_once(slot.spec), slot.spec.label)
-        slot.seconds = time.monotonic() - start
-        slot.state = "loaded"
-        logger.info("Loaded %s in %.1f s", slot.spec.label, slot.seconds)
+        def ran(items: int, seconds: float) -> None:
+            self._figures.took("infer", backend.name, seconds)
+            self._figures.batch(label, items)
+
+        if backend.instant:
+            return InstantModel(infer, label)
+        return ModelQueue(infer, backend.items_at_once(spec), label, ran)
+
+    def _make_room(self, new: Slot, needed: int) -> None:
+        """Unload what nobody uses until `needed` bytes more are in the limit, or none is left."""
+        if not self._limit:
+            return
+        left: list[Slot] = []
+        with self._lock:
+            loaded = [slot for slot in self._slots.values() if slot.queue is not None]
+            total = sum(slot.memory for slot in loaded) + needed
+            for slot in sorted(loaded, key=lambda slot: slot.used_at):
+                if total > self._limit and not slot.users and slot is not new and slot.memory:
+                    total -= slot.memory
+                    left.append(slot)
+                    queue, slot.queue, slot.state = slot.queue, None, "unloaded"
+                    if queue is not None:
+                        queue.close()
+        for slot in left:
+            logger.info("Unloaded %s: MODEL_MEMORY is full", slot.spec.label)
+        if left:
+            gc.collect()
+        if total > self._limit:
+            logger.warning(
+                "The models in use take %.0f MB; MODEL_MEMORY allows %.0f",
+                total / 1e6,
+                self._limit / 1e6,
+            )
+
+
+def resident_bytes() -> int:
+    """The memory that this process has in use; 0 where the system does not say."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def digest_of(paths: Iterable[Path]) -> str:

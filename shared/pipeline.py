@@ -1,17 +1,23 @@
 """The way of a task: read, infer, regions, prediction. A failure costs one task."""
 
+import contextvars
 import logging
+import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
-from shared.batching import ModelQueue
+from shared.answer_cache import AnswerCache
+from shared.batching import InstantModel, ModelQueue
 from shared.errors import (
+    ClientGoneError,
     ConfigError,
     DeadlineError,
     InferenceError,
@@ -19,10 +25,14 @@ from shared.errors import (
     PrelabelError,
 )
 from shared.failures import FailureLog
+from shared.figures import Figures
+from shared.media import read_once
 from shared.models import ModelStore
 from shared.prediction import Prediction
 from shared.results import Region
 from shared.task import Task
+from shared.turns import FairPool
+from shared.waiting import FOREVER, Waiting
 
 if TYPE_CHECKING:
     from shared.backend import Context
@@ -36,6 +46,10 @@ URGENT_READERS = 4
 """Threads that do so for users who wait before the editor, whatever else is being read."""
 LOADERS = 16
 """Threads that load models, or wait for one, while their requests wait no longer than they may."""
+
+Model = ModelQueue | InstantModel
+Reading = Future[list[Future[Any]]]
+"""A task's reading, which ends in one future an output."""
 
 
 @dataclass(frozen=True)
@@ -60,168 +74,256 @@ class _Run:
     """What the tasks of one request have in common."""
 
     route: "Route"
-    queues: Sequence[tuple["Step", ModelQueue]]
+    models: Sequence[tuple["Step", Model]]
     version: str
     context: "Context | None"
-    until: float
+    waiting: Waiting
 
-    def left(self) -> float:
-        return max(0.0, self.until - time.monotonic())
+    @property
+    def names(self) -> str:
+        return "+".join(step.backend.name for step in self.route.steps) or "none"
 
 
 class Pipeline:
     """Takes tasks through backends. One for the whole process."""
 
-    def __init__(self, models: ModelStore, failures: FailureLog) -> None:
+    def __init__(
+        self, models: ModelStore, failures: FailureLog, figures: Figures, answers: AnswerCache
+    ) -> None:
         self._models = models
         self._failures = failures
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
-        self._urgent = ThreadPoolExecutor(URGENT_READERS, thread_name_prefix="read now")
+        self._figures = figures
+        self._answers = answers
+        self._readers = FairPool(READERS, "read")
+        self._urgent = FairPool(URGENT_READERS, "read now")
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="load")
+        self._running: WeakSet[Waiting] = WeakSet()
+        self._lock = threading.Lock()
 
     def run(
         self,
         route: "Route",
         tasks: Iterable[Any],
         context: "Context | None" = None,
-        seconds: float = float("inf"),
+        seconds: float = FOREVER,
+        waiting: Waiting | None = None,
     ) -> Iterator[Outcome]:
         """One outcome a task, in order, while later tasks are read and inferred already.
 
-        After `seconds` (from this call on) the tasks that are not done end in a DeadlineError.
+        After `seconds` from this call on, or when `waiting` is over, the tasks that are not done
+        end in a DeadlineError; ClientGoneError if there is nobody to answer.
         """
-        return self._outcomes(route, tasks, context, time.monotonic() + seconds)
+        waiting = waiting or Waiting(seconds, urgent=context is not None)
+        return self._outcomes(route, tasks, context, waiting)
 
     def _outcomes(
-        self, route: "Route", tasks: Iterable[Any], context: "Context | None", until: float
+        self,
+        route: "Route",
+        tasks: Iterable[Any],
+        context: "Context | None",
+        waiting: Waiting,
     ) -> Iterator[Outcome]:
         if not route.steps:  # the route says why, once
             nothing = ConfigError("Nothing in the label config can be filled")
             yield from (Outcome(error=nothing) for _ in tasks)
             return
-        queues, missing = self._queues(route, context is not None, until)
-        run = _Run(route, queues, route.version(), context, until)
-        source = iter(tasks)
-        ahead = min(step.backend.reads_ahead(step.claims[0]) for step in route.steps)
-        started = deque(self._start(run, raw, missing) for raw in islice(source, ahead))
-        while started:
-            yield self._finish(run, *started.popleft())
-            if len(started) <= ahead // 2:  # many at a time, so that batches are full
-                more = islice(source, ahead - len(started))
-                started.extend(self._start(run, raw, missing) for raw in more)
+        specs = [step.claims[0].spec for step in route.steps]
+        self._models.hold(specs)
+        with self._lock:
+            self._running.add(waiting)
+        try:
+            models, missing = self._loaded(route, context is not None, waiting)
+            run = _Run(route, models, route.version(), context, waiting)
+            if missing is not None:
+                yield from (self._outcome(run, raw, partial(_raise, missing)) for raw in tasks)
+            elif route.at_once:
+                yield from (self._outcome(run, raw, partial(self._here, run, raw)) for raw in tasks)
+            else:
+                yield from self._ahead(run, iter(tasks))
+        finally:
+            self._models.release(specs)
+            with self._lock:
+                self._running.discard(waiting)
+
+    def end(self, error: PrelabelError, seconds: float = 0.0) -> None:
+        """Let what is running answer what is done, after so many seconds."""
+        if seconds:
+            timer = threading.Timer(seconds, self.end, (error,))
+            timer.daemon = True
+            timer.start()
+            return
+        with self._lock:
+            running = list(self._running)
+        for waiting in running:
+            waiting.end(error)
 
     def close(self) -> None:
         """Stop the threads."""
-        for pool in (self._readers, self._urgent, self._loaders):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._readers.close()
+        self._urgent.close()
+        self._loaders.shutdown(wait=False, cancel_futures=True)
 
-    def _queues(
-        self, route: "Route", interactive: bool, until: float
-    ) -> tuple[list[tuple["Step", ModelQueue]], PrelabelError | None]:
-        """The models' queues, loaded; and an error if the tasks cannot be predicted now.
+    def _loaded(
+        self, route: "Route", interactive: bool, waiting: Waiting
+    ) -> tuple[list[tuple["Step", Model]], PrelabelError | None]:
+        """The models, loaded; and an error if the tasks cannot be predicted now.
 
         A model that cannot be loaded takes no part, and the version says so. One that is still
         being loaded would be missed in a prediction that is never asked for again.
         """
-        queues: list[tuple[Step, ModelQueue]] = []
+        models: list[tuple[Step, Model]] = []
         error: PrelabelError | None = None
         for step in route.steps:
             if interactive and not step.backend.interactive:
                 continue
             try:
-                queues.append((step, self._queue(step, until)))
+                models.append((step, self._model(step, waiting)))
             except DeadlineError as late:
                 return [], late
             except ModelError as problem:
                 error = problem
-        return queues, error if not queues else None
+        return models, error if not models else None
 
-    def _queue(self, step: "Step", until: float) -> ModelQueue:
+    def _model(self, step: "Step", waiting: Waiting) -> Model:
         spec = step.claims[0].spec
         found = self._models.loaded(spec)
         if found is not None:
             return found
         loading = self._loaders.submit(self._models.queue, step.backend, spec)
         try:
-            return loading.result(_seconds(until))
-        except FutureTimeout:
+            return waiting.result(loading)
+        except DeadlineError:
             raise DeadlineError(f"{spec.label} is still being loaded; ask again later") from None
 
-    def _start(
-        self, run: _Run, raw: Any, missing: PrelabelError | None
-    ) -> tuple[Any, "Future[list[Future[Any]]]"]:
-        if missing is not None or not run.left():
-            failed: Future[list[Future[Any]]] = Future()
-            failed.set_exception(missing or DeadlineError("There was no time left for this task"))
-            return raw, failed
-        if all(step.backend.reads_at_once(step.claims[0]) for step, _ in run.queues):
-            return raw, self._read_here(run, raw)
-        readers = self._readers if run.context is None else self._urgent
-        return raw, readers.submit(self._read, run, raw)
+    # Tasks that need no thread
 
-    def _read_here(self, run: _Run, raw: Any) -> "Future[list[Future[Any]]]":
-        """Without a reading thread, which would cost more than there is to read."""
-        reading: Future[list[Future[Any]]] = Future()
+    def _here(self, run: _Run, raw: Any) -> list[Any]:
+        """In the thread that asks, from one end to the other."""
+        run.waiting.check()
+        task = Task.parse(raw)
+        return [
+            model.ask(step.backend.read(task, step.claims[0], run.context))
+            for step, model in run.models
+            if isinstance(model, InstantModel)
+        ]
+
+    # Tasks that wait for files and models
+
+    def _ahead(self, run: _Run, source: Iterator[Any]) -> Iterator[Outcome]:
+        """The outcomes in order, while tasks behind them are read and queued already."""
+        ahead = min(step.backend.reads_ahead(step.claims[0]) for step in run.route.steps)
+        started = deque((raw, self._start(run, raw)) for raw in islice(source, ahead))
+        try:
+            while started:
+                raw, reading = started.popleft()
+                yield self._outcome(run, raw, partial(self._outputs, run, reading))
+                if len(started) <= ahead // 2:  # many at a time, so that batches are full
+                    more = islice(source, ahead - len(started))
+                    started.extend((raw, self._start(run, raw)) for raw in more)
+        finally:  # the client is gone, or nobody wants the rest
+            for _, reading in started:
+                _give_up(reading)
+
+    def _start(self, run: _Run, raw: Any) -> Reading:
+        here = all(step.backend.reads_at_once(step.claims[0]) for step, _ in run.models)
+        if here or not run.waiting.left():  # a thread would cost more than there is to read
+            return self._read_here(run, raw)
+        readers = self._urgent if run.waiting.urgent else self._readers
+        work = partial(contextvars.copy_context().run, self._read, run, raw)
+        return readers.submit(id(run), work)
+
+    def _read_here(self, run: _Run, raw: Any) -> Reading:
+        reading: Reading = Future()
         try:
             reading.set_result(self._read(run, raw))
         except Exception as error:  # as in a thread: it is caught where the task is finished
             reading.set_exception(error)
         return reading
 
-    def _read(self, run: _Run, raw: Any) -> "list[Future[Any]]":
-        """In a reading thread: the task's inputs, each handed to its model's queue."""
-        if not run.left():
-            raise DeadlineError("There was no time left to read this task")
+    def _read(self, run: _Run, raw: Any) -> list[Future[Any]]:
+        """In a reading thread: the task's inputs, each handed to its model's queue.
+
+        What is read when the deadline comes is inferred all the same: asked again, it is known.
+        """
+        run.waiting.check()
+        start = time.perf_counter()
         task = Task.parse(raw)
-        urgent = run.context is not None
-        items = [step.backend.read(task, step.claims[0], run.context) for step, _ in run.queues]
-        if not run.left():
-            raise DeadlineError("There was no time left when this task was read")
+        with read_once() if len(run.models) > 1 else nullcontext():
+            items = [step.backend.read(task, step.claims[0], run.context) for step, _ in run.models]
+        self._figures.took("read", run.names, time.perf_counter() - start)
+        if run.waiting.gone:
+            run.waiting.check()
         return [
-            queue.submit(item, urgent) for (_, queue), item in zip(run.queues, items, strict=True)
+            self._submit(run, step, model, item)
+            for (step, model), item in zip(run.models, items, strict=True)
         ]
 
-    def _finish(self, run: _Run, raw: Any, reading: "Future[list[Future[Any]]]") -> Outcome:
+    def _submit(self, run: _Run, step: "Step", model: Model, item: Any) -> "Future[Any]":
+        """The item's output, if the model has said it before; else it is queued."""
+        spec = step.claims[0].spec
+        content = step.backend.key(item) if self._answers.max_bytes else None
+        if content is None:
+            run.waiting.check()
+            return model.submit(item, run.waiting.urgent, id(run))
+        key = spec, self._models.weights_digest(step.backend, spec), content
+        known = self._answers.get(key)
+        if known is not None:
+            future: Future[Any] = Future()
+            future.set_result(known[0])
+            return future
+        future = model.submit(item, run.waiting.urgent, id(run))
+        future.add_done_callback(partial(self._keep, key))
+        return future
+
+    def _keep(self, key: Any, future: "Future[Any]") -> None:
+        if not future.cancelled() and future.exception() is None:
+            self._answers.put(key, future.result())
+
+    def _outputs(self, run: _Run, reading: Reading) -> list[Any]:
+        try:
+            return [run.waiting.result(future) for future in run.waiting.result(reading)]
+        except Exception:
+            _give_up(reading)
+            raise
+
+    # All tasks
+
+    def _outcome(self, run: _Run, raw: Any, outputs: Callable[[], list[Any]]) -> Outcome:
         """The one place where a task's failure is caught."""
         task_id = raw.get("id") if isinstance(raw, dict) else None
-        names = "+".join(step.backend.name for step in run.route.steps) or "none"
         try:
-            prediction = self._prediction(run, reading)
+            prediction = self._prediction(run, outputs())
+        except ClientGoneError:
+            raise
         except PrelabelError as error:
-            self._failures.add(names, task_id, error)
+            self._failures.add(run.names, task_id, error)
             return Outcome(error=error)
         except Exception as error:  # a backend may raise anything; the other tasks go on
-            failure = self._failure(run, names, error)
-            _give_up(reading)
-            self._failures.add(names, task_id, failure)
+            logger.error("A task failed in %s", run.names, exc_info=error)
+            failure = InferenceError(f"{run.names} failed on this task: {type(error).__name__}")
+            self._failures.add(run.names, task_id, failure)
             return Outcome(error=failure)
         for finding in prediction.dropped:
-            self._failures.drop(names, task_id, finding.rule, finding.message)
+            self._failures.drop(run.names, task_id, finding.rule, finding.message)
         return Outcome(prediction=prediction)
 
-    def _failure(self, run: _Run, names: str, error: Exception) -> PrelabelError:
-        """Our error for one that is not: the deadline's, or a backend's own."""
-        if isinstance(error, FutureTimeout) and run.left() < 0.05:
-            return DeadlineError("The deadline came before this task was done; ask again to go on")
-        logger.error("A task failed in %s", names, exc_info=error)
-        return InferenceError(f"{names} failed on this task: {type(error).__name__}")
-
-    def _prediction(self, run: _Run, reading: "Future[list[Future[Any]]]") -> Prediction:
+    def _prediction(self, run: _Run, outputs: Sequence[Any]) -> Prediction:
+        start = time.perf_counter()
         regions: list[Region] = []
-        inferring = reading.result(_seconds(run.until))
-        outputs = [future.result(_seconds(run.until)) for future in inferring]
-        for (step, _), output in zip(run.queues, outputs, strict=True):
+        for (step, _), output in zip(run.models, outputs, strict=True):
             for claim in step.claims:
                 regions.extend(step.backend.regions(output, claim))
-        return Prediction.build(regions, run.route.config, run.version)
+        prediction = Prediction.build(regions, run.route.config, run.version)
+        self._figures.took("regions", run.names, time.perf_counter() - start)
+        return prediction
 
 
-def _give_up(reading: "Future[list[Future[Any]]]") -> None:
+def _raise(error: PrelabelError) -> list[Any]:
+    raise error
+
+
+def _give_up(reading: Reading) -> None:
     """Take what is left of a task out of the queues: nobody waits for it."""
     if not reading.cancel() and reading.done() and reading.exception() is None:
         for inferring in reading.result():
             inferring.cancel()
-
-
-def _seconds(until: float) -> float | None:
-    return None if until == float("inf") else max(0.0, until - time.monotonic())

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import orjson
@@ -116,6 +117,14 @@ class Route:
             if models.failed(spec) is None:
                 parts.append(step.version or spec.label + LOADING)
         return "+".join(dict.fromkeys(parts)) or NOTHING
+
+    @cached_property
+    def at_once(self) -> bool:
+        """Whether a task is predicted sooner than it could be handed to another thread."""
+        return all(
+            step.backend.instant and step.backend.reads_at_once(step.claims[0])
+            for step in self.steps
+        )
 
     def claims(self) -> Iterable[Claim]:
         """All claims."""

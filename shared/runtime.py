@@ -1,10 +1,12 @@
-"""What one process has once: its models, its media cache, its pipeline."""
+"""What one process has once: its models, their answers, its pipeline."""
 
 import os
 import threading
 
+from shared.answer_cache import AnswerCache
 from shared.failures import FailureLog
-from shared.media import Media
+from shared.figures import Figures
+from shared.media import MB, Media
 from shared.models import ModelStore
 from shared.pipeline import Pipeline
 from shared.settings import Settings, read_settings
@@ -17,8 +19,10 @@ class Runtime:
         self.settings = settings
         self.failures = FailureLog()
         self.media = Media(settings)
-        self.models = ModelStore()
-        self.pipeline = Pipeline(self.models, self.failures)
+        self.figures = Figures()
+        self.answers = AnswerCache(int(settings.answer_cache_mb * MB))
+        self.models = ModelStore(self.figures, int(settings.model_memory * MB))
+        self.pipeline = Pipeline(self.models, self.failures, self.figures, self.answers)
 
     def close(self) -> None:
         """Stop its threads."""

@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
+    log_format: Literal["line", "json"] = Field(
+        "line", description="line, or json: one object an event, with the request's id"
+    )
     backends: Names = Field((), description="Backends to serve, by comma; empty: all installed")
     basic_auth_user: str | None = Field(None, description="User name that Label Studio must send")
     basic_auth_pass: SecretStr | None = Field(None, description="Password that it must send")
@@ -59,12 +62,21 @@ class Settings(BaseSettings):
     max_media_mb: float = Field(200.0, gt=0, description="Size of one file, in MB")
     max_megapixels: float = Field(100.0, gt=0, description="Size of one image, in megapixels")
     max_body_mb: float = Field(100.0, gt=0, description="Size of one request, in MB")
+    body_timeout: float = Field(
+        30.0, gt=0, description="Seconds for a request's body to arrive; 10 more for each MB"
+    )
     predict_deadline: float = Field(
         95.0, gt=0, description="Seconds after which a request answers what is done"
     )
     model_dir: Path = Field(Path("models"), description="Folder from which weights may be loaded")
     cache_dir: Path = Field(
         Path("~/.cache/prelabel"), description="Folder for downloaded and converted weights"
+    )
+    answer_cache_mb: float = Field(
+        64.0, ge=0, description="Memory for what models said, in MB: asking again runs none"
+    )
+    model_memory: float = Field(
+        0.0, ge=0, description="Memory for loaded models, in MB; 0: no limit. See How it works"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     engine: Literal["auto", "torch", "openvino", "onnx"] = Field(

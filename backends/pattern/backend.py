@@ -15,7 +15,7 @@ class PatternBackend(Backend):
     name = "pattern"
     fills = frozenset({("Labels", "Text")})
     on_request = True
-    batch_size = 256
+    instant = True
 
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
         return [(text, find(text)) for text in items]

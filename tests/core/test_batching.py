@@ -1,5 +1,6 @@
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from typing import Any
@@ -172,6 +173,116 @@ def test_cancelled_item_is_not_run(open_queue: Any) -> None:
     assert model.batches == [[0], [2]]
 
 
+# Requests beside each other
+
+
+def test_requests_take_turns(open_queue: Any) -> None:
+    model = Model()
+    queue = open_queue(model, 2)
+    first = queue.submit(0)
+    assert model.busy.wait(5)
+    futures = [queue.submit(item, owner="bulk") for item in (1, 2, 3, 4)]
+    futures += [queue.submit(item, owner="other") for item in (11,)]
+    model.gate.set()
+    for future in [first, *futures]:
+        future.result(5)
+    assert model.batches == [[0], [1, 11], [2, 3], [4]]
+
+
+def test_bulk_goes_on_slowly_beside_urgent_items(open_queue: Any) -> None:
+    model = Model()
+    queue = open_queue(model, 1)
+    first = queue.submit(0)
+    assert model.busy.wait(5)
+    futures = [queue.submit(item, owner="bulk") for item in (1, 2)]
+    futures += [queue.submit(item, urgent=True) for item in range(11, 21)]
+    model.gate.set()
+    for future in [first, *futures]:
+        future.result(5)
+    order = [item for [item] in model.batches]
+    assert order == [0, 11, 12, 13, 14, 1, 15, 16, 17, 18, 2, 19, 20]
+
+
+# Memory
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch.cuda has it."""
+
+
+ERRORS = [
+    MemoryError(),
+    OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("CUDA error: out of memory"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("std::bad_alloc"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+def test_out_of_memory_halves_the_batch_and_remembers(error: Exception, open_queue: Any) -> None:
+    sizes: list[int] = []
+    gate, busy = threading.Event(), threading.Event()
+
+    def infer(items: list[Any]) -> list[Any]:
+        busy.set()
+        gate.wait(5)
+        sizes.append(len(items))
+        if len(items) > 3:
+            raise error
+        return [item * 2 for item in items]
+
+    queue = open_queue(infer, 8)
+    futures = [queue.submit(0)]
+    assert busy.wait(5)
+    futures += [queue.submit(number) for number in range(1, 13)]
+    gate.set()
+    assert [future.result(5) for future in futures] == [number * 2 for number in range(13)]
+    assert sizes == [1, 8, 4, 2, 2, 4, 2, 2, 2, 2], "once it is known, batches are of two"
+
+
+def test_failure_of_another_kind_does_not_make_batches_smaller(open_queue: Any) -> None:
+    model = Model(3)
+    queue = open_queue(model, 4)
+    futures = filled(queue, model, *range(1, 9))
+    model.gate.set()
+    for number, future in enumerate(futures):
+        if number != 3:
+            assert future.result(5) == number * 2
+    assert model.batches[-1] == [5, 6, 7, 8]
+
+
+def test_item_too_large_for_the_memory_alone(open_queue: Any) -> None:
+    model = Model(1, error=MemoryError())
+    model.gate.set()
+    with pytest.raises(InferenceError, match="ran out of memory on this task: MemoryError"):
+        open_queue(model).submit(1).result(5)
+
+
+def test_error_of_a_batch_does_not_hold_its_memory(open_queue: Any) -> None:
+    class Large:
+        pass
+
+    alive: list[Any] = []
+
+    def infer(items: list[Any]) -> list[Any]:
+        if len(items) > 1:
+            large = Large()
+            alive.append(weakref.ref(large))
+            raise MemoryError
+        assert alive[0]() is None, "the batch's memory is free before the halves run"
+        return items
+
+    model = Model()
+    queue = open_queue(lambda items: infer(items) if model(items) and items != [0] else items, 4)
+    futures = filled(queue, model, 1, 2)
+    model.gate.set()
+    assert [future.result(5) for future in futures] == [0, 1, 2]
+
+
+# The end
+
+
 def test_close_finishes_the_running_batch_and_cancels_the_rest(open_queue: Any) -> None:
     model = Model()
     queue = open_queue(model, 1)
@@ -187,15 +298,12 @@ def test_close_finishes_the_running_batch_and_cancels_the_rest(open_queue: Any) 
 
 
 def test_closed_queue_ends_its_thread(open_queue: Any) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     queue = open_queue(Model())
-    assert threading.active_count() == before + 1
+    [worker] = set(threading.enumerate()) - before
     queue.close()
-    for _ in range(50):
-        if threading.active_count() == before:
-            break
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    worker.join(5)
+    assert not worker.is_alive()
 
 
 def test_many_threads(open_queue: Any) -> None:

@@ -11,7 +11,8 @@ import pytest
 from shared import models
 from shared.claim import ModelSpec
 from shared.errors import ModelError
-from shared.models import ModelStore, digest_of
+from shared.figures import Figures
+from shared.models import ModelStore, digest_of, resident_bytes
 from shared.runtime import reset, runtime
 from tests.core.tiny import FileBackend, WordBackend, made, routed
 
@@ -47,7 +48,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def store() -> Iterable[ModelStore]:
-    store = ModelStore()
+    store = ModelStore(Figures())
     yield store
     store.close()
 
@@ -171,6 +172,111 @@ def test_digest_is_not_known_before_it_is_asked_for(backend: Any, store: ModelSt
     found = store.find_weights(backend, SPEC)
     assert store.weights_digest(backend, SPEC) == found
     assert backend.loads == []
+
+
+# Memory
+
+MB = 1_000_000
+LARGE = 60 * MB
+
+
+class LargeBackend(WordBackend):
+    """Its models hold 60 MB, or as the name of one says: nothing."""
+
+    name = "large"
+    loads: ClassVar[list[str]] = []
+
+    def load(self, spec: ModelSpec) -> Any:
+        self.loads.append(spec.model)
+        return bytearray(b"x") * (0 if spec.model == "empty" else LARGE)
+
+    def infer(self, model: Any, items: list[Any]) -> Any:
+        return [len(model)] * len(items)
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(LargeBackend, "loads", [])
+    return made(LargeBackend)
+
+
+def ask(store: ModelStore, backend: Any, name: str) -> Any:
+    """As a request does: the model is held while it is used."""
+    spec = ModelSpec("large", name)
+    store.hold([spec])
+    try:
+        return store.queue(backend, spec).submit(1).result(5)
+    finally:
+        store.release([spec])
+
+
+def states(store: ModelStore) -> dict[str, str]:
+    return {slot.spec.model: slot.state for slot in store.slots()}
+
+
+def test_models_not_used_for_the_longest_leave(large: Any) -> None:
+    store = ModelStore(Figures(), limit=int(2.7 * LARGE))
+    for name in ("a", "empty", "b", "a", "c"):
+        ask(store, large, name)
+    assert states(store) == {"a": "loaded", "b": "unloaded", "c": "loaded", "empty": "loaded"}
+    assert ask(store, large, "b") == LARGE, "it comes back when it is asked for"
+    assert states(store)["a"] == "unloaded"
+    assert large.loads == ["a", "empty", "b", "c", "b"]
+    store.close()
+
+
+def test_model_in_use_stays(large: Any) -> None:
+    store = ModelStore(Figures(), limit=int(1.5 * LARGE))
+    used = ModelSpec("large", "a")
+    store.hold([used])
+    ask(store, large, "a")
+    ask(store, large, "b")
+    assert states(store) == {"a": "loaded", "b": "loaded"}
+    store.release([used])
+    ask(store, large, "c")
+    assert states(store) == {"a": "unloaded", "b": "unloaded", "c": "loaded"}
+    store.close()
+
+
+def test_memory_of_a_model_that_left_is_free(large: Any) -> None:
+    store = ModelStore(Figures(), limit=int(1.5 * LARGE))
+    ask(store, large, "a")
+    before = resident_bytes()
+    for name in ("b", "c", "d"):
+        ask(store, large, name)
+    assert resident_bytes() - before < LARGE
+    store.close()
+
+
+def test_memory_is_at_least_the_size_of_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "model.bin"
+    file.write_bytes(b"x" * 30 * MB)
+    monkeypatch.setattr(FileBackend, "file", file, raising=False)
+    store = ModelStore(Figures())
+    backend = made(FileBackend)
+    store.queue(backend, backend.spec(None))
+    [slot] = store.slots()
+    assert slot.memory >= 30 * MB
+    store.close()
+
+
+def test_weights_that_changed_meanwhile_make_another_version(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ModelStore(Figures(), limit=1)
+    backend = made(FileBackend)
+    spec = backend.spec(None)
+    store.queue(backend, spec)
+    before = store.weights_digest(backend, spec)
+    store.queue(made(LargeBackend), ModelSpec("large", "a"))
+    assert states(store)[str(weights)] == "unloaded"
+    weights.write_bytes(b"two")
+    assert store.weights_digest(backend, spec) == before
+    store.queue(backend, spec)
+    assert store.weights_digest(backend, spec) != before
+    store.close()
 
 
 # Versions

@@ -8,6 +8,7 @@ import pytest
 from shared.backend import Backend
 from shared.claim import ModelSpec
 from shared.errors import (
+    ClientGoneError,
     ConfigError,
     DeadlineError,
     FetchError,
@@ -18,8 +19,10 @@ from shared.errors import (
     ValueTypeError,
 )
 from shared.failures import FailureLog
+from shared.media import Media
 from shared.pipeline import READERS, Outcome
 from shared.runtime import runtime
+from shared.waiting import Waiting
 from tests.core.tiny import BrokenBackend, PromptBackend, WordBackend, made, routed, tasks
 
 AHEAD = Backend.ahead
@@ -178,6 +181,37 @@ def test_two_controls_on_one_text_share_a_forward_pass() -> None:
     assert (backend.reads, backend.batches) == (1, [["Hello you"]])
 
 
+class AddressBackend(WordBackend):
+    """Reads the file at an address, as `word` reads texts."""
+
+    name = "address"
+
+    def read(self, task: Any, claim: Any, context: Any) -> Any:
+        return self.media.fetch(task.text_value(claim.object)).decode()
+
+
+class OtherBackend(AddressBackend):
+    name = "other"
+
+
+def test_two_models_on_one_file_fetch_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[str] = []
+    fetch = Media._fetch
+
+    def counting(self: Media, value: str, task_id: Any) -> bytes:
+        fetched.append(value)
+        return fetch(self, value, task_id)
+
+    monkeypatch.setattr(Media, "_fetch", counting)
+    xml = TWO_CONTROLS.replace('name="one"', 'name="one" model_backend="other"')
+    backends = made(AddressBackend, xml), made(OtherBackend, xml)
+    route = routed(*backends, xml=xml)
+    given = tasks("data:,Hello%20you", "data:,Other%20words")
+    outcomes = list(runtime().pipeline.run(route, given))
+    assert [len(outcome.prediction.results) for outcome in outcomes if outcome.prediction] == [2, 2]
+    assert sorted(fetched) == sorted(task["data"]["text"] for task in given)
+
+
 # Deadline
 
 
@@ -223,7 +257,7 @@ def test_no_time_at_all() -> None:
     assert backend.reads == 0
 
 
-def test_slow_reading_meets_the_deadline_too() -> None:
+def test_what_is_being_read_at_the_deadline_is_known_the_next_time() -> None:
     release = threading.Event()
 
     class Slow(WordBackend):
@@ -234,13 +268,57 @@ def test_slow_reading_meets_the_deadline_too() -> None:
             return super().read(*args)
 
     backend = made(Slow)
+    given = tasks(*(f"word{number}" for number in range(30)))
     start = time.monotonic()
-    outcomes = run(backend, tasks(*["a"] * 30), seconds=0.2)
+    outcomes = run(backend, given, seconds=0.2)
     assert time.monotonic() - start < 1
-    release.set()
     assert [type(outcome.error) for outcome in outcomes] == [DeadlineError] * 30
+    assert backend.batches == []
+    release.set()
     assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=5)] == ["x"]
-    assert backend.batches == [["x"]]
+    known = {text for batch in backend.batches for text in batch} - {"x"}
+    assert 1 <= len(known) <= READERS
+    backend.batches.clear()
+    assert [marked(outcome) for outcome in run(backend, given, seconds=5)] == [
+        f"word{number}" for number in range(30)
+    ]
+    assert not known & {text for batch in backend.batches for text in batch}
+
+
+def test_nothing_more_is_done_for_a_client_that_is_gone() -> None:
+    backend = made(StuckBackend)
+    backend.gate.clear()
+    waiting, caught = Waiting(), list[Exception]()
+
+    def ask() -> None:
+        try:
+            run(backend, tasks("stuck", "a", "b"), waiting=waiting)
+        except ClientGoneError as error:
+            caught.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    queue = runtime().models.queue(backend, routed(backend).steps[0].claims[0].spec)
+    until = time.monotonic() + 5
+    while len(queue) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    waiting.leave()
+    asking.join(5)
+    assert len(caught) == 1
+    backend.gate.set()
+    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=5)] == ["x"]
+    assert backend.batches == [["stuck"], ["x"]]
+    assert runtime().failures.counts() == {}
+
+
+def test_end_answers_what_is_done() -> None:
+    backend = made(StuckBackend)
+    backend.gate.clear()
+    outcomes = runtime().pipeline.run(routed(backend), tasks("a", "stuck", "b"))
+    assert marked(next(outcomes)) == "a"
+    runtime().pipeline.end(DeadlineError("The server stops"))
+    assert [str(outcome.error) for outcome in outcomes] == ["The server stops"] * 2
+    backend.gate.set()
 
 
 def test_timeout_of_a_backend_is_not_the_deadline() -> None:

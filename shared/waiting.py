@@ -1,0 +1,60 @@
+"""How long a request waits for its tasks, and what ends its patience."""
+
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any, TypeVar
+
+from shared.errors import ClientGoneError, DeadlineError, PrelabelError
+
+T = TypeVar("T")
+
+FOREVER = float("inf")
+LATE = "The deadline came before this task was done; ask again to go on"
+
+
+class Waiting:
+    """One request's: until its deadline, until its client is gone, or until the server stops.
+
+    `urgent`: a user waits before the editor.
+    """
+
+    def __init__(self, seconds: float = FOREVER, urgent: bool = False) -> None:
+        self.urgent = urgent
+        self._until = time.monotonic() + seconds
+        self._ended: Future[PrelabelError] = Future()
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody is there any more to read an answer."""
+        return self._ended.done() and isinstance(self._ended.result(), ClientGoneError)
+
+    def left(self) -> float:
+        """Seconds; 0 when it is over."""
+        return 0.0 if self._ended.done() else max(0.0, self._until - time.monotonic())
+
+    def leave(self) -> None:
+        """The client is gone: nothing more is done for it."""
+        self.end(ClientGoneError("The client closed the connection"))
+
+    def end(self, error: PrelabelError) -> None:
+        """Stop waiting, in whatever thread that goes on."""
+        if self._ended.set_running_or_notify_cancel():
+            self._ended.set_result(error)
+
+    def check(self) -> None:
+        """DeadlineError or ClientGoneError if it is over."""
+        if not self.left():
+            raise self._error()
+
+    def result(self, future: "Future[T]") -> T:
+        """What comes of a future; DeadlineError or ClientGoneError if it does not come in time."""
+        if not future.done():
+            timeout = None if self._until == FOREVER else self.left()
+            either: list[Future[Any]] = [future, self._ended]
+            wait(either, timeout, FIRST_COMPLETED)
+            if not future.done():
+                raise self._error()
+        return future.result()
+
+    def _error(self) -> PrelabelError:
+        return self._ended.result() if self._ended.done() else DeadlineError(LATE)
