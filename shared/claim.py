@@ -77,6 +77,10 @@ class Claim:
         if not known:
             logger.warning("%s: %s", self.spec.label, message)
 
+    def maps(self) -> list[LabelMap]:
+        """The mappings made so far."""
+        return list(self._maps.values())
+
     def reports(self) -> list[str]:
         """The mappings made so far, and what was noted."""
-        return [*(found.report() for found in list(self._maps.values())), *list(self._notes)]
+        return [*(found.report() for found in self.maps()), *list(self._notes)]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from shared.label_config import Control
 
@@ -63,6 +64,15 @@ class LabelMap:
         if self.unused_classes:
             parts.append(f"classes without a label: {_some(self.unused_classes)}")
         return f"{self.control}: " + "; ".join(parts)
+
+    def json(self) -> dict[str, Any]:
+        """The same, for machines."""
+        return {
+            "control": self.control.name,
+            "labels": dict(self.to_label),
+            "unfilled_labels": list(self.unfilled_labels),
+            "unused_classes": list(self.unused_classes),
+        }
 
 
 def folded(name: str) -> str:

@@ -32,6 +32,7 @@ class Project:
                 "--project needs LABEL_STUDIO_URL, the address of Label Studio, and"
                 " LABEL_STUDIO_API_KEY, a personal access token"
             )
+        from httpx import Client
         from label_studio_sdk import LabelStudio
 
         self.name = f"project {number}"
@@ -39,11 +40,16 @@ class Project:
         self.after = 0
         self._number = number
         self._read = 0
+        self._http = Client(timeout=60.0, follow_redirects=True)
         self._client = LabelStudio(
             base_url=f"{settings.label_studio_url}/",
             api_key=settings.label_studio_api_key.get_secret_value(),
-            timeout=60.0,
+            httpx_client=self._http,
         )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
 
     @cached_property
     def _facts(self) -> Any:
@@ -112,6 +118,12 @@ class Project:
             if answer.created != len(wanted):
                 for prediction in self._missing(wanted):
                     self._client.predictions.create(**prediction)
+
+    def predictions(self, task: int) -> list[dict[str, Any]]:
+        """The stored predictions of a task: each with `model_version` and `result`."""
+        with self._asking("reading predictions"):
+            found = self._client.predictions.list(task=task)
+        return [{"model_version": one.model_version, "result": one.result} for one in found]
 
     def add(self, tasks: Sequence[dict[str, Any]], again: bool) -> None:
         """Import tasks with their predictions; `again`: an earlier attempt may have done it."""

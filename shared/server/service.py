@@ -1,5 +1,6 @@
 """What the server does with a request, free of HTTP: routes by label config, status, warm-up."""
 
+import hashlib
 import logging
 import threading
 from collections import OrderedDict
@@ -232,6 +233,7 @@ def _last_version(routes: Sequence[Route], wait: bool = False) -> str:
 
 def _route_status(route: Route) -> dict[str, Any]:
     return {
+        "digest": hashlib.sha256(route.config.xml.encode()).hexdigest()[:12],
         "tags": route.config.describe(),
         "model_version": route.version(),
         "filled": {
@@ -241,5 +243,6 @@ def _route_status(route: Route) -> dict[str, Any]:
             for control in claim.controls
         },
         "labels": [report for claim in route.claims() for report in claim.reports()],
+        "mappings": [found.json() for claim in route.claims() for found in claim.maps()],
         "problems": list(route.problems),
     }

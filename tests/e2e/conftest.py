@@ -13,13 +13,18 @@ from .label_studio import LabelStudio, executable
 DEFAULT_ENVIRONMENT = Path(__file__).parents[2] / ".venv-label-studio"
 
 
-@pytest.fixture(scope="session")
-def label_studio() -> Iterator[LabelStudio]:
-    """A running Label Studio, empty at first, one for all tests."""
+def label_studio_environment() -> Path:
+    """Where Label Studio is installed; without it the test is skipped."""
     environment = Path(os.environ.get("LABEL_STUDIO_VENV") or DEFAULT_ENVIRONMENT).absolute()
     if not executable(environment).exists():
         _unavailable(f"Label Studio is not installed in {environment}")
-    with LabelStudio(environment) as server:
+    return environment
+
+
+@pytest.fixture(scope="session")
+def label_studio() -> Iterator[LabelStudio]:
+    """A running Label Studio, empty at first, one for all tests."""
+    with LabelStudio(label_studio_environment()) as server:
         yield server
 
 
