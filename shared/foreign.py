@@ -22,6 +22,7 @@ from shared.runtime import runtime
 from shared.server.protocol import PredictRequest, WebhookRequest
 from shared.server.service import Answers, Readiness, Service
 from shared.validation import check_results
+from shared.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,11 @@ class ForeignService:
         """The class's own name."""
         return [self._class.__name__]
 
-    def predict(self, request: PredictRequest, only: str | None) -> list[Answer]:
+    def at_once(self, request: PredictRequest, only: str | None) -> bool:
+        """A foreign model may take its time."""
+        return False
+
+    def predict(self, request: PredictRequest, only: str | None, waiting: Waiting) -> list[Answer]:
         """One answer a task; if the model fails or miscounts, it is asked task by task."""
         xml = LabelConfig.parse(request.label_config).xml
         project = str(request.project or "").split(".", 1)[0]

@@ -8,6 +8,7 @@ import typer
 from shared.cli import app
 
 if TYPE_CHECKING:
+    from shared.server.neighbours import Neighbours
     from shared.settings import Settings
 
 
@@ -33,13 +34,13 @@ def serve(
     settings = read_settings(Settings).model_copy(
         update={key: value for key, value in given.items() if value is not None}
     )
-    logs.set_up(settings.log_level)
+    logs.set_up(settings.log_level, settings.log_format)
     names = list(backend or settings.backends)
     _greet(names, settings)
-    Server(lambda: make_app(names, settings), settings).run()
+    Server(lambda neighbours: make_app(names, settings, neighbours), settings).run()
 
 
-def make_app(names: list[str], settings: "Settings") -> Any:
+def make_app(names: list[str], settings: "Settings", neighbours: "Neighbours | None" = None) -> Any:
     """The application, in the process that serves it.
 
     Modules are imported before the first request is accepted: importing holds the interpreter,
@@ -58,12 +59,12 @@ def make_app(names: list[str], settings: "Settings") -> Any:
     if len(names) == 1 and ":" in names[0] and plain[0] not in find_backends():
         from shared.foreign import open_model
 
-        return create_app(open_model(names[0]), settings)
+        return create_app(open_model(names[0]), settings, neighbours)
     classes = choose_backends(names)
     for cls in runnable(classes)[0]:
         if not cls.on_request or cls.name in plain:
             cls.import_modules()
-    return create_app(Service(classes, named=plain), settings)
+    return create_app(Service(classes, named=plain), settings, neighbours)
 
 
 def _greet(names: list[str], settings: "Settings") -> None:

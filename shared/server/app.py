@@ -1,6 +1,6 @@
 """The ASGI application: every route of the contract."""
 
-import logging
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +8,6 @@ from typing import Any
 
 import anyio.to_thread
 import orjson
-from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
@@ -17,115 +16,93 @@ from shared import __version__
 from shared.errors import PrelabelError
 from shared.runtime import reset
 from shared.server.auth import BasicAuth
-from shared.server.body import described, read_body
-from shared.server.metrics import Measured, Metrics
+from shared.server.body import described
+from shared.server.calls import Calls
+from shared.server.metrics import Metrics
+from shared.server.neighbours import EVERY, Neighbours
 from shared.server.protocol import (
     PredictRequest,
     PredictResponse,
     SetupRequest,
     SetupResponse,
     WebhookRequest,
-    pack,
-    parse,
 )
+from shared.server.requests import Requests
 from shared.server.service import Answers
+from shared.server.straight import Straight, refused
 from shared.settings import Settings
 
-logger = logging.getLogger(__name__)
 
-PREDICTING = 64
-"""Requests for predictions under way at once; more wait their turn."""
-
-
-def create_app(answers: Answers, settings: Settings) -> FastAPI:
-    """The application that serves these answers."""
+def create_app(
+    answers: Answers, settings: Settings, neighbours: Neighbours | None = None
+) -> FastAPI:
+    """The application that serves these answers, perhaps beside others of one server."""
+    metrics = Metrics(neighbours)
+    calls = Calls(answers, settings, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         threading.Thread(target=answers.warm_up, name="warm up", daemon=True).start()
+        leaving = asyncio.create_task(_leave(metrics)) if neighbours else None
         yield
+        if leaving is not None:
+            leaving.cancel()
         reset()
 
     app = FastAPI(title="prelabel", version=__version__, lifespan=lifespan)
-    app.state.answers, app.state.settings, app.state.metrics = answers, settings, Metrics()
-    app.state.predicting, app.state.asking = CapacityLimiter(PREDICTING), CapacityLimiter(4)
+    app.state.answers, app.state.calls, app.state.metrics = answers, calls, metrics
     app.include_router(router)
     app.include_router(about)
     app.include_router(router, prefix="/{backend}")
     app.add_exception_handler(PrelabelError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _broken)
+    app.add_middleware(Straight, calls=calls, backends=answers.names)
     app.add_middleware(BasicAuth, settings=settings)
-    app.add_middleware(Measured, metrics=app.state.metrics)
+    app.add_middleware(Requests, metrics=metrics)
     return app
 
 
+async def _leave(metrics: Metrics) -> None:
+    while True:
+        metrics.leave()
+        await asyncio.sleep(EVERY)
+
+
 router = APIRouter()
-"""What Label Studio calls: on the root, and below the name of each backend."""
+"""What Label Studio calls: on the root, and below the name of each backend. See `Straight`."""
 about = APIRouter()
 """What an operator calls."""
 
 
 @router.get("/health")
-async def health(request: Request) -> dict[str, Any]:
+async def health(request: Request) -> Response:
     """Label Studio's health check: answered from memory, whatever else goes on."""
-    _, backend = _known(request)
-    return {"status": "UP", "model_class": backend or "prelabel"}
+    return await _calls(request).health(_backend(request), request.scope, request.receive)
 
 
 @router.post("/setup", response_model=SetupResponse, openapi_extra=described(SetupRequest))
 async def setup(request: Request) -> Response:
     """The model version for a label config."""
-    answers, backend = _known(request)
-    message = parse(await _body(request), SetupRequest)
-
-    def version() -> str:
-        return answers.version(message.label_config, _project(message.project), backend)
-
-    # From memory if possible: a thread would wait for the interpreter among those that predict.
-    found = answers.known_version(message.label_config, backend)
-    if found is None:
-        found = await anyio.to_thread.run_sync(version, limiter=request.app.state.asking)
-    return JSONResponse({"model_version": found})
+    return await _calls(request).setup(_backend(request), request.scope, request.receive)
 
 
 @router.post("/predict", response_model=PredictResponse, openapi_extra=described(PredictRequest))
 async def predict(request: Request) -> Response:
     """Predictions for tasks: as many as tasks, in their order."""
-    answers, backend = _known(request)
-    body = await _body(request)
-
-    def work() -> tuple[bytes, int, int]:
-        message = parse(body, PredictRequest)
-        results = answers.predict(message, backend)
-        empty: Any = [] if message.context is None else {"result": []}
-        packed, lost = pack(results, empty)
-        failed = lost + sum(1 for result in results if result == [])
-        return packed, len(results), failed
-
-    packed, count, failed = await anyio.to_thread.run_sync(
-        work, limiter=request.app.state.predicting
-    )
-    tasks = request.app.state.metrics.tasks
-    tasks.labels("predicted").inc(count - failed)
-    tasks.labels("failed").inc(failed)
-    return Response(packed, media_type="application/json")
+    return await _calls(request).predict(_backend(request), request.scope, request.receive)
 
 
 @router.post("/webhook", status_code=201, openapi_extra=described(WebhookRequest))
-async def webhook(request: Request) -> dict[str, str]:
+async def webhook(request: Request) -> Response:
     """Events of the project: answered at once, since Label Studio waits one second."""
-    answers, _ = _known(request)
-    message = parse(await _body(request), WebhookRequest)
-    return {"status": answers.event(message)}
+    return await _calls(request).webhook(_backend(request), request.scope, request.receive)
 
 
 @router.get("/versions")
-async def versions(request: Request) -> dict[str, list[str]]:
+async def versions(request: Request) -> Response:
     """The model versions in use, for Label Studio's choice of versions."""
-    answers, _ = _known(request)
-    found = await anyio.to_thread.run_sync(answers.versions, limiter=request.app.state.asking)
-    return {"versions": found}
+    return await _calls(request).versions(_backend(request), request.scope, request.receive)
 
 
 @about.get("/")
@@ -152,7 +129,7 @@ async def ready(request: Request) -> Response:
 async def status(request: Request) -> Response:
     """Backends, models, label configs with their mappings, and the last failures."""
     answers: Answers = request.app.state.answers
-    found = await anyio.to_thread.run_sync(answers.status, limiter=request.app.state.asking)
+    found = await anyio.to_thread.run_sync(answers.status)
     return Response(orjson.dumps(found, default=str), media_type="application/json")
 
 
@@ -163,28 +140,24 @@ async def metrics(request: Request) -> Response:
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _known(request: Request) -> tuple[Answers, str | None]:
-    """What answers, and the backend that the path names, if any."""
+def _calls(request: Request) -> Calls:
+    calls: Calls = request.app.state.calls
+    return calls
+
+
+def _backend(request: Request) -> str | None:
+    """The backend that the path names, if any."""
     answers: Answers = request.app.state.answers
     backend: str | None = request.path_params.get("backend")
     if backend is not None and backend not in answers.names:
         names = ", ".join(f"/{name}" for name in answers.names)
         raise HTTPException(404, f"There is no backend /{backend}; there are: {names}")
-    return answers, backend
-
-
-async def _body(request: Request) -> bytes:
-    return await read_body(request, request.app.state.settings.max_body_mb)
-
-
-def _project(project: str | int | None) -> str:
-    return str(project or "").split(".", 1)[0]
+    return backend
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, PrelabelError)
-    logger.warning("%s refused: %s", request.url.path, error)
-    return JSONResponse({"detail": str(error)}, status_code=error.status)
+    return refused(request.url.path, error)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -18,11 +18,14 @@ from shared.route import LOADING, NOTHING, Route
 from shared.routing import runnable, side_by_side
 from shared.runtime import runtime
 from shared.server.protocol import PredictRequest, WebhookRequest
+from shared.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
 ROUTES = 256
 """Label configs remembered."""
+FEW = 16
+"""Tasks that are answered at once, where their models allow it."""
 PATIENCE = 0.25
 """Seconds that /setup waits for the hash of weights; Label Studio's health check allows 1."""
 
@@ -47,8 +50,11 @@ class Answers(Protocol):
     def names(self) -> list[str]:
         """The backends that serve, each also under a path of its name."""
 
-    def predict(self, request: PredictRequest, only: str | None) -> list[Answer]:
-        """One answer a task, in order."""
+    def predict(self, request: PredictRequest, only: str | None, waiting: Waiting) -> list[Answer]:
+        """One answer a task, in order; ClientGoneError if there is nobody to answer."""
+
+    def at_once(self, request: PredictRequest, only: str | None) -> bool:
+        """Whether `predict` takes less than handing the request to a thread would."""
 
     def known_version(self, xml: str, only: str | None) -> str | None:
         """The model version for a label config, if it can be said at once."""
@@ -114,13 +120,18 @@ class Service:
                 self._routes.popitem(last=False)
         return tuple(found)
 
-    def predict(self, request: PredictRequest, only: str | None) -> list[Answer]:
+    def at_once(self, request: PredictRequest, only: str | None) -> bool:
+        """A few tasks of a known label config, for models that answer sooner than a queue would."""
+        with self._lock:
+            routes = self._routes.get((request.label_config, only), ())
+        return len(routes) == 1 and len(request.tasks) <= FEW and routes[0].at_once
+
+    def predict(self, request: PredictRequest, only: str | None, waiting: Waiting) -> list[Answer]:
         """One answer a task, in order: `[]` (interactive: an empty result) for one that failed."""
         routes, context = self.routes(request.label_config, only), request.context
-        seconds = runtime().settings.predict_deadline
 
         def run(route: Route, tasks: Iterable[Any]) -> Iterator[Outcome]:
-            return runtime().pipeline.run(route, tasks, context, seconds)
+            return runtime().pipeline.run(route, tasks, context, waiting=waiting)
 
         if context is None and len(routes) > 1:
             return answers(routes, request.tasks, run)
@@ -193,7 +204,7 @@ class Service:
         waiting = {
             name: state
             for name, state in waiting.items()
-            if state != "loaded" and name not in failed
+            if state not in {"loaded", "unloaded"} and name not in failed
         }
         return Readiness(waiting, failed)
 
@@ -205,6 +216,7 @@ class Service:
                 "state": slot.state,
                 "seconds": round(slot.seconds, 2),
                 "error": slot.error,
+                "memory": slot.memory,
                 "waiting": len(slot.queue) if slot.queue is not None else 0,
             }
             for slot in runtime().models.slots()

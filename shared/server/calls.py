@@ -1,0 +1,138 @@
+"""What Label Studio calls: from a request's body to the answer."""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope
+
+from shared.errors import DeadlineError, RequestError
+from shared.logs import event
+from shared.runtime import runtime
+from shared.server.body import BodyReader
+from shared.server.metrics import Metrics
+from shared.server.protocol import PredictRequest, SetupRequest, WebhookRequest, pack, parse
+from shared.server.service import Answers
+from shared.settings import Settings
+from shared.waiting import Waiting
+
+logger = logging.getLogger(__name__)
+
+PREDICTING = 64
+"""Requests for predictions under way at once; more wait their turn."""
+SMALL = 16_384
+"""Bytes of a body that is read, and perhaps answered, by the event loop itself."""
+
+
+class Calls:
+    """Each takes the backend that the path names, if any, and the ASGI request."""
+
+    def __init__(self, answers: Answers, settings: Settings, metrics: Metrics) -> None:
+        self._answers = answers
+        self._deadline = settings.predict_deadline
+        self._bodies = BodyReader(settings)
+        self._metrics = metrics
+        self._limits = {urgent: CapacityLimiter(PREDICTING) for urgent in (True, False)}
+        self._asking = CapacityLimiter(4)
+        self._stopping = False
+
+    async def health(self, backend: str | None, scope: Scope, receive: Receive) -> Response:
+        """Label Studio's health check: answered from memory, whatever else goes on."""
+        return JSONResponse({"status": "UP", "model_class": backend or "prelabel"})
+
+    async def setup(self, backend: str | None, scope: Scope, receive: Receive) -> Response:
+        """The model version for a label config."""
+        message = parse(await self._bodies.read(scope, receive), SetupRequest)
+
+        def version() -> str:
+            return self._answers.version(message.label_config, _project(message.project), backend)
+
+        # From memory if possible: a thread would wait for the interpreter among those that predict.
+        found = self._answers.known_version(message.label_config, backend)
+        if found is None:
+            found = await anyio.to_thread.run_sync(version, limiter=self._asking)
+        return JSONResponse({"model_version": found})
+
+    async def predict(self, backend: str | None, scope: Scope, receive: Receive) -> Response:
+        """Predictions for tasks: as many as tasks, in their order."""
+        start, waiting = time.monotonic(), Waiting(self._deadline)
+        body = await self._bodies.read(scope, receive)
+        if self._stopping:
+            raise StoppingError("The server is stopping; ask again")
+        message = parse(body, PredictRequest) if len(body) <= SMALL else None
+
+        def work() -> tuple[bytes, int, int]:
+            return self._predict(message or parse(body, PredictRequest), backend, waiting)
+
+        if message is not None:
+            waiting.urgent = message.context is not None or len(message.tasks) == 1
+        if message is not None and self._answers.at_once(message, backend):
+            packed, count, failed = work()
+        else:
+            limit = self._limits[waiting.urgent]
+            async with Listening(receive, waiting):
+                packed, count, failed = await anyio.to_thread.run_sync(work, limiter=limit)
+        self._metrics.predicted(count - failed, failed)
+        seconds = round(time.monotonic() - start, 4)
+        event(logger, "predicted", tasks=count, failed=failed, seconds=seconds)
+        return Response(packed, media_type="application/json")
+
+    async def webhook(self, backend: str | None, scope: Scope, receive: Receive) -> Response:
+        """Events of the project: answered at once, since Label Studio waits one second."""
+        message = parse(await self._bodies.read(scope, receive), WebhookRequest)
+        return JSONResponse({"status": self._answers.event(message)}, 201)
+
+    async def versions(self, backend: str | None, scope: Scope, receive: Receive) -> Response:
+        """The model versions in use, for Label Studio's choice of versions."""
+        found = await anyio.to_thread.run_sync(self._answers.versions, limiter=self._asking)
+        return JSONResponse({"versions": found})
+
+    def drain(self, seconds: float) -> None:
+        """Begin nothing new; what is running answers what is done after so many seconds."""
+        self._stopping = True
+        self._bodies.stop()
+        late = DeadlineError("The server stopped before this task was done; ask again to go on")
+        runtime().pipeline.end(late, seconds)
+
+    def _predict(
+        self, message: PredictRequest, backend: str | None, waiting: Waiting
+    ) -> tuple[bytes, int, int]:
+        """The packed answer, the number of tasks, and of those that failed."""
+        results = self._answers.predict(message, backend, waiting)
+        empty: Any = [] if message.context is None else {"result": []}
+        packed, lost = pack(results, empty)
+        return packed, len(results), lost + sum(1 for result in results if result == [])
+
+
+class StoppingError(RequestError):
+    """The server was told to stop."""
+
+    reason = "stopping"
+    status = 503
+
+
+class Listening:
+    """While in the `async with` block, notices when the client closes the connection."""
+
+    def __init__(self, receive: Receive, waiting: Waiting) -> None:
+        self._receive = receive
+        self._waiting = waiting
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.create_task(self._listen())
+
+    async def __aexit__(self, *error: Any) -> None:
+        self._task.cancel()
+
+    async def _listen(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._waiting.leave()
+
+
+def _project(project: str | int | None) -> str:
+    return str(project or "").split(".", 1)[0]

@@ -1,0 +1,58 @@
+"""The process that serves: uvicorn under gunicorn, which finishes what it has begun."""
+
+import logging
+import socket
+from typing import Any
+
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
+from uvicorn.server import Server
+from uvicorn_worker import UvicornWorker
+
+GRACE = 30
+"""Seconds that running requests get when the server is told to stop."""
+MARGIN = 5
+"""Of these, what is left for answering what is done by then."""
+
+
+class Log(Logger):
+    """gunicorn's and uvicorn's events go where all others go: see `shared.logs`."""
+
+    def setup(self, cfg: Any) -> None:
+        """Without handlers of its own."""
+        self.cfg = cfg
+        self._access_log_enabled = False
+
+
+class Draining(Server):
+    """Answers what is running when it is told to stop, and starts nothing new."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """No connections any more; requests answer what is done before they would be killed."""
+        self.config.app.state.calls.drain(GRACE - MARGIN)  # type: ignore[union-attr]
+        await super().shutdown(sockets)
+
+
+class Worker(UvicornWorker):
+    """Our settings of uvicorn."""
+
+    CONFIG_KWARGS = {  # noqa: RUF012  (uvicorn-worker's own)
+        "loop": "auto",
+        "http": "auto",
+        "ws": "none",
+        "lifespan": "on",
+        "access_log": False,
+        "server_header": False,
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        logging.getLogger("uvicorn.error").propagate = True
+
+    async def _serve(self) -> None:
+        self.config.app = self.wsgi
+        server = Draining(config=self.config)
+        self._install_sigquit_handler()
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            raise SystemExit(Arbiter.WORKER_BOOT_ERROR)
