@@ -52,7 +52,7 @@ class OcrBackend(Backend):
     modules = ("rapidocr", "onnxruntime")
     imports = ("rapidocr.main", "openvino")
     interactive = True
-    batch_size = 1
+    batch_size = 4
     ahead = 16
     settings_class: ClassVar[type[BackendSettings]] = OcrSettings
 
@@ -114,7 +114,8 @@ class OcrBackend(Backend):
                 yield index, self.media.image(address, task.id)
 
     def infer(self, model: Engine, items: list[Sheets]) -> Sequence[Pages]:
-        return [item.answered([model.read(image) for _, image in item.images]) for item in items]
+        pages = iter(model.read_all([image for item in items for _, image in item.images]))
+        return [item.answered([next(pages) for _ in item.images]) for item in items]
 
     def regions(self, output: Pages, claim: Claim) -> Iterable[Region]:
         for index, page in output.pages:

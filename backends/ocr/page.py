@@ -1,9 +1,12 @@
 """What an engine read: words in lines on a page, in pixels of the upright image."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
 
+from backends.ocr.network import cores
 from shared.image import Image
 from shared.results import ImageSize
 
@@ -38,8 +41,19 @@ class Page:
     lines: Sequence[Line] = ()
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """Reads images. What makes two of them differ is their ModelSpec."""
 
+    @abstractmethod
     def read(self, image: Image) -> Page:
-        """The lines of an upright image."""
+        """The lines of an upright image. Called in several threads at once."""
+
+    def read_all(self, images: Sequence[Image]) -> list[Page]:
+        """A page an image, as many at once as there are cores."""
+        if len(images) == 1:
+            return [self.read(images[0])]
+        return list(self._pages.map(self.read, images))
+
+    @cached_property
+    def _pages(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(cores(), thread_name_prefix="page")

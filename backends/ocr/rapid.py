@@ -1,25 +1,29 @@
-"""RapidOCR, with the weights of its own package: detection, direction, recognition."""
+"""RapidOCR's way of reading a page, with the weights of its package."""
 
-import importlib.util
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
 from backends.ocr.layout import in_order
-from backends.ocr.page import Line, Page
-from backends.ocr.quad import READ_HEIGHT, Pixels, Quad, crop, rolled, stretched, thickness, width
+from backends.ocr.network import cores, network
+from backends.ocr.page import Engine, Line, Page
+from backends.ocr.ppocr import Detector, Direction, Recognizer
+from backends.ocr.quad import Pixels, Quad, crop, rolled, stretched, thickness, width
 from backends.ocr.tiles import merged, scaled, tiles, widened
 from backends.ocr.words import words
 from shared.errors import ModelError
 from shared.image import Image
 
+FILES = {
+    "det": "PP-OCRv6_det_small.onnx",
+    "cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
+    "rec": "PP-OCRv6_rec_small.onnx",
+}
 SAMPLE = 8
 """The longest lines of a page that say which way it is turned."""
-NARROWEST = 128
-"""Pixels of width that a short line is filled up to. Each is recognized by itself, so that its text
-does not depend on its neighbours; that costs no more than batches filled up to the longest line."""
 TALL = 1.5
 """A line is as many times taller than wide if it runs up or down."""
 
@@ -27,98 +31,120 @@ TALL = 1.5
 def weights() -> list[Path]:
     """The files of the models, as RapidOCR's package brings them."""
     folder = Path(str(files("rapidocr"))) / "models"
-    return sorted(folder.glob("*.onnx"))
+    found = [folder / name for name in FILES.values()]
+    for path in found:
+        if not path.is_file():
+            raise ModelError(f"RapidOCR's package has no {path.name}; its release 3.10 has it")
+    return found
 
 
-class RapidEngine:
+class RapidEngine(Engine):
     """On `openvino`, `onnx` or, for `auto`, the faster of those that are installed."""
 
     def __init__(self, engine: str, language: str = "") -> None:
-        from rapidocr import EngineType, RapidOCR
+        from rapidocr import RapidOCR
 
         _check(language)
-        if engine not in {"openvino", "onnx"}:
-            engine = "openvino" if importlib.util.find_spec("openvino") else "onnx"
-        kind = EngineType.OPENVINO if engine == "openvino" else EngineType.ONNXRUNTIME
-        options = {f"{part}.engine_type": kind for part in ("Det", "Cls", "Rec")}
-        options |= {"Global.log_level": "error", "Global.use_vertical_padding": False}
-        options |= {"Rec.rec_batch_num": 1, "Rec.rec_img_shape": [3, READ_HEIGHT, NARROWEST]}
-        self._rapid = RapidOCR(params=options | {"Global.return_word_box": True})
+        det, cls, rec = (network(path, engine) for path in weights())
+        numbers = RapidOCR(params={"Global.log_level": "error"}).cfg
+        self._detector = Detector(det, numbers.Det)
+        self._direction = Direction(cls, numbers.Cls)
+        self._recognizer = Recognizer(rec)
+        self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="line")
 
     def read(self, image: Image) -> Page:
         """The lines of an upright image, whichever way its page is turned."""
         pixels = stretched(np.ascontiguousarray(image.pixels[:, :, ::-1]))
-        quads = self._detect(pixels)
+        quads = self.detect(pixels)
         if not quads:
             return Page(image.size)
-        turn = self._turn(pixels, quads)
-        lines = self._lines(pixels, [rolled(quad, turn) for quad in quads])
-        return Page(image.size, tuple(in_order(lines)))
+        lines = _Lines(self._recognizer, self._pool, pixels, quads)
+        turn = self._turn(lines)
+        return Page(image.size, tuple(in_order(lines.best(turn))))
 
-    def _detect(self, pixels: Pixels) -> list[Quad]:
+    def detect(self, pixels: Pixels) -> list[Quad]:
+        """Where lines of text are on BGR pixels, whichever way up each is."""
         found: list[list[Quad]] = []
         for left, top, tile in tiles(pixels):
             small, ratio = scaled(tile)
-            boxes = self._boxes(widened(small))
+            boxes = self._detector(widened(small))
             found.append([box / ratio + (left, top) for box in boxes])
         return merged(found)
 
-    def _boxes(self, pixels: Pixels) -> Sequence[Quad]:
-        from rapidocr.main import RapidOCRError
-
-        try:
-            _, found = self._rapid.detect_and_crop(pixels, {})
-        except RapidOCRError:  # so it says that there is no text
-            return ()
-        return [np.asarray(box, dtype=np.float32) for box in found.boxes]
-
-    def _turn(self, pixels: Pixels, quads: Sequence[Quad]) -> int:
+    def _turn(self, lines: "_Lines") -> int:
         """Quarter turns, clockwise, by which the page is turned.
 
         Most lines say whether they run across or down; the direction classifier, and where it
         doubts the better reading, which way up.
         """
-        long = sorted(quads, key=lambda quad: max(width(quad), thickness(quad)))[-SAMPLE:]
-        down = sum(max(width(q), thickness(q)) * (1 if _is_tall(q) else -1) for q in long)
-        first = 1 if down > 0 else 0
-        ways = [[crop(pixels, rolled(quad, turn)) for quad in long] for turn in (first, first + 2)]
-        _, classes = self._rapid.cls_and_rotate(ways[0])
-        if all(label != "180" for label, _ in classes.cls_res):
+        long = lines.longest(SAMPLE)
+        first = 1 if sum(lines.length(n) * (1 if lines.is_tall(n) else -1) for n in long) > 0 else 0
+        if not any(self._pool.map(self._direction, [lines.cut(n, first) for n in long])):
             return first
-        scores = [self._score(crops) for crops in ways]
+        scores = [lines.score(long, turn) for turn in (first, first + 2)]
         return first if scores[0] >= scores[1] else first + 2
 
-    def _score(self, crops: list[Pixels]) -> float:
-        found = self._rapid.recognize_txt(crops)
-        sizes = [len(text) for text in found.txts]
-        return float(np.dot(found.scores, sizes)) / max(1, sum(sizes))
 
-    def _lines(self, pixels: Pixels, quads: Sequence[Quad]) -> list[Line]:
-        straight = self._recognized(pixels, [quad for quad in quads if not _is_tall(quad)])
-        lines = [line for line in straight if line is not None]
-        tall = [quad for quad in quads if _is_tall(quad)]
-        ways = [self._recognized(pixels, [rolled(q, turn) for q in tall]) for turn in (0, 1, 3)]
-        for read in zip(*ways, strict=True):
-            best = max((line for line in read if line), key=lambda x: x.score, default=None)
-            lines += [best] if best else []
-        return lines
+class _Lines:
+    """The lines of one page. What was read once is not read again."""
 
-    def _recognized(self, pixels: Pixels, quads: Sequence[Quad]) -> list[Line | None]:
-        if not quads:
-            return []
-        crops = [crop(pixels, quad) for quad in quads]
-        found = self._rapid.recognize_txt(crops)
-        rows = zip(quads, crops, found.txts, found.scores, found.word_results, strict=True)
-        return [
-            Line(quad.tolist(), text.strip(), float(score), words(quad, part, text, info))
-            if text.strip()
-            else None
-            for quad, part, text, score, info in rows
-        ]
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        pool: ThreadPoolExecutor,
+        pixels: Pixels,
+        quads: Sequence[Quad],
+    ) -> None:
+        self._recognizer, self._pool = recognizer, pool
+        self._pixels, self._quads = pixels, quads
+        self._known: dict[tuple[int, int], Line] = {}
 
+    def length(self, number: int) -> float:
+        """Along the text, or what seems to be so."""
+        return max(width(self._quads[number]), thickness(self._quads[number]))
 
-def _is_tall(quad: Quad) -> bool:
-    return thickness(quad) > TALL * width(quad)
+    def longest(self, count: int) -> list[int]:
+        """The numbers of the longest lines."""
+        return sorted(range(len(self._quads)), key=self.length)[-count:]
+
+    def is_tall(self, number: int, turn: int = 0) -> bool:
+        """Whether a line runs up or down on a page that is turned by `turn` quarters."""
+        quad = rolled(self._quads[number], turn)
+        return thickness(quad) > TALL * width(quad)
+
+    def cut(self, number: int, turn: int) -> Pixels:
+        """A line's pixels, as they are read after that many quarter turns."""
+        return crop(self._pixels, rolled(self._quads[number], turn))
+
+    def score(self, numbers: Sequence[int], turn: int) -> float:
+        """How sure the lines' characters are if the page is turned so."""
+        read = self.read(numbers, turn)
+        characters = sum(len(line.text) for line in read)
+        return sum(line.score * len(line.text) for line in read) / max(1, characters)
+
+    def best(self, turn: int) -> list[Line]:
+        """All lines with text; those that run up or down as they read best."""
+        every = range(len(self._quads))
+        tall = [number for number in every if self.is_tall(number, turn)]
+        lines = self.read([number for number in every if number not in tall], turn)
+        ways = [self.read(tall, turn + quarter) for quarter in (0, 1, 3)]
+        lines += [max(ways_of, key=lambda line: line.score) for ways_of in zip(*ways, strict=True)]
+        return [line for line in lines if line.text]
+
+    def read(self, numbers: Sequence[int], turn: int) -> list[Line]:
+        """What lines say after that many quarter turns; an empty text scores 0."""
+        keys = [(number, turn % 4) for number in numbers]
+        new = [key for key in keys if key not in self._known]
+        self._known.update(zip(new, self._pool.map(self._line, new), strict=True))
+        return [self._known[key] for key in keys]
+
+    def _line(self, key: tuple[int, int]) -> Line:
+        number, turn = key
+        quad, cut = rolled(self._quads[number], turn), self.cut(number, turn)
+        text, score, info = self._recognizer(cut)
+        if not text:
+            return Line(quad.tolist(), "", 0.0)
+        return Line(quad.tolist(), text, score, words(quad, cut, text, info))
 
 
 def _check(language: str) -> None:

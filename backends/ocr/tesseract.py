@@ -11,9 +11,10 @@ from pathlib import Path
 from PIL import Image as Pillow
 
 from backends.ocr.layout import in_order
-from backends.ocr.page import Corners, Line, Page, Word
+from backends.ocr.page import Corners, Engine, Line, Page, Word
 from shared.errors import InferenceError, ModelError
 from shared.image import Image
+from shared.settings import environment
 
 PROGRAM = "tesseract"
 SECONDS = 120
@@ -44,7 +45,7 @@ def weights(languages: str) -> list[Path]:
     return [folder / f"{language}.traineddata" for language in languages.split("+")]
 
 
-class TesseractEngine:
+class TesseractEngine(Engine):
     """One process a page; upright pages, whose lines are not turned."""
 
     def __init__(self, languages: str) -> None:
@@ -58,7 +59,12 @@ class TesseractEngine:
         command = [PROGRAM, "-", "-", "-l", self._languages, "--psm", "3", "tsv"]
         try:
             run = subprocess.run(  # noqa: S603
-                command, input=file.getvalue(), capture_output=True, timeout=SECONDS, check=True
+                command,
+                input=file.getvalue(),
+                capture_output=True,
+                timeout=SECONDS,
+                check=True,
+                env=environment({"OMP_THREAD_LIMIT": "1"}),  # pages at once instead
             )
         except (subprocess.SubprocessError, OSError) as error:
             raise InferenceError(f"Tesseract failed: {type(error).__name__}") from None

@@ -40,7 +40,7 @@ def test_the_measure_itself(one: str, other: str, steps: int) -> None:
 
 
 def test_the_measure_sees_misplaced_words_and_wrong_text() -> None:
-    class Wrong:
+    class Wrong(Engine):
         def read(self, image: Image) -> Page:
             corners = [[0.0, 0], [40, 0], [40, 20], [0, 20]]
             return Page(image.size, [Line(corners, "x", 1, [Word(corners, "x", 1)])])
@@ -82,7 +82,9 @@ def test_a_long_receipt_is_read_in_tiles_and_each_line_once(rapid: Engine) -> No
     drawn = page(5, lines=60, size=26)
     assert drawn.image.height > 2.5 * drawn.image.width
     read = rapid.read(Image(np.asarray(drawn.image)))
-    assert text_of(read.lines).split("\n") == drawn.lines
+    lines = text_of(read.lines).split("\n")
+    assert len(lines) == len(drawn.lines), "each once, those on a seam too"
+    assert distance("\n".join(lines), "\n".join(drawn.lines)) <= 2
 
 
 def test_a_faint_page(rapid: Engine) -> None:

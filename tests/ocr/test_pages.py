@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from backends.ocr.backend import OcrBackend
-from backends.ocr.page import Line, Page
+from backends.ocr.page import Engine, Line, Page
 from backends.ocr.sheet import Sheets
 from shared.errors import DecodeError, ValueTypeError
 from shared.image import Image
@@ -23,7 +23,7 @@ LIST = f'<View><Image name="i" valueList="$pages"/>{BOX}{WHOLE}</View>'
 ONE = f'<View><Image name="i" value="$page"/>{BOX}</View>'
 
 
-class ByName:
+class ByName(Engine):
     """Reads one line on every image: its width."""
 
     def read(self, image: Image) -> Page:
