@@ -18,7 +18,7 @@ from shared.media import Media
 from shared.results import Region
 from shared.route import Route
 from shared.runtime import runtime
-from shared.settings import BackendSettings, Settings, read_settings
+from shared.settings import BackendSettings, Settings, hold_libraries, read_settings
 from shared.task import Task
 
 Context = Mapping[str, Any]
@@ -189,6 +189,7 @@ class Backend(LabelStudioMLBase):
     @classmethod
     def import_modules(cls) -> None:
         """Import what `load` would import."""
+        hold_libraries()
         for module in (*cls.modules, *cls.imports):
             if _is_installed(module):
                 importlib.import_module(module)

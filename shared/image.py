@@ -3,17 +3,22 @@
 import hashlib
 import io
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
+from PIL.Image import open as open_image  # Ultralytics replaces it by one that installs packages
 
 from shared.errors import DecodeError
 from shared.results import ImageSize
 
 Pixels = NDArray[np.uint8]
+
+FORMATS = {"AVIF", "BMP", "DIB", "GIF", "HEIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG"}
+FORMATS |= {"PPM", "SGI", "TGA", "TIFF", "WEBP"}
+"""What is decoded. Pillow knows more, and hands some (EPS) to programs that run what is in them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +42,7 @@ def decode(data: bytes, max_megapixels: float) -> Image:
     """
     Pillow.MAX_IMAGE_PIXELS = int(max_megapixels * 1e6)  # Pillow refuses by its own limit first
     try:
-        with Pillow.open(io.BytesIO(data)) as file:
+        with open_image(io.BytesIO(data), formats=_formats()) as file:
             megapixels = file.width * file.height / 1e6
             if megapixels > max_megapixels:
                 raise DecodeError(
@@ -52,11 +57,17 @@ def decode(data: bytes, max_megapixels: float) -> Image:
         raise DecodeError(
             f"The image has too many megapixels; MAX_MEGAPIXELS allows {max_megapixels:g}"
         ) from None
-    except (UnidentifiedImageError, ImportError):  # Ultralytics makes Pillow ask for a HEIF package
+    except UnidentifiedImageError:
         raise DecodeError(f"The file is no image that can be read ({_start(data)})") from None
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DecodeError(f"The image is damaged: {error}") from None
     return Image(pixels, hashlib.blake2b(data, digest_size=16).hexdigest())
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    Pillow.init()
+    return tuple(name for name in Pillow.ID if name in FORMATS)
 
 
 def _rgb(image: Pillow.Image) -> Pillow.Image:

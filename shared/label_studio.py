@@ -1,18 +1,21 @@
 """Label Studio's own address: its files, and the token that opens them."""
 
 import base64
-import logging
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import httpx
+
+from shared import network
 from shared.errors import FetchError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
 
-logger = logging.getLogger(__name__)
+_USER = re.compile(r"//[^/]*@")
 
 CLOUD_SCHEMES = ("s3", "gs", "azure-blob", "azure", "dbfs")
 """Addresses that only Label Studio, which holds the storage's keys, can resolve."""
@@ -21,8 +24,10 @@ CLOUD_SCHEMES = ("s3", "gs", "azure-blob", "azure", "dbfs")
 class LabelStudioHost:
     """Says at which address Label Studio serves a task's value, and with which headers."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, connections: httpx.Client) -> None:
+        """`connections`: those over which tokens are renewed."""
         self.url = settings.label_studio_url
+        self._connections = connections
         self._key = settings.label_studio_api_key
         self._client: LabelStudio | None = None
         self._lock = threading.Lock()
@@ -57,6 +62,11 @@ class LabelStudioHost:
         with self._lock:
             try:
                 sent = self._sdk(self._key.get_secret_value())._client_wrapper.get_headers()
+            except FetchError:
+                raise
+            except httpx.TransportError as error:
+                why = network.reason(error)
+                raise FetchError(f"Label Studio at LABEL_STUDIO_URL: {why}") from None
             except Exception as error:  # the SDK raises many kinds
                 raise FetchError(
                     "Label Studio at LABEL_STUDIO_URL did not accept LABEL_STUDIO_API_KEY"
@@ -69,11 +79,13 @@ class LabelStudioHost:
             from label_studio_sdk import LabelStudio
 
             # without the slash, the SDK renews tokens beside a sub-path and not below it
-            self._client = LabelStudio(base_url=f"{self.url}/", api_key=key, timeout=20.0)
+            self._client = LabelStudio(
+                base_url=f"{self.url}/", api_key=key, httpx_client=self._connections
+            )
         return self._client
 
 
 def short(value: str) -> str:
-    """A value as a message shows it: without its query, which may hold secrets."""
-    value = value.partition("?")[0]
+    """A value as a message shows it: without query and password, which may hold secrets."""
+    value = _USER.sub("//", value.partition("?")[0])
     return value if len(value) <= 80 else value[:77] + "…"

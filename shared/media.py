@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, unquote, unquote_to_bytes, urlsplit
-
-import httpx
+from urllib.parse import parse_qs, unquote, unquote_to_bytes
 
 from shared import network
+from shared.download import Downloads
 from shared.errors import DecodeError, FetchError
 from shared.image import Image, decode
 from shared.label_config import ObjectTag
@@ -71,8 +70,9 @@ class Media:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._host = LabelStudioHost(settings)
         self._client = network.client(settings)
+        self._host = LabelStudioHost(settings, self._client)
+        self._downloads = Downloads(settings, self._client, self._host)
         self._limit = int(settings.max_media_mb * MB)
 
     def close(self) -> None:
@@ -112,15 +112,15 @@ class Media:
             if local is not None:
                 return local
         if scheme in {"http", "https"}:
-            return self._get(value)
+            return self._downloads.get(value)
         if scheme in CLOUD_SCHEMES:
-            return self._get(self._host.resolve(value, task_id))
+            return self._downloads.get(self._host.resolve(value, task_id))
         if scheme:
             raise FetchError(
                 f'Addresses that begin with "{scheme}:" are not fetched; http, https, data and'
                 " cloud storage are"
             )
-        return self._get(self._host.resolve(value, task_id))
+        return self._downloads.get(self._host.resolve(value, task_id))
 
     def _data_url(self, value: str) -> bytes:
         head, comma, body = value.partition(",")
@@ -167,61 +167,3 @@ class Media:
                 f'"{short(name)}" is over MAX_MEDIA_MB={self._settings.max_media_mb:g}'
             )
         return path.read_bytes()
-
-    def _get(self, url: str) -> bytes:
-        try:
-            headers = self._host.headers() if self._host.owns(url) else {}
-            with (
-                network.time_limit(self._settings.fetch_timeout),
-                self._client.stream("GET", url, headers=headers) as answer,
-            ):
-                self._check(answer, url)
-                return self._collect(answer)
-        except FetchError:
-            raise
-        except httpx.TimeoutException:
-            raise FetchError(
-                f"{_shown(url)} did not arrive in FETCH_TIMEOUT={self._settings.fetch_timeout:g} s"
-            ) from None
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise FetchError(f"{_shown(url)} cannot be fetched: {_reason(error)}") from None
-
-    def _check(self, answer: httpx.Response, url: str) -> None:
-        declared = answer.headers.get("content-length", "")
-        if answer.is_success and declared.isdecimal() and int(declared) > self._limit:
-            raise self._too_large(answer)
-        if answer.is_success:
-            return
-        hint = ""
-        if answer.status_code in {401, 403} and self._host.owns(url):
-            hint = ": check LABEL_STUDIO_API_KEY"
-        raise FetchError(f"{_shown(url)} answered {answer.status_code}{hint}")
-
-    def _collect(self, answer: httpx.Response) -> bytes:
-        blocks, size = [], 0
-        for block in answer.iter_bytes():
-            size += len(block)
-            if size > self._limit:
-                raise self._too_large(answer)
-            blocks.append(block)
-        return b"".join(blocks)
-
-    def _too_large(self, answer: httpx.Response) -> FetchError:
-        limit = f"MAX_MEDIA_MB={self._settings.max_media_mb:g}"
-        return FetchError(f"{_shown(str(answer.url))} is over {limit}")
-
-
-def _shown(url: str) -> str:
-    """An address without its query and password, which may hold secrets."""
-    try:
-        parts = urlsplit(url)
-        host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:  # the address is none
-        return "The address"
-    return f"{parts.scheme}://{host}{port}{parts.path}"
-
-
-def _reason(error: Exception) -> str:
-    text = str(error)
-    return text if isinstance(error, httpx.ConnectError) and text else type(error).__name__

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,11 +23,24 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NEVER = tuple(
     ipaddress.ip_network(network)
-    for network in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32")
+    for network in (
+        "169.254.0.0/16",
+        "fe80::/10",
+        "100.100.100.200/32",  # Alibaba Cloud
+        "168.63.129.16/32",  # Azure: looks public
+        "192.0.0.192/32",  # Oracle Cloud
+        "fd00:ec2::/32",  # AWS
+        "fd20:ce::254/128",  # Google Cloud
+        "64:ff9b:1::/48",  # local NAT64: where in it the IPv4 address is, each network decides
+    )
 )
 """Link-local and metadata addresses of clouds: not even for Label Studio's own host."""
-WRAPPING = tuple(ipaddress.ip_network(network) for network in ("64:ff9b::/96", "::/96"))
-"""IPv6 addresses that end with an IPv4 one: NAT64 (RFC 6052) and the old compatible ones."""
+WRAPPING = tuple(
+    ipaddress.ip_network(network) for network in ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")
+)
+"""IPv6 addresses that end with an IPv4 one: NAT64 (RFC 6052), compatible, translated (SIIT)."""
+PUBLIC = ipaddress.ip_network("2000::/3")
+"""The only part of IPv6 that is routed over the internet; Python's `is_global` allows more."""
 
 
 class Doors:
@@ -60,13 +74,18 @@ class Doors:
     def _check(self, host: str, address: Address, home: bool) -> None:
         if any(address in network for network in NEVER):
             raise FetchError(f"Host {host} has a link-local or metadata address: never fetched")
-        if home or (address.is_global and not address.is_multicast):
+        if home or _is_public(address):
             return
         if not any(address in network for network in self._networks):
             raise FetchError(
                 f"Host {host} has a private address; set ALLOWED_NETWORKS to fetch from there"
                 " (or LABEL_STUDIO_URL if it is Label Studio)"
             )
+
+
+def _is_public(address: Address) -> bool:
+    unicast = address.version == 4 or address in PUBLIC
+    return unicast and address.is_global and not address.is_multicast
 
 
 def _address(text: str) -> Address:
@@ -161,16 +180,24 @@ def _left(timeout: float | None) -> float | None:
     return left if timeout is None else min(timeout, left)
 
 
+def trusted(settings: Settings) -> ssl.SSLContext:
+    """The certificate authorities: the system's, or those of SSL_CERT_FILE; and CA_FILE's."""
+    return _trusted(settings.ca_file)
+
+
 @cache
-def _trusted() -> ssl.SSLContext:
-    return ssl.create_default_context()
+def _trusted(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
 
 
 def client(settings: Settings) -> httpx.Client:
     """A client whose every connection passes the doors. It uses no proxy."""
-    transport = httpx.HTTPTransport(verify=_trusted(), trust_env=False)
+    transport = httpx.HTTPTransport(verify=trusted(settings), trust_env=False)
     transport._pool = httpcore.ConnectionPool(
-        ssl_context=_trusted(),
+        ssl_context=trusted(settings),
         max_connections=32,
         max_keepalive_connections=16,
         keepalive_expiry=30.0,
@@ -183,3 +210,12 @@ def client(settings: Settings) -> httpx.Client:
         max_redirects=5,
         headers={"User-Agent": "prelabel"},
     )
+
+
+def reason(error: Exception) -> str:
+    """Why a connection failed, in a few words without an address."""
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        why = text.rpartition("verify failed: ")[2].partition(" (_ssl")[0]
+        return f"its certificate is not trusted ({why}); CA_FILE names those of a private CA"
+    return text if isinstance(error, httpx.ConnectError) and text else type(error).__name__

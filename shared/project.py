@@ -11,6 +11,7 @@ from typing import Any
 from shared.errors import PrelabelError, SettingError
 from shared.import_file import ImportFile
 from shared.json_stream import dump_line, load_line
+from shared.network import trusted
 from shared.settings import Settings
 from shared.tasks_file import Entry
 
@@ -40,7 +41,7 @@ class Project:
         self.after = 0
         self._number = number
         self._read = 0
-        self._http = Client(timeout=60.0, follow_redirects=True)
+        self._http = Client(verify=trusted(settings), timeout=60.0, follow_redirects=True)
         self._client = LabelStudio(
             base_url=f"{settings.label_studio_url}/",
             api_key=settings.label_studio_api_key.get_secret_value(),

@@ -9,13 +9,14 @@ from shared.figures import Figures
 from shared.media import MB, Media
 from shared.models import ModelStore
 from shared.pipeline import Pipeline
-from shared.settings import Settings, read_settings
+from shared.settings import Settings, hold_libraries, read_settings
 
 
 class Runtime:
     """Made on first use, in the process that uses it: nothing here survives a fork."""
 
     def __init__(self, settings: Settings) -> None:
+        hold_libraries()
         self.settings = settings
         self.failures = FailureLog()
         self.media = Media(settings)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -39,6 +40,9 @@ class Settings(BaseSettings):
     backends: Names = Field((), description="Backends to serve, by comma; empty: all installed")
     basic_auth_user: str | None = Field(None, description="User name that Label Studio must send")
     basic_auth_pass: SecretStr | None = Field(None, description="Password that it must send")
+    webhook_secret: SecretStr | None = Field(
+        None, description="What Label Studio's webhook must send as X-Webhook-Secret"
+    )
     label_studio_url: str | None = Field(
         None,
         validation_alias=AliasChoices("LABEL_STUDIO_URL", "LABEL_STUDIO_HOST"),
@@ -57,6 +61,9 @@ class Settings(BaseSettings):
     )
     allowed_networks: Networks = Field(
         (), description="Private networks that media may come from, by comma, e.g. 10.0.0.0/8"
+    )
+    ca_file: Path | None = Field(
+        None, description="Certificates (PEM) of a private CA, trusted beside the system's"
     )
     fetch_timeout: float = Field(20.0, gt=0, description="Seconds for one file to arrive")
     max_media_mb: float = Field(200.0, gt=0, description="Size of one file, in MB")
@@ -109,6 +116,16 @@ class Settings(BaseSettings):
             raise ValueError("expected an address such as http://localhost:8080")
         return value.rstrip("/")
 
+    @field_validator("ca_file")
+    @classmethod
+    def _certificates(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+            except OSError:  # no such file, or none with certificates
+                raise ValueError("expected a file with certificates in PEM format") from None
+        return value
+
     @field_validator("cache_dir", "model_dir", "local_files_root")
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
@@ -149,6 +166,11 @@ def variables(settings_class: type[BaseSettings]) -> list[tuple[str, str, str]]:
 def environment(extra: dict[str, str]) -> dict[str, str]:
     """The environment for a process that this one starts."""
     return {**os.environ, **extra}
+
+
+def hold_libraries() -> None:
+    """Keep model libraries from installing packages by themselves; before they are imported."""
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
 
 
 @contextmanager

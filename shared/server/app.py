@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from shared import __version__
 from shared.errors import PrelabelError
 from shared.runtime import reset
-from shared.server.auth import BasicAuth
+from shared.server.auth import Guard
 from shared.server.body import described
 from shared.server.calls import Calls
 from shared.server.metrics import Metrics
@@ -58,7 +58,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _broken)
     app.add_middleware(Straight, calls=calls, backends=answers.names)
-    app.add_middleware(BasicAuth, settings=settings)
+    app.add_middleware(Guard, settings=settings)
     app.add_middleware(Requests, metrics=metrics)
     return app
 
@@ -78,6 +78,8 @@ about = APIRouter()
 @router.get("/health")
 async def health(request: Request) -> Response:
     """Label Studio's health check: answered from memory, whatever else goes on."""
+    if request.path_params.get("backend", "") not in ("", *request.app.state.answers.names):
+        raise HTTPException(404, "There is no such backend")  # names are for who has the password
     return await _calls(request).health(_backend(request), request.scope, request.receive)
 
 

@@ -1,8 +1,13 @@
+import socket
+from typing import Any
+
 import pytest
 
 from shared.errors import FetchError
+from shared.media import Media
 from shared.network import Doors
 from shared.settings import Settings
+from tests.core.web import says, web
 
 EVERYWHERE = "0.0.0.0/0,::/0"
 
@@ -48,6 +53,10 @@ PRIVATE = [
     "::ffff:10.0.0.1",
     "64:ff9b::7f00:1",
     "64:ff9b::a00:1",
+    "::ffff:0:7f00:1",
+    "fec0::1",
+    "4000::1",
+    "2001::1",
     "2002:7f00:1::",
     "2002:a00:1::1",
 ]
@@ -69,7 +78,17 @@ def test_private_address_is_closed(address: str) -> None:
         "2002:a9fe:a9fe::",
         "fe80::1",
         "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fd20:ce::254",
         "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
+        "::ffff:0:a9fe:a9fe",
+        "64:ff9b:1::a9fe:a9fe",
+        "64:ff9b:1:a9fe:a9:fe00::",
+        "0xa9fea9fe",
+        "0251.0376.0251.0376",
+        "169.16689662",
         "2852039166",
     ],
 )
@@ -149,6 +168,28 @@ def test_label_studio_is_open_at_its_own_host_and_port(
     else:
         with pytest.raises(FetchError, match="private address"):
             doors(home).addresses(host, port)
+
+
+def test_address_that_was_checked_is_the_one_connected_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name server that says another thing each time it is asked (DNS rebinding)."""
+    resolve = socket.getaddrinfo
+    said = iter(["127.0.0.1", "127.0.0.2", "169.254.169.254"])
+
+    def two_faced(host: Any, *more: Any, **options: Any) -> Any:
+        return resolve(next(said) if host == "rebind.test" else host, *more, **options)
+
+    with web("127.0.0.1") as allowed:
+        allowed.pages["/a"] = says(b"Hi")
+        monkeypatch.setattr(socket, "getaddrinfo", two_faced)
+        where = Media(Settings(allowed_networks="127.0.0.1"))
+        assert where.fetch(f"http://rebind.test:{allowed.server_port}/a") == b"Hi"
+        for words in ("private address", "never fetched"):
+            with pytest.raises(FetchError, match=words):
+                where.fetch(f"http://rebind.test:{allowed.server_port}/a")
+        assert len(allowed.visits) == 1
+    assert list(said) == [], "each connection asks once"
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 70, "", "a..b", "\udcff"])

@@ -372,6 +372,72 @@ def test_health_is_open(path: str, closed: TestClient) -> None:
     assert closed.get(path).status_code == 200
 
 
+def test_health_tells_no_names(closed: TestClient) -> None:
+    answer = closed.get("/nothing/health")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "There is no such backend"})
+
+
+EVENT = {"action": "ANNOTATION_CREATED", "project": {"id": 1}}
+RIGHT = {"X-Webhook-Secret": "s3cret é"}
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["open", "with-a-password"])
+def hooked(request: pytest.FixtureRequest) -> Iterator[TestClient]:
+    """A server with a secret for its webhook."""
+    settings = Settings(webhook_secret=SecretStr("s3cret é"))
+    if request.param:
+        settings.basic_auth_user, settings.basic_auth_pass = "me", SecretStr("hunter2")
+    app = create_app(Service([PatternBackend], named=["pattern"]), settings)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+def posted(client: TestClient, path: str, headers: dict[str, str]) -> Any:
+    sent = {key.encode(): value.encode() for key, value in headers.items()}
+    return client.post(path, json=EVENT, headers=sent)
+
+
+@pytest.mark.parametrize("path", ["/webhook", "/pattern/webhook"])
+def test_webhook_asks_for_its_secret(path: str, hooked: TestClient) -> None:
+    wrong: list[dict[str, str]] = [
+        {},
+        {"X-Webhook-Secret": ""},
+        {"X-Webhook-Secret": "s3cret"},
+        {"X-Webhook-Secret": "s3cret é "[:-2]},
+        {"Authorization": "Bearer s3cret é"},
+        basic("me", "s3cret é"),
+        basic("", ""),
+        {"Cookie": "X-Webhook-Secret=s3cret é"},
+    ]
+    for headers in wrong:
+        answer = posted(hooked, path, headers)
+        assert answer.status_code == 401, headers
+        assert (
+            answer.json()["detail"] == "Wrong or missing header X-Webhook-Secret (WEBHOOK_SECRET)"
+        )
+    assert posted(hooked, path, RIGHT).status_code == 201
+    assert posted(hooked, f"{path}?x=/health", {}).status_code == 401
+
+
+def test_secret_of_the_webhook_opens_nothing_else(hooked: TestClient) -> None:
+    sent = {key.encode(): value.encode() for key, value in RIGHT.items()}
+    closed = hooked.get("/status").status_code == 401
+    for method, path in EVERY_ROUTE:
+        answer = hooked.request(method, path, headers=sent)
+        assert (answer.status_code == 401) == (closed and not path.endswith("/webhook")), path
+
+
+def test_webhook_takes_the_password_too() -> None:
+    """Of "Start training", which Label Studio sends with it."""
+    settings = Settings(
+        webhook_secret=SecretStr("s"), basic_auth_user="me", basic_auth_pass=SecretStr("hunter2")
+    )
+    app = create_app(Service([PatternBackend], named=["pattern"]), settings)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert posted(client, "/webhook", basic("me", "hunter2")).status_code == 201
+        assert posted(client, "/webhook", basic("me", "s")).status_code == 401
+
+
 @pytest.mark.parametrize(
     "path",
     [
