@@ -30,7 +30,7 @@ class Downloads:
     def get(self, url: str) -> bytes:
         """What is at an address; FetchError says why it cannot be fetched."""
         try:
-            headers = self._host.headers() if self._host.owns(url) else {}
+            headers = self._host.headers() if self._host.opens(url) else {}
             headers["Accept-Encoding"] = "gzip, deflate"
             with (
                 network.time_limit(self._timeout),

@@ -11,6 +11,9 @@ from shared.errors import PrelabelError
 
 logger = logging.getLogger(__name__)
 
+LONGEST = 600
+"""Characters of a message that are kept."""
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -33,13 +36,11 @@ class FailureLog:
 
     def add(self, backend: str, task: Any, error: PrelabelError) -> None:
         """A task that answers nothing."""
-        self._add(Failure(time.time(), backend, error.reason, task, str(error)))
-        logger.warning("Task %s: %s: %s", task, backend, error)
+        self._add(backend, error.reason, task, str(error), "%s")
 
     def drop(self, backend: str, task: Any, rule: str, message: str) -> None:
         """A region that was left out because Label Studio would not show it."""
-        self._add(Failure(time.time(), backend, f"dropped_{rule}", task, message))
-        logger.warning("Task %s: %s: region left out: %s", task, backend, message)
+        self._add(backend, f"dropped_{rule}", task, message, "region left out: %s")
 
     def counts(self) -> dict[tuple[str, str], int]:
         """How many so far, by backend and reason."""
@@ -51,7 +52,15 @@ class FailureLog:
         with self._lock:
             return [asdict(failure) for failure in reversed(self._recent)]
 
-    def _add(self, failure: Failure) -> None:
+    def _add(self, backend: str, reason: str, task: Any, message: str, words: str) -> None:
+        number = task if task is None or isinstance(task, int) else clipped(str(task), 40)
+        message = clipped(message, LONGEST)
         with self._lock:
-            self._counts[failure.backend, failure.reason] += 1
-            self._recent.append(failure)
+            self._counts[backend, reason] += 1
+            self._recent.append(Failure(time.time(), backend, reason, number, message))
+        logger.warning(f"Task %s: %s: {words}", number, backend, message)
+
+
+def clipped(text: str, most: int) -> str:
+    """A text of at most so many characters: what clients sent may be long."""
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -4,7 +4,7 @@ import base64
 import re
 import threading
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -15,6 +15,8 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
 
+_FILES = re.compile(r"/(data|storage-data)/|/(tasks|projects)/\w+/(presign|resolve)/?$")
+"""Paths of files. The token opens much else of Label Studio, which no task may have read to it."""
 _USER = re.compile(r"//[^/]*@")
 
 CLOUD_SCHEMES = ("s3", "gs", "azure-blob", "azure", "dbfs")
@@ -40,7 +42,7 @@ class LabelStudioHost:
                 " as this server reaches it, and LABEL_STUDIO_API_KEY to a personal access token"
             )
         if urlsplit(value).scheme in CLOUD_SCHEMES:
-            if task_id is None:
+            if not isinstance(task_id, int | str) or not re.fullmatch(r"\w+", str(task_id)):
                 raise FetchError(f'"{short(value)}" can be fetched for a task with an id only')
             encoded = base64.urlsafe_b64encode(value.encode()).decode()
             return f"{self.url}/tasks/{task_id}/presign/?fileuri={encoded}"
@@ -49,11 +51,19 @@ class LabelStudioHost:
         return f"{base}/{value.lstrip('/')}"
 
     def owns(self, url: str) -> bool:
-        """Whether an address is Label Studio's, so that its token may be sent there."""
+        """Whether an address is Label Studio's."""
         if self.url is None:
             return False
         ours, theirs = urlsplit(self.url), urlsplit(url)
         return (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
+
+    def opens(self, url: str) -> bool:
+        """Whether an address is that of a file of Label Studio: its token goes nowhere else."""
+        if self.url is None or not self.owns(url):
+            return False
+        path = unquote(urlsplit(url).path).removeprefix(urlsplit(self.url).path)
+        plain = not {"..", "."} & set(re.split(r"[/\\]", path))
+        return plain and _FILES.match(path) is not None
 
     def headers(self) -> dict[str, str]:
         """The token as Label Studio wants it; a personal access token is renewed when due."""

@@ -27,8 +27,15 @@ class Line(logging.Formatter):
         words = [self.formatTime(record, "%Y-%m-%d %H:%M:%S"), record.levelname]
         words += [f"{record.name}:", f"[{request}]"] if request else [f"{record.name}:"]
         words += [record.getMessage(), *(f"{key}={value}" for key, value in fields.items())]
-        line = " ".join(words)
+        line = _printable(" ".join(words))
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _printable(line: str) -> str:
+    """Line ends and the like escaped: what a request says cannot pass for an event of its own."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 class Json(logging.Formatter):

@@ -422,29 +422,66 @@ def test_label_studios_file_without_its_address() -> None:
 
 
 def test_token_is_sent_to_label_studio_only(site: Web, elsewhere: Web) -> None:
-    site.pages["/a"] = elsewhere.pages["/a"] = says(b"Hi")
+    site.pages["/data/a"] = elsewhere.pages["/data/a"] = says(b"Hi")
     where = media(
         label_studio_url=site.url, label_studio_api_key="hunter2", allowed_networks=LOOPBACK
     )
-    where.fetch("/a")
-    where.fetch(f"{site.url}/a")
-    where.fetch(f"{elsewhere.url}/a")
-    where.fetch(f"http://127.0.0.1:{site.server_port}@127.0.0.1:{elsewhere.server_port}/a")
-    assert site.visits == [("/a", "Token hunter2")] * 2
-    assert elsewhere.visits[0] == ("/a", None)
+    where.fetch("/data/a")
+    where.fetch(f"{site.url}/data/a")
+    where.fetch(f"{elsewhere.url}/data/a")
+    where.fetch(f"http://127.0.0.1:{site.server_port}@127.0.0.1:{elsewhere.server_port}/data/a")
+    assert site.visits == [("/data/a", "Token hunter2")] * 2
+    assert elsewhere.visits[0] == ("/data/a", None)
     assert "hunter2" not in str(elsewhere.visits)
 
 
+@pytest.mark.parametrize("sub_path", ["", "/studio"])
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/data/upload/1/a.png", True),
+        ("/data/local-files/?d=a.png", True),
+        ("/storage-data/uploaded/?filepath=a.png", True),
+        ("/tasks/7/presign/?fileuri=x", True),
+        ("/projects/7/resolve/?fileuri=x", True),
+        ("/api/current-user/token", False),
+        ("/api/projects/2/export?exportType=JSON", False),
+        ("/user/account/", False),
+        ("/data/../api/users/", False),
+        ("/data/%2e%2e/api/users/", False),
+        ("/data/..%2fapi/users/", False),
+        ("/tasks/7/presign/../../../api/users/", False),
+        ("/database/", False),
+        ("/tasks/7/", False),
+    ],
+)
+def test_token_opens_files_of_label_studio_and_nothing_else(
+    path: str, sent: bool, sub_path: str, site: Web
+) -> None:
+    """Whoever can add a task could otherwise have everything read that the token may read."""
+    where = media(label_studio_url=site.url + sub_path, label_studio_api_key="hunter2")
+    refused(where, path)
+    refused(where, f"{site.url}{sub_path}{path}")
+    assert [header for _, header in site.visits] == ["Token hunter2" if sent else None] * 2
+
+
+@pytest.mark.parametrize("task_id", [None, "7/../../api/users", "", 7.5, ["7"], "7?x="])
+def test_cloud_file_of_a_task_whose_id_is_none(task_id: Any, site: Web) -> None:
+    where = media(label_studio_url=site.url, label_studio_api_key="hunter2")
+    assert "for a task with an id only" in refused(where, "s3://key:hunter2@b/a.png", task_id)
+    assert site.visits == []
+
+
 def test_token_is_not_sent_after_a_redirect_elsewhere(site: Web, elsewhere: Web) -> None:
-    site.pages["/a"] = leads_to(f"{elsewhere.url}/b")
-    site.pages["/c"] = leads_to("/d")
-    site.pages["/d"] = elsewhere.pages["/b"] = says(b"Hi")
+    site.pages["/data/a"] = leads_to(f"{elsewhere.url}/b")
+    site.pages["/data/c"] = leads_to("/data/d")
+    site.pages["/data/d"] = elsewhere.pages["/b"] = says(b"Hi")
     where = media(
         label_studio_url=site.url, label_studio_api_key="hunter2", allowed_networks=LOOPBACK
     )
-    assert where.fetch("/a") == where.fetch("/c") == b"Hi"
+    assert where.fetch("/data/a") == where.fetch("/data/c") == b"Hi"
     assert elsewhere.visits == [("/b", None)]
-    assert site.visits[-1] == ("/d", "Token hunter2")
+    assert site.visits[-1] == ("/data/d", "Token hunter2")
 
 
 def token(kind: str, minutes: float) -> str:
@@ -458,11 +495,11 @@ def test_personal_access_token_is_exchanged_once(sub_path: str, site: Web) -> No
     site.pages[f"{sub_path}/api/token/refresh/"] = says(
         b'{"access": "%s"}' % access.encode(), Content_Type="application/json"
     )
-    site.pages[f"{sub_path}/a"] = says(b"Hi")
+    site.pages[f"{sub_path}/data/a"] = says(b"Hi")
     where = media(label_studio_url=site.url + sub_path, label_studio_api_key=token("refresh", 60))
-    assert where.fetch("/a") == where.fetch("/a") == b"Hi"
+    assert where.fetch("/data/a") == where.fetch("/data/a") == b"Hi"
     assert [path for path, _ in site.visits].count(f"{sub_path}/api/token/refresh/") == 1
-    assert site.visits[-1] == (f"{sub_path}/a", f"Bearer {access}")
+    assert site.visits[-1] == (f"{sub_path}/data/a", f"Bearer {access}")
 
 
 @pytest.mark.parametrize(

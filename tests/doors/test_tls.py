@@ -43,7 +43,7 @@ def closed_by(server: Web, certificate: trustme.LeafCert) -> Web:
 @pytest.fixture
 def site(authority: trustme.CA) -> Iterator[Web]:
     with web() as server:
-        server.pages["/a"] = says(b"Hi")
+        server.pages["/a"] = server.pages["/data/a"] = says(b"Hi")
         yield closed_by(server, authority.issue_cert("127.0.0.1"))
 
 
@@ -113,10 +113,10 @@ def test_token_is_renewed_over_tls(site: Web, ca_file: Path) -> None:
         b'{"access": "%s"}' % access.encode(), Content_Type="application/json"
     )
     given = {"label_studio_url": site.url, "label_studio_api_key": token("refresh", 60)}
-    assert media(ca_file=ca_file, **given).fetch("/a") == b"Hi"
-    assert site.visits[-1] == ("/a", f"Bearer {access}")
+    assert media(ca_file=ca_file, **given).fetch("/data/a") == b"Hi"
+    assert site.visits[-1] == ("/data/a", f"Bearer {access}")
     seen = len(site.visits)
-    assert "its certificate is not trusted" in refused(media(**given), "/a")
+    assert "its certificate is not trusted" in refused(media(**given), "/data/a")
     assert len(site.visits) == seen, "no token was sent"
 
 
