@@ -70,6 +70,12 @@ class ModelQueue:
             self._wake.notify()
         return future
 
+    def drop(self, owner: Hashable) -> None:
+        """Cancel what an owner has queued."""
+        with self._wake:
+            for entry in (*self._urgent.drop(owner), *self._bulk.drop(owner)):
+                entry.future.cancel()
+
     def __len__(self) -> int:
         return len(self._urgent) + len(self._bulk)
 
@@ -182,6 +188,9 @@ class InstantModel:
         except Exception as error:  # as in the worker of a queue
             future.set_exception(error)
         return future
+
+    def drop(self, owner: Hashable) -> None:
+        """Nothing is queued."""
 
     def __len__(self) -> int:
         return 0

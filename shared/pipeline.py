@@ -221,8 +221,10 @@ class Pipeline:
                     more = islice(source, ahead - len(started))
                     started.extend((raw, self._start(run, raw)) for raw in more)
         finally:  # the client is gone, or nobody wants the rest
-            for _, reading in started:
-                _give_up(reading)
+            self._readers.drop(id(run))
+            self._urgent.drop(id(run))
+            for _, model in run.models:
+                model.drop(id(run))
 
     def _start(self, run: _Run, raw: Any) -> Reading:
         here = all(step.backend.reads_at_once(step.claims[0]) for step, _ in run.models)

@@ -35,6 +35,12 @@ class Turns(Generic[T]):
         self._length -= 1
         return entry
 
+    def drop(self, owner: Hashable) -> "deque[T]":
+        """Take out all of an owner's entries."""
+        lane = self._lanes.pop(owner, None) or deque()
+        self._length -= len(lane)
+        return lane
+
 
 class FairPool:
     """Threads that work for several owners in turn."""
@@ -57,6 +63,12 @@ class FairPool:
                 threading.Thread(target=self._work, name=self._names.pop(), daemon=True).start()
             self._wake.notify()
         return future
+
+    def drop(self, owner: Hashable) -> None:
+        """Cancel what an owner has queued."""
+        with self._wake:
+            for future, _ in self._turns.drop(owner):
+                future.cancel()
 
     def close(self) -> None:
         """Finish what runs, cancel the rest."""

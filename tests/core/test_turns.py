@@ -27,6 +27,16 @@ def test_owner_that_comes_again_waits_for_its_turn() -> None:
     assert [turns.take(), turns.take()] == ["b1", "a2"]
 
 
+def test_owner_leaves() -> None:
+    turns: Turns[str] = Turns()
+    for name in ("a1", "b1", "a2"):
+        turns.put(name[0], name)
+    assert list(turns.drop("a")) == ["a1", "a2"]
+    assert list(turns.drop("a")) == []
+    assert len(turns) == 1
+    assert turns.take() == "b1"
+
+
 def test_pool_gives_results_and_errors() -> None:
     pool = FairPool(2, "test")
     assert pool.submit("a", lambda: 7).result(5) == 7

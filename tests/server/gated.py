@@ -1,0 +1,59 @@
+"""A backend that does what files in the folder GATES say, and writes down what it did."""
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from shared.backend import Backend, Context
+from shared.claim import Claim, ModelSpec
+from shared.results import Region, TextSpan, region
+from shared.task import Task
+
+GATES = Path(os.environ["GATES"])
+
+
+class GatedBackend(Backend):
+    """Marks the first word. `hold:NAME …` waits for a file NAME, `fail: …` fails."""
+
+    name = "gated"
+    fills = frozenset({("Labels", "Text")})
+    interactive = True
+    batch_size = 1
+
+    def weights(self, spec: ModelSpec) -> Iterable[Path]:
+        return (Path(__file__),)
+
+    def load(self, spec: ModelSpec) -> Any:
+        note("loaded", str(os.getpid()))
+        wait_for("load")
+
+    def read(self, task: Task, claim: Claim, context: Context | None) -> Any:
+        text = task.text_value(claim.object)
+        note("read", text)
+        return text
+
+    def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
+        for text in items:
+            note("began", text)
+            if text.startswith("hold:"):
+                wait_for(text.split(" ")[0].removeprefix("hold:"))
+            if text.startswith("fail:"):
+                raise RuntimeError("as asked")
+            note("ran", text)
+        return items
+
+    def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
+        span = TextSpan(0, len(output.split(" ")[0]))
+        yield region(span, {claim.control: ["Word"]}, on=output, score=0.5)
+
+
+def note(kind: str, text: str) -> None:
+    with (GATES / f"{kind}.log").open("a") as file:
+        file.write(f"{text}\n")
+
+
+def wait_for(name: str) -> None:
+    while not (GATES / name).exists():
+        time.sleep(0.005)

@@ -1,0 +1,92 @@
+"""What must not stop the service: a killed worker, an order to stop, clients that send slowly."""
+
+import os
+import signal
+import socket
+import time
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.server.conftest import PATIENCE, marked
+
+SLOW = 100
+"""Clients that send slowly: more than requests are predicted at once."""
+
+
+def test_killed_worker_loses_what_was_in_it_and_no_more(gated: Any) -> None:
+    with gated() as server:
+        inside = server.begin("hold:never a")
+        server.until(lambda: "hold:never a" in server.log("began"))
+        [worker] = server.log("loaded")
+        os.kill(int(worker), signal.SIGKILL)
+        assert marked(server.predict("b", "c")) == ["b", "c"], "the socket outlives the worker"
+        with pytest.raises(httpx.HTTPError):
+            inside.result()
+        first, second = server.log("loaded")
+        assert first != second
+
+
+def test_told_to_stop_it_finishes_what_is_running_and_starts_nothing_new(gated: Any) -> None:
+    with gated() as server:
+        running = server.begin("hold:door a", "b")
+        server.until(lambda: "hold:door a" in server.log("began"))
+        server.server.process.terminate()
+        server.until(lambda: not _connects(server.server.url))
+        with pytest.raises(httpx.HTTPError):
+            server.predict("new")
+        server.open("door")
+        assert marked(running.result()) == ["hold:door", "b"]
+        assert server.server.process.wait(PATIENCE) == 0
+        assert server.log("ran") == ["hold:door a", "b"]
+
+
+def test_told_to_stop_it_does_not_wait_for_bodies(gated: Any) -> None:
+    with gated(BODY_TIMEOUT="600") as server, _connected(server.server.url) as client:
+        client.sendall(HEAD + b'{"tasks": [')
+        time.sleep(0.2)  # nothing shows that the head has arrived; if it has not, all the same
+        server.server.process.terminate()
+        assert server.server.process.wait(PATIENCE) == 0
+
+
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+
+
+def test_clients_that_send_slowly_hold_no_worker(gated: Any) -> None:
+    with gated(BODY_TIMEOUT="3") as server, ExitStack() as stack:
+        clients = [stack.enter_context(_connected(server.server.url)) for _ in range(SLOW)]
+        for number, client in enumerate(clients):
+            client.sendall(HEAD + (b"" if number % 2 else b'{"tasks": ['))
+        start = time.monotonic()
+        assert marked(server.predict("a", "b")) == ["a", "b"]
+        assert httpx.get(f"{server.server.url}/health", timeout=5).status_code == 200
+        for client in clients[:10]:
+            client.sendall(b" ")
+        answers = [_received(client) for client in clients]
+        assert time.monotonic() - start < 30, "a byte more each second does not help"
+        assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
+        assert all(b"did not arrive in BODY_TIMEOUT=3 s" in answer for answer in answers)
+
+
+def _connects(url: str) -> bool:
+    try:
+        _connected(url).close()
+    except OSError:
+        return False
+    return True
+
+
+def _connected(url: str) -> socket.socket:
+    found = urlsplit(url)
+    return socket.create_connection((found.hostname, found.port), timeout=PATIENCE)
+
+
+def _received(client: socket.socket) -> bytes:
+    """All that comes until the server closes the connection."""
+    blocks = []
+    while block := client.recv(65536):
+        blocks.append(block)
+    return b"".join(blocks)

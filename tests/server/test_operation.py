@@ -1,0 +1,92 @@
+"""What operators see: the log, figures of several workers, the same answers everywhere."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.core.tiny import TEXT_CONFIG
+from tests.server.conftest import MODEL, PATIENCE, body
+from tests.serving import served
+
+SECRETS = ("hunter2", "Basic ", "aHVudGVy")
+
+
+def test_log_is_json_with_the_requests_ids_and_without_secrets(gated: Any) -> None:
+    with (
+        gated(LOG_FORMAT="json", BASIC_AUTH_USER="me", BASIC_AUTH_PASS="hunter2") as server,
+        httpx.Client(base_url=server.server.url, timeout=PATIENCE) as client,
+    ):
+        assert client.get("/status").status_code == 401
+        client.auth = ("me", "hunter2")
+        setup = {"schema": "<View/>", "project": "1.1", "access_token": "hunter2"}
+        client.post("/setup", json=setup)
+        sent = {
+            "tasks": [{"id": 7, "data": {"text": "fail: a"}}, {"id": 8, "data": {"text": "b"}}],
+            "label_config": TEXT_CONFIG,
+            "params": {"login": "me", "password": "hunter2", "context": None},
+        }
+        answer = client.post("/predict?token=hunter2", json=sent, headers={"X-Request-ID": "my-1"})
+        assert answer.headers["x-request-id"] == "my-1"
+        ours = client.get("/health").headers["x-request-id"]
+        bad = client.get("/health", headers={"X-Request-ID": "no good\tid"})
+        assert ours != bad.headers["x-request-id"] != "no good\tid"
+        server.server.process.terminate()
+        server.server.process.wait(PATIENCE)
+    text = server.server.log.read_text()
+    assert not [word for word in SECRETS if word in text]
+    events = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    assert len(events) >= len(text.splitlines()) - 2, "all but the greeting"
+    mine = [event for event in events if event.get("request") == "my-1"]
+    [failed] = [event for event in mine if event["message"].startswith("Task 7: ")]
+    assert failed["level"] == "WARNING"
+    [done] = [event for event in mine if event["message"] == "predicted"]
+    assert (done["tasks"], done["failed"]) == (2, 1)
+    assert 0 <= done["seconds"] < PATIENCE
+
+
+def test_figures_of_all_workers_whichever_answers(gated: Any) -> None:
+    with gated(WORKERS="2") as server:
+        for number in range(30):  # each on a connection of its own, so that both get some
+            server.predict(f"word{number}")
+
+        def counted() -> float:
+            return server.metric('prelabel_tasks_total{outcome="predicted"')
+
+        # Of the others each knows what they wrote down two seconds ago at the most.
+        server.until(lambda: all(counted() == 30 for _ in range(10)))
+        text = httpx.get(f"{server.server.url}/metrics", timeout=PATIENCE).text
+        workers = {
+            line.split('worker="')[1].split('"')[0]
+            for line in text.splitlines()
+            if line.startswith("prelabel_memory_bytes{")
+        }
+        assert len(workers) == 2
+        assert text.count("# TYPE prelabel_tasks_total counter") == 1
+
+
+def test_servers_without_a_common_disk_say_the_same(tmp_path: Path) -> None:
+    found = []
+    for name, workers in (("one", "1"), ("other", "2")):
+        folder = tmp_path / name
+        folder.mkdir()
+        model = Path(shutil.copyfile(MODEL.partition(":")[0], folder / "gated.py"))
+        os.utime(model, (len(name), len(name)))
+        (folder / "load").touch()
+        variables = {"GATES": str(folder), "CACHE_DIR": str(folder), "WORKERS": workers}
+        with served(f"{model}:GatedBackend", log=folder / "log", **variables) as server:
+            server.wait()
+            found += [_asked(server.url, path) for path in ("/setup", "/predict") * 4]
+    versions = {answer.get("model_version") for answer in found[::2]}
+    assert len(versions) == 1
+    assert all(answer == found[1] for answer in found[1::2])
+    assert found[1]["results"][0]["model_version"] in versions
+
+
+def _asked(url: str, path: str) -> Any:
+    """On a connection of its own, so that any worker may get it."""
+    sent = body("Hello you", "and you") | {"schema": TEXT_CONFIG}
+    return httpx.post(f"{url}{path}", json=sent, timeout=PATIENCE).json()

@@ -1,0 +1,109 @@
+"""Many requests at one real server: loads, order, deadline, priority, clients that leave."""
+
+import json
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from tests.server.conftest import body, marked
+
+DRAWN = {"result": [{"type": "labels", "value": {}}]}
+
+
+def test_32_first_requests_load_the_model_once(gated: Any) -> None:
+    with gated(load=False) as server:
+        begun = [server.begin(f"word{number} a") for number in range(32)]
+        server.until(lambda: server.log("loaded"))
+        server.open("load")
+        assert [marked(request.result()) for request in begun] == [
+            [f"word{number}"] for number in range(32)
+        ]
+        assert len(server.log("loaded")) == 1
+
+
+def test_another_label_config_loads_nothing(gated: Any) -> None:
+    with gated() as server:
+        server.predict("a")
+        changed = body("b")
+        changed["label_config"] = changed["label_config"].replace("Other", "Third")
+        url = f"{server.server.url}/predict"
+        assert httpx.post(url, json=changed, timeout=60).json()["results"][0]["result"]
+        assert len(server.log("loaded")) == 1
+
+
+def test_as_many_answers_as_tasks_in_order_whatever_fails(gated: Any) -> None:
+    texts: list[Any] = [f"word{number} a" for number in range(120)]
+    texts[3::10] = [f"fail: {number}" for number in range(12)]
+    texts[5::10] = [None] * 12
+    texts[7::20] = [7] * 6
+    with gated() as server:
+        found = marked(server.predict(*texts))
+    expected = [
+        text.split(" ")[0] if isinstance(text, str) and not text.startswith("fail:") else None
+        for text in texts
+    ]
+    assert found == expected
+
+
+def test_deadline_answers_what_is_done_and_the_second_press_completes(gated: Any) -> None:
+    texts = ["a", "b", "hold:door c", "d", "e"]
+    with gated(PREDICT_DEADLINE="4") as server:
+        first = server.predict(*texts)
+        assert marked(first) == ["a", "b", None, None, None]
+        server.open("door")
+        server.until(lambda: "hold:door c" in server.log("ran"))
+        assert marked(server.predict(*texts[2:])) == ["hold:door", "d", "e"]
+        assert sorted(server.log("ran")) == sorted(texts), "nothing was inferred twice"
+        assert server.metric('prelabel_failures_total{backend="gated",reason="deadline"}') == 3
+        assert server.metric('prelabel_answer_cache_total{found="yes"}') == 1
+
+
+def test_repeated_request_runs_no_model(gated: Any) -> None:
+    with gated() as server:
+        first = server.predict("a", "b c")
+        assert server.predict("a", "b c") == first
+        assert server.log("ran") == ["a", "b c"]
+
+
+def test_request_of_a_client_that_is_gone_is_dropped(gated: Any) -> None:
+    with gated() as server:
+        host = urlsplit(server.server.url)
+        sent = json.dumps(body("hold:door a", "b", "c")).encode()
+        with socket.create_connection((host.hostname, host.port)) as client:
+            head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(sent)}\r\n\r\n"
+            client.sendall(head.encode() + sent)
+            server.until(lambda: "hold:door a" in server.log("began"))
+            assert server.metric('prelabel_queue_items{model="gated"}') == 2
+        server.until(lambda: server.metric('prelabel_queue_items{model="gated"}') == 0)
+        server.open("door")
+        assert marked(server.predict("x", "y")) == ["x", "y"]
+        assert server.log("ran") == ["hold:door a", "x", "y"]
+
+
+def test_users_before_the_editor_go_first(gated: Any) -> None:
+    with gated() as server:
+        bulk = server.begin("hold:door a", *(f"bulk{number}" for number in range(20)))
+        server.until(lambda: len(server.log("read")) == 21)
+        drawn = server.begin("drawn", context=DRAWN)
+        alone = server.begin("alone")
+        server.until(lambda: len(server.log("read")) == 23)
+        server.open("door")
+        assert drawn.result()[0]["result"]
+        assert alone.result()[0]["result"]
+        assert len(bulk.result()) == 21
+        assert set(server.log("ran")[1:3]) == {"drawn", "alone"}
+
+
+def test_large_request_does_not_starve_another(gated: Any) -> None:
+    with gated() as server:
+        large = server.begin("hold:door a", *(f"large{number}" for number in range(100)))
+        server.until(lambda: len(server.log("read")) == 101)
+        other = server.begin("other0", "other1", "other2")
+        server.until(lambda: len(server.log("read")) == 104)
+        server.open("door")
+        assert marked(other.result()) == ["other0", "other1", "other2"]
+        assert len(large.result()) == 101
+        order = server.log("ran")
+        assert order.index("other2") <= 7, "they take turns"
