@@ -1,0 +1,156 @@
+"""Compose and Kubernetes files: right by their schemas, and in what they say of this server."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from starlette.testclient import TestClient
+
+from backends.pattern import PatternBackend
+from shared.routing import find_backends
+from shared.server.app import create_app
+from shared.server.service import Service
+from shared.settings import Settings, read_settings, variables
+
+ROOT = Path(__file__).parents[1]
+DOCKER = ROOT / "docker"
+COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+GPU: dict[str, Any] = yaml.safe_load((DOCKER / "compose.gpu.yaml").read_text())
+RESOURCES: dict[str, dict[str, Any]] = {
+    found["kind"]: found for found in yaml.safe_load_all((DOCKER / "kubernetes.yaml").read_text())
+}
+DOCKERFILE = (DOCKER / "Dockerfile").read_text()
+OURS, THEIRS = COMPOSE["services"]["prelabel"], COMPOSE["services"]["label-studio"]
+KNOWN = {
+    name
+    for settings in (Settings, *(cls.settings_class for cls in find_backends().values()))
+    for name, _, _ in variables(settings)
+}
+
+
+def container() -> dict[str, Any]:
+    [found] = RESOURCES["Deployment"]["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+def said(word: str) -> str:
+    """What the Dockerfile says last after a word."""
+    return re.findall(rf"^{word} (\S+)$", DOCKERFILE, re.MULTILINE)[-1]
+
+
+# Schemas
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.gpu.yaml"])
+def test_compose_file_by_the_specifications_schema(name: str) -> None:
+    checker = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    ran = subprocess.run([*checker, str(DOCKER / name)], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("kind", RESOURCES)
+@pytest.mark.parametrize("version", ["1.30", "1.37"])
+def test_resource_by_the_schema_of_kubernetes(kind: str, version: str) -> None:
+    kubernetes_validate.validate(RESOURCES[kind], version, strict=True)
+
+
+def test_every_resource_is_looked_at() -> None:
+    assert set(RESOURCES) >= {"Deployment", "Service", "HorizontalPodAutoscaler", "NetworkPolicy"}
+
+
+# Facts
+
+
+def test_release_of_label_studio_is_the_one_that_is_tested() -> None:
+    version = re.search(r"^LABEL_STUDIO_VERSION := (\S+)$", (ROOT / "Makefile").read_text(), re.M)
+    assert version is not None
+    assert THEIRS["image"] == f"heartexlabs/label-studio:{version[1]}"
+
+
+def test_every_variable_is_a_setting() -> None:
+    named = {*OURS["environment"], *GPU["services"]["prelabel"]["environment"]}
+    named |= {variable["name"] for variable in container()["env"]}
+    assert named <= KNOWN
+
+
+def test_both_sides_have_one_token() -> None:
+    names = re.compile(r"\$\{(\w+)")
+    [ours] = names.findall(OURS["environment"]["LABEL_STUDIO_API_KEY"])
+    [theirs] = names.findall(THEIRS["environment"]["LABEL_STUDIO_USER_TOKEN"])
+    assert ours == theirs == "LABEL_STUDIO_API_KEY"
+
+
+def test_name_of_this_server_has_a_dot() -> None:
+    """Label Studio makes no webhook for one without."""
+    [alias] = OURS["networks"]["default"]["aliases"]
+    assert "." in alias
+    assert f"http://{alias}:{said('EXPOSE')}" in (DOCKER / "compose.yaml").read_text()
+
+
+def test_ports() -> None:
+    port = int(said("EXPOSE"))
+    assert f"PORT={port}" in DOCKERFILE
+    assert container()["ports"] == [{"name": "http", "containerPort": port}]
+    [service] = RESOURCES["Service"]["spec"]["ports"]
+    assert (service["port"], service["targetPort"]) == (port, "http")
+    assert OURS.get("ports") is None, "nobody but Label Studio need reach it"
+    assert all(entry.startswith("127.0.0.1:") for entry in THEIRS["ports"])
+
+
+def test_nothing_but_the_cache_can_be_written() -> None:
+    assert OURS["read_only"] is True
+    assert OURS["cap_drop"] == ["ALL"]
+    assert OURS["user"] == said("USER")
+    writable = [volume for volume in OURS["volumes"] if not volume.endswith(":ro")]
+    assert writable == [f"cache:{said('VOLUME')}"]
+    security = container()["securityContext"]
+    assert security["readOnlyRootFilesystem"] is True
+    assert security["allowPrivilegeEscalation"] is False
+    pod = RESOURCES["Deployment"]["spec"]["template"]["spec"]
+    assert str(pod["securityContext"]["runAsUser"]) == said("USER")
+    assert {mount["mountPath"] for mount in container()["volumeMounts"]} == {"/cache", "/tmp"}
+
+
+def test_both_read_the_same_files() -> None:
+    root = OURS["environment"]["LOCAL_FILES_ROOT"]
+    assert root == THEIRS["environment"]["LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"]
+    [ours] = [volume for volume in OURS["volumes"] if f":{root}:" in volume]
+    assert ours in THEIRS["volumes"]
+
+
+def test_arguments_are_those_of_the_dockerfile() -> None:
+    known = set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.MULTILINE))
+    assert known >= {"BASE_IMAGE", "EXTRAS", "TORCH_BACKEND"}
+    for service in (OURS, GPU["services"]["prelabel"]):
+        assert set(service["build"]["args"]) <= known
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    app = create_app(Service([PatternBackend], named=["pattern"]), read_settings(Settings))
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.mark.parametrize("probe", ["startupProbe", "livenessProbe", "readinessProbe"])
+def test_probe_asks_what_there_is(probe: str, client: TestClient) -> None:
+    found = container()[probe]["httpGet"]
+    assert found["port"] == "http"
+    assert client.get(found["path"]).status_code == 200
+
+
+def test_autoscaler_looks_at_a_metric_of_ours(client: TestClient) -> None:
+    [metric] = RESOURCES["HorizontalPodAutoscaler"]["spec"]["metrics"]
+    name = metric["pods"]["metric"]["name"]
+    assert f"\n# TYPE {name} gauge\n" in client.get("/metrics").text
+    annotations = RESOURCES["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/path"] == "/metrics"
+    assert annotations["prometheus.io/port"] == said("EXPOSE")
+    target = RESOURCES["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
+    assert target["name"] == RESOURCES["Deployment"]["metadata"]["name"]
