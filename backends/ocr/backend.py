@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from backends.ocr import rapid, tesseract
+from backends.ocr import rapid, tesseract, trocr
 from backends.ocr.granularity import GRANULARITIES, text_of, units
 from backends.ocr.page import Engine, Page
 from backends.ocr.sheet import Pages, Sheets, drawn_in, part
@@ -22,7 +22,7 @@ from shared.results import Polygon, Reading, Rectangle, Region, region, whole_ta
 from shared.settings import BackendSettings
 from shared.task import Task
 
-ENGINES = ("rapidocr", "tesseract")
+ENGINES = ("rapidocr", "tesseract", "trocr")
 UPRIGHT_WITHIN = 2.0
 """Degrees of turn up to which a line gets an upright box."""
 
@@ -36,8 +36,12 @@ class OcrSettings(BackendSettings):
     granularity: Literal["line", "word", "block"] = Field(
         "line", description="What becomes a region: line, word or block"
     )
-    engine: Literal["rapidocr", "tesseract"] = Field(
-        "rapidocr", description="What reads: rapidocr or tesseract"
+    engine: Literal["rapidocr", "tesseract", "trocr"] = Field(
+        "rapidocr", description="What reads: rapidocr, tesseract or, for handwriting, trocr"
+    )
+    trocr_model: str = Field(
+        "microsoft/trocr-base-handwritten",
+        description="TrOCR's weights: a folder, in MODEL_DIR or anywhere, or a name on the hub",
     )
     lang: str = Field(
         "", description="Language, as the engine names it; empty: RapidOCR's all, Tesseract's eng"
@@ -70,6 +74,8 @@ class OcrBackend(Backend):
 
     def _spec(self, group: Group) -> ModelSpec:
         engine = attribute(group, "ocr_engine", self.settings.engine, ENGINES)
+        if engine == "trocr":
+            return ModelSpec(self.name, engine, sorted_options(model=self.settings.trocr_model))
         language = self.settings.lang or ("eng" if engine == "tesseract" else "")
         return ModelSpec(self.name, engine, sorted_options(lang=language or None))
 
@@ -84,15 +90,21 @@ class OcrBackend(Backend):
         return (self._spec(()),)
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
+        options = dict(spec.options)
         if spec.model == "tesseract":
-            return tesseract.weights(dict(spec.options).get("lang", "eng"))
+            return tesseract.weights(options.get("lang", "eng"))
+        if spec.model == "trocr":
+            model = trocr.weights(options["model"], self.server_settings)
+            return [*rapid.weights(), *model]
         return rapid.weights()
 
     def load(self, spec: ModelSpec) -> Engine:
-        language = dict(spec.options).get("lang", "")
+        options = dict(spec.options)
         if spec.model == "tesseract":
-            return tesseract.TesseractEngine(language or "eng")
-        return rapid.RapidEngine(self.server_settings.engine, language)
+            return tesseract.TesseractEngine(options.get("lang", "eng"))
+        if spec.model == "trocr":
+            return trocr.TrocrEngine(options["model"], self.server_settings)
+        return rapid.RapidEngine(self.server_settings.engine, options.get("lang", ""))
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> Sheets:
         """All images of the object tag; after the user has drawn a region, that part of one."""

@@ -54,13 +54,16 @@ class RapidEngine(Engine):
 
     def read(self, image: Image) -> Page:
         """The lines of an upright image, whichever way its page is turned."""
-        pixels = stretched(np.ascontiguousarray(image.pixels[:, :, ::-1]))
+        lines = self.lines(stretched(np.ascontiguousarray(image.pixels[:, :, ::-1])))
+        return Page(image.size, tuple(in_order([line for line in lines if line.text])))
+
+    def lines(self, pixels: Pixels) -> list[Line]:
+        """All lines on BGR pixels, in no order; the text of some may be empty."""
         quads = self.detect(pixels)
         if not quads:
-            return Page(image.size)
+            return []
         lines = _Lines(self._recognizer, self._pool, pixels, quads)
-        turn = self._turn(lines)
-        return Page(image.size, tuple(in_order(lines.best(turn))))
+        return lines.best(self._turn(lines))
 
     def detect(self, pixels: Pixels) -> list[Quad]:
         """Where lines of text are on BGR pixels, whichever way up each is."""
@@ -123,13 +126,13 @@ class _Lines:
         return sum(line.score * len(line.text) for line in read) / max(1, characters)
 
     def best(self, turn: int) -> list[Line]:
-        """All lines with text; those that run up or down as they read best."""
+        """All lines; those that run up or down as they read best."""
         every = range(len(self._quads))
         tall = [number for number in every if self.is_tall(number, turn)]
         lines = self.read([number for number in every if number not in tall], turn)
         ways = [self.read(tall, turn + quarter) for quarter in (0, 1, 3)]
         lines += [max(ways_of, key=lambda line: line.score) for ways_of in zip(*ways, strict=True)]
-        return [line for line in lines if line.text]
+        return lines
 
     def read(self, numbers: Sequence[int], turn: int) -> list[Line]:
         """What lines say after that many quarter turns; an empty text scores 0."""

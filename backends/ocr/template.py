@@ -12,7 +12,12 @@ KINDS = {
     "polygon": ("Polygon", "PolygonLabels"),
 }
 """The control tags that draw text, by `ocr_shape`; `auto` takes the first that the config has."""
-ALIASES = {"text": ("Text", "Printed", "Printed text", "Line", "Text line", "Word", "OCR")}
+ALIASES = {
+    "text": ("Text", "Printed", "Printed text", "Line", "Text line", "Word", "OCR"),
+    "handwriting": ("Handwriting", "Handwritten", "Handwritten text", "Script"),
+}
+HANDWRITING = "trocr"
+"""The engine for handwriting: what it reads gets the label that means so."""
 
 Group = tuple[Control, ...]
 
@@ -85,6 +90,9 @@ def _preferred(draws: Sequence[Control], labelled: bool) -> Control | None:
 
 
 def _label(claim: Claim, control: Control) -> str | None:
-    """The label that means text, or else the tag's first."""
-    label = claim.label_map(["text"], control, ALIASES).to_label.get("text")
-    return label or next(iter(control.labels), None)
+    """The label that means what the engine reads; else the tag's first that means nothing else."""
+    to_label = claim.label_map(list(ALIASES), control, ALIASES).to_label
+    kind = "handwriting" if claim.spec.model == HANDWRITING else "text"
+    taken = {label for other, label in to_label.items() if other != kind}
+    free = [label for label in control.labels if label not in taken]
+    return to_label.get(kind) or next(iter([*free, *control.labels]), None)
