@@ -34,15 +34,17 @@ class Image:
         return ImageSize(self.pixels.shape[1], self.pixels.shape[0])
 
 
-def decode(data: bytes, max_megapixels: float) -> Image:
+def decode(data: bytes, max_megapixels: float, page: int = 0) -> Image:
     """Read an image of any common kind: turned upright by its EXIF orientation, as 8-bit RGB.
 
     Transparency is laid on white, 16-bit gray is scaled; DecodeError if it cannot be read or
-    has more than `max_megapixels`.
+    has more than `max_megapixels`. `page` is that of a file that has several.
     """
     Pillow.MAX_IMAGE_PIXELS = int(max_megapixels * 1e6)  # Pillow refuses by its own limit first
     try:
         with open_image(io.BytesIO(data), formats=_formats()) as file:
+            if page:
+                file.seek(page)
             megapixels = file.width * file.height / 1e6
             if megapixels > max_megapixels:
                 raise DecodeError(
@@ -61,7 +63,13 @@ def decode(data: bytes, max_megapixels: float) -> Image:
         raise DecodeError(f"The file is no image that can be read ({_start(data)})") from None
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DecodeError(f"The image is damaged: {error}") from None
-    return Image(pixels, hashlib.blake2b(data, digest_size=16).hexdigest())
+    return Image(pixels, digest(data, page))
+
+
+def digest(data: bytes, page: int = 0) -> str:
+    """What tells one image from all others: a hash of its file, and which page it is."""
+    made = hashlib.blake2b(data, digest_size=16).hexdigest()
+    return f"{made}-{page}" if page else made
 
 
 @cache
@@ -97,6 +105,8 @@ def _scaled(image: Pillow.Image) -> Pillow.Image:
 def _start(data: bytes) -> str:
     if not data:
         return "it is empty"
+    if b"%PDF-" in data[:1024]:
+        return "it is a PDF, of which a browser shows nothing here: `prelabel pages` makes images"
     if data.lstrip()[:1] in {b"<", b"{"}:
         return "it looks like a web page or JSON, perhaps a log-in page: check the token"
     return f"{len(data)} bytes"

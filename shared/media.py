@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, unquote_to_bytes
 
-from shared import network
+from shared import document, network
 from shared.download import Downloads
 from shared.errors import DecodeError, FetchError
 from shared.image import Image, decode
@@ -19,6 +19,8 @@ from shared.label_studio import CLOUD_SCHEMES, LabelStudioHost, short
 from shared.settings import Settings
 
 MB = 1_000_000
+DOCUMENT = 2
+"""How many times the pixels of the largest image all pages of one document may have."""
 LOCAL_FILES = "/data/local-files/"
 """The path under which Label Studio names files of a local storage: …/?d=folder/a.png."""
 
@@ -83,6 +85,26 @@ class Media:
         """The upright image at an address."""
         most = self._settings.max_megapixels
         return _once(("image", value), lambda: decode(self.fetch(value, task_id), most))
+
+    def pages(self, value: str, task_id: Any = None) -> list[Image]:
+        """The upright pages of a PDF or TIFF at an address; any other image is one.
+
+        DecodeError if all together have more than `DOCUMENT` times MAX_MEGAPIXELS.
+        """
+        return _once(("pages", value), lambda: self._pages(self.fetch(value, task_id)))
+
+    def _pages(self, data: bytes) -> list[Image]:
+        most, left = self._settings.max_megapixels, self._settings.max_megapixels * DOCUMENT
+        found: list[Image] = []
+        for page in document.pages(data, most):
+            left -= page.size.width * page.size.height / 1e6
+            if left < 0:
+                raise DecodeError(
+                    f"The document's first {len(found) + 1} pages have over {DOCUMENT} times"
+                    f" MAX_MEGAPIXELS={most:g}: `prelabel pages` makes an image of each"
+                )
+            found.append(page)
+        return found
 
     def text(self, value: str, target: ObjectTag, task_id: Any = None) -> str:
         """The text itself, or the one at the address if the tag says `valueType="url"`."""

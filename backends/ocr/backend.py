@@ -120,8 +120,16 @@ class OcrBackend(Backend):
     def _images(
         self, task: Task, target: ObjectTag, only: int | None = None
     ) -> Iterable[tuple[int | None, Image]]:
-        """(item_index, image) of the tag's images, or the `only` one."""
-        for index, address in task.addresses(target):
+        """(item_index, image) of the tag's images, or the `only` one.
+
+        One PDF or TIFF in the place of a list is the list of its pages.
+        """
+        addresses = task.addresses(target)
+        if target.is_list and len(addresses) == 1:
+            pages = enumerate(self.media.pages(addresses[0][1], task.id))
+            yield from ((n, page) for n, page in pages if only is None or n == only)
+            return
+        for index, address in addresses:
             if only is None or index is None or index == only:
                 yield index, self.media.image(address, task.id)
 

@@ -87,7 +87,9 @@ class TrocrEngine(RapidEngine):
         chances = self._network.compute_transition_scores(
             made.sequences, made.scores, normalize_logits=True
         ).exp()
-        said = made.sequences[:, -chances.shape[1] :] != self._network.generation_config.pad_token_id
+        said = (
+            made.sequences[:, -chances.shape[1] :] != self._network.generation_config.pad_token_id
+        )
         totals = (chances * said).sum(1) / said.sum(1).clamp(min=1)
         return [float(total) for total in totals]
 

@@ -25,7 +25,7 @@ def _version(version: bool = typer.Option(False, "--version", help="Show the ver
 
 def main() -> None:
     """Run the command; an error of ours is one line, not a traceback."""
-    from shared.cli import demo, doctor, predict, serve, validate  # noqa: F401  # each adds its command
+    from shared.cli import demo, doctor, pages, predict, serve, validate  # noqa: F401  # each adds its command
 
     try:
         app()

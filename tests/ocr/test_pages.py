@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,18 @@ def test_one_image_has_no_item_index() -> None:
     [output] = backend.infer(ByName(), [sheets])
     [region] = backend.regions(output, backend.claim(backend.config)[0])
     assert all("item_index" not in result for result in region.results)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "PDF"])
+def test_one_document_in_the_place_of_a_list_is_its_pages(kind: str, tmp_path: Path) -> None:
+    images = [page(0, lines=1).image.resize((width, 20)) for width in (20, 30)]
+    images[0].save(tmp_path / "a", kind, save_all=True, append_images=images[1:], resolution=200)
+    data = "data:;base64," + b64encode((tmp_path / "a").read_bytes()).decode()
+    for value in (data, [data]):
+        _, sheets = read(LIST, {"pages": value})
+        assert [n for n, _ in sheets.images] == [0, 1]
+        widths = [image.size.width for _, image in sheets.images]
+        assert widths == pytest.approx([20, 30], abs=1)
 
 
 @pytest.mark.parametrize("value", [3, [1, 2], {"a": 1}])

@@ -1,0 +1,73 @@
+"""`prelabel pages`: PDF and TIFF as images and tasks that Label Studio can show."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import typer
+from PIL import Image as Pillow
+
+from shared.cli import app
+from shared.document import DPI, pages
+from shared.errors import DecodeError, SettingError
+from shared.media import LOCAL_FILES
+from shared.settings import Settings, read_settings
+
+TASKS = "tasks.json"
+
+
+@app.command(name="pages")
+def split(
+    files: list[Path] = typer.Argument(
+        metavar="FILE", help="PDF and TIFF files", exists=True, dir_okay=False
+    ),
+    output: Path = typer.Option(
+        ..., "--output", "-o", help=f"The folder for the images and {TASKS}", file_okay=False
+    ),
+    dpi: float = typer.Option(DPI, min=10, max=1200, help="Pixels an inch of a PDF's pages"),
+    key: str = typer.Option("pages", help='What the label config\'s valueList="$…" names'),
+    url_prefix: str = typer.Option(
+        None, help="What stands before an image's path in the tasks (else that of local files)"
+    ),
+) -> None:
+    """Make an image of each page, and a task of each file, for <Image valueList="$pages"/>."""
+    settings = read_settings(Settings)
+    prefix = _prefix(output, settings.local_files_root) if url_prefix is None else url_prefix
+    names = _names(files)
+    tasks = []
+    for file, name in zip(files, names, strict=True):
+        try:
+            made = list(_write(file, output / name, settings.max_megapixels, dpi))
+        except DecodeError as error:
+            raise DecodeError(f"{file}: {error}") from None
+        urls = [prefix + quote(path.relative_to(output).as_posix()) for path in made]
+        tasks.append({"data": {key: urls}})
+        typer.echo(f"{file}: {len(urls)} pages")
+    (output / TASKS).write_text(json.dumps(tasks, indent=1) + "\n", encoding="utf-8")
+    typer.echo(f"{output / TASKS}: {len(tasks)} tasks")
+
+
+def _write(file: Path, folder: Path, max_megapixels: float, dpi: float) -> Iterator[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, page in enumerate(pages(file.read_bytes(), max_megapixels, dpi), 1):
+        path = folder / f"page-{number:04}.png"
+        Pillow.fromarray(page.pixels).save(path)
+        yield path
+
+
+def _names(files: list[Path]) -> list[str]:
+    """A folder's name a file; SettingError if two would share one."""
+    names = [file.stem for file in files]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingError(f'Two of the files are named "{name}": their pages would mix')
+    return names
+
+
+def _prefix(output: Path, root: Path | None) -> str:
+    """Label Studio's address of local files, from LOCAL_FILES_ROOT or beside the folder."""
+    folder = output.resolve()
+    base = root.resolve() if root and folder.is_relative_to(root.resolve()) else folder.parent
+    inside = folder.relative_to(base).as_posix()
+    return f"{LOCAL_FILES}?d={quote(inside)}/" if inside != "." else f"{LOCAL_FILES}?d="
