@@ -119,6 +119,29 @@ def test_the_label_that_means_text(tags: list[str], label: str) -> None:
     assert [label] in [v for value in values for key, v in value.items() if "labels" in key]
 
 
+TWO = '<Labels name="l" toName="i"><Label value="Handwriting"/><Label value="Text"/></Labels>'
+ODD = '<Labels name="l" toName="i"><Label value="Handwritten"/><Label value="Other"/></Labels>'
+ONLY = '<Labels name="l" toName="i"><Label value="Amount"/></Labels>'
+NAMED = ONLY.replace("/><", ' predicted_values="handwriting"/><Label value="B"/><')
+
+
+@pytest.mark.parametrize(
+    ("labels", "printed", "handwritten"),
+    [
+        (TWO, "Text", "Handwriting"),
+        (ODD, "Other", "Handwritten"),
+        (ONLY, "Amount", "Amount"),
+        (NAMED, "B", "Amount"),
+        (TWO.replace("Handwriting", "Amount"), "Text", "Amount"),
+    ],
+    ids=["both", "aliases", "one for all", "by predicted_values", "no handwriting"],
+)
+def test_what_reads_chooses_the_label(labels: str, printed: str, handwritten: str) -> None:
+    for engine, label in {"rapidocr": printed, "tesseract": printed, "trocr": handwritten}.items():
+        [claim] = claims(R, labels, T.replace("/>", f' ocr_engine="{engine}"/>'))
+        assert results(claim)[0][1]["value"]["labels"] == [label]
+
+
 def test_labels_from_the_task_are_left_out() -> None:
     [claim] = claims(R, '<Labels name="l" toName="i" value="$labels"/>', T)
     assert [result["type"] for result in results(claim)[0]] == ["rectangle", "textarea"]
