@@ -62,8 +62,8 @@ lock: | $(UV) ## Renew requirements.lock
 		--no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		pyproject.toml --output-file requirements.lock
 
-expected: install ## Predict the examples anew and write each expected.json
-	$(BIN)/python -m shared.testing pattern detection ner text_classification ocr
+expected: install ## Predict the examples anew and write each expected.json (BACKENDS=ocr for one)
+	$(BIN)/python -m shared.testing $(BACKENDS)
 
 clean: ## Remove the environments and what was made
 	rm -rf $(VENV) $(LABEL_STUDIO) demo .mypy_cache .pytest_cache .ruff_cache

@@ -1,10 +1,11 @@
-"""Finds the backends: whatever folder lies in `backends/` and exports a `Backend`."""
+"""Finds the backends: folders of `backends/`, and what installed packages offer."""
 
 import importlib
 import logging
 import pkgutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from importlib.metadata import entry_points
 
 from shared.backend import Backend
 from shared.errors import SettingError
@@ -12,18 +13,40 @@ from shared.errors import SettingError
 logger = logging.getLogger(__name__)
 
 PACKAGE = "backends"
+ENTRY_POINTS = "prelabel.backends"
+"""The group of entry points under which another package names its backend classes."""
 
 
 @lru_cache(maxsize=1)
 def find_backends() -> dict[str, type[Backend]]:
-    """All backend classes by name, those whose packages are missing included."""
+    """All backend classes by name, those whose packages are missing included.
+
+    Those of other packages come after ours, and cannot take the place of one.
+    """
     found: dict[str, type[Backend]] = {}
     for entry in pkgutil.iter_modules(importlib.import_module(PACKAGE).__path__):
         module = importlib.import_module(f"{PACKAGE}.{entry.name}")
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, Backend) and value is not Backend:
                 found[value.name] = value
+    for cls in _offered():
+        found.setdefault(cls.name, cls)
     return found
+
+
+def _offered() -> Iterator[type[Backend]]:
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            cls = point.load()
+        except Exception as error:  # another package may raise anything
+            logger.warning(
+                "%s cannot be imported: %s: %s", point.value, type(error).__name__, error
+            )
+            continue
+        if isinstance(cls, type) and issubclass(cls, Backend):
+            yield cls
+        else:
+            logger.warning("%s is no Backend", point.value)
 
 
 def choose_backends(names: Iterable[str]) -> list[type[Backend]]:

@@ -9,6 +9,8 @@ from shared import runtime
 from shared.routing import find_backends
 from shared.settings import Settings, variables
 
+from .contributing import follow
+
 OTHER_NAMES = ("LABEL_STUDIO_HOST", "LABEL_STUDIO_ACCESS_TOKEN")
 
 
@@ -16,6 +18,14 @@ OTHER_NAMES = ("LABEL_STUDIO_HOST", "LABEL_STUDIO_ACCESS_TOKEN")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where networks are kept during the tests."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def guide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository in which CONTRIBUTING.md was followed."""
+    folder = tmp_path_factory.mktemp("guide")
+    follow(folder)
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,14 @@
 """The command `prelabel`."""
 
+import importlib
 import sys
 
 import typer
 
 from shared import __version__
 from shared.errors import PrelabelError
+
+COMMANDS = ("serve", "demo", "predict", "pages", "validate", "doctor", "new")
 
 app = typer.Typer(
     name="prelabel",
@@ -25,7 +28,8 @@ def _version(version: bool = typer.Option(False, "--version", help="Show the ver
 
 def main() -> None:
     """Run the command; an error of ours is one line, not a traceback."""
-    from shared.cli import demo, doctor, pages, predict, serve, validate  # noqa: F401  # each adds its command
+    for name in COMMANDS:  # each module adds its command
+        importlib.import_module(f"shared.cli.{name}")
 
     try:
         app()

@@ -1,0 +1,218 @@
+"""`prelabel new`: for every pair of tags a backend whose tests pass, here and elsewhere."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from shared.backend import Backend
+from shared.examples import Example
+from shared.foreign import open_model
+from shared.routing import find_backends
+from shared.runtime import runtime
+from shared.seeds.pairs import PAIRS
+from shared.seeds.planting import imported, module_of, plant
+from shared.seeds.scaffold import Scaffold
+from shared.server.app import create_app
+from shared.settings import Settings
+from shared.testing import Conformance, example_environment, predict_example
+from shared.validation.answers import ANSWERS
+from shared.validation.shapes import SHAPES
+from shared.validation.spans import SPANS
+
+from ..contributing import copy, python
+from .conftest import REPO, Command
+
+Planted = dict[tuple[str, str], type[Backend]]
+OLD = {"magicwand", "AudioPlus"}
+"""Tags that are other names of a brush and of Audio."""
+
+
+def named(pair: tuple[str, str]) -> str:
+    return f"new_{pair[0]}_{pair[1]}".lower()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("planted")
+
+
+@pytest.fixture(scope="module")
+def planted(root: Path) -> Iterator[Planted]:
+    """A backend for every pair, each a package of its own below `root`."""
+    made = {}
+    for control, target in PAIRS:
+        name = named((control, target))
+        scaffold = Scaffold(name, control, target, name)
+        plant(scaffold, root)
+        made[control, target] = imported(scaffold, root)
+    yield made
+    sys.path.remove(str(root))
+
+
+def test_pairs_are_all_that_the_builders_make() -> None:
+    controls = {control.lower() for control, _ in PAIRS}
+    drawn = {shape for shape in SHAPES if shape not in OLD}
+    assert controls >= drawn | {f"{shape}labels" for shape in drawn} | set(ANSWERS)
+    assert {target for _, target in PAIRS} >= {tag for tag in SPANS if tag not in OLD}
+    assert {"labels", "timeserieslabels", "videorectangle", "timelinelabels"} <= controls
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=named)
+def test_new_backend_conforms(pair: tuple[str, str], planted: Planted) -> None:
+    backend = planted[pair]
+    tests = type("Tests", (Conformance,), {"backend": backend})()
+    names = [name for name in dir(tests) if name.startswith("test_")]
+    assert len(names) == 5
+    for name in names:
+        getattr(tests, name)()
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=named)
+def test_its_example_shows_something(pair: tuple[str, str], planted: Planted) -> None:
+    expected = Example.of(planted[pair]).expected
+    assert expected
+    assert expected[0]["result"]
+    with example_environment(planted[pair]):
+        predict_example(planted[pair])
+        assert runtime().failures.counts() == {}
+
+
+@pytest.mark.slow
+def test_new_code_is_in_style_and_typed(planted: Planted, root: Path) -> None:
+    shutil.copy(REPO / "pyproject.toml", root)
+    run = [sys.executable, "-m"]
+    for words in (
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy", "--strict", "--config-file", "pyproject.toml", *sorted(os.listdir(root))[:-1]],
+    ):
+        checked = subprocess.run(
+            [*run, *words],
+            cwd=root,
+            env=os.environ | {"MYPYPATH": f"{root}:{REPO}"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+# The command, in a copy of the repository and elsewhere
+
+
+@pytest.mark.slow
+def test_in_the_repository(tmp_path: Path) -> None:
+    copy(tmp_path)
+    words = ["--control", "Choices", "--object", "Text", "--requires", "scikit-learn>=1.5"]
+    said = python(tmp_path, "-m", "shared.cli", "new", "mood", *words)
+    assert "prelabel serve mood" in said
+    project = (tmp_path / "pyproject.toml").read_text()
+    assert 'mood = ["scikit-learn>=1.5"]\n' in project
+    assert 'modules = ("sklearn",)' in (tmp_path / "backends" / "mood" / "backend.py").read_text()
+    python(tmp_path, "-m", "ruff", "format", "--check", "backends")
+    python(tmp_path, "-m", "ruff", "check", "backends")
+    tests = ["tests/test_conformance.py", "tests/test_structure.py", "-k", "Mood or mood"]
+    passed = python(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+    assert "7 passed" in passed
+
+
+@pytest.mark.slow
+def test_in_a_project_of_its_own(tmp_path: Path) -> None:
+    fork = tmp_path / "fork"
+    words = ["--control", "RectangleLabels", "--object", "Image", "--into", str(fork)]
+    python(tmp_path, "-m", "shared.cli", "new", "spots", *words)
+    test = (fork / "tests" / "test_spots.py").read_text()
+    assert test.splitlines()[-2:] == [
+        "class TestSpotsBackend(Conformance):",
+        "    backend = SpotsBackend",
+    ]
+    assert "5 passed" in python(fork, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    python(fork, "-m", "shared.cli", "new", "tones", "--control", "Labels", "--object", "Audio",
+           "--into", str(fork))  # fmt: skip
+    assert "10 passed" in python(fork, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+
+@pytest.mark.slow
+def test_a_project_that_is_installed_is_found(tmp_path: Path) -> None:
+    fork = tmp_path / "fork"
+    words = ["--control", "Labels", "--object", "Text", "--into", str(fork)]
+    python(tmp_path, "-m", "shared.cli", "new", "words", *words)
+    project = (fork / "pyproject.toml").read_text()
+    [line] = [line for line in project.splitlines() if "WordsBackend" in line]
+    installed = tmp_path / "site" / "words-0.1.0.dist-info"  # as pip leaves it
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: words\nVersion: 0.1.0\n")
+    (installed / "entry_points.txt").write_text(
+        f"[prelabel.backends]\n{line.replace(chr(34), '')}\n"
+    )
+    files = ["words/tasks.json", "--label-config", "words/label_config.xml", "-o", "out.json"]
+    more = str(installed.parent)
+    python(fork, "-m", "shared.cli", "predict", *files, "--backend", "words", more=more)
+    [first, _] = json.loads((fork / "out.json").read_text())
+    [prediction] = first["predictions"]
+    assert [r["value"]["text"] for r in prediction["result"]] == ["extraordinary", "neighbourhood"]
+
+
+def test_it_is_served_by_its_path(planted: Planted, root: Path) -> None:
+    backend = planted["Labels", "Text"]
+    service = open_model(f"{root / backend.name / 'backend.py'}:{backend.__name__}")
+    example = Example.of(backend)
+    with TestClient(create_app(service, Settings())) as client:
+        answer = client.post("/predict", json=example.request())
+    [first, _] = answer.json()["results"]
+    assert len(first["result"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pattern", "--control", "Labels", "--object", "Text"], 'There is a backend "pattern"'),
+        (["predict", "--control", "Labels", "--object", "Text"], "the server has /predict already"),
+        (["My-Model", "--control", "Labels", "--object", "Text"], "small letters, digits and"),
+        (["class", "--control", "Labels", "--object", "Text"], "cannot be a backend's name"),
+        (["a", "--control", "Label", "--object", "Text"], 'did you mean "Labels"?'),
+        (["a", "--control", "Labels", "--object", "Sound"], "There are: Audio, HyperText, Image"),
+        (["a", "--control", "Labels", "--object", "Image"], "Labels goes on Text, Audio"),
+        (["json", "--control", "Labels", "--object", "Text", "--into", "x"], "installed already"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_refusals(words: list[str], said: str, prelabel: Command, tmp_path: Path) -> None:
+    before = sorted(find_backends())
+    ran = prelabel("new", *words)
+    assert ran.status == 2
+    assert said in ran.err
+    assert sorted(find_backends()) == before
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_nothing_is_overwritten(prelabel: Command, tmp_path: Path) -> None:
+    words = ["--control", "Labels", "--object", "Text", "--into", "x"]
+    (tmp_path / "x" / "kept_words").mkdir(parents=True)
+    (tmp_path / "x" / "kept_words" / "mine.txt").write_text("mine")
+    ran = prelabel("new", "kept_words", *words)
+    assert ran.status == 2
+    assert "exists already; nothing was changed" in ran.err
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["mine.txt"]
+
+
+def test_without_tags_it_lists_what_is_possible(prelabel: Command) -> None:
+    ran = prelabel("new", "mood")
+    assert ran.status == 2
+    listed = ran.out.split("\n--object ")[1:]
+    assert sum(len(line.split(", ")) for line in listed) == len(PAIRS)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "module"),
+    [("scikit-learn", "sklearn"), ("Pillow>=10", "PIL"), ("not-there[x]>=1", "not_there")],
+)
+def test_module_of_a_requirement(requirement: str, module: str) -> None:
+    assert module_of(requirement) == module

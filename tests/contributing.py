@@ -1,0 +1,71 @@
+"""CONTRIBUTING.md, done step by step in a small copy of the repository."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from shared.testing import differences
+
+REPO = Path(__file__).parents[1]
+STEP = re.compile(
+    r"^`(?P<file>backends/[\w/.]+)`[^\n]*\n\n```\w+\n(?P<text>.*?)^```"
+    r"|^```sh\n(?P<lines>.*?)^```",
+    re.DOTALL | re.MULTILINE,
+)
+COPIED = (
+    *("backends/__init__.py", "backends/pattern", "pyproject.toml"),
+    *("tests/__init__.py", "tests/test_conformance.py", "tests/test_structure.py"),
+)
+COMMANDS = {
+    ".venv/bin/prelabel": "-m shared.cli",
+    "BACKENDS=mood make expected": "-m shared.testing mood",
+}
+
+
+def follow(folder: Path) -> None:
+    """Run its commands and write its files, in their order; then it serves."""
+    copy(folder)
+    expected = folder / "backends" / "mood" / "expected.json"
+    for step in STEP.finditer((REPO / "CONTRIBUTING.md").read_text()):
+        if step["file"] == "backends/mood/expected.json":
+            assert differences(json.loads(expected.read_text()), json.loads(step["text"])) == []
+        elif step["file"]:
+            (folder / step["file"]).write_text(step["text"])
+        elif "serve" not in step["lines"]:
+            for line in step["lines"].splitlines():
+                for said, meant in COMMANDS.items():
+                    line = line.replace(said, meant)
+                python(folder, *line.replace(".venv/bin/python ", "").split())
+
+
+def copy(folder: Path) -> None:
+    """This repository with the backend `pattern` alone."""
+    for name in COPIED:
+        source, target = REPO / name, folder / name
+        target.parent.mkdir(exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+    (folder / "shared").symlink_to(REPO / "shared")
+
+
+def environment(folder: Path, more: str = "") -> dict[str, str]:
+    """In which the backends of that folder come before this repository's."""
+    path = os.pathsep.join(filter(None, (str(folder), more, str(REPO))))
+    return os.environ | {"PYTHONPATH": path, "MYPYPATH": str(folder)}
+
+
+def python(folder: Path, *words: str, more: str = "") -> str:
+    """`python WORDS` there; what it says."""
+    ran = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=environment(folder, more),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
