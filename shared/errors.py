@@ -1,5 +1,6 @@
 """The errors of prelabel. Their messages are public: no paths, tokens or tracebacks in them."""
 
+from pathlib import PurePath
 from typing import ClassVar
 
 
@@ -96,3 +97,8 @@ class ModelError(PrelabelError):
 
     reason = "model"
     status = 503
+
+
+def short_path(name: str) -> str:
+    """A path as a message shows it: of an absolute one the last part, since messages are public."""
+    return f"…/{PurePath(name).name}" if name.startswith(("/", "~")) else name

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from shared.errors import ModelError
+from shared.errors import ModelError, short_path
 from shared.settings import Settings
 
 STARTER = "starter"
@@ -32,7 +32,8 @@ def folder(wanted: Wanted, settings: Settings) -> Path:
             return place
     if model.startswith((".", "/", "~")) or model.count("/") > 1:
         raise ModelError(
-            f"{wanted.setting}={model}: there is no such folder (MODEL_DIR was tried too)"
+            f"{wanted.setting}={short_path(model)}: there is no such folder (MODEL_DIR was tried"
+            " too)"
         )
     return _downloaded(wanted, settings)
 

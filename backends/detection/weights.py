@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from shared.errors import ModelError
+from shared.errors import ModelError, short_path
 from shared.settings import Settings
 
 STARTER = "starter"
@@ -17,15 +17,15 @@ def find(model: str, settings: Settings) -> Path:
         return Path(__file__).parent / "starter" / "shapes.pt"
     root = settings.model_dir.resolve()
     place = (root / Path(model).expanduser()).resolve()
+    if not place.is_relative_to(root):  # whether it is there or not: that would be told to anyone
+        raise ModelError(
+            f"{short_path(model)} lies outside MODEL_DIR, and weights can hold code: put it there,"
+            " or set MODEL_DIR to its folder"
+        )
     if place.is_file():
-        if not place.is_relative_to(root):
-            raise ModelError(
-                f"{model} lies outside MODEL_DIR, and weights can hold code: put it there, or set"
-                " MODEL_DIR to its folder"
-            )
         return place
     if "/" in model or "\\" in model:
-        raise ModelError(f"{model}: there is no such file in MODEL_DIR")
+        raise ModelError(f"{short_path(model)}: there is no such file in MODEL_DIR")
     return _downloaded(model, settings)
 
 
