@@ -60,7 +60,7 @@ def decode(data: bytes, max_megapixels: float, page: int = 0) -> Image:
             f"The image has too many megapixels; MAX_MEGAPIXELS allows {max_megapixels:g}"
         ) from None
     except UnidentifiedImageError:
-        raise DecodeError(f"The file is no image that can be read ({_start(data)})") from None
+        raise DecodeError(f"The file is no image that can be read ({looks_like(data)})") from None
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DecodeError(f"The image is damaged: {error}") from None
     return Image(pixels, digest(data, page))
@@ -102,7 +102,8 @@ def _scaled(image: Pillow.Image) -> Pillow.Image:
     return Pillow.fromarray(gray).convert("RGB")
 
 
-def _start(data: bytes) -> str:
+def looks_like(data: bytes) -> str:
+    """A few words on bytes that are not what they should be."""
     if not data:
         return "it is empty"
     if b"%PDF-" in data[:1024]:

@@ -17,6 +17,7 @@ from shared.image import Image, decode
 from shared.label_config import ObjectTag
 from shared.label_studio import CLOUD_SCHEMES, LabelStudioHost, short
 from shared.settings import Settings
+from shared.video import Limits, Video
 
 MB = 1_000_000
 DOCUMENT = 2
@@ -105,6 +106,12 @@ class Media:
                 )
             found.append(page)
         return found
+
+    def video(self, value: str, task_id: Any = None) -> Video:
+        """The video at an address."""
+        limits = Limits(self._settings.max_megapixels, self._settings.max_video_frames)
+        data = self.fetch(value, task_id)
+        return _once(("video", value), lambda: Video.open(data, limits, task_id))
 
     def text(self, value: str, target: ObjectTag, task_id: Any = None) -> str:
         """The text itself, or the one at the address if the tag says `valueType="url"`."""

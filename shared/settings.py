@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     fetch_timeout: float = Field(20.0, gt=0, description="Seconds for one file to arrive")
     max_media_mb: float = Field(200.0, gt=0, description="Size of one file, in MB")
     max_megapixels: float = Field(100.0, gt=0, description="Size of one image, in megapixels")
+    max_video_frames: int = Field(30_000, gt=0, description="Frames of one video")
     max_body_mb: float = Field(100.0, gt=0, description="Size of one request, in MB")
     body_timeout: float = Field(
         30.0, gt=0, description="Seconds for a request's body to arrive; 10 more for each MB"

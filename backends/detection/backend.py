@@ -1,14 +1,16 @@
-"""Images to all that an Ultralytics network can say of them."""
+"""Images and videos to all that an Ultralytics network can say of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from backends.detection import classes, key_points, objects, wanted, weights
+from backends.detection import classes, key_points, objects, video_claims, wanted, weights
+from backends.detection import video_regions as on_video
 from backends.detection.claims import TAGS, WHOLE, groups, labels_beside, point_options
 from backends.detection.found import Found
 from backends.detection.model import Detector, Run
 from backends.detection.settings import DetectionSettings
+from backends.detection.video import Footage, Watched, Watcher, networks_of
 from shared.backend import Backend, Context
 from shared.claim import Claim, ModelSpec
 from shared.image import Image
@@ -22,10 +24,12 @@ Place = int | None
 
 
 class DetectionBackend(Backend):
-    """Fills every control tag on images with what one pass of its model finds."""
+    """Fills every control tag on images and videos with what one pass of its model finds."""
 
     name = "detection"
-    fills = frozenset((tag, "Image") for tag in TAGS)
+    fills = frozenset((tag, "Image") for tag in TAGS) | frozenset(
+        (tag, "Video") for tag in video_claims.TAGS
+    )
     modules = ("torch", "torchvision", "ultralytics")
     imports = ("ultralytics.models.yolo",)
     batch_size = 8
@@ -41,7 +45,7 @@ class DetectionBackend(Backend):
             if wanted.kind(group[0]) == "KeyPoint":
                 options |= point_options(group, self.config)
             found.append(Claim(group, target, self.spec(group[0]), options))
-        return found
+        return found + video_claims.claims(config, self.settings, self.server_settings)
 
     def spec(self, control: Control) -> ModelSpec:
         return wanted.spec(control, self.settings, self.server_settings)
@@ -50,26 +54,50 @@ class DetectionBackend(Backend):
         own = self.settings
         return (wanted.model_spec(own.model, own.image_size, own.iou),)
 
-    def weights(self, spec: ModelSpec) -> Iterable[Path]:
-        return (weights.find(spec.model, self.server_settings),)
+    def reads_ahead(self, claim: Claim) -> int:
+        return 2 if claim.object.tag == "Video" else self.ahead
 
-    def load(self, spec: ModelSpec) -> Detector:
+    def items_at_once(self, spec: ModelSpec) -> int:
+        return 1 if networks_of(spec) else self.batch_size
+
+    def weights(self, spec: ModelSpec) -> Iterable[Path]:
+        parts = networks_of(spec) or (spec,)
+        return tuple(weights.find(part.model, self.server_settings) for part in parts)
+
+    def load(self, spec: ModelSpec) -> Detector | Watcher:
+        options = dict(spec.options)
+        if networks := networks_of(spec):
+            loaded = {part: self._network(part) for part in networks}
+            return Watcher(loaded, options["step"], options["motion"])
+        return self._network(spec)
+
+    def _network(self, spec: ModelSpec) -> Detector:
         path = weights.find(spec.model, self.server_settings)
         return Detector.load(path, Run(**dict(spec.options)), self.server_settings.device)
 
-    def read(self, task: Task, claim: Claim, context: Context | None) -> list[tuple[Place, Image]]:
+    def read(
+        self, task: Task, claim: Claim, context: Context | None
+    ) -> list[tuple[Place, Image]] | Footage:
+        if claim.object.tag == "Video":
+            video = self.media.video(task.text_value(claim.object), task.id)
+            return Footage(video, video.shown(claim.object, task))
         return [
             (place, self.media.image(address, task.id))
             for place, address in task.addresses(claim.object)
         ]
 
-    def infer(
-        self, model: Detector, items: list[list[tuple[Place, Image]]]
-    ) -> Sequence[list[tuple[Place, Found]]]:
+    def infer(self, model: Detector | Watcher, items: list[Any]) -> Sequence[Any]:
+        if isinstance(model, Watcher):
+            return [model.watch(footage) for footage in items]
         found = iter(model.detect([image for item in items for _, image in item]))
         return [[(place, next(found)) for place, _ in item] for item in items]
 
-    def regions(self, output: list[tuple[Place, Found]], claim: Claim) -> Iterable[Region]:
+    def regions(
+        self, output: list[tuple[Place, Found]] | Watched, claim: Claim
+    ) -> Iterable[Region]:
+        if isinstance(output, Watched):
+            yield from on_video.regions(output, claim)
+            return
         if claim.control.tag in WHOLE and not claim.control.flag("perItem"):
             yield from classes.regions([found for _, found in output], claim)
             return

@@ -15,7 +15,7 @@ def regions(founds: Iterable[Found], claim: Claim, **place: Any) -> Iterator[Reg
     one = False
     for found in founds:
         one = one or found.probabilities is not None
-        for name, score in _scores(found).items():
+        for name, score in scores_of(found).items():
             scores[name] = max(score, scores.get(name, 0.0))
     classes = claim.options["classes"]
     given = {name: score for name, score in scores.items() if not classes or name in classes}
@@ -24,7 +24,8 @@ def regions(founds: Iterable[Found], claim: Claim, **place: Any) -> Iterator[Reg
         yield whole_task(claim.control, said.answer, score=said.score, **place)
 
 
-def _scores(found: Found) -> Mapping[str, float]:
+def scores_of(found: Found) -> Mapping[str, float]:
+    """How sure each class is: of a classifying network, or by its surest object."""
     if found.probabilities is not None:
         return dict(zip(found.names, found.probabilities.tolist(), strict=True))
     surest: dict[str, float] = dict.fromkeys(found.names, 0.0)

@@ -75,7 +75,7 @@ def _task(control: Control) -> str:
         return "segment"
     if kind(control) == "KeyPoint":
         return "pose"
-    if control.tag in {"Choices", "Taxonomy"}:
+    if control.tag in {"Choices", "Taxonomy", "TimelineLabels"}:
         return "classify"
     return "obb" if control.flag("model_obb") else "detect"
 

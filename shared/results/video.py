@@ -16,11 +16,16 @@ FPS = 24.0
 
 
 class Video(NamedTuple):
-    """A video: its frames' size in pixels, their number and their rate per second."""
+    """A video: its frames' size in pixels, their number and their rate per second.
+
+    Frames are the editor's, which are as many a second as the Video tag's `frameRate`, whatever
+    the file has. `duration`, in seconds, is what the browser says; None: that of the frames.
+    """
 
     size: ImageSize
     frames: int
     fps: float = FPS
+    duration: float | None = None
 
     def seconds(self, frame: int) -> float:
         """The time of a frame counted from 1, as the editor writes it."""
@@ -49,7 +54,7 @@ class VideoTrack:
         boxes = sorted(self.boxes, key=lambda box: box.frame)
         value = {
             "framesCount": on.frames,
-            "duration": on.seconds(on.frames),
+            "duration": on.seconds(on.frames) if on.duration is None else round(on.duration, 6),
             "sequence": [_keyframe(box, on) for box in boxes],
         }
         return value, {}

@@ -1,0 +1,64 @@
+"""What was seen in a video, as regions of the control tags on it."""
+
+from collections.abc import Iterable, Iterator
+
+from backends.detection import timeline
+from backends.detection.key_frames import video_track
+from backends.detection.tracks import Track, follow
+from backends.detection.video import Watched
+from backends.detection.video_claims import SIDE
+from shared.claim import Claim
+from shared.results import Region, region
+
+
+def regions(watched: Watched, claim: Claim) -> Iterable[Region]:
+    """What the claim's control tag says."""
+    fps, rate = watched.seen.fps, watched.shown.fps
+    if fps and abs(fps / rate - 1) > 0.01:
+        claim.note(
+            f"{claim.object} counts {rate:g} frames a second, but there are videos of {fps:.4g}:"
+            " frameRate should say so, or the editor skips or repeats some of their frames"
+        )
+    if claim.control.tag == "VideoRectangle":
+        return tracked(watched, claim)
+    if claim.control.tag == "TimelineLabels":
+        return timeline.spans(watched, claim)
+    return timeline.whole(watched, claim)
+
+
+def tracked(watched: Watched, claim: Claim) -> Iterator[Region]:
+    """A region for each object that is followed, as sure as it is on average."""
+    founds, options = watched.seen.found[claim.options["network"]], claim.options
+    if founds[0].probabilities is not None:
+        claim.note(
+            f"{claim.control} needs objects, which {claim.spec.model} does not find:"
+            " choose other weights with model_path, or in the DETECTION_ settings"
+        )
+        return
+    motion = watched.seen.motion if options["motion"] else None
+    parameters = dict(options["parameters"])
+    tolerance = options["tolerance"]
+    if tolerance < 0:
+        tolerance = max(1.0, max(watched.shown.size) / SIDE)
+    plain = len(claim.controls) == 1
+    chosen = options["classes"], options["least"]
+    for track in follow(founds, options["tracker"], parameters, motion, *chosen):
+        score = sum(track.scores) / len(track.scores)
+        label = None if plain else label_of(track, claim, founds[0].names)
+        shape = video_track(track, watched, tolerance, options["gap"])
+        if shape is not None and score >= options["score_threshold"] and (plain or label):
+            yield region(shape, {claim.control: label and [label]}, watched.shown, score)
+
+
+def label_of(track: Track, claim: Claim, names: tuple[str, ...]) -> str | None:
+    """The label whose classes are surest in sum; None if a class without a label is surer."""
+    labels = claim.label_map(names, claim.controls[-1]).to_label
+    sums: dict[str, float] = {}
+    others = 0.0
+    for name, total in track.classes.items():
+        if name in labels:
+            sums[labels[name]] = sums.get(labels[name], 0.0) + total
+        else:
+            others = max(others, total)
+    surest = max(sums, key=lambda label: sums[label], default=None)
+    return surest if surest is not None and sums[surest] > others else None
