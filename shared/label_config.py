@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
@@ -11,6 +11,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from shared.errors import ConfigError
+from shared.kept import Kept
 
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
@@ -113,7 +114,8 @@ class LabelConfig:
             raise ConfigError(
                 f"The label config has {len(xml)} characters; {MAX_CHARACTERS} are allowed"
             )
-        return _parse(_DECLARATION.sub("", xml.lstrip("\ufeff")).strip())
+        plain = _DECLARATION.sub("", xml.lstrip("\ufeff")).strip()
+        return _kept.get(plain) or _kept.put(plain, _parse(plain), len(plain))
 
     @classmethod
     def from_parsed(cls, parsed: Mapping[str, Any], xml: str) -> "LabelConfig":
@@ -153,7 +155,9 @@ class LabelConfig:
         return ", ".join(seen)
 
 
-@lru_cache(maxsize=256)
+_kept: Kept[str, LabelConfig] = Kept()
+
+
 def _parse(xml: str) -> LabelConfig:
     try:
         root = fromstring(xml, forbid_dtd=True)

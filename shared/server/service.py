@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 from shared import __version__
 from shared.backend import Backend
 from shared.errors import ModelError
+from shared.kept import Kept
 from shared.label_config import LabelConfig
 from shared.pipeline import Outcome
 from shared.predictions import Answer, answers
@@ -22,8 +22,6 @@ from shared.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
-ROUTES = 256
-"""Label configs remembered."""
 FEW = 16
 """Tasks that are answered at once, where their models allow it."""
 PATIENCE = 0.25
@@ -85,8 +83,7 @@ class Service:
         self._classes, self.problems = runnable(classes)
         self._named = tuple(named)
         self._predictions = side_by_side(self._classes)
-        self._routes: OrderedDict[tuple[str, str | None], tuple[Route, ...]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._routes: Kept[tuple[str, str | None], tuple[Route, ...]] = Kept()
         for problem in self.problems.values():
             logger.warning("%s", problem)
 
@@ -101,10 +98,9 @@ class Service:
         ConfigError if the label config is unreadable.
         """
         key = xml, only
-        with self._lock:
-            if key in self._routes:
-                self._routes.move_to_end(key)
-                return self._routes[key]
+        known = self._routes.get(key)
+        if known is not None:
+            return known
         config = LabelConfig.parse(xml)
         named = [only] if only else self._named
         found: list[Route] = []
@@ -114,16 +110,11 @@ class Service:
             route = Route.build(config, backends, named)
             if route.steps or not found:  # the first says why nothing can be filled
                 found.append(replace(route, before=tuple(found)))
-        with self._lock:
-            self._routes[key] = tuple(found)
-            while len(self._routes) > ROUTES:
-                self._routes.popitem(last=False)
-        return tuple(found)
+        return self._routes.put(key, tuple(found), len(xml))
 
     def at_once(self, request: PredictRequest, only: str | None) -> bool:
         """A few tasks of a known label config, for models that answer sooner than a queue would."""
-        with self._lock:
-            routes = self._routes.get((request.label_config, only), ())
+        routes = self._routes.get((request.label_config, only)) or ()
         return len(routes) == 1 and len(request.tasks) <= FEW and routes[0].at_once
 
     def predict(self, request: PredictRequest, only: str | None, waiting: Waiting) -> list[Answer]:
@@ -140,8 +131,7 @@ class Service:
 
     def known_version(self, xml: str, only: str | None) -> str | None:
         """The version of a label config that was asked for before, if its weights are known."""
-        with self._lock:
-            routes = self._routes.get((xml, only))
+        routes = self._routes.get((xml, only))
         version = _last_version(routes) if routes is not None else LOADING
         return None if LOADING in version else version
 
@@ -162,8 +152,7 @@ class Service:
 
     def versions(self) -> list[str]:
         """Of the label configs seen, the newest first."""
-        with self._lock:
-            routes = [route for found in self._routes.values() for route in found]
+        routes = [route for found in self._routes.values() for route in found]
         return list(dict.fromkeys(route.version() for route in reversed(routes)))
 
     def warm_up(self) -> None:
@@ -221,8 +210,7 @@ class Service:
             }
             for slot in runtime().models.slots()
         ]
-        with self._lock:
-            routes = [route for found in self._routes.values() for route in found]
+        routes = [route for found in self._routes.values() for route in found]
         failures = runtime().failures
         return {
             "version": __version__,

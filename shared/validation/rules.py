@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
+from shared.kept import Kept
 from shared.label_config import Control, LabelConfig, ObjectTag
 from shared.results.reading import PLACES
 from shared.validation.answers import ANSWERS, labels
@@ -83,9 +83,15 @@ class Rules:
         return f"; {names} is the {same[0].tag} tag"
 
 
-@lru_cache(maxsize=256)
+_kept: Kept[LabelConfig, Rules] = Kept()
+
+
 def rules_of(config: LabelConfig) -> Rules:
     """The rules of a label config."""
+    return _kept.get(config) or _kept.put(config, _made(config), len(config.xml))
+
+
+def _made(config: LabelConfig) -> Rules:
     by_name = {control.name: _control(control, config) for control in config.controls}
     repeated = tuple((_form(name), rules) for name, rules in by_name.items() if "{{" in name)
     return Rules(config, by_name, repeated)
