@@ -96,6 +96,7 @@ class LabelStudioHost:
 
 
 def short(value: str) -> str:
-    """A value as a message shows it: without query and password, which may hold secrets."""
-    value = _USER.sub("//", value.partition("?")[0])
+    """A value as a message shows it, on one line; query and password may hold secrets."""
+    value = _USER.sub("//", value[:2000].partition("?")[0])
+    value = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
     return value if len(value) <= 80 else value[:77] + "…"
