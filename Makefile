@@ -9,7 +9,7 @@ LABEL_STUDIO := .venv-label-studio
 LABEL_STUDIO_VERSION := 1.23.2
 export UV_LINK_MODE ?= hardlink
 
-.PHONY: bench bench-files bench-ocr help install demo serve test e2e e2e-install picture check format lock expected clean
+.PHONY: audit bench bench-files bench-ocr help install demo serve test e2e e2e-install picture check format lock expected clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ lock: | $(UV) ## Renew requirements.lock
 	$(UV) pip compile --quiet --universal --python-version 3.10 --all-extras --upgrade \
 		--no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		pyproject.toml --output-file requirements.lock
+
+audit: | $(UV) ## Ask pip-audit about every version in requirements.lock (needs pypi.org's JSON API)
+	$(UV) tool run pip-audit --requirement requirements.lock --no-deps --disable-pip --strict
 
 expected: install ## Predict the examples anew and write each expected.json (BACKENDS=ocr for one)
 	$(BIN)/python -m shared.testing $(BACKENDS)

@@ -72,6 +72,16 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert (document.parent / target).exists(), target
 
 
+def test_every_closed_door_has_its_test() -> None:
+    section = (REPO / "README.md").read_text().partition("\n## Closed doors\n")[2]
+    rows = re.findall(r"^\| (?!tried|---).*\|$", section.partition("\n## ")[0], re.MULTILINE)
+    assert len(rows) > 20
+    for row in rows:
+        found = re.search(r"`(tests/[\w/]+\.py)::(test_\w+)` \|$", row)
+        assert found is not None, row
+        assert re.search(rf"^def {found[2]}\(", (REPO / found[1]).read_text(), re.MULTILINE), row
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(REPO)))
 def test_label_configs_can_be_read(document: Path) -> None:
     for xml in blocks(document, "xml"):
