@@ -30,8 +30,8 @@ class DetectionBackend(Backend):
     fills = frozenset((tag, "Image") for tag in TAGS) | frozenset(
         (tag, "Video") for tag in video_claims.TAGS
     )
-    modules = ("torch", "torchvision", "ultralytics")
-    imports = ("ultralytics.models.yolo",)
+    modules = ("torch", "torchvision", "ultralytics", "av", "lap")
+    imports = ("ultralytics.models.yolo", "ultralytics.trackers.track")
     batch_size = 8
     ahead = 24
     settings_class: ClassVar[type[BackendSettings]] = DetectionSettings
