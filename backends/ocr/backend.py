@@ -1,5 +1,6 @@
 """Images of text to regions with their transcription."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic_settings import SettingsConfigDict
 
 from backends.ocr import rapid, tesseract, trocr
 from backends.ocr.granularity import GRANULARITIES, text_of, units
-from backends.ocr.page import Engine, Page
+from backends.ocr.page import Corners, Engine, Page
 from backends.ocr.sheet import Pages, Sheets, drawn_in, part
 from backends.ocr.template import KINDS, Group, attribute, groups, marks
 from shared.backend import Backend, Context, sorted_options
@@ -24,7 +25,9 @@ from shared.task import Task
 
 ENGINES = ("rapidocr", "tesseract", "trocr")
 UPRIGHT_WITHIN = 2.0
-"""Degrees of turn up to which a line gets an upright box."""
+"""Degrees of turn up to which a line gets an upright box, if that is not much higher."""
+HIGHER = 0.25
+"""The part of its height by which an upright box may be higher than the line itself."""
 
 
 class OcrSettings(BackendSettings):
@@ -167,10 +170,17 @@ def _whole(page: Page, claim: Claim, place: Mapping[str, int]) -> Iterable[Regio
 def _each(page: Page, claim: Claim, place: Mapping[str, int]) -> Iterable[Region]:
     polygon = claim.control.tag in KINDS["polygon"]
     for unit in units(page, claim.options["granularity"]):
-        shape: Rectangle | Polygon = Rectangle.from_quad(unit.corners, UPRIGHT_WITHIN)
+        shape: Rectangle | Polygon = _rectangle(unit.corners)
         if polygon:
             shape = Polygon(unit.corners)
         yield region(shape, marks(claim, unit.text), on=page.size, score=unit.score, **place)
+
+
+def _rectangle(corners: Corners) -> Rectangle:
+    """Upright where that makes little difference, as people draw it; else turned as the line."""
+    across, down = math.dist(corners[0], corners[1]), math.dist(corners[0], corners[3])
+    within = math.degrees(math.atan2(HIGHER * min(across, down), max(across, down)))
+    return Rectangle.from_quad(corners, min(UPRIGHT_WITHIN, within))
 
 
 def _score(page: Page) -> float:

@@ -1,6 +1,7 @@
 """A page as lines, words or blocks, and as one text."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 
 import numpy as np
@@ -19,9 +20,12 @@ WORD_GAP = 1.5
 
 def units(page: Page, granularity: str) -> Sequence[Unit]:
     """What becomes a region each."""
+    if granularity == "block":
+        return _blocks(page.lines)
+    lines = [replace(line, corners=line.close) for line in page.lines]
     if granularity == "word":
-        return [word for line in page.lines for word in line.words or (line,)]
-    return _blocks(page.lines) if granularity == "block" else page.lines
+        return [word for line in lines for word in line.words or (line,)]
+    return lines
 
 
 def text_of(lines: Sequence[Line]) -> str:
@@ -41,7 +45,7 @@ def _blocks(lines: Sequence[Line]) -> list[Line]:
             else:
                 near.append(box)
     angle = direction(lines)
-    return [_block([lines[box.index] for box in block], block, angle) for block in blocks]
+    return [_block([lines[box.index] for box in block], angle) for block in blocks]
 
 
 def _near(one: Box, other: Box) -> bool:
@@ -55,11 +59,11 @@ def _near(one: Box, other: Box) -> bool:
     return under or (down > 0.5 * height and across > -WORD_GAP * height)
 
 
-def _block(lines: Sequence[Line], block: Sequence[Box], angle: float) -> Line:
+def _block(lines: Sequence[Line], angle: float) -> Line:
     if len(lines) == 1:
-        return lines[0]
-    left, right = min(b.left for b in block), max(b.right for b in block)
-    top, bottom = min(b.top for b in block), max(b.bottom for b in block)
+        return replace(lines[0], corners=lines[0].close)
+    points = np.concatenate([np.asarray(line.close) for line in lines]) @ rotation(-angle).T
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     upright = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
     corners = (upright @ rotation(angle).T).tolist()
     return Line(corners, text_of(lines), median(line.score for line in lines))

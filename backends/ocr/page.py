@@ -25,12 +25,22 @@ class Word:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of text, as the engine found it; its words are in order."""
+    """One line of text, as the engine found it; its words are in order.
+
+    `ink` are the corners close around what is printed, if they are known: lines of like size have
+    like corners, but their ink may be of quite different heights.
+    """
 
     corners: Corners
     text: str
     score: float
     words: Sequence[Word] = ()
+    ink: Corners = ()
+
+    @property
+    def close(self) -> Corners:
+        """The corners that people would draw."""
+        return self.ink or self.corners
 
 
 @dataclass(frozen=True)

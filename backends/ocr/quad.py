@@ -53,6 +53,17 @@ def crop(pixels: Pixels, quad: Quad, tall: bool = False) -> Pixels:
     return np.asarray(cut, dtype=np.uint8)
 
 
+def within(quad: Quad, part: tuple[float, float, float, float]) -> Quad:
+    """The part of a quadrilateral from (left, top) to (right, bottom), each from 0 to 1."""
+    left, top, right, bottom = part
+    places = ((left, top), (right, top), (right, bottom), (left, bottom))
+    start, end = quad[:2], quad[[3, 2]]  # the upper and the lower side
+    sides = [start + down * (end - start) for _, down in places]
+    return np.array(
+        [side[0] + n * (side[1] - side[0]) for side, (n, _) in zip(sides, places, strict=True)]
+    )
+
+
 def stretched(pixels: Pixels) -> Pixels:
     """A faint page with its grays spread; any other as it is."""
     sample = pixels[::4, ::4]

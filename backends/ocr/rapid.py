@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from backends.ocr.ink import bounds
 from backends.ocr.layout import in_order
 from backends.ocr.network import cores, network
 from backends.ocr.page import Engine, Line, Page
 from backends.ocr.ppocr import Detector, Direction, Recognizer
-from backends.ocr.quad import Pixels, Quad, crop, rolled, stretched, thickness, width
+from backends.ocr.quad import Pixels, Quad, crop, rolled, stretched, thickness, width, within
 from backends.ocr.tiles import merged, scaled, tiles, widened
 from backends.ocr.words import words
 from shared.errors import ModelError
@@ -147,7 +148,10 @@ class _Lines:
         text, score, info = self._recognizer(cut)
         if not text:
             return Line(quad.tolist(), "", 0.0)
-        return Line(quad.tolist(), text, score, words(quad, cut, text, info))
+        left, top, right, bottom = bounds(cut)
+        found = words(within(quad, (0, top, 1, bottom)), cut, text, info)
+        close = within(quad, (left, top, right, bottom)).tolist()
+        return Line(quad.tolist(), text, score, found, close)
 
 
 def _check(language: str) -> None:

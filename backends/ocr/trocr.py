@@ -59,7 +59,7 @@ class TrocrEngine(RapidEngine):
         starts = range(0, len(cuts), BATCH)
         read = [said for start in starts for said in self.say(cuts[start : start + BATCH])]
         lines = [
-            Line(line.corners, text, score, _words(line, text, score))
+            Line(line.corners, text, score, _words(line, text, score), line.ink)
             for line, (text, score) in zip(found, read, strict=True)
             if text
         ]

@@ -5,12 +5,12 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.ocr.ink import mask
 from backends.ocr.page import Word
-from backends.ocr.quad import Pixels, Quad
+from backends.ocr.quad import Pixels, Quad, within
 
 Columns = NDArray[Any]
 
@@ -30,7 +30,7 @@ def words(quad: Quad, cut: Pixels, text: str, info: Any) -> list[Word]:
     ink = _ink(cut)
     edges = _edges(groups, ink)
     return [
-        Word(_part(quad, left / cut.shape[1], right / cut.shape[1]), part, fmean(score))
+        Word(_part(quad, left, right, cut.shape[1]), part, fmean(score))
         for (left, right), part, score in zip(edges, parts, _groups(scores, parts), strict=True)
     ]
 
@@ -42,11 +42,8 @@ def _groups(values: Sequence[float], parts: Sequence[str]) -> list[Sequence[floa
 
 def _ink(cut: Pixels) -> Columns:
     """How much ink each column of a line's pixels has, shape (width,)."""
-    gray = cv2.GaussianBlur(cv2.cvtColor(cut, cv2.COLOR_BGR2GRAY), (3, 3), 0)
-    _, dark = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    ink = dark if dark.mean() < 0.5 else 1 - dark
     rows = slice(cut.shape[0] // 8, max(1, cut.shape[0] - cut.shape[0] // 8))
-    return np.asarray(ink[rows].sum(axis=0))
+    return np.asarray(mask(cut)[rows].sum(axis=0))
 
 
 def _edges(groups: Sequence[Sequence[float]], ink: Columns) -> list[tuple[float, float]]:
@@ -71,7 +68,6 @@ def _gap(ink: Columns, left: float, right: float) -> tuple[float, float]:
     return low + float(starts[longest]), low + float(ends[longest])
 
 
-def _part(quad: Quad, start: float, end: float) -> list[list[float]]:
-    top, bottom = quad[1] - quad[0], quad[2] - quad[3]
-    corners = [quad[0] + start * top, quad[0] + end * top, quad[3] + end * bottom]
-    return [corner.tolist() for corner in (*corners, quad[3] + start * bottom)]
+def _part(quad: Quad, left: float, right: float, width: int) -> list[list[float]]:
+    corners: list[list[float]] = within(quad, (left / width, 0, right / width, 1)).tolist()
+    return corners

@@ -1,5 +1,6 @@
 """Only what the label config asks for, each region under one id."""
 
+import math
 from typing import Any
 
 import pytest
@@ -98,6 +99,23 @@ def test_a_turned_line_is_a_turned_rectangle() -> None:
     upright, turned = results(claim)
     assert upright[0]["value"]["rotation"] == 0
     assert turned[0]["value"]["rotation"] == pytest.approx(30, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("width", "degrees", "rotation"),
+    [(100, 1.5, 0), (600, 1.5, 1.5), (600, 0.2, 0), (40, 3, 3), (600, 181.5, -178.5)],
+    ids=["short", "long", "hardly", "much", "on its head"],
+)
+def test_a_line_is_upright_where_that_makes_little_difference(
+    width: float, degrees: float, rotation: float
+) -> None:
+    """A long line's upright box would be far higher than the line."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    flat = [(0, 0), (width, 0), (width, 30), (0, 30)]
+    corners = [[700 + x * cos - y * sin, 200 + x * sin + y * cos] for x, y in flat]
+    [claim] = claims(R, T)
+    [[box, _]] = results(claim, Page(ImageSize(2000, 900), [Line(corners, "a", 0.9)]))
+    assert box["value"]["rotation"] % 360 == pytest.approx(rotation % 360, abs=0.01)
 
 
 @pytest.mark.parametrize(
