@@ -11,11 +11,12 @@ Backend = dict[str, Any]
 """An ML backend as Label Studio's API has it."""
 
 HINTS = (
-    ("401", "connection_auth"),
-    ("incorrect", "connection_auth"),
+    ("401 Client Error", "connection_auth"),
+    ("authentication parameters", "connection_auth"),
     ("reserved network", "connection_blocked"),
     ("not allowed", "connection_blocked"),
-    ("resolve", "connection_host"),
+    ("resolve host", "connection_host"),
+    ("Failed to resolve", "connection_host"),
     ("Read timed out", "connection_slow"),
     ("health check failed", "connection_refused"),
 )
@@ -47,9 +48,14 @@ def _state(way: Way, backend: Backend) -> Check:
         version = backend.get("model_version")
         return good("Connection", f"Label Studio reaches {url}, model version {version}")
     why = str(backend.get("error_message") or "") if state == "ER" else _reason(way, backend)
-    rule = next((rule for hint, rule in HINTS if hint in why), "connection_setup")
+    rule = rule_of(why)
     found = f"{url} is {backend.get('readable_state', state)}: {_short(why)}"
     return broken("Connection", rule, found)
+
+
+def rule_of(why: str) -> str:
+    """The rule that a message of Label Studio tells; it may hold any address, and so any number."""
+    return next((rule for hint, rule in HINTS if hint in why), "connection_setup")
 
 
 def _reason(way: Way, backend: Backend) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from backends.pattern import PatternBackend
 from shared.doctor import Check
+from shared.doctor.connection import rule_of
 from shared.doctor.remedies import REMEDIES
 
 from ..cli.conftest import Command, prelabel  # noqa: F401  # a fixture
@@ -512,6 +513,22 @@ def test_remedy(rule: str, case: Case, desk: Desk) -> None:
     before = checks[: checks.index(found[0])]
     others = {"not_connected", "server_refused", "model_failed", "connection_elsewhere"}
     assert [c for c in before if c.state == "broken" and c.rule not in others] == []
+
+
+@pytest.mark.parametrize(
+    ("why", "rule"),
+    [
+        (
+            "500 Server Error: Internal Server Error for url: http://127.0.0.1:40121/setup",
+            "connection_setup",
+        ),
+        ("401 Client Error: Unauthorized for url: http://resolver:9090/setup", "connection_auth"),
+        ("Can't resolve hostname incorrect-401", "connection_host"),
+    ],
+)
+def test_an_address_says_nothing_of_the_reason(why: str, rule: str) -> None:
+    """A port with 401 in it was once taken for a wrong password."""
+    assert rule_of(why) == rule
 
 
 def test_local_addresses_are_blocked() -> None:
