@@ -63,13 +63,11 @@ class Calls:
         body = await self._bodies.read(scope, receive)
         if self._stopping:
             raise StoppingError("The server is stopping; ask again")
-        message = parse(body, PredictRequest) if len(body) <= SMALL else None
+        message = _parsed(body, waiting) if len(body) <= SMALL else None
 
         def work() -> tuple[bytes, int, int]:
-            return self._predict(message or parse(body, PredictRequest), backend, waiting)
+            return self._predict(message or _parsed(body, waiting), backend, waiting)
 
-        if message is not None:
-            waiting.urgent = message.context is not None or len(message.tasks) == 1
         if message is not None and self._answers.at_once(message, backend):
             packed, count, failed = work()
         else:
@@ -132,6 +130,13 @@ class Listening:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._waiting.leave()
+
+
+def _parsed(body: bytes, waiting: Waiting) -> PredictRequest:
+    """The message; a user waits for one task alone, as for what was just drawn."""
+    message = parse(body, PredictRequest)
+    waiting.urgent = message.context is not None or len(message.tasks) == 1
+    return message
 
 
 def _project(project: str | int | None) -> str:

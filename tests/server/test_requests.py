@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from tests.server.conftest import body, marked
 
@@ -86,21 +87,23 @@ def test_request_of_a_client_that_is_gone_is_dropped(gated: Any) -> None:
         assert sorted(server.log("ran")) == ["hold:door a", "x", "y"]
 
 
-def test_users_before_the_editor_go_first(gated: Any) -> None:
+@pytest.mark.parametrize("length", [1, 20_000])
+def test_users_before_the_editor_go_first(length: int, gated: Any) -> None:
+    words = [f"{name} {'a' * length}" for name in ("drawn", "alone")]
     with gated() as server:
         held = server.begin("hold:door a")  # by itself: several threads read one request's tasks
         server.until(lambda: "hold:door a" in server.log("began"))
         bulk = server.begin(*(f"bulk{number}" for number in range(20)))
         server.until(lambda: len(server.log("read")) == 21)
-        drawn = server.begin("drawn", context=DRAWN)
-        alone = server.begin("alone")
+        drawn = server.begin(words[0], context=DRAWN)
+        alone = server.begin(words[1])
         server.until(lambda: len(server.log("read")) == 23)
         server.open("door")
         assert drawn.result()[0]["result"]
         assert alone.result()[0]["result"]
         assert len(held.result()) == 1
         assert len(bulk.result()) == 20
-        assert set(server.log("ran")[1:3]) == {"drawn", "alone"}
+        assert set(server.log("ran")[1:3]) == set(words)
 
 
 def test_large_request_does_not_starve_another(gated: Any) -> None:
