@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,20 @@ def test_figures_of_all_workers_whichever_answers(gated: Any) -> None:
         # Of the others each knows what they wrote down two seconds ago at the most.
         server.until(lambda: all(counted() == 30 for _ in range(10)))
         text = httpx.get(f"{server.server.url}/metrics", timeout=PATIENCE).text
-        workers = {
-            line.split('worker="')[1].split('"')[0]
-            for line in text.splitlines()
-            if line.startswith("prelabel_memory_bytes{")
-        }
-        assert len(workers) == 2
+        assert len(_workers(text)) == 2
         assert text.count("# TYPE prelabel_tasks_total counter") == 1
+
+
+def test_worker_that_ends_leaves_the_figures_of_the_others(gated: Any) -> None:
+    with gated(WORKERS="2") as server:
+
+        def workers() -> set[str]:
+            return _workers(httpx.get(f"{server.server.url}/metrics", timeout=PATIENCE).text)
+
+        server.until(lambda: len(workers()) == 2)
+        before = workers()
+        os.kill(int(min(before)), signal.SIGTERM)
+        server.until(lambda: len(workers()) == 2 and workers() != before)
 
 
 def test_servers_without_a_common_disk_say_the_same(tmp_path: Path) -> None:
@@ -90,3 +98,12 @@ def _asked(url: str, path: str) -> Any:
     """On a connection of its own, so that any worker may get it."""
     sent = body("Hello you", "and you") | {"schema": TEXT_CONFIG}
     return httpx.post(f"{url}{path}", json=sent, timeout=PATIENCE).json()
+
+
+def _workers(text: str) -> set[str]:
+    """The workers that figures are of."""
+    return {
+        line.split('worker="')[1].split('"')[0]
+        for line in text.splitlines()
+        if line.startswith("prelabel_memory_bytes{")
+    }
