@@ -2,9 +2,11 @@
 
 import io
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from multiprocessing import get_context
 from typing import Any
 
 import cv2
@@ -104,6 +106,22 @@ def encoded(
     options: Mapping[str, str] | None = None,
 ) -> bytes:
     """RGB frames as a file; `times`, in seconds, for a rate that varies."""
+    given = list(frames), kind, fps, times and list(times), options
+    if kind != "av1":
+        return _encoded(*given)
+    # SVT-AV1 makes whatever process encodes, and all that it starts, real-time if root runs it:
+    # other programs (buildah) hang then.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
+        return other.submit(_encoded, *given).result()
+
+
+def _encoded(
+    frames: Iterable[Any],
+    kind: str,
+    fps: float,
+    times: Iterable[float] | None,
+    options: Mapping[str, str] | None,
+) -> bytes:
     import av
 
     codec, container, settings = CODECS[kind]
