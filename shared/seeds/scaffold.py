@@ -65,7 +65,7 @@ class Scaffold:
             "__init__.py": self._init(),
             "backend.py": self._backend(),
             "model.py": self._model(),
-            "label_config.xml": self._config(),
+            "label_config.xml": self.label_config(),
             "README.md": self._readme(),
         }
         item = self._item
@@ -156,7 +156,8 @@ class Scaffold:
 
     # The example
 
-    def _config(self) -> str:
+    def label_config(self) -> str:
+        """The example's label config."""
         control, target = PAIRS[self.control, self.object]
         objects = (control.objects or target.xml).replace("><", ">\n  <")
         to_name = "left,right" if control.objects else self.object.lower()

@@ -123,39 +123,44 @@ def test_in_the_repository(tmp_path: Path) -> None:
     assert "7 passed" in passed
 
 
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a project of its own; what is imported of it is forgotten afterwards."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return tmp_path / "own"
+
+
 @pytest.mark.slow
-def test_in_a_project_of_its_own(tmp_path: Path) -> None:
-    fork = tmp_path / "fork"
-    words = ["--control", "RectangleLabels", "--object", "Image", "--into", str(fork)]
-    python(tmp_path, "-m", "shared.cli", "new", "spots", *words)
-    test = (fork / "tests" / "test_spots.py").read_text()
+def test_in_a_project_of_its_own(own: Path, prelabel: Command) -> None:
+    for name, control, target in (
+        ("spots", "RectangleLabels", "Image"),
+        ("tones", "Labels", "Audio"),
+    ):
+        words = ["--control", control, "--object", target, "--into", own]
+        ran = prelabel("new", name, *words)
+        assert ran.status == 0, ran.err
+    test = (own / "tests" / "test_spots.py").read_text()
     assert test.splitlines()[-2:] == [
         "class TestSpotsBackend(Conformance):",
         "    backend = SpotsBackend",
     ]
-    assert "5 passed" in python(fork, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-    python(fork, "-m", "shared.cli", "new", "tones", "--control", "Labels", "--object", "Audio",
-           "--into", str(fork))  # fmt: skip
-    assert "10 passed" in python(fork, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert "10 passed" in python(own, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 
 @pytest.mark.slow
-def test_a_project_that_is_installed_is_found(tmp_path: Path) -> None:
-    fork = tmp_path / "fork"
-    words = ["--control", "Labels", "--object", "Text", "--into", str(fork)]
-    python(tmp_path, "-m", "shared.cli", "new", "words", *words)
-    project = (fork / "pyproject.toml").read_text()
-    [line] = [line for line in project.splitlines() if "WordsBackend" in line]
-    installed = tmp_path / "site" / "words-0.1.0.dist-info"  # as pip leaves it
+def test_a_project_that_is_installed_is_found(own: Path, prelabel: Command) -> None:
+    prelabel("new", "finder", "--control", "Labels", "--object", "Text", "--into", own)
+    project = (own / "pyproject.toml").read_text()
+    [line] = [line for line in project.splitlines() if "FinderBackend" in line]
+    installed = own.parent / "site" / "finder-0.1.0.dist-info"  # as pip leaves it
     installed.mkdir(parents=True)
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: words\nVersion: 0.1.0\n")
-    (installed / "entry_points.txt").write_text(
-        f"[prelabel.backends]\n{line.replace(chr(34), '')}\n"
-    )
-    files = ["words/tasks.json", "--label-config", "words/label_config.xml", "-o", "out.json"]
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: finder\nVersion: 0.1.0\n")
+    points = f"[prelabel.backends]\n{line.replace(chr(34), '')}\n"
+    (installed / "entry_points.txt").write_text(points)
+    files = ["finder/tasks.json", "--label-config", "finder/label_config.xml", "-o", "out.json"]
     more = str(installed.parent)
-    python(fork, "-m", "shared.cli", "predict", *files, "--backend", "words", more=more)
-    [first, _] = json.loads((fork / "out.json").read_text())
+    python(own, "-m", "shared.cli", "predict", *files, "--backend", "finder", more=more)
+    [first, _] = json.loads((own / "out.json").read_text())
     [prediction] = first["predictions"]
     assert [r["value"]["text"] for r in prediction["result"]] == ["extraordinary", "neighbourhood"]
 

@@ -1,0 +1,85 @@
+"""What `prelabel new` makes, before Label Studio: its label configs, and its predictions shown."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.backend import Backend
+from shared.examples import Example
+from shared.seeds.pairs import PAIRS
+from shared.seeds.planting import imported, plant
+from shared.seeds.scaffold import Scaffold
+from shared.testing import example_environment, predict_example
+
+from .compare import differences
+from .editor import Editor
+from .label_studio import LabelStudio
+from .test_every_type import comparable
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+SHOWN = [
+    ("PolygonLabels", "Image"),
+    ("Labels", "Text"),
+    ("HyperTextLabels", "HyperText"),
+    ("ParagraphLabels", "Paragraphs"),
+    ("Labels", "Audio"),
+    ("TimeSeriesLabels", "TimeSeries"),
+    ("VideoRectangle", "Video"),
+    ("TimelineLabels", "Video"),
+    ("Pairwise", "Text"),
+    ("Ranker", "List"),
+    ("Taxonomy", "Image"),
+    ("DateTime", "Audio"),
+]
+"""One pair of each kind; every type itself is shown in test_every_type.py."""
+
+
+def planted(pair: tuple[str, str], root: Path, monkeypatch: pytest.MonkeyPatch) -> type[Backend]:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    name = f"shown_{pair[0]}_{pair[1]}".lower()
+    scaffold = Scaffold(name, *pair, name)
+    if not (root / name).exists():
+        plant(scaffold, root)
+    return imported(scaffold, root)
+
+
+def uploaded(server: LabelStudio, project: int, data: dict[str, Any], root: Path) -> dict[str, Any]:
+    """The data with each local file as an upload of the project."""
+    below = "/data/local-files/?d="
+    found = {}
+    for key, value in data.items():
+        if isinstance(value, str) and value.startswith(below):
+            [task] = server.upload(project, [root / value.removeprefix(below)])
+            found[key] = next(iter(server.task(task)["data"].values()))
+    return data | found
+
+
+def test_label_studio_takes_every_label_config(label_studio: LabelStudio) -> None:
+    for control, target in PAIRS:
+        config = Scaffold("any", control, target, "any").label_config()
+        assert label_studio.create_project(f"{control} on {target}", config)
+
+
+@pytest.mark.parametrize("pair", SHOWN, ids=" on ".join)
+def test_the_editor_shows_what_is_predicted(
+    pair: tuple[str, str],
+    label_studio: LabelStudio,
+    editor: Editor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = planted(pair, tmp_path, monkeypatch)
+    with example_environment(backend):
+        predictions = predict_example(backend)
+    example = Example.of(backend)
+    project = label_studio.create_project(f"New: {pair[0]}", example.label_config)
+    data = uploaded(label_studio, project, example.tasks[0]["data"], example.root)
+    task = {"data": data, "predictions": [predictions[0]]}
+    [number] = label_studio.import_tasks(project, [task])
+    [shown] = editor.predictions(project, number)
+    sent = predictions[0]["result"]
+    assert sent
+    assert differences(map(comparable, sent), map(comparable, shown)) == []
