@@ -1,6 +1,7 @@
 """Texts to entities."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -8,16 +9,18 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from backends._text import weights
-from backends._text.network import IMPORTS, Source
+from backends._text.engine import Source
+from backends._text.network import IMPORTS
 from backends._text.weights import Wanted
 from backends.ner.marks import Mark, elsewhere, marks_of
 from backends.ner.model import Read, TokenClassifier
-from backends.ner.spans import entities, type_of
+from backends.ner.spans import Entity, entities, type_of
 from backends.ner.words import STRATEGIES, words
+from backends.ner.zero_shot import CONFIG, ZeroShot, is_zero_shot, prompt
 from shared.backend import Backend, Context
 from shared.claim import Claim, ModelSpec
 from shared.errors import ConfigError
-from shared.label_config import Control
+from shared.label_config import Control, LabelConfig
 from shared.passages import Passages
 from shared.results import Region, region
 from shared.runtime import runtime
@@ -44,7 +47,7 @@ class NerSettings(BackendSettings):
 
     model: str = Field(
         "dslim/bert-base-NER",
-        description="A token classification model: a hub's name, a folder, or `starter`",
+        description="A token classification or GLiNER model: a hub's name, a folder, or `starter`",
     )
     score_threshold: float = Field(0.5, ge=0, le=1, description="Least score of an entity")
     aggregation: Literal["simple", "first", "average", "max"] = Field(
@@ -53,18 +56,20 @@ class NerSettings(BackendSettings):
 
 
 class Item(NamedTuple):
-    """What is to be read, or what the user has marked in it."""
+    """What is to be read, for a zero-shot model of which types; or what the user marked in it."""
 
     passages: Passages
     marks: tuple[Mark, ...] | None = None
+    prompt: tuple[str, ...] = ()
 
 
 class Output(NamedTuple):
-    """An item as the model read it: each passage, and the tags of the chances."""
+    """An item as the model read it: of each passage the tags' chances, or the entities."""
 
     item: Item
-    reads: Sequence[Read]
-    tags: Sequence[str]
+    reads: Sequence[Read] = ()
+    tags: Sequence[str] = ()
+    found: Sequence[Sequence[Entity]] = ()
 
 
 class NerBackend(Backend):
@@ -81,6 +86,20 @@ class NerBackend(Backend):
     settings_class: ClassVar[type[BackendSettings]] = NerSettings
     example_settings: ClassVar[Mapping[str, str]] = {"NER_MODEL": "starter"}
 
+    def claim(self, config: LabelConfig) -> list[Claim]:
+        """Controls on one text share one pass: a zero-shot model is asked for what all name."""
+        claims = super().claim(config)
+        asked: dict[str, dict[str, None]] = {}
+        for claim in claims:
+            asked.setdefault(claim.object.name, {}).update(dict.fromkeys(prompt(claim.control)))
+        zero_shot = is_zero_shot(self.settings.model, self.server_settings)
+        return [
+            replace(claim, options={**claim.options, "prompt": tuple(asked[claim.object.name])})
+            if zero_shot
+            else claim
+            for claim in claims
+        ]
+
     def spec(self, control: Control) -> ModelSpec:
         return ModelSpec(self.name, self.settings.model)
 
@@ -96,8 +115,10 @@ class NerBackend(Backend):
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
         return weights.files(_wanted(spec), self.server_settings)
 
-    def load(self, spec: ModelSpec) -> TokenClassifier:
+    def load(self, spec: ModelSpec) -> TokenClassifier | ZeroShot:
         folder = weights.folder(_wanted(spec), self.server_settings)
+        if (folder / CONFIG).is_file():
+            return ZeroShot.load(folder, self.server_settings)
         digest = runtime().models.find_weights(self, spec)
         kept = self.server_settings.cache_dir / "openvino" / f"{spec.label}-{digest[:16]}"
         source = Source("AutoModelForTokenClassification", folder, kept)
@@ -106,12 +127,20 @@ class NerBackend(Backend):
     def read(self, task: Task, claim: Claim, context: Context | None) -> Item:
         passages = Passages.read(task, claim.object, self.media)
         if context is None:
-            return Item(passages)
+            return Item(passages, prompt=claim.options.get("prompt", ()))
         return Item(passages, marks_of(context, self.config, claim.object, passages))
 
-    def infer(self, model: TokenClassifier, items: list[Item]) -> Sequence[Output]:
+    def infer(self, model: TokenClassifier | ZeroShot, items: list[Item]) -> Sequence[Output]:
         asked = [item.passages.parts if item.marks is None else () for item in items]
-        read = iter(model.read([passage.text for parts in asked for passage in parts]))
+        texts = [passage.text for parts in asked for passage in parts]
+        if isinstance(model, ZeroShot):
+            prompts = [item.prompt for item, parts in zip(items, asked, strict=True) for _ in parts]
+            found = iter(model.find(texts, prompts))
+            return [
+                Output(item, found=[next(found) for _ in parts])
+                for item, parts in zip(items, asked, strict=True)
+            ]
+        read = iter(model.read(texts))
         return [
             Output(item, [next(read) for _ in parts], model.tags)
             for item, parts in zip(items, asked, strict=True)
@@ -133,17 +162,24 @@ class NerBackend(Backend):
 
 
 def _found(output: Output, claim: Claim) -> Iterable[Region]:
-    types = dict.fromkeys(type_of(tag) for tag in output.tags)
+    types = dict.fromkeys(output.item.prompt or map(type_of, output.tags))
     types.pop("O", None)
     labels = claim.label_map(types, aliases=ALIASES).to_label
     passages = output.item.passages
-    for passage, read in zip(passages.parts, output.reads, strict=True):
-        tagged = words(*read, output.tags, claim.options["aggregation"])
-        for entity in entities(tagged, passage.text):
+    for passage, found in zip(passages.parts, _entities(output, claim), strict=True):
+        for entity in found:
             if entity.type in labels and entity.score >= claim.options["score_threshold"]:
                 shape = passages.shape(passage, entity.start, entity.end)
                 marks = {claim.control: [labels[entity.type]]}
                 yield region(shape, marks, on=passages.on, score=entity.score)
+
+
+def _entities(output: Output, claim: Claim) -> Iterable[Sequence[Entity]]:
+    """The entities of each passage."""
+    if output.found:
+        return output.found
+    strategy = claim.options["aggregation"]
+    return (entities(words(*read, output.tags, strategy), read.text) for read in output.reads)
 
 
 def _repeats(passages: Passages, marks: Iterable[Mark], control: Control) -> Iterable[Region]:

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backends._text.network import Network, Source
+from backends._text.engine import Source
+from backends._text.engine import chances as chances_of
+from backends._text.network import Network
 from backends._text.tokens import Row, Tokenizer, Tokens, Window, windows
 from backends.ner.words import Chances
 from shared.settings import Settings
@@ -66,7 +68,7 @@ class TokenClassifier:
         chances = [np.zeros(shape, np.float32) for shape in shapes]
         for (index, window), logits in zip(parts, self.network.run(rows), strict=True):
             before = len(encoded[index].head) - window.start
-            part = _softmax(logits[before + window.first : before + window.last])
+            part = chances_of(logits[before + window.first : before + window.last])
             chances[index][window.first : window.last] = part
         return [Read(*read) for read in zip(texts, encoded, chances, strict=True)]
 
@@ -83,9 +85,3 @@ def sentences(text: str, tokens: Tokens, room: int) -> Iterator[tuple[int, int]]
         begin = max(begin, bisect_left(starts, match.end()))
     if begin < count:
         yield begin, count
-
-
-def _softmax(logits: Chances) -> Chances:
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    found: Chances = powers / powers.sum(axis=-1, keepdims=True)
-    return found

@@ -8,7 +8,8 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from backends._text import weights
-from backends._text.network import IMPORTS, Source
+from backends._text.engine import Source
+from backends._text.network import IMPORTS
 from backends._text.weights import Wanted
 from backends.text_classification.model import Classified, Question, TextClassifier
 from shared.backend import Backend, Context

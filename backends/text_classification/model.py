@@ -11,7 +11,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backends._text.network import Network, Source
+from backends._text.engine import Source
+from backends._text.engine import chances as to_chances
+from backends._text.network import Network
 from backends._text.tokens import Row, Tokenizer, Tokens, readable, windows
 from shared.errors import ModelError
 from shared.settings import Settings
@@ -53,11 +55,11 @@ class Classified:
         if self.kind == "several":
             chances = 1 / (1 + np.exp(-rows))
         elif self.kind == "named" and several:
-            chances = _softmax(rows)[:, 1]
+            chances = to_chances(rows)[:, 1]
         elif self.kind == "named":
-            chances = _softmax(rows[:, 1])
+            chances = to_chances(rows[:, 1])
         else:
-            chances = _softmax(self.logits)[[self.classes.index(name) for name in wanted]]
+            chances = to_chances(self.logits)[[self.classes.index(name) for name in wanted]]
         return dict(zip(wanted, map(float, chances), strict=True))
 
 
@@ -141,9 +143,3 @@ class TextClassifier:
             np.average([next(ran) for _ in rows], axis=0, weights=[len(row.ids) for row in rows])
             for rows in parts
         ]
-
-
-def _softmax(logits: Logits) -> Logits:
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    found: Logits = powers / powers.sum(axis=-1, keepdims=True)
-    return found

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("transformers")
 
-from backends._text.network import Source
+from backends._text.engine import Source
 from backends.ner import NerBackend
 from backends.ner.model import TokenClassifier
 from shared.route import Route

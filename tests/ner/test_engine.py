@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends._text.network import Source
+from backends._text.engine import Source
 from backends._text.tokens import Row
 from backends.ner.model import TokenClassifier
 from backends.ner.starter.sentences import generate

@@ -1,0 +1,194 @@
+"""Entities in texts, by a model of BERT-base size: python -m tests.bench.text
+
+`/predict` through HTTP, beside `transformers.pipeline` called as the official example calls it
+(the list of texts), and beside the converted network alone, fed with ready batches of tokens. The
+weights are random, with a bias that leaves about as many entities as real text has.
+"""
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from backends._text.engine import Source
+from backends._text.network import Network
+from backends._text.tokens import Row as Tokens
+from backends._text.tokens import Tokenizer
+from backends.ner.starter.sentences import generate
+from shared.settings import Settings
+from tests.bench.table import Row, in_turns, rate, show
+from tests.serving import Served, served
+
+CONFIG = """<View><Labels name="label" toName="text"><Label value="Person"/>
+<Label value="Organization"/><Label value="Location"/><Label value="Misc"/></Labels>
+<Text name="text" value="$text"/></View>"""
+TYPES = ("PER", "ORG", "LOC", "MISC")
+ROUNDS = 5
+SHORT, MIXED = 1000, 24
+"""Texts of a round: of 5 to 15 words, and of 5 to 400."""
+PEAK = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+from transformers import pipeline
+found = pipeline("ner", model=sys.argv[1], tokenizer=sys.argv[1])(json.load(sys.stdin))
+print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+"""
+
+
+class Texts:
+    """Texts of whole sentences' words, none of them twice."""
+
+    def __init__(self) -> None:
+        self._sentences = [sentence.text.split() for sentence in generate(2000, 7, "held_out")]
+        self._draw = random.Random(0)
+
+    def of(self, count: int, shortest: int, longest: int) -> list[str]:
+        return [self._text(self._draw.randint(shortest, longest)) for _ in range(count)]
+
+    def _text(self, length: int) -> str:
+        words: list[str] = []
+        while len(words) < length:
+            words += self._draw.choice(self._sentences)
+        return " ".join(words[:length])
+
+
+def rows(quick: bool = False) -> Iterator[Row]:
+    """Texts a second, memory, and what all around the network costs."""
+    texts = Texts()
+    with tempfile.TemporaryDirectory() as name:
+        folder = model_in(Path(name) / "bert-base")
+        with started(folder) as server:
+            yield from beside_pipeline(server, folder, texts, 1 if quick else ROUNDS)
+            yield from beside_network(server, folder, texts, 2 if quick else ROUNDS)
+
+
+def started(folder: Path) -> Any:
+    """The server with that model; its cache lies beside the model."""
+    variables = {"NER_MODEL": str(folder), "CACHE_DIR": str(folder.parent / "cache")}
+    return served("ner", log=folder.parent / "log", **variables)
+
+
+def model_in(folder: Path) -> Path:
+    """A BERT-base with a word-piece tokenizer for these sentences, saved as users have theirs."""
+    import torch
+    from tokenizers import Tokenizer as Trained
+    from tokenizers import models, normalizers, pre_tokenizers, trainers
+    from transformers import BertConfig, BertForTokenClassification, BertTokenizerFast
+
+    pieces = Trained(models.WordPiece(unk_token="[UNK]"))
+    pieces.normalizer = normalizers.BertNormalizer(lowercase=False)
+    pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=8000, special_tokens=special, show_progress=False
+    )
+    pieces.train_from_iterator((s.text for s in generate(3000, 1, "held_out")), trainer)
+    tags = ["O", *(f"{prefix}-{kind}" for kind in TYPES for prefix in "BI")]
+    torch.manual_seed(0)
+    config = BertConfig(id2label=dict(enumerate(tags)), label2id={t: n for n, t in enumerate(tags)})
+    network = BertForTokenClassification(config)
+    with torch.no_grad():
+        network.classifier.weight *= 8
+        network.classifier.bias[0] = 8
+    network.save_pretrained(folder)
+    tokenizer = BertTokenizerFast(
+        tokenizer_object=pieces, do_lower_case=False, model_max_length=512
+    )
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def beside_pipeline(server: Served, folder: Path, texts: Texts, rounds: int) -> Iterator[Row]:
+    from transformers import pipeline
+
+    plain = pipeline("ner", model=str(folder), tokenizer=str(folder))
+    server.wait("/ready", 300)
+    fresh = of_rounds(lambda: texts.of(MIXED, 5, 400))
+    figures = in_turns(
+        rounds,
+        lambda: rate(MIXED, lambda: predict(server, fresh(0))),
+        lambda: rate(MIXED, lambda: plain(fresh(1))),
+    )
+    name = f"Entities, {MIXED} texts of 5–400 words, BERT-base"
+    yield Row(name, "texts/s", *figures, "transformers.pipeline", at_least=6)
+    memory = (peak(server.process.pid),), (peak_of_pipeline(folder, texts),)
+    yield Row("Memory at the most", "MB", *memory, "the pipeline's process")
+
+
+def beside_network(server: Served, folder: Path, texts: Texts, rounds: int) -> Iterator[Row]:
+    """The same texts through HTTP, and as ready batches through the same converted network."""
+    tokenizer = Tokenizer.load(folder)
+    [kept] = (folder.parent / "cache" / "openvino").iterdir()
+    source = Source("AutoModelForTokenClassification", folder, kept)
+    network = Network.load(source, tokenizer, Settings())
+    fresh = of_rounds(lambda: texts.of(SHORT, 5, 15))
+
+    def bare() -> float:
+        tokens = tokenizer.encode(fresh(1))
+        ready: list[Tokens] = [one.row(0, len(one.ids)) for one in tokens]
+        feed = network.ready(ready)
+        return 1 / rate(1, feed)
+
+    figures = in_turns(rounds, lambda: 1 / rate(1, lambda: predict(server, fresh(0))), bare)
+    name = f"Entities, {SHORT:,} texts of 5–15 words in one request"
+    yield Row(name, "s", *figures, f"the network alone ({network.engine})", at_most=1.3)
+
+
+def of_rounds(make: Callable[[], list[str]]) -> Callable[[int], list[str]]:
+    """The texts of each round, the same for both that take turns and of no other round."""
+    rounds: list[list[str]] = []
+    asked = [0, 0]
+
+    def texts(who: int) -> list[str]:
+        number = asked[who]
+        asked[who] += 1
+        if number == len(rounds):
+            rounds.append(make())
+        return rounds[number]
+
+    return texts
+
+
+def predict(server: Served, texts: Sequence[str]) -> None:
+    tasks = [{"id": number, "data": {"text": text}} for number, text in enumerate(texts)]
+    body = {"tasks": tasks, "label_config": CONFIG, "project": "1.1", "params": {}}
+    answer = httpx.post(f"{server.url}/predict", json=body, timeout=600).json()
+    found = [len(result["result"]) for result in answer["results"]]
+    assert len(found) == len(texts)
+    assert sum(found) > len(texts) / 10
+
+
+def peak(process: int) -> float:
+    """The most memory that a process and those that it started have held, in MB."""
+    children = [process, *_children(process)]
+    return sum(_peak(child) for child in children)
+
+
+def _children(process: int) -> Iterator[int]:
+    for path in Path("/proc").glob("[0-9]*/status"):
+        parent = path.read_text().split("PPid:")[1].split()[0]
+        if int(parent) == process:
+            yield int(path.parent.name)
+
+
+def _peak(process: int) -> float:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def peak_of_pipeline(folder: Path, texts: Texts) -> float:
+    """The same of a process that runs the pipeline: its longest texts are what counts."""
+    command = [sys.executable, "-c", PEAK, str(folder)]
+    sent = json.dumps(texts.of(3, 380, 400))
+    ran = subprocess.run(command, input=sent, capture_output=True, text=True, check=True)
+    return int(ran.stdout.split()[-1]) / 1024
+
+
+if __name__ == "__main__":
+    sys.exit(0 if all(row.held for row in show(rows("--quick" in sys.argv))) else 1)
