@@ -15,8 +15,8 @@ from shared.turns import Turns
 
 logger = logging.getLogger(__name__)
 
-BULK_SHARE = 4
-"""Of so many items that users wait for, one more is of a bulk request: it goes on, slowly."""
+BULK_SHARE = 0.25
+"""Of the time that items take for which users wait, so much more goes to bulk requests."""
 
 _OUT_OF_MEMORY = re.compile(
     "out of memory|out_of_memory|allocate memory|bad.?alloc|failed to allocate", re.IGNORECASE
@@ -24,10 +24,11 @@ _OUT_OF_MEMORY = re.compile(
 
 
 class Entry(NamedTuple):
-    """An item, and where its output goes."""
+    """An item, where its output goes, and whether a user waits for it."""
 
     item: Any
     future: "Future[Any]"
+    urgent: bool
 
 
 class ModelQueue:
@@ -51,7 +52,7 @@ class ModelQueue:
         self._pace = Pace(batch_size)
         self._urgent: Turns[Entry] = Turns()
         self._bulk: Turns[Entry] = Turns()
-        self._owed = 0
+        self._owed = 0.0
         self._wake = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name=f"infer {name}", daemon=True)
@@ -64,7 +65,7 @@ class ModelQueue:
             if self._closed:
                 future.set_exception(InferenceError(f"{self._name} is shutting down"))
                 return future
-            (self._urgent if urgent else self._bulk).put(owner, Entry(item, future))
+            (self._urgent if urgent else self._bulk).put(owner, Entry(item, future, urgent))
             if urgent:
                 self._pace.urgent()
             self._wake.notify()
@@ -100,15 +101,22 @@ class ModelQueue:
                     self._wake.wait()
                     continue
                 self._fill()
-                batch: list[Entry] = []
-                size = self._pace.size()
-                while self and len(batch) < size:
-                    entry = self._take()
-                    if entry.future.set_running_or_notify_cancel():
-                        batch.append(entry)
-                if batch:
+                if batch := self._gather():
                     return batch
         return []
+
+    def _gather(self) -> list[Entry]:
+        """A batch: no more than fit, nor than a user before the editor should wait for."""
+        batch: list[Entry] = []
+        size, budget = self._pace.size(), self._pace.budget()
+        while self and len(batch) < size:
+            budget -= self._pace.cost(self._is_urgents_turn())
+            if batch and budget < 0:
+                break
+            entry = self._take()
+            if entry.future.set_running_or_notify_cancel():
+                batch.append(entry)
+        return batch
 
     def _fill(self) -> None:
         """Wait for those who were in the last batch, if that was just now."""
@@ -117,12 +125,20 @@ class ModelQueue:
             if not self._wake.wait(until - time.monotonic()):
                 return
 
+    def _is_urgents_turn(self) -> bool:
+        if not self._urgent or not self._bulk:
+            return bool(self._urgent)
+        return self._owed < self._pace.cost(urgent=False)
+
     def _take(self) -> Entry:
-        if self._urgent and (self._owed < BULK_SHARE or not self._bulk):
-            self._owed += bool(self._bulk)
-            return self._urgent.take()
-        self._owed = 0
-        return self._bulk.take()
+        urgent = self._is_urgents_turn()
+        if not self._urgent or not self._bulk:
+            self._owed = 0.0
+        elif urgent:
+            self._owed += BULK_SHARE * self._pace.cost(urgent=True)
+        else:
+            self._owed -= self._pace.cost(urgent=False)
+        return (self._urgent if urgent else self._bulk).take()
 
     def _run(self, batch: list[Entry]) -> None:
         """Halve a batch that fails until the item that breaks it is alone: it costs only itself."""
@@ -152,7 +168,8 @@ class ModelQueue:
         except (Exception, SystemExit) as error:  # a model library may raise anything
             return error if len(batch) == 1 else error.with_traceback(None)
         seconds = time.perf_counter() - start
-        self._pace.ran(len(batch), seconds)
+        urgent = sum(entry.urgent for entry in batch)
+        self._pace.ran(urgent, len(batch) - urgent, seconds)
         self._ran(len(batch), seconds)
         for entry, output in zip(batch, outputs, strict=True):
             entry.future.set_result(output)

@@ -78,7 +78,8 @@ def size_of(output: Any) -> int:
 
 def _own_size(part: Any) -> int:
     if isinstance(part, np.ndarray):
-        return OVERHEAD + int(part.nbytes if part.base is None else 0)
+        own = not isinstance(part.base, np.ndarray)  # else what it is a part of is counted
+        return OVERHEAD + (int(part.nbytes) if own else 0)
     held = getattr(part, "nbytes", None)  # a tensor
     return sys.getsizeof(part, OVERHEAD) + (held if isinstance(held, int) else 0)
 
@@ -87,7 +88,7 @@ def _parts(part: Any) -> list[Any]:
     if part is None or isinstance(part, str | bytes | int | float | type):
         return []
     if isinstance(part, np.ndarray):  # what a view shows a part of is held whole
-        return [] if part.base is None else [part.base]
+        return [part.base] if isinstance(part.base, np.ndarray) else []
     if isinstance(part, Mapping):
         return [*part.keys(), *part.values()]
     if isinstance(part, tuple | list | set | frozenset):

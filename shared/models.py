@@ -58,7 +58,7 @@ class ModelStore:
         self._limit = limit
         self._slots: dict[ModelSpec, Slot] = {}
         self._lock = threading.Lock()
-        self._loads = 0
+        self._loads = self._loading = 0
 
     def queue(self, backend: "Backend", spec: ModelSpec) -> ModelQueue | InstantModel:
         """The queue of the loaded model, which is loaded if need be; ModelError if it cannot."""
@@ -159,12 +159,7 @@ class ModelStore:
         self._hash(slot, backend, anew=again)
         size = sum(_size(path) for path in backend.weights(slot.spec))
         self._make_room(slot, max(size, slot.memory))
-        with self._lock:
-            self._loads += 1
-            load = self._loads
-        before = resident_bytes()
-        model = backend.load(slot.spec)
-        grown = resident_bytes() - before if self._loads == load else 0
+        model, grown = self._measured(lambda: backend.load(slot.spec))
         slot.memory = max(size, grown)
         slot.queue = self._served(slot.spec, backend, model)
         slot.seconds = time.monotonic() - start
@@ -174,6 +169,20 @@ class ModelStore:
             "Loaded %s in %.1f s (%.0f MB)", slot.spec.label, slot.seconds, slot.memory / 1e6
         )
         self._make_room(slot, 0)
+
+    def _measured(self, load: Callable[[], Any]) -> tuple[Any, int]:
+        """A model, and by how many bytes the process grew; 0 if another was loaded meanwhile."""
+        with self._lock:
+            self._loads += 1
+            self._loading += 1
+            this, alone = self._loads, self._loading == 1
+        before = resident_bytes()
+        try:
+            model = load()
+        finally:
+            with self._lock:
+                self._loading -= 1
+        return model, resident_bytes() - before if alone and self._loads == this else 0
 
     def _served(self, spec: ModelSpec, backend: "Backend", model: Any) -> ModelQueue | InstantModel:
         label = spec.label

@@ -11,6 +11,8 @@ WINDOW = 0.005
 """Seconds that a batch waits at the most for those who were in the last one."""
 WINDOW_SHARE = 0.1
 """Nor longer than this part of what the last batch took."""
+LEAST = 0.001
+"""Seconds that an item counts for at the least."""
 SMALLER_FOR = 60.0
 """Seconds for which batches stay small after memory ran out."""
 WEIGHT = 0.3
@@ -23,17 +25,20 @@ class Pace:
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
-        self._per_item = 0.0
+        self._each = {True: 0.0, False: 0.0}
         self._last = (0, 0.0)
         self._urgent_at = float("-inf")
         self._fits = most
         self._small_until = float("-inf")
 
-    def ran(self, items: int, seconds: float) -> None:
-        """A batch ran through."""
-        each = seconds / items
-        self._per_item += WEIGHT * (each - self._per_item) if self._per_item else each
-        self._last = items, seconds
+    def ran(self, urgent: int, bulk: int, seconds: float) -> None:
+        """A batch ran through, of so many items that users wait for and others."""
+        each = seconds / (urgent + bulk)
+        for lane, items in ((True, urgent), (False, bulk)):
+            if items:
+                known = self._each[lane]
+                self._each[lane] += WEIGHT * (each - known) if known else each
+        self._last = urgent + bulk, seconds
 
     def overran(self, items: int) -> None:
         """Memory ran out with so many: half of them, for a while."""
@@ -44,13 +49,17 @@ class Pace:
         """A user waits before the editor."""
         self._urgent_at = self._clock()
 
+    def cost(self, urgent: bool) -> float:
+        """Seconds that an item takes, by what such items took lately."""
+        return max(LEAST, self._each[urgent])
+
     def size(self) -> int:
         """How many items the next batch may have."""
-        now = self._clock()
-        most = self._fits if now < self._small_until else self._most
-        if self._per_item and now - self._urgent_at < CALM:
-            return max(1, min(most, int(SLICE / self._per_item)))
-        return most
+        return self._fits if self._clock() < self._small_until else self._most
+
+    def budget(self) -> float:
+        """Seconds that the next batch may take."""
+        return SLICE if self._clock() - self._urgent_at < CALM else float("inf")
 
     def window(self, waiting: int) -> float:
         """Seconds to wait before a batch of those that wait: none after a batch of one, or idle.

@@ -81,10 +81,10 @@ class Settings(BaseSettings):
         Path("~/.cache/prelabel"), description="Folder for downloaded and converted weights"
     )
     answer_cache_mb: float = Field(
-        64.0, ge=0, description="Memory for what models said, in MB: asking again runs none"
+        64.0, ge=0, description="What models said is kept up to so many MB a worker; 0: nothing is"
     )
     model_memory: float = Field(
-        0.0, ge=0, description="Memory for loaded models, in MB; 0: no limit. See How it works"
+        0.0, ge=0, description="MB of models that a worker keeps loaded; 0: all"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     engine: Literal["auto", "torch", "openvino", "onnx"] = Field(

@@ -37,6 +37,7 @@ def serve(
     logs.set_up(settings.log_level, settings.log_format)
     names = list(backend or settings.backends)
     _greet(names, settings)
+    _import_before_the_fork()
     Server(lambda neighbours: make_app(names, settings, neighbours), settings).run()
 
 
@@ -65,6 +66,15 @@ def make_app(names: list[str], settings: "Settings", neighbours: "Neighbours | N
         if not cls.on_request or cls.name in plain:
             cls.import_modules()
     return create_app(Service(classes, named=plain), settings, neighbours)
+
+
+def _import_before_the_fork() -> None:
+    """What every worker needs and no model does: one that is killed is back in a moment."""
+    from shared.routing import find_backends
+
+    importlib.import_module("shared.server.app")
+    importlib.import_module("shared.foreign")
+    find_backends()
 
 
 def _greet(names: list[str], settings: "Settings") -> None:

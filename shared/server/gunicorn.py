@@ -1,5 +1,6 @@
 """gunicorn with our settings: one process a worker, models loaded after the fork."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -44,10 +45,11 @@ class Server(BaseApplication):
 
     def run(self) -> None:
         """Serve until told to stop."""
+        master = os.getpid()
         try:
             super().run()
-        finally:
-            if self._neighbours is not None:
+        finally:  # workers come out here too
+            if self._neighbours is not None and os.getpid() == master:
                 self._neighbours.remove()
 
     def _left(self, arbiter: Any, worker: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared import pace
 from shared.batching import ModelQueue
 from shared.errors import DecodeError, InferenceError
 
@@ -189,7 +190,10 @@ def test_requests_take_turns(open_queue: Any) -> None:
     assert model.batches == [[0], [1, 11], [2, 3], [4]]
 
 
-def test_bulk_goes_on_slowly_beside_urgent_items(open_queue: Any) -> None:
+def test_bulk_goes_on_slowly_beside_urgent_items(
+    open_queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "LEAST", 10.0)  # all items count the same, however long the gate
     model = Model()
     queue = open_queue(model, 1)
     first = queue.submit(0)
@@ -201,6 +205,29 @@ def test_bulk_goes_on_slowly_beside_urgent_items(open_queue: Any) -> None:
         future.result(5)
     order = [item for [item] in model.batches]
     assert order == [0, 11, 12, 13, 14, 1, 15, 16, 17, 18, 2, 19, 20]
+
+
+def test_batches_are_cut_to_a_slice_while_users_wait(open_queue: Any) -> None:
+    batches: list[list[Any]] = []
+    gate, busy = threading.Event(), threading.Event()
+
+    def infer(items: list[Any]) -> list[Any]:
+        busy.set()
+        gate.wait(5)
+        time.sleep(0.03 * len(items))
+        batches.append(items)
+        return items
+
+    queue = open_queue(infer, 8)
+    first = queue.submit(0)
+    assert busy.wait(5)
+    futures = [queue.submit(item) for item in range(1, 7)]
+    futures += [queue.submit("now", urgent=True)]
+    gate.set()
+    for future in [first, *futures]:
+        future.result(5)
+    assert batches[1][0] == "now"
+    assert max(map(len, batches)) <= 2, "a third item would take longer than a slice"
 
 
 # Memory

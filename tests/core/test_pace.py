@@ -1,6 +1,6 @@
 import pytest
 
-from shared.pace import CALM, SLICE, SMALLER_FOR, WINDOW, WINDOW_SHARE, Pace
+from shared.pace import CALM, LEAST, SLICE, SMALLER_FOR, WINDOW, WINDOW_SHARE, Pace
 
 
 class Clock:
@@ -21,35 +21,26 @@ def pace(clock: Clock) -> Pace:
     return Pace(32, clock)
 
 
-def test_batches_are_full_sized_before_anything_is_known(pace: Pace) -> None:
+def test_time_is_limited_while_users_wait(pace: Pace, clock: Clock) -> None:
+    assert (pace.size(), pace.budget()) == (32, float("inf"))
     pace.urgent()
-    assert pace.size() == 32
-
-
-@pytest.mark.parametrize(
-    ("per_item", "size"),
-    [(SLICE / 100, 32), (SLICE / 10, 10), (SLICE / 3, 3), (SLICE * 2, 1)],
-    ids=["fast", "ten", "three", "slower-than-a-slice"],
-)
-def test_batches_take_a_slice_while_users_wait(
-    per_item: float, size: int, pace: Pace, clock: Clock
-) -> None:
-    pace.ran(4, 4 * per_item * 0.999)
-    assert pace.size() == 32
-    pace.urgent()
-    assert pace.size() == size
+    assert (pace.size(), pace.budget()) == (32, SLICE)
     clock.now += CALM - 0.01
-    assert pace.size() == size
+    assert pace.budget() == SLICE
     clock.now += 0.02
-    assert pace.size() == 32
+    assert pace.budget() == float("inf")
 
 
-def test_pace_follows_the_model(pace: Pace) -> None:
-    pace.ran(1, SLICE)
-    for _ in range(20):
-        pace.ran(10, SLICE)
-    pace.urgent()
-    assert pace.size() in {9, 10}
+def test_costs_are_those_of_the_last_batches(pace: Pace) -> None:
+    assert pace.cost(urgent=True) == pace.cost(urgent=False) == LEAST
+    pace.ran(0, 2, 1.0)
+    assert (pace.cost(urgent=True), pace.cost(urgent=False)) == (LEAST, 0.5)
+    pace.ran(2, 2, 1.0)
+    assert pace.cost(urgent=True) == 0.25
+    assert 0.25 < pace.cost(urgent=False) < 0.5
+    for _ in range(30):
+        pace.ran(4, 0, 4e-6)
+    assert pace.cost(urgent=True) == LEAST
 
 
 def test_half_after_memory_ran_out_for_a_while(pace: Pace, clock: Clock) -> None:
@@ -64,9 +55,9 @@ def test_half_after_memory_ran_out_for_a_while(pace: Pace, clock: Clock) -> None
 
 def test_no_wait_when_idle_or_after_one_item_or_with_enough(pace: Pace) -> None:
     assert pace.window(1) == 0
-    pace.ran(1, 1.0)
+    pace.ran(1, 0, 1.0)
     assert pace.window(1) == 0
-    pace.ran(4, 1.0)
+    pace.ran(0, 4, 1.0)
     assert pace.window(4) == 0
     pace.rest()
     assert pace.window(1) == 0
@@ -76,5 +67,5 @@ def test_no_wait_when_idle_or_after_one_item_or_with_enough(pace: Pace) -> None:
     ("seconds", "window"), [(1.0, WINDOW), (0.01, 0.01 * WINDOW_SHARE)], ids=["slow", "fast"]
 )
 def test_short_wait_for_those_of_the_last_batch(seconds: float, window: float, pace: Pace) -> None:
-    pace.ran(4, seconds)
+    pace.ran(1, 3, seconds)
     assert pace.window(3) == pytest.approx(window)

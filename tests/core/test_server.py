@@ -546,6 +546,8 @@ def test_metrics(client: TestClient) -> None:
         'prelabel_failures_total{backend="pattern",reason="missing_key"} 1.0',
         'prelabel_model_loaded{model="pattern"} 1.0',
         'prelabel_queue_items{model="pattern"} 0.0',
+        'prelabel_stage_seconds_count{backend="pattern",stage="regions"} 3.0',
+        "prelabel_answer_cache_bytes 0.0",
     } <= lines
 
 
