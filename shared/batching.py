@@ -135,7 +135,8 @@ class ModelQueue:
         if not self._urgent or not self._bulk:
             self._owed = 0.0
         elif urgent:
-            self._owed += BULK_SHARE * self._pace.cost(urgent=True)
+            earned = self._owed + BULK_SHARE * self._pace.cost(urgent=True)
+            self._owed = min(earned, self._pace.cost(urgent=False))  # after a slow one, no more
         else:
             self._owed -= self._pace.cost(urgent=False)
         return (self._urgent if urgent else self._bulk).take()

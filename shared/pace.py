@@ -50,8 +50,8 @@ class Pace:
         self._urgent_at = self._clock()
 
     def cost(self, urgent: bool) -> float:
-        """Seconds that an item takes, by what such items took lately."""
-        return max(LEAST, self._each[urgent])
+        """Seconds that an item takes, by what such items took lately, or else the others."""
+        return max(LEAST, self._each[urgent] or self._each[not urgent])
 
     def size(self) -> int:
         """How many items the next batch may have."""
