@@ -1,7 +1,7 @@
 # Two commands set up everything: `make demo` and `make test`. See README.md.
 
 PYTHON ?= python3
-EXTRAS ?= detection,ner,gliner,text_classification,ocr,dev
+EXTRAS ?= detection,ner,gliner,text_classification,ocr,onnx,dev
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv

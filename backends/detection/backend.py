@@ -4,7 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from backends.detection import classes, key_points, objects, video_claims, wanted, weights
+from backends.detection import (
+    classes,
+    key_points,
+    loading,
+    objects,
+    video_claims,
+    wanted,
+    weights,
+)
 from backends.detection import video_regions as on_video
 from backends.detection.claims import TAGS, WHOLE, groups, labels_beside, point_options
 from backends.detection.found import Found
@@ -73,7 +81,9 @@ class DetectionBackend(Backend):
 
     def _network(self, spec: ModelSpec) -> Detector:
         path = weights.find(spec.model, self.server_settings)
-        return Detector.load(path, Run(**dict(spec.options)), self.server_settings.device)
+        return loading.load(
+            path, Run(**dict(spec.options)), self.server_settings, self.settings.precision
+        )
 
     def read(
         self, task: Task, claim: Claim, context: Context | None

@@ -1,6 +1,6 @@
 """DETECTION_…: the settings of this backend."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -36,6 +36,10 @@ class DetectionSettings(BackendSettings):
     iou: float = Field(0.7, gt=0, le=1, description="Overlap from which two boxes are one")
     image_size: int = Field(
         0, ge=0, le=4096, description="Longer side in pixels for the model; 0: as trained"
+    )
+    precision: Literal["auto", "bf16", "f32"] = Field(
+        "auto",
+        description="On a CPU: bf16, f32, or auto: bf16 if the CPU has it and boxes stay the same",
     )
     classes: Names = Field((), description="The model's classes to use, by comma; empty: all")
 

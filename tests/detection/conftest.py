@@ -54,7 +54,8 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def environment(model_dir: Path) -> Iterator[None]:
     """Settings under which `model_path` finds the networks; a fresh runtime."""
-    with changed_environment({"MODEL_DIR": str(model_dir), "DETECTION_MODEL": "starter"}):
+    settings = {"MODEL_DIR": str(model_dir), "DETECTION_MODEL": "starter"}
+    with changed_environment({**settings, "DETECTION_PRECISION": "f32"}):
         runtime.reset()
         yield
         runtime.reset()

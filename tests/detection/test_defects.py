@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from backends.detection import weights
-from backends.detection.model import Detector
+from backends.detection import DetectionBackend, loading, weights
 from backends.detection.starter.shapes import draw_picture
 from shared import runtime
 from shared.errors import ModelError
@@ -26,15 +25,15 @@ BOXES = f'<RectangleLabels name="r" toName="image">{SHAPES}</RectangleLabels>'
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many images each forward pass had."""
+    """How many images the model was given each time."""
     counted: list[int] = []
-    original = Detector._batch
+    original = DetectionBackend.infer
 
-    def batch(self: Detector, images: Any) -> Any:
-        counted.append(len(images))
-        return original(self, images)
+    def infer(self: DetectionBackend, model: Any, items: Any) -> Any:
+        counted.append(sum(map(len, items)))
+        return original(self, model, items)
 
-    monkeypatch.setattr(Detector, "_batch", batch)
+    monkeypatch.setattr(DetectionBackend, "infer", infer)
     return counted
 
 
@@ -50,13 +49,13 @@ def test_model_is_loaded_once(
     predict: Predict, environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads: list[Path] = []
-    load = Detector.load.__func__  # type: ignore[attr-defined]
+    load = loading.load
 
-    def counting(cls: Any, path: Path, *rest: Any) -> Any:
+    def counting(path: Path, *rest: Any) -> Any:
         loads.append(path)
-        return load(cls, path, *rest)
+        return load(path, *rest)
 
-    monkeypatch.setattr(Detector, "load", classmethod(counting))
+    monkeypatch.setattr(loading, "load", counting)
     for _ in range(3):
         assert predict(BOXES)["result"]
     assert len(loads) == 1
@@ -133,7 +132,7 @@ def test_each_image_of_a_list_has_its_item_index(predict: Predict, passes: list[
     images = [data_url(), data_url(PICTURE[:, ::-1])]
     found = predict(BOXES, {"pages": images}, 'valueList="$pages"')["result"]
     assert {r["item_index"] for r in found} == {0, 1}
-    assert passes == [1, 1]
+    assert passes == [2]
 
 
 @pytest.mark.parametrize("path", ["../outside.pt", "/etc/passwd", "missing.pt", "yolov8n-cls.pt"])

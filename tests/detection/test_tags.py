@@ -56,12 +56,14 @@ def test_boxes(name: str, predict: Predict, reference: Any) -> None:
     results = predict(tag("RectangleLabels", name))["result"]
     boxes = reference(name, CONF).boxes
     assert_same_objects(results, boxes)
-    expected = boxes.xyxy[surest(boxes)]
-    for result, xyxy in zip(results, expected, strict=True):
+    found = []
+    for result in results:
         box = Rectangle.read(result["value"], SIZE)
-        found = [box.x, box.y, box.x + box.width, box.y + box.height]
-        assert found == pytest.approx(xyxy.tolist(), abs=PIXEL)
+        found.append([box.x, box.y, box.x + box.width, box.y + box.height, result["score"]])
         assert result["value"]["rotation"] == 0
+    for index in surest(boxes):  # untrained, some are equally sure: in any order
+        apart = np.abs(np.array(found) - [*boxes.xyxy[index], boxes.conf[index]])
+        assert (apart < [*[PIXEL] * 4, 1e-3]).all(axis=1).any()
 
 
 @pytest.mark.parametrize("name", ["yolo11n-obb", "yolo26n-obb"])

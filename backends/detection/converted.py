@@ -1,0 +1,101 @@
+"""Networks in other formats: converted once from the PyTorch weights, kept in the cache."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.detection.network import Kind
+from shared.models import digest_of
+
+FORM = 1
+"""To be raised when what is converted here changes: what is kept by then is made anew."""
+
+
+def kept(weights: Path, kind: Kind, tool: str, cache: Path) -> Path:
+    """The folder of a converted network: its name holds all that the conversion depends on."""
+    made_by = [f"{name} {version(name)}" for name in (tool, "torch", "ultralytics")]
+    square = kind.side if not is_flexible(kind) else 0
+    parts = (FORM, digest_of([weights]), square, *made_by)
+    digest = hashlib.sha256(repr(parts).encode()).hexdigest()
+    return cache / tool / f"{weights.stem}-{digest[:20]}"
+
+
+def is_flexible(kind: Kind) -> bool:
+    """Whether its input has any shape of whole strides; others have one."""
+    return kind.task != "classify" and not kind.stretches
+
+
+def openvino_model(ready: Any, kind: Kind, folder: Path) -> Path:
+    """The file of the network for OpenVINO, which is made if it is not there."""
+    path = folder / "model.xml"
+    if not path.is_file():
+        import openvino
+        from openvino.tools.ovc import telemetry_stub, telemetry_utils
+
+        # It tells its makers of each conversion over the network.
+        telemetry_utils.tm = telemetry_stub
+        side = -1 if is_flexible(kind) else kind.side
+        shape = [([-1, side, side, 3], openvino.Type.u8)]
+        with _new(folder) as made, _quiet():
+            model = openvino.convert_model(ready, example_input=_example(kind), input=shape)
+            openvino.save_model(model, made / path.name, compress_to_fp16=False)
+    return path
+
+
+def onnx_model(ready: Any, kind: Kind, folder: Path) -> Path:
+    """The file of the network for ONNX Runtime, which is made if it is not there."""
+    import torch
+
+    path = folder / "model.onnx"
+    if not path.is_file():
+        axes = {0: "images"} | ({1: "height", 2: "width"} if is_flexible(kind) else {})
+        with _new(folder) as made, _quiet():
+            torch.onnx.export(
+                ready,
+                (_example(kind),),
+                made / path.name,
+                input_names=["pixels"],
+                dynamic_axes={"pixels": axes},
+                opset_version=18,
+                dynamo=False,  # the other one needs one more package
+            )
+    return path
+
+
+def _example(kind: Kind) -> Any:
+    import torch
+
+    noise = np.random.default_rng(0).integers(0, 256, (1, kind.side, kind.side, 3), np.uint8)
+    return torch.from_numpy(noise)
+
+
+@contextmanager
+def _new(folder: Path) -> Iterator[Path]:
+    """A folder beside its place, moved there whole at the end, whoever else makes the same."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
+    try:
+        yield made
+        with suppress(OSError):  # another process was faster
+            os.replace(made, folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the tracer's warnings, which are about code that is not ours."""
+    import torch
+
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,116 @@
+"""From a file of weights to a network on the engine that is fastest here, or that is asked for."""
+
+import logging
+from collections.abc import Callable, Collection
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from backends.detection import agreement, converted, network
+from backends.detection.engines import Engine, Onnx, OpenVino, Torch
+from backends.detection.frame import Frame
+from backends.detection.model import Detector, Run
+from backends.detection.network import Kind
+from backends.detection.outputs import Reader
+from shared.errors import ModelError
+from shared.results import ImageSize
+from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+SHAPES = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16))
+"""Width to height of images for which OpenVINO is compiled on their own."""
+PACKAGES = {"openvino": ("openvino",), "onnx": ("onnx", "onnxruntime")}
+
+
+def load(weights: Path, run: Run, settings: Settings, precision: str = "auto") -> Detector:
+    """The network; ModelError if the engine that is asked for cannot run it."""
+    ready, kind = network.load(weights, run.image_size)
+    reader = Reader(kind, run.least, run.iou)
+    engine = _engine(weights, ready, kind, settings, precision)
+    logger.info("%s runs on %s", weights.name, engine.name)
+    return Detector(kind, engine, reader)
+
+
+def _engine(weights: Path, ready: Any, kind: Kind, settings: Settings, precision: str) -> Engine:
+    device, asked = _device(settings), settings.engine
+    if asked == "torch" or (asked == "auto" and device != "cpu"):
+        return Torch(ready, device, half=device.startswith("cuda"))
+    name = "onnx" if asked == "onnx" else "openvino"
+    try:
+        return _converted(name, weights, ready, kind, settings.cache_dir, precision)
+    except Exception as error:  # a converter raises many kinds
+        reason = str(error) if isinstance(error, ModelError) else type(error).__name__
+        if asked == "auto":
+            logger.warning("%s runs on PyTorch: %s", weights.name, reason)
+            return Torch(ready, device, half=False)
+        logger.error("%s cannot run %s", name, weights.name, exc_info=error)
+        raise ModelError(
+            f"ENGINE={asked} cannot run {weights.name}: {reason}; ENGINE=torch runs it"
+        ) from None
+
+
+def _device(settings: Settings) -> str:
+    import torch
+
+    if settings.engine in PACKAGES:
+        if settings.device not in {"auto", "cpu"}:
+            raise ModelError(
+                f"ENGINE={settings.engine} runs on the CPU, and DEVICE={settings.device}:"
+                " leave out one of them"
+            )
+        return "cpu"
+    if settings.device != "auto":
+        return settings.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _converted(
+    name: str, weights: Path, ready: Any, kind: Kind, cache: Path, precision: str
+) -> Engine:
+    """The network in another format, which is held against PyTorch; ModelError if it differs."""
+    missing = [package for package in PACKAGES[name] if find_spec(package) is None]
+    if missing:
+        extra = "onnx" if name == "onnx" else "detection"
+        raise ModelError(
+            f"{', '.join(missing)} is not installed: install the extra, e.g."
+            f' uv pip install "prelabel[{extra}]"'
+        )
+    folder = converted.kept(weights, kind, name, cache)
+    reference = _comparable(kind, Torch(ready, "cpu", half=False))
+    if name == "onnx":
+        onnx = Onnx(converted.onnx_model(ready, kind, folder))
+        agreement.check(_comparable(kind, onnx), reference)
+        return onnx
+    path, shapes = converted.openvino_model(ready, kind, folder), _shapes(kind)
+    single = OpenVino(path, shapes, "f32")
+    agreement.check(_comparable(kind, single), reference)
+    if precision == "f32" or not _has_bf16():
+        return single
+    faster = OpenVino(path, shapes, "bf16")
+    try:
+        agreement.check(_comparable(kind, faster), reference, agreement.SMALL_PART)
+    except ModelError as error:
+        if precision == "auto":
+            logger.info("%s does not run in bf16: %s", weights.name, error)
+            return single
+        logger.warning("%s runs in bf16 as asked for, but %s", weights.name, error)
+    return faster
+
+
+def _has_bf16() -> bool:
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _shapes(kind: Kind) -> Collection[tuple[int, int]]:
+    if not converted.is_flexible(kind):
+        return {(kind.side, kind.side)}
+    frames = [Frame.around(ImageSize(*shape), kind.side, kind.stride) for shape in SHAPES]
+    return {(frame.height, frame.width) for frame in frames}
+
+
+def _comparable(kind: Kind, engine: Engine) -> Callable[..., Any]:
+    """With all boxes of an object, of which only one stays otherwise."""
+    return Detector(kind, engine, Reader(kind, agreement.SURE / 2, iou=1.0, most=10_000)).detect
