@@ -89,8 +89,7 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     engine: Literal["auto", "torch", "openvino", "onnx"] = Field(
         "auto",
-        description="auto: OpenVINO on a CPU, PyTorch on a GPU; or torch, openvino, onnx."
-        " Not for detection",
+        description="auto: OpenVINO on a CPU, PyTorch on a GPU; or torch, openvino, onnx",
     )
 
     @field_validator("backends", "allowed_hosts", "allowed_networks", mode="before")
