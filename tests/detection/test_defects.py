@@ -15,7 +15,7 @@ from shared import runtime
 from shared.errors import ModelError
 from shared.settings import Settings
 from tests.detection.conftest import PICTURE, Predict, data_url, route_of
-from tests.detection.test_tags import CHOICES, tag
+from tests.detection.every_tag import CHOICES, tag
 
 SHAPES = "".join(
     f'<Label value="{name}"/>' for name in ("CIRCLE", "sQuare", "triangle", "star", "cross")

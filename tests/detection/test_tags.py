@@ -7,22 +7,14 @@ import pytest
 
 from shared.results import Bitmask, Brush, Ellipse, ImageSize, Polygon, Rectangle
 from tests.detection.conftest import PICTURE, Predict
+from tests.detection.every_tag import CHOICES, LABELS, tag
 from tests.detection.networks import CLASSES
 
 SIZE = ImageSize(400, 300)
 CONF = 0.3
-LABELS = '<Label value="Circle"/><Label value="square"/><Label value="A" predicted_values="car"/>'
 LABEL_OF = {"circle": "Circle", "Square": "square", "car": "A"}
-CHOICES = LABELS.replace("<Label", "<Choice")
 PIXEL = 0.02
 """How far a number may be from the reference, in pixels."""
-
-
-def tag(name: str, model: str, more: str = "", labels: str = LABELS, conf: float = CONF) -> str:
-    return (
-        f'<{name} name="{name}" toName="image" model_path="{model}.pt"'
-        f' model_score_threshold="{conf}" {more}>{labels}</{name}>'
-    )
 
 
 def surest(objects: Any) -> list[int]:

@@ -1,7 +1,10 @@
 """Results as they were sent against results as the editor gives them back."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from shared.results import Bitmask, Brush, ImageSize
 
 Result = Mapping[str, Any]
 Key = tuple[Any, ...]
@@ -14,6 +17,16 @@ NOT_GIVEN_BACK = frozenset({"hidden", "value.score"})
 
 ADDED = frozenset({"origin", "value.closed"})
 """Keys that the editor writes by itself."""
+
+
+def comparable(result: Result) -> dict[str, Any]:
+    """Masks by what they cover: the editor draws them anew, in the label's colour."""
+    value = dict(result.get("value") or {})
+    for key, shape in (("rle", Brush), ("imageDataURL", Bitmask)):
+        if key in value:
+            mask = shape.read(value, ImageSize.of(result)).mask
+            value[key] = hashlib.sha256(mask.tobytes()).hexdigest()
+    return {**result, "value": value} if "value" in result else dict(result)
 
 
 def differences(sent: Iterable[Result], shown: Iterable[Result]) -> list[str]:

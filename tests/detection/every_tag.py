@@ -1,0 +1,201 @@
+"""The table of all that this backend draws: label configs, and what each control tag gets."""
+
+from dataclasses import dataclass
+
+LABELS = '<Label value="Circle"/><Label value="square"/><Label value="A" predicted_values="car"/>'
+CHOICES = LABELS.replace("<Label", "<Choice")
+POINTS = "".join(
+    f'<Label value="p{i}" predicted_values="car,circle,Square" model_index="{i}"/>'
+    for i in range(3)
+)
+BESIDE = f'<Labels name="Labels" toName="image">{LABELS}</Labels>'
+OBJECTS = {
+    "image": '<Image name="image" value="$image"/>',
+    "images": '<Image name="image" valueList="$images"/>',
+    "video": '<Video name="image" value="$video" frameRate="25"/>',
+}
+"""Object tags by the key of the task's data. All have one name, so that all tags fit each."""
+
+
+def tag(
+    kind: str, model: str, more: str = "", labels: str = LABELS, conf: float = 0.3, name: str = ""
+) -> str:
+    """A control tag that is filled by a network, named like its kind."""
+    return (
+        f'<{kind} name="{name or kind}" toName="image" model_path="{model}.pt"'
+        f' model_score_threshold="{conf}" {more}>{labels}</{kind}>'
+    )
+
+
+SURE = {
+    "yolo11n": 0.385,
+    "yolo11n-obb": 0.3,
+    "yolo11n-seg": 0.385,
+    "yolov8n-pose": 0.47,
+    "yolo11n-cls": 0.1,
+}
+"""Of what the untrained networks find on the tests' picture, a few objects reach this."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A label config that one network fills, and the key under which a task has its media."""
+
+    name: str
+    network: str
+    tags: str
+    key: str = "image"
+
+    @property
+    def config(self) -> str:
+        return f"<View>{OBJECTS[self.key]}{self.tags}</View>"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A control tag of a scene, the `type` of its results, and what all of these have besides.
+
+    `beside`: the type of a second result that stands under the same id.
+    """
+
+    scene: str
+    control: str
+    type: str
+    beside: str = ""
+    keys: frozenset[str] = frozenset({"score"})
+
+    @property
+    def name(self) -> str:
+        return f"{self.control} ({self.scene})"
+
+
+def _sure(kind: str, model: str, more: str = "", labels: str = LABELS, name: str = "") -> str:
+    """A control tag that gets few objects of an untrained network."""
+    return tag(kind, model, more, labels, SURE[model], name)
+
+
+def _tags(kinds: str, model: str, more: str = "", labels: str = LABELS) -> str:
+    return "".join(_sure(kind, model, more, labels) for kind in kinds.split())
+
+
+_BOXES = f'<RectangleLabels name="%s" toName="image" model_skip="true">{LABELS}</RectangleLabels>'
+_CLASSES = (
+    _sure("Choices", "yolo11n-cls", labels=CHOICES, name="one")
+    + _sure("Choices", "yolo11n-cls", 'choice="multiple"', CHOICES, "several")
+    + _sure("Taxonomy", "yolo11n-cls", labels=CHOICES)
+)
+
+SCENES = {
+    scene.name: scene
+    for scene in (
+        Scene(
+            "boxes",
+            "yolo11n",
+            _tags("RectangleLabels EllipseLabels", "yolo11n")
+            + _sure("Choices", "yolo11n", 'choice="multiple"', CHOICES)
+            + _sure("Taxonomy", "yolo11n", 'maxUsages="1"', CHOICES),
+        ),
+        Scene(
+            "Labels beside", "yolo11n", _tags("Rectangle Ellipse", "yolo11n", labels="") + BESIDE
+        ),
+        Scene("no labels", "yolo11n", _tags("Rectangle Ellipse", "yolo11n", labels="")),
+        Scene(
+            "oriented boxes",
+            "yolo11n-obb",
+            _tags("RectangleLabels PolygonLabels EllipseLabels", "yolo11n-obb", 'model_obb="true"')
+            + _sure("RectangleLabels", "yolo11n-obb", 'model_obb="false"', name="upright"),
+        ),
+        Scene(
+            "masks",
+            "yolo11n-seg",
+            _tags(
+                "RectangleLabels PolygonLabels BrushLabels BitmaskLabels EllipseLabels",
+                "yolo11n-seg",
+            ),
+        ),
+        Scene(
+            "masks, Labels beside",
+            "yolo11n-seg",
+            _tags("Polygon Brush Bitmask", "yolo11n-seg", labels="") + BESIDE,
+        ),
+        Scene(
+            "key points",
+            "yolov8n-pose",
+            _sure("KeyPointLabels", "yolov8n-pose", 'model_point_threshold="0.2"', POINTS)
+            + _BOXES % "KeyPointLabels_bbox",
+        ),
+        Scene(
+            "key points, another tag's boxes",
+            "yolov8n-pose",
+            _sure("KeyPointLabels", "yolov8n-pose", 'model_point_size="4"', POINTS)
+            + _BOXES % "boxes",
+        ),
+        Scene(
+            "key points alone",
+            "yolov8n-pose",
+            _sure("KeyPoint", "yolov8n-pose", 'model_add_bboxes="false"', "") + BESIDE,
+        ),
+        Scene("classes", "yolo11n-cls", _CLASSES),
+        Scene(
+            "an image list",
+            "yolo11n",
+            _sure("RectangleLabels", "yolo11n")
+            + _sure("Choices", "yolo11n", 'choice="multiple" perItem="true"', CHOICES),
+            "images",
+        ),
+        Scene(
+            "a video",
+            "yolo11n",
+            _sure("VideoRectangle", "yolo11n", labels="")
+            + BESIDE
+            + _sure("TimelineLabels", "yolo11n")
+            + _sure("Choices", "yolo11n", 'choice="multiple"', CHOICES)
+            + _sure("Taxonomy", "yolo11n", labels=CHOICES),
+            "video",
+        ),
+        Scene(
+            "a video, no labels", "yolo11n", _sure("VideoRectangle", "yolo11n", labels=""), "video"
+        ),
+    )
+}
+
+_CHILD = frozenset({"score", "parentID"})
+_ITEM = frozenset({"score", "item_index"})
+
+ROWS = (
+    Row("boxes", "RectangleLabels", "rectanglelabels"),
+    Row("boxes", "EllipseLabels", "ellipselabels"),
+    Row("boxes", "Choices", "choices"),
+    Row("boxes", "Taxonomy", "taxonomy"),
+    Row("Labels beside", "Rectangle", "rectangle", "labels"),
+    Row("Labels beside", "Ellipse", "ellipse", "labels"),
+    Row("no labels", "Rectangle", "rectangle"),
+    Row("no labels", "Ellipse", "ellipse"),
+    Row("oriented boxes", "RectangleLabels", "rectanglelabels"),
+    Row("oriented boxes", "upright", "rectanglelabels"),
+    Row("oriented boxes", "PolygonLabels", "polygonlabels"),
+    Row("oriented boxes", "EllipseLabels", "ellipselabels"),
+    Row("masks", "RectangleLabels", "rectanglelabels"),
+    Row("masks", "PolygonLabels", "polygonlabels"),
+    Row("masks", "BrushLabels", "brushlabels"),
+    Row("masks", "BitmaskLabels", "bitmasklabels"),
+    Row("masks", "EllipseLabels", "ellipselabels"),
+    Row("masks, Labels beside", "Polygon", "polygon", "labels"),
+    Row("masks, Labels beside", "Brush", "brush", "labels"),
+    Row("masks, Labels beside", "Bitmask", "bitmask", "labels"),
+    Row("key points", "KeyPointLabels", "keypointlabels", keys=_CHILD),
+    Row("key points", "KeyPointLabels_bbox", "rectanglelabels"),
+    Row("key points, another tag's boxes", "KeyPointLabels", "keypointlabels", keys=_CHILD),
+    Row("key points, another tag's boxes", "boxes", "rectanglelabels"),
+    Row("key points alone", "KeyPoint", "keypoint", "labels"),
+    Row("classes", "one", "choices"),
+    Row("classes", "several", "choices"),
+    Row("classes", "Taxonomy", "taxonomy"),
+    Row("an image list", "RectangleLabels", "rectanglelabels", keys=_ITEM),
+    Row("an image list", "Choices", "choices", keys=_ITEM),
+    Row("a video", "VideoRectangle", "videorectangle"),
+    Row("a video", "TimelineLabels", "timelinelabels"),
+    Row("a video", "Choices", "choices"),
+    Row("a video", "Taxonomy", "taxonomy"),
+    Row("a video, no labels", "VideoRectangle", "videorectangle"),
+)
