@@ -15,9 +15,6 @@ from shared.turns import Turns
 
 logger = logging.getLogger(__name__)
 
-BULK_SHARE = 0.25
-"""Of the time that items take for which users wait, so much more goes to bulk requests."""
-
 _OUT_OF_MEMORY = re.compile(
     "out of memory|out_of_memory|allocate memory|bad.?alloc|failed to allocate", re.IGNORECASE
 )
@@ -35,8 +32,8 @@ class ModelQueue:
     """Takes single items, runs them in batches, gives each its own output.
 
     What has arrived while one batch ran is the next one; see `Pace` for their size. Items that
-    a user waits for go first; bulk requests take turns. `ran` is told of each batch: its items
-    and seconds.
+    users wait for go first, in batches of their own; requests take turns. `ran` is told of each
+    batch: its items and seconds.
     """
 
     def __init__(
@@ -52,7 +49,6 @@ class ModelQueue:
         self._pace = Pace(batch_size)
         self._urgent: Turns[Entry] = Turns()
         self._bulk: Turns[Entry] = Turns()
-        self._owed = 0.0
         self._wake = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name=f"infer {name}", daemon=True)
@@ -84,8 +80,9 @@ class ModelQueue:
         """Finish the running batch, cancel the rest."""
         with self._wake:
             self._closed = True
-            while self:
-                self._take().future.cancel()
+            for lane in (self._urgent, self._bulk):
+                while lane:
+                    lane.take().future.cancel()
             self._wake.notify()
 
     def _work(self) -> None:
@@ -105,41 +102,27 @@ class ModelQueue:
                     return batch
         return []
 
-    def _gather(self) -> list[Entry]:
-        """A batch: no more than fit, nor than a user before the editor should wait for."""
-        batch: list[Entry] = []
-        size, budget = self._pace.size(), self._pace.budget()
-        while self and len(batch) < size:
-            budget -= self._pace.cost(self._is_urgents_turn())
-            if batch and budget < 0:
-                break
-            entry = self._take()
-            if entry.future.set_running_or_notify_cancel():
-                batch.append(entry)
-        return batch
-
     def _fill(self) -> None:
         """Wait for those who were in the last batch, if that was just now."""
-        until = time.monotonic() + self._pace.window(len(self))
-        while self._pace.window(len(self)) and not self._closed:
+        until = time.monotonic() + self._window()
+        while self._window() and not self._closed:
             if not self._wake.wait(until - time.monotonic()):
                 return
 
-    def _is_urgents_turn(self) -> bool:
-        if not self._urgent or not self._bulk:
-            return bool(self._urgent)
-        return self._owed < self._pace.cost(urgent=False)
+    def _window(self) -> float:
+        return self._pace.window(len(self._urgent), len(self._bulk))
 
-    def _take(self) -> Entry:
-        urgent = self._is_urgents_turn()
-        if not self._urgent or not self._bulk:
-            self._owed = 0.0
-        elif urgent:
-            earned = self._owed + BULK_SHARE * self._pace.cost(urgent=True)
-            self._owed = min(earned, self._pace.cost(urgent=False))  # after a slow one, no more
-        else:
-            self._owed -= self._pace.cost(urgent=False)
-        return (self._urgent if urgent else self._bulk).take()
+    def _gather(self) -> list[Entry]:
+        """The next batch, of those that users wait for or of the others."""
+        urgent = not self._bulk or (bool(self._urgent) and not self._pace.is_bulks_turn())
+        lane = self._urgent if urgent else self._bulk
+        batch: list[Entry] = []
+        size = self._pace.size(urgent)
+        while lane and len(batch) < size:
+            entry = lane.take()
+            if entry.future.set_running_or_notify_cancel():
+                batch.append(entry)
+        return batch
 
     def _run(self, batch: list[Entry]) -> None:
         """Halve a batch that fails until the item that breaks it is alone: it costs only itself."""
@@ -169,8 +152,7 @@ class ModelQueue:
         except (Exception, SystemExit) as error:  # a model library may raise anything
             return error if len(batch) == 1 else error.with_traceback(None)
         seconds = time.perf_counter() - start
-        urgent = sum(entry.urgent for entry in batch)
-        self._pace.ran(urgent, len(batch) - urgent, seconds)
+        self._pace.ran(batch[0].urgent, len(batch), seconds)
         self._ran(len(batch), seconds)
         for entry, output in zip(batch, outputs, strict=True):
             entry.future.set_result(output)

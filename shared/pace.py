@@ -3,16 +3,20 @@
 import time
 from collections.abc import Callable
 
-SLICE = 0.05
-"""Seconds that a batch may take while users wait before the editor."""
+BULK_SHARE = 0.25
+"""Of the time that users' batches take, so much more goes to a bulk request's: it goes on."""
+SLICE = (0.01, 0.05)
+"""Seconds that a bulk batch may take beside users: as long as theirs, within these bounds."""
 CALM = 5.0
-"""Seconds after the last of them in which the next one is expected."""
+"""Seconds after a user's item in which the next one is expected."""
+LONGEST = 0.5
+"""Seconds that a bulk batch may take at any time: somebody may come to the editor."""
+FEW = 4
+"""Items that it may have however slow they are: a call may cost much and an item little."""
 WINDOW = 0.005
 """Seconds that a batch waits at the most for those who were in the last one."""
 WINDOW_SHARE = 0.1
 """Nor longer than this part of what the last batch took."""
-LEAST = 0.001
-"""Seconds that an item counts for at the least."""
 SMALLER_FOR = 60.0
 """Seconds for which batches stay small after memory ran out."""
 WEIGHT = 0.3
@@ -25,20 +29,23 @@ class Pace:
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
-        self._each = {True: 0.0, False: 0.0}
-        self._last = (0, 0.0)
+        self._bulk_item = 0.0
+        self._users_batch = 0.0
+        self._owed = 0.0
+        self._last = (False, 0, 0.0)
         self._urgent_at = float("-inf")
         self._fits = most
         self._small_until = float("-inf")
 
-    def ran(self, urgent: int, bulk: int, seconds: float) -> None:
-        """A batch ran through, of so many items that users wait for and others."""
-        each = seconds / (urgent + bulk)
-        for lane, items in ((True, urgent), (False, bulk)):
-            if items:
-                known = self._each[lane]
-                self._each[lane] += WEIGHT * (each - known) if known else each
-        self._last = urgent + bulk, seconds
+    def ran(self, urgent: bool, items: int, seconds: float) -> None:
+        """A batch ran through, of items that users wait for or of others."""
+        self._last = urgent, items, seconds
+        if urgent:
+            self._users_batch = _mean(self._users_batch, seconds)
+            self._owed += BULK_SHARE * min(seconds, self._due())  # a slow one earns no more
+        else:
+            self._bulk_item = _mean(self._bulk_item, seconds / items)
+            self._owed = 0.0
 
     def overran(self, items: int) -> None:
         """Memory ran out with so many: half of them, for a while."""
@@ -49,28 +56,43 @@ class Pace:
         """A user waits before the editor."""
         self._urgent_at = self._clock()
 
-    def cost(self, urgent: bool) -> float:
-        """Seconds that an item takes, by what such items took lately, or else the others."""
-        return max(LEAST, self._each[urgent] or self._each[not urgent])
+    def size(self, urgent: bool) -> int:
+        """How many items the next batch may have; of a bulk request's, fewer beside users."""
+        fits = self._fits if self._clock() < self._small_until else self._most
+        if urgent or not self._bulk_item:
+            return fits
+        if self._clock() - self._urgent_at < CALM:
+            return min(fits, max(1, int(self._slice() / self._bulk_item)))
+        return min(fits, max(FEW, int(LONGEST / self._bulk_item)))
 
-    def size(self) -> int:
-        """How many items the next batch may have."""
-        return self._fits if self._clock() < self._small_until else self._most
+    def is_bulks_turn(self) -> bool:
+        """Whether users had their time, and a bulk batch goes before them."""
+        return self._owed >= self._due()
 
-    def budget(self) -> float:
-        """Seconds that the next batch may take."""
-        return SLICE if self._clock() - self._urgent_at < CALM else float("inf")
-
-    def window(self, waiting: int) -> float:
+    def window(self, urgent: int, bulk: int) -> float:
         """Seconds to wait before a batch of those that wait: none after a batch of one, or idle.
 
-        Whoever got an answer from the last batch and asks again makes the next one full.
+        Whoever got an answer from the last batch and asks again makes the next one full, and
+        goes before a bulk request.
         """
-        items, seconds = self._last
-        if waiting >= min(items, self.size()):
+        users, items, seconds = self._last
+        waiting = urgent if users else urgent + bulk
+        if waiting >= min(items, self.size(users)) or (users and bulk and self.is_bulks_turn()):
             return 0.0
         return min(WINDOW, WINDOW_SHARE * seconds)
 
     def rest(self) -> None:
         """There was nothing to do: the next item comes alone, and does not wait."""
-        self._last = (0, 0.0)
+        self._last = (False, 0, 0.0)
+
+    def _due(self) -> float:
+        """Seconds that a bulk batch will take beside users."""
+        return max(self._slice(), self._bulk_item)
+
+    def _slice(self) -> float:
+        least, most = SLICE
+        return min(most, max(least, self._users_batch))
+
+
+def _mean(known: float, new: float) -> float:
+    return known + WEIGHT * (new - known) if known else new
