@@ -315,7 +315,7 @@ class Pipeline:
         for (step, _), output in zip(run.models, outputs, strict=True):
             for claim in step.claims:
                 regions.extend(step.backend.regions(output, claim))
-        prediction = Prediction.build(regions, run.route.config, run.version)
+        prediction = Prediction.build(regions, run.route.config, run.version, run.route.score)
         self._figures.took("regions", run.names, time.perf_counter() - start)
         return prediction
 

@@ -1,12 +1,31 @@
 """Regions to a prediction: ids made unique, everything checked, the score of the task."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from shared.label_config import LabelConfig
 from shared.results import Region, Result
 from shared.validation import Finding, check_results
+
+
+def _margin(scores: Sequence[float]) -> float:
+    return min(abs(2 * score - 1) for score in scores)
+
+
+TASK_SCORES: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "mean": fmean,
+    "min": min,
+    "max": max,
+    "margin": _margin,
+}
+"""How a task's score comes of its regions'. Of each, a lower one is that of a task worth a look.
+
+`margin` asks how decided the least decided region is: 0 at a score of 0.5, where yes and no are
+as likely, to 1 where the model has no doubt.
+"""
+MEAN = "mean"
 
 
 @dataclass(frozen=True)
@@ -19,18 +38,21 @@ class Prediction:
     dropped: tuple[Finding, ...] = ()
 
     @classmethod
-    def build(cls, regions: Iterable[Region], config: LabelConfig, version: str) -> "Prediction":
+    def build(
+        cls, regions: Iterable[Region], config: LabelConfig, version: str, score: str = MEAN
+    ) -> "Prediction":
         """Check the regions against the label config and keep those that will be shown.
 
         A region of which one result is wrong is left out whole, and then what leans on it: one
-        relation to a region that is not there hides the whole prediction in the editor.
+        relation to a region that is not there hides the whole prediction in the editor. `score`
+        is one of `TASK_SCORES`.
         """
         kept, dropped = _unique(regions), list[Finding]()
         while True:
             results = [result for region in kept for result in region.results]
             findings = [f for f in check_results(config, results) if f.severity == "error"]
             if not findings:
-                return cls(tuple(results), task_score(kept), version, tuple(dropped))
+                return cls(tuple(results), task_score(kept, score), version, tuple(dropped))
             owners = [number for number, region in enumerate(kept) for _ in region.results]
             wrong = {owners[f.index] for f in findings if f.index is not None}
             kept = [region for number, region in enumerate(kept) if number not in wrong]
@@ -45,10 +67,10 @@ class Prediction:
         return answer
 
 
-def task_score(regions: Sequence[Region]) -> float | None:
-    """The mean of the regions' scores, 0 to 1; None if no region has one."""
+def task_score(regions: Iterable[Region], mode: str = MEAN) -> float | None:
+    """From the regions' scores, 0 to 1; None if no region has one, as where there is none."""
     scores = [region.score for region in regions if region.score is not None]
-    return round(sum(scores) / len(scores), 4) if scores else None
+    return round(TASK_SCORES[mode](scores), 4) if scores else None
 
 
 def _unique(regions: Iterable[Region]) -> list[Region]:

@@ -12,6 +12,7 @@ import orjson
 from shared.claim import Claim
 from shared.errors import ConfigError, ModelError
 from shared.label_config import Control, LabelConfig
+from shared.prediction import MEAN, TASK_SCORES
 from shared.runtime import runtime
 
 if TYPE_CHECKING:
@@ -27,10 +28,14 @@ NOTHING = "none"
 
 @dataclass(frozen=True)
 class Step:
-    """Claims that share what is read and inferred: same backend, model and object tag."""
+    """Claims that share what is read and inferred: same backend, model and object tag.
+
+    `score` says how the score of the task is made, one of `TASK_SCORES`.
+    """
 
     backend: "Backend"
     claims: tuple[Claim, ...]
+    score: str = MEAN
 
     @property
     def version(self) -> str | None:
@@ -43,7 +48,9 @@ class Step:
             (claim.control.name, sorted((key, str(value)) for key, value in claim.options.items()))
             for claim in self.claims
         )
-        packed = orjson.dumps([digest, [list(pair) for pair in spec.options], options], default=str)
+        known = [digest, [list(pair) for pair in spec.options], options]
+        known += [self.score] if self.score != MEAN else []
+        packed = orjson.dumps(known, default=str)
         return f"{spec.label}-{hashlib.sha256(packed).hexdigest()[:8]}"
 
 
@@ -51,13 +58,15 @@ class Step:
 class Route:
     """The steps that fill a label config, and why some of it is not filled.
 
-    `before` are the routes whose predictions a task has before this one's.
+    `before` are the routes whose predictions a task has before this one's; `score` is how the
+    score of a task is made.
     """
 
     config: LabelConfig
     steps: tuple[Step, ...]
     problems: tuple[str, ...] = ()
     before: tuple["Route", ...] = field(default=(), kw_only=True)
+    score: str = field(default=MEAN, kw_only=True)
 
     @classmethod
     def build(
@@ -77,7 +86,8 @@ class Route:
             offered = replace(config, controls=controls)
             claims += [(backend, claim) for claim in _claims(backend, offered, problems)]
         claims.sort(key=lambda pair: -len(pair[1].controls))
-        steps = tuple(_steps(_without_overlap(claims)))
+        score = _task_score(config, problems)
+        steps = tuple(_steps(_without_overlap(claims), score))
         if not steps:
             names = ", ".join(_fillable(backends)) or "no backend is running"
             problems.append(
@@ -86,7 +96,7 @@ class Route:
             )
         for problem in problems:
             logger.warning("%s", problem)
-        return cls(config, steps, tuple(problems))
+        return cls(config, steps, tuple(problems), score=score)
 
     def version(self, wait: bool = False) -> str:
         """The model version of its predictions.
@@ -182,13 +192,26 @@ def _without_overlap(
             yield backend, claim
 
 
-def _steps(claims: Iterable[tuple["Backend", Claim]]) -> Iterable[Step]:
+def _task_score(config: LabelConfig, problems: list[str]) -> str:
+    """How the score of a task is made: as the first control tag says that does, or the setting."""
+    for control in config.controls:
+        asked = control.attrs.get("model_task_score", "").strip()
+        if asked in TASK_SCORES:
+            return asked
+        if asked:
+            problems.append(
+                f'{control}: model_task_score="{asked}" should be one of {", ".join(TASK_SCORES)}'
+            )
+    return runtime().settings.task_score
+
+
+def _steps(claims: Iterable[tuple["Backend", Claim]], score: str) -> Iterable[Step]:
     groups: dict[tuple[object, ...], tuple[Backend, list[Claim]]] = {}
     for backend, claim in claims:
         key = (backend.name, claim.spec, claim.object.name)
         groups.setdefault(key, (backend, []))[1].append(claim)
     for backend, group in groups.values():
-        yield Step(backend, tuple(group))
+        yield Step(backend, tuple(group), score)
 
 
 def _fillable(backends: Iterable["Backend"]) -> Iterable[str]:

@@ -83,6 +83,11 @@ class Settings(BaseSettings):
     answer_cache_mb: float = Field(
         64.0, ge=0, description="What models said is kept up to so many MB a worker; 0: nothing is"
     )
+    task_score: Literal["mean", "min", "max", "margin"] = Field(
+        "mean",
+        description="Score of a task from those of its regions: mean, min, max, or margin, which"
+        " is 0 where a region's is 0.5",
+    )
     model_memory: float = Field(
         0.0, ge=0, description="MB of models that a worker keeps loaded; 0: all"
     )
