@@ -4,6 +4,8 @@ The weights, the numbers and what is done with the networks' outputs are RapidOC
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -19,6 +21,9 @@ STEP = 32
 seen before costs it less than a new one."""
 NARROWEST = 128
 """Pixels of width that a short line is filled up to."""
+LIKELY_SPACE = 0.02
+"""The probability from which on what the recognizer almost took for a space between two characters
+is one: by itself it leaves out some, between numbers most of all."""
 
 
 class Detector:
@@ -59,6 +64,19 @@ class Direction:
         return int(heads[0].argmax()) == self._upside_down
 
 
+@dataclass(frozen=True)
+class Said:
+    """The text of a line and its score; place and score of each character that is no space.
+
+    A place is a part of the line's width, from 0 to 1.
+    """
+
+    text: str
+    score: float
+    places: Sequence[float] = ()
+    scores: Sequence[float] = ()
+
+
 class Recognizer:
     """What a line says. Each is read by itself, so that its text depends on no neighbour."""
 
@@ -68,17 +86,38 @@ class Recognizer:
         self._decode = CTCLabelDecode(character=network.note("character").splitlines())
         self._network = network
 
-    def __call__(self, cut: Pixels) -> tuple[str, float, Any]:
-        """(text, score, RapidOCR's WordInfo) of a line's pixels."""
+    def __call__(self, cut: Pixels) -> Said:
+        """What a line's pixels say."""
         ratio = cut.shape[1] / cut.shape[0]
         width = max(NARROWEST, math.ceil(READ_HEIGHT * ratio / STEP) * STEP)
+        output = self._network(_line(cut, width, READ_HEIGHT))
         [(text, score)], [info] = self._decode(
-            self._network(_line(cut, width, READ_HEIGHT)),
+            output,
             return_word_box=True,
             wh_ratio_list=[ratio],
             max_wh_ratio=width / READ_HEIGHT,
         )
-        return text.strip(), float(score), info
+        columns = [column for group in info.word_cols for column in group]
+        places = [(column + 0.5) / info.line_txt_len for column in columns] if columns else []
+        scores = [s for s, char in zip(info.confs, text, strict=False) if not char.isspace()]
+        return Said(_spaced(text.strip(), columns, output[0, :, -1]), score, places, scores)
+
+
+def _spaced(text: str, columns: Sequence[int], spaces: Array) -> str:
+    """A text with the spaces that the recognizer left out, shape (columns,) their probabilities.
+
+    `columns` are those of the characters that are no spaces.
+    """
+    found, place, before = "", 0, " "
+    for char in text:
+        if not char.isspace():
+            between = spaces[columns[place - 1] + 1 : columns[place]] if place else spaces[:0]
+            if not before.isspace() and between.max(initial=0) >= LIKELY_SPACE:
+                found += " "
+            place += 1
+        found += char
+        before = char
+    return found
 
 
 def _line(cut: Pixels, width: int, height: int) -> Array:

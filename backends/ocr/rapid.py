@@ -145,13 +145,13 @@ class _Lines:
     def _line(self, key: tuple[int, int]) -> Line:
         number, turn = key
         quad, cut = rolled(self._quads[number], turn), self.cut(number, turn)
-        text, score, info = self._recognizer(cut)
-        if not text:
+        said = self._recognizer(cut)
+        if not said.text:
             return Line(quad.tolist(), "", 0.0)
         left, top, right, bottom = bounds(cut)
-        found = words(within(quad, (0, top, 1, bottom)), cut, text, info)
+        found = words(within(quad, (0, top, 1, bottom)), cut, said)
         close = within(quad, (left, top, right, bottom)).tolist()
-        return Line(quad.tolist(), text, score, found, close)
+        return Line(quad.tolist(), said.text, said.score, found, close)
 
 
 def _check(language: str) -> None:

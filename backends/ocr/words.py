@@ -10,28 +10,21 @@ from numpy.typing import NDArray
 
 from backends.ocr.ink import mask
 from backends.ocr.page import Word
+from backends.ocr.ppocr import Said
 from backends.ocr.quad import Pixels, Quad, within
 
 Columns = NDArray[Any]
 
 
-def words(quad: Quad, cut: Pixels, text: str, info: Any) -> list[Word]:
-    """The words of a line; none if the recognizer does not say where its characters are.
-
-    `info` is RapidOCR's WordInfo: the column of each character but spaces, of `line_txt_len`.
-    """
-    parts = text.split()
-    columns = [column for group in info.word_cols for column in group]
-    if not parts or len(columns) != sum(map(len, parts)) or not info.line_txt_len:
-        return []
-    scores = [score for score, char in zip(info.confs, text, strict=False) if not char.isspace()]
-    places = [(column + 0.5) * cut.shape[1] / info.line_txt_len for column in columns]
-    groups = list(_groups(places, parts))
-    ink = _ink(cut)
-    edges = _edges(groups, ink)
+def words(quad: Quad, cut: Pixels, said: Said) -> list[Word]:
+    """The words of a line that was cut out of a quadrilateral."""
+    parts = said.text.split()
+    groups = _groups([place * cut.shape[1] for place in said.places], parts)
+    scores = _groups(said.scores, parts)
+    edges = _edges(groups, _ink(cut))
     return [
         Word(_part(quad, left, right, cut.shape[1]), part, fmean(score))
-        for (left, right), part, score in zip(edges, parts, _groups(scores, parts), strict=True)
+        for (left, right), part, score in zip(edges, parts, scores, strict=True)
     ]
 
 

@@ -128,7 +128,11 @@ PHOTOS = [(kind, seed, (1, 6, 3, 8)[seed % 4]) for kind in (receipt, sign) for s
 def test_held_out_photos_have_their_boxes_on_the_words(
     label_studio: LabelStudio, editor: Editor, server: Served, tmp_path: Path
 ) -> None:
-    """Receipts and signs, most of them stored on their side or head, with EXIF to say so."""
+    """Receipts and signs, most of them stored on their side or head, with EXIF to say so.
+
+    They are drawn, as a camera would see them (see photos.py): no photos are at hand whose words
+    and places are known.
+    """
     photos: list[Photo] = [kind(seed) for kind, seed, _ in PHOTOS]
     paths = [tmp_path / f"{kind.__name__}-{seed}.jpg" for kind, seed, _ in PHOTOS]
     for photo, path, (_, _, orientation) in zip(photos, paths, PHOTOS, strict=True):
@@ -144,9 +148,7 @@ def test_held_out_photos_have_their_boxes_on_the_words(
             box = max((d["rectangle"] for d in displayed), key=lambda r: overlap(corners(r), quad))
             [region] = [d for d in displayed if d["rectangle"] is box]
             assert overlap(corners(box), quad) >= 0.5, text
-            [said] = region["textarea"]["value"]["text"]
-            # RapidOCR's weights leave out a space here and there ("TRACK7"), by themselves too.
-            assert said.replace(" ", "") == text.replace(" ", "")
+            assert region["textarea"]["value"]["text"] == [text]
 
 
 @pytest.mark.parametrize("degrees", [90, 180])

@@ -18,6 +18,7 @@ from shared.errors import ConfigError, ModelError
 from shared.image import Image
 from tests.ocr.accuracy import CLEAN, HARD, Score, distance, measure, score
 from tests.ocr.drawing import font, page
+from tests.ocr.photos import sign
 
 needs_tesseract = pytest.mark.skipif(
     shutil.which("tesseract") is None, reason="tesseract is not installed (tesseract-ocr)"
@@ -53,9 +54,12 @@ def test_the_measure_sees_misplaced_words_and_wrong_text() -> None:
     assert wrong.recall == 0
 
 
+PAGES = {"clean": CLEAN, "hard": HARD}
+
+
 @pytest.fixture(scope="module")
 def scores(rapid: Engine) -> dict[str, Score]:
-    return {"clean": measure(rapid, CLEAN[::4]), "hard": measure(rapid, HARD[::3])}
+    return {kind: measure(rapid, pages) for kind, pages in PAGES.items()}
 
 
 @pytest.mark.slow
@@ -69,14 +73,11 @@ def test_errors_and_word_boxes(
 
 @pytest.mark.slow
 @needs_tesseract
-@pytest.mark.parametrize(("kind", "pages"), [("clean", CLEAN[::4]), ("hard", HARD[::3])])
-def test_rapidocr_is_never_worse_than_tesseract(
-    scores: dict[str, Score], kind: str, pages: list[dict[str, Any]]
-) -> None:
-    """By more than two characters or words of all, since nearly all are right on clean pages."""
-    other = measure(load("tesseract", lang="eng"), pages)
-    assert scores[kind].errors <= other.errors + 2
-    assert scores[kind].found >= other.found - 2
+@pytest.mark.parametrize("kind", PAGES)
+def test_rapidocr_is_never_worse_than_tesseract(scores: dict[str, Score], kind: str) -> None:
+    other = measure(load("tesseract", lang="eng"), PAGES[kind])
+    assert scores[kind].errors <= other.errors
+    assert scores[kind].found >= other.found
     if kind == "clean":
         assert other.error_rate <= 0.02
 
@@ -103,7 +104,21 @@ def test_a_long_receipt_is_read_in_tiles_and_each_line_once(rapid: Engine) -> No
     read = rapid.read(Image(np.asarray(drawn.image)))
     lines = text_of(read.lines).split("\n")
     assert len(lines) == len(drawn.lines), "each once, those on a seam too"
-    assert distance("\n".join(lines), "\n".join(drawn.lines)) <= 2
+    assert lines == drawn.lines
+
+
+def test_spaces_that_the_recognizer_leaves_out_are_put_in(rapid: Engine) -> None:
+    """RapidOCR by itself reads TRACK7 here, and says that a space was nearly as likely."""
+    from rapidocr import RapidOCR
+
+    photo = np.asarray(sign(1).image)
+    alone = RapidOCR(params={"Global.log_level": "error"})(photo[:, :, ::-1])
+    assert alone.txts[0] == "TRACK7"
+    first, *_ = rapid.read(Image(photo)).lines
+    assert first.text == "TRACK 7"
+    assert [word.text for word in first.words] == ["TRACK", "7"]
+    (left, right) = (np.asarray(word.corners) for word in first.words)
+    assert left[:, 0].max() < right[:, 0].min()
 
 
 def test_a_faint_page(rapid: Engine) -> None:
