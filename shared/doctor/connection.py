@@ -15,6 +15,7 @@ HINTS = (
     ("authentication parameters", "connection_auth"),
     ("reserved network", "connection_blocked"),
     ("not allowed", "connection_blocked"),
+    ("CERTIFICATE_VERIFY_FAILED", "connection_tls"),
     ("resolve host", "connection_host"),
     ("Failed to resolve", "connection_host"),
     ("Read timed out", "connection_slow"),

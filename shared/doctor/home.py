@@ -12,6 +12,7 @@ import httpx
 from shared.doctor.check import Check, broken, good, skipped, warning
 from shared.doctor.way import Way, failure
 from shared.errors import PrelabelError
+from shared.network import reason
 
 TESTED = "1.23.2"
 """The release of Label Studio that the tests run against."""
@@ -61,6 +62,8 @@ def _unreachable(way: Way, error: Exception) -> Check:
         return broken("Label Studio", "url_silent", what, seconds=seconds)
     if kind == "host":
         return broken("Label Studio", "url_host", f"{way.home_shown}: {error}")
+    if kind == "tls":
+        return broken("Label Studio", "url_tls", f"{way.home_shown}: {reason(error)}")
     if kind == "refused":
         return broken("Label Studio", "url_refused", f"{way.home_shown} refuses connections")
     return broken("Label Studio", "url_other", f"{way.home_shown} does not speak HTTP: {error}")

@@ -16,6 +16,8 @@ REMEDIES = {
     " firewall or a wrong address in LABEL_STUDIO_URL swallows the connection",
     "url_other": "LABEL_STUDIO_URL must be Label Studio's own address, with its sub-path if it has"
     " one, and nothing of a page's path",
+    "url_tls": "Set CA_FILE to the certificates (PEM) of the CA that Label Studio's certificate is"
+    " of; one that has expired or is of another host name must be renewed where Label Studio runs",
     "version_older": "Update Label Studio to {tested} or newer: pip install -U label-studio",
     "version_newer": "Should predictions not be shown, this may be why: look for a newer prelabel",
     # The token
@@ -38,6 +40,8 @@ REMEDIES = {
     " machines and containers it needs --host 0.0.0.0",
     "server_other": "--url must be the address that `prelabel serve` prints; another kind of"
     " server answers there",
+    "server_tls": "Set CA_FILE here to the certificates (PEM) of the CA that the server's"
+    " certificate is of; one that has expired or is of another host name must be renewed",
     "server_auth": "Set BASIC_AUTH_USER and BASIC_AUTH_PASS here to what the server has",
     "server_path": "End --url with nothing, or with the name of a backend that serves: {names}",
     "model_failed": "Correct the backend's setting or install what is missing, then start the"
@@ -56,6 +60,8 @@ REMEDIES = {
     "connection_refused": "Label Studio cannot reach that address: Settings → Model → Edit, with an"
     " address that works from Label Studio's machine or container (there, localhost is itself),"
     " and start the server with --host 0.0.0.0",
+    "connection_tls": "Start Label Studio with REQUESTS_CA_BUNDLE set to the certificates (PEM) of"
+    " the CA that the server's certificate is of, or connect without TLS: Settings → Model → Edit",
     "connection_auth": "Settings → Model → Edit → Basic Authentication: user name and password must"
     " be BASIC_AUTH_USER and BASIC_AUTH_PASS of the server",
     "connection_setup": "The server answers, but not /setup as Label Studio expects: look at its"

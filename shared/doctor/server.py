@@ -6,6 +6,7 @@ import httpx
 
 from shared.doctor.check import Check, broken, good, warning
 from shared.doctor.way import Way, failure, without_password
+from shared.network import reason
 
 
 def reachable(way: Way) -> Iterator[Check]:
@@ -13,6 +14,9 @@ def reachable(way: Way) -> Iterator[Check]:
     try:
         health = way.server.get(f"{way.url}/health", timeout=way.patience)
     except httpx.HTTPError as error:
+        if failure(error) == "tls":
+            yield broken("Server", "server_tls", f"{way.url_shown}: {reason(error)}")
+            return
         what = "does not answer" if failure(error) == "silent" else "cannot be reached"
         yield broken("Server", "server_refused", f"{way.url_shown} {what}: {error or 'too late'}")
         return

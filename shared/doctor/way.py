@@ -79,6 +79,7 @@ class Way:
         return httpx.Client(
             auth=auth if any(auth) else None,
             timeout=httpx.Timeout(PREDICTING, connect=self.patience),
+            verify=network.trusted(self.settings),
             trust_env=False,
         )
 
@@ -112,7 +113,7 @@ def without_password(url: str) -> str:
 
 
 def failure(error: Exception) -> str:
-    """Which kind of failure to connect it is: "host", "refused", "silent" or "other"."""
+    """Which kind of failure to connect it is: "host", "refused", "silent", "tls" or "other"."""
     if isinstance(error, FetchError) or "Name or service" in str(error):
         return "host"
     if isinstance(error, httpx.TimeoutException):

@@ -4,12 +4,13 @@ import base64
 import hmac
 import json
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from backends.pattern import PatternBackend
 from shared.doctor import Check
@@ -17,7 +18,8 @@ from shared.doctor.connection import rule_of
 from shared.doctor.remedies import REMEDIES
 
 from ..cli.conftest import Command, prelabel  # noqa: F401  # a fixture
-from ..core.web import keeps_silent, says, web
+from ..core.web import Web, keeps_silent, says, web
+from ..doors.test_tls import closed_by
 from .conftest import label_studio_environment
 from .desk import (
     IMAGE,
@@ -101,6 +103,20 @@ def silent(desk: Desk) -> list[Check]:
     with web() as other:
         other.pages["/api/version"] = keeps_silent(3)
         return desk.look(NOWHERE, home=other.url, patience=0.5)
+
+
+@contextmanager
+def over_tls() -> Iterator[Web]:
+    """A server with a certificate of a CA that nobody knows; nothing is asked of it."""
+    with web() as other:
+        yield closed_by(other, trustme.CA().issue_cert("127.0.0.1"))
+    assert other.visits == []
+
+
+@breaks("url_tls")
+def label_studio_of_a_private_ca(desk: Desk) -> list[Check]:
+    with over_tls() as other:
+        return desk.look(NOWHERE, home=other.url)
 
 
 @breaks("url_other")
@@ -208,6 +224,12 @@ def another_kind_of_ml_backend(desk: Desk) -> list[Check]:
         return desk.look(other.url)
 
 
+@breaks("server_tls")
+def server_of_a_private_ca(desk: Desk) -> list[Check]:
+    with over_tls() as other:
+        return desk.look(other.url)
+
+
 @breaks("server_auth")
 def another_password(desk: Desk) -> list[Check]:
     with serving(Fake, BASIC_AUTH_USER="ann", BASIC_AUTH_PASS="one") as url:
@@ -263,6 +285,14 @@ def connected_host_that_is_not_known(desk: Desk) -> list[Check]:
     with serving(Fake) as url:
         project = desk.project(TEXT, DATED, url=url)
         desk.move(project, NOWHERE)
+        return desk.look(url, project)
+
+
+@breaks("connection_tls")
+def connected_server_of_a_private_ca(desk: Desk) -> list[Check]:
+    with serving(Fake) as url, over_tls() as other:
+        project = desk.project(TEXT, DATED, url=url)
+        desk.move(project, other.url)
         return desk.look(url, project)
 
 

@@ -1,7 +1,6 @@
 """The engines: how well they read, and what they say when a language is not there."""
 
 import shutil
-from typing import Any
 
 import numpy as np
 import pytest
