@@ -14,6 +14,7 @@ from backends.detection import (
     weights,
 )
 from backends.detection import video_regions as on_video
+from backends.detection.album import Album
 from backends.detection.claims import TAGS, WHOLE, groups, labels_beside, point_options
 from backends.detection.found import Found
 from backends.detection.model import Detector, Run
@@ -63,7 +64,7 @@ class DetectionBackend(Backend):
         return (wanted.model_spec(own.model, own.image_size, own.iou),)
 
     def reads_ahead(self, claim: Claim) -> int:
-        return 2 if claim.object.tag == "Video" else self.ahead
+        return 2 if claim.object.tag == "Video" or claim.object.is_list else self.ahead
 
     def items_at_once(self, spec: ModelSpec) -> int:
         return 1 if networks_of(spec) else self.batch_size
@@ -85,22 +86,26 @@ class DetectionBackend(Backend):
             path, Run(**dict(spec.options)), self.server_settings, self.settings.precision
         )
 
-    def read(
-        self, task: Task, claim: Claim, context: Context | None
-    ) -> list[tuple[Place, Image]] | Footage:
+    def read(self, task: Task, claim: Claim, context: Context | None) -> Image | Album | Footage:
         if claim.object.tag == "Video":
             video = self.media.video(task.text_value(claim.object), task.id)
             return Footage(video, video.shown(claim.object, task))
-        return [
-            (place, self.media.image(address, task.id))
-            for place, address in task.addresses(claim.object)
-        ]
+        if not claim.object.is_list:
+            return self.media.image(task.text_value(claim.object), task.id)
+        addresses = [address for _, address in task.addresses(claim.object)]
+        files = tuple(self.media.fetch(address, task.id) for address in addresses)
+        return Album(files, self.server_settings.max_megapixels)
 
     def infer(self, model: Detector | Watcher, items: list[Any]) -> Sequence[Any]:
         if isinstance(model, Watcher):
             return [model.watch(footage) for footage in items]
-        found = iter(model.detect([image for item in items for _, image in item]))
-        return [[(place, next(found)) for place, _ in item] for item in items]
+        single = iter(model.detect([item for item in items if not isinstance(item, Album)]))
+        return [
+            list(enumerate(found for chunk in item.chunks() for found in model.detect(chunk)))
+            if isinstance(item, Album)
+            else [(None, next(single))]
+            for item in items
+        ]
 
     def regions(
         self, output: list[tuple[Place, Found]] | Watched, claim: Claim
