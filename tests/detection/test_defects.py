@@ -1,21 +1,24 @@
 """What fails in the official example does not fail here; and what may be loaded at all."""
 
+import base64
 import logging
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image as Pillow
 
-from backends.detection import DetectionBackend, loading, weights
+from backends.detection import loading, weights
+from backends.detection.model import Detector
 from backends.detection.starter.shapes import draw_picture
 from shared import runtime
 from shared.errors import ModelError
 from shared.settings import Settings
 from tests.detection.conftest import PICTURE, Predict, data_url, route_of
 from tests.detection.every_tag import CHOICES, tag
+from tests.detection.turned import turned_jpeg
 
 SHAPES = "".join(
     f'<Label value="{name}"/>' for name in ("CIRCLE", "sQuare", "triangle", "star", "cross")
@@ -25,15 +28,16 @@ BOXES = f'<RectangleLabels name="r" toName="image">{SHAPES}</RectangleLabels>'
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many images the model was given each time."""
+    """How many images a network was given each time, but for the trial when it is loaded."""
     counted: list[int] = []
-    original = DetectionBackend.infer
+    original = Detector.detect
 
-    def infer(self: DetectionBackend, model: Any, items: Any) -> Any:
-        counted.append(sum(map(len, items)))
-        return original(self, model, items)
+    def detect(self: Detector, images: Any) -> Any:
+        if images and threading.current_thread().name.startswith("infer"):
+            counted.append(len(images))
+        return original(self, images)
 
-    monkeypatch.setattr(DetectionBackend, "infer", infer)
+    monkeypatch.setattr(Detector, "detect", detect)
     return counted
 
 
@@ -164,36 +168,11 @@ def test_bad_attributes_are_named(environment: None) -> None:
     assert 'model_index="x" of the label "nose"' in route.problems[0]
 
 
-def _oriented(upright: Any, orientation: int) -> bytes:
-    """A JPEG whose pixels are turned, and whose EXIF says how."""
-    import io
-
-    undo = {
-        2: Pillow.Transpose.FLIP_LEFT_RIGHT,
-        3: Pillow.Transpose.ROTATE_180,
-        4: Pillow.Transpose.FLIP_TOP_BOTTOM,
-        5: Pillow.Transpose.TRANSPOSE,
-        6: Pillow.Transpose.ROTATE_90,
-        7: Pillow.Transpose.TRANSVERSE,
-        8: Pillow.Transpose.ROTATE_270,
-    }
-    image = Pillow.fromarray(upright)
-    image = image.transpose(undo[orientation]) if orientation in undo else image
-    exif = Pillow.Exif()
-    exif[0x0112] = orientation
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=98, subsampling=0, exif=exif)
-    return out.getvalue()
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_boxes_are_within_two_pixels_of_the_truth(orientation: int, predict: Predict) -> None:
-    import base64
-
     drawn = draw_picture(np.random.default_rng(11), (480, 360), "clean", 5)
-    data = (
-        "data:image/jpeg;base64," + base64.b64encode(_oriented(drawn.image, orientation)).decode()
-    )
+    photo = turned_jpeg(drawn.image, orientation)
+    data = "data:image/jpeg;base64," + base64.b64encode(photo).decode()
     results = predict(BOXES, {"image": data})["result"]
     assert len(results) >= len(drawn.boxes)
     for name, truth in zip(drawn.names, drawn.boxes, strict=True):

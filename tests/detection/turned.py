@@ -1,0 +1,28 @@
+"""Photos as a camera that is held otherwise writes them."""
+
+import io
+from typing import Any
+
+from PIL import Image as Pillow
+
+UNDONE = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_90,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_270,
+}
+"""What was done to the pixels of an upright picture, by the EXIF orientation that says so."""
+
+
+def turned_jpeg(upright: Any, orientation: int) -> bytes:
+    """A JPEG whose pixels are turned, and whose EXIF says how. RGB, uint8."""
+    image = Pillow.fromarray(upright)
+    image = image.transpose(UNDONE[orientation]) if orientation in UNDONE else image
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=98, subsampling=0, exif=exif)
+    return out.getvalue()
