@@ -9,6 +9,8 @@ from gunicorn.glogging import Logger
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
+from shared.server.head import Limited
+
 GRACE = 30
 """Seconds that running requests get when the server is told to stop."""
 MARGIN = 5
@@ -38,7 +40,7 @@ class Worker(UvicornWorker):
 
     CONFIG_KWARGS = {  # noqa: RUF012  (uvicorn-worker's own)
         "loop": "auto",
-        "http": "auto",
+        "http": Limited,
         "ws": "none",
         "lifespan": "on",
         "access_log": False,
