@@ -132,18 +132,24 @@ class Pipeline:
         with self._lock:
             self._running.add(waiting)
         try:
-            models, missing = self._loaded(route, context is not None, waiting)
-            run = _Run(route, models, route.version(), context, waiting)
-            if missing is not None:
-                yield from (self._outcome(run, raw, partial(_raise, missing)) for raw in tasks)
-            elif route.at_once:
-                yield from (self._outcome(run, raw, partial(self._here, run, raw)) for raw in tasks)
-            else:
-                yield from self._ahead(run, iter(tasks))
+            with waiting.working():
+                models, missing = self._loaded(route, context is not None, waiting)
+                run = _Run(route, models, route.version(), context, waiting)
+                yield from self._each(run, tasks, missing)
         finally:
             self._models.release(specs)
             with self._lock:
                 self._running.discard(waiting)
+
+    def _each(
+        self, run: _Run, tasks: Iterable[Any], missing: PrelabelError | None
+    ) -> Iterator[Outcome]:
+        if missing is not None:
+            yield from (self._outcome(run, raw, partial(_raise, missing)) for raw in tasks)
+        elif run.route.at_once:
+            yield from (self._outcome(run, raw, partial(self._here, run, raw)) for raw in tasks)
+        else:
+            yield from self._ahead(run, iter(tasks))
 
     def end(self, error: PrelabelError, seconds: float = 0.0) -> None:
         """Let what is running answer what is done, after so many seconds."""
@@ -292,6 +298,7 @@ class Pipeline:
 
     def _outcome(self, run: _Run, raw: Any, outputs: Callable[[], list[Any]]) -> Outcome:
         """The one place where a task's failure is caught."""
+        run.waiting.breathe()
         task_id = raw.get("id") if isinstance(raw, dict) else None
         try:
             prediction = self._prediction(run, outputs())

@@ -1,10 +1,13 @@
 """How long a request waits for its tasks, and what ends its patience."""
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from shared.errors import ClientGoneError, DeadlineError, PrelabelError
+from shared.hands import Hands
 
 T = TypeVar("T")
 
@@ -15,11 +18,14 @@ LATE = "The deadline came before this task was done; ask again to go on"
 class Waiting:
     """One request's: until its deadline, until its client is gone, or until the server stops.
 
-    `urgent`: a user waits before the editor.
+    `urgent`: a user waits before the editor. `hands`: the request works with one of them, and
+    gives it back while it waits.
     """
 
     def __init__(self, seconds: float = FOREVER, urgent: bool = False) -> None:
         self.urgent = urgent
+        self.hands: Hands | None = None
+        self._working = 0
         self._until = time.monotonic() + seconds
         self._ended: Future[PrelabelError] = Future()
 
@@ -31,6 +37,36 @@ class Waiting:
     def left(self) -> float:
         """Seconds; 0 when it is over."""
         return 0.0 if self._ended.done() else max(0.0, self._until - time.monotonic())
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """With a hand while in the block, and no more than one for a block in a block."""
+        self._working += 1
+        if self.hands is not None and self._working == 1:
+            self.hands.take(self.urgent)
+        try:
+            yield
+        finally:
+            self._working -= 1
+            if self.hands is not None and not self._working:
+                self.hands.give()
+
+    @contextmanager
+    def _resting(self) -> Iterator[None]:
+        """Without a hand while in the block."""
+        hands = self.hands if self._working else None
+        if hands is not None:
+            hands.give()
+        try:
+            yield
+        finally:
+            if hands is not None:
+                hands.take(self.urgent)
+
+    def breathe(self) -> None:
+        """Between two tasks: let others work."""
+        if self.hands is not None and self._working:
+            self.hands.pass_on(self.urgent)
 
     def leave(self) -> None:
         """The client is gone: nothing more is done for it."""
@@ -51,7 +87,8 @@ class Waiting:
         if not future.done():
             timeout = None if self._until == FOREVER else self.left()
             either: list[Future[Any]] = [future, self._ended]
-            wait(either, timeout, FIRST_COMPLETED)
+            with self._resting():
+                wait(either, timeout, FIRST_COMPLETED)
             if not future.done():
                 raise self._error()
         return future.result()

@@ -16,6 +16,7 @@ from backends.pattern import PatternBackend
 from shared.routing import find_backends
 from shared.server.app import create_app
 from shared.server.service import Service
+from shared.server.worker import GRACE
 from shared.settings import Settings, read_settings, variables
 
 ROOT = Path(__file__).parents[1]
@@ -91,6 +92,12 @@ def test_name_of_this_server_has_a_dot() -> None:
     [alias] = OURS["networks"]["default"]["aliases"]
     assert "." in alias
     assert f"http://{alias}:{said('EXPOSE')}" in (DOCKER / "compose.yaml").read_text()
+
+
+def test_requests_under_way_get_the_time_that_the_server_gives_them() -> None:
+    assert int(OURS["stop_grace_period"].removesuffix("s")) > GRACE
+    pod = RESOURCES["Deployment"]["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > GRACE
 
 
 def test_ports() -> None:

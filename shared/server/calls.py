@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope
 
 from shared.errors import DeadlineError, RequestError
+from shared.hands import Hands
 from shared.logs import event
 from shared.runtime import runtime
 from shared.server.body import BodyReader
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 PREDICTING = 64
 """Requests for predictions under way at once; more wait their turn."""
+WORKING = 2
+"""Of these, those that do not just wait for a model: the event loop waits for them."""
 SMALL = 16_384
 """Bytes of a body that is read, and perhaps answered, by the event loop itself."""
 
@@ -38,6 +41,7 @@ class Calls:
         self._metrics = metrics
         self._limits = {urgent: CapacityLimiter(PREDICTING) for urgent in (True, False)}
         self._asking = CapacityLimiter(4)
+        self._hands = Hands(WORKING)
         self._stopping = False
 
     async def health(self, backend: str | None, scope: Scope, receive: Receive) -> Response:
@@ -71,7 +75,7 @@ class Calls:
         if message is not None and self._answers.at_once(message, backend):
             packed, count, failed = work()
         else:
-            limit = self._limits[waiting.urgent]
+            limit, waiting.hands = self._limits[waiting.urgent], self._hands
             async with Listening(receive, waiting):
                 packed, count, failed = await anyio.to_thread.run_sync(work, limiter=limit)
         self._metrics.predicted(count - failed, failed)
