@@ -23,7 +23,7 @@ install: $(VENV)/installed ## Make .venv, with .venv/bin/prelabel (EXTRAS=ocr fo
 # uv is the installer: it reads the overrides that free label-studio-ml of its pins.
 $(UV):
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "uv>=0.5"
+	$(BIN)/python -m pip install --quiet --upgrade "uv>=0.8"
 
 $(VENV)/installed: pyproject.toml requirements.lock | $(UV)
 	$(UV) pip install --python $(BIN)/python --constraints requirements.lock \

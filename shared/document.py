@@ -4,14 +4,18 @@ import io
 import math
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from PIL.Image import DecompressionBombError
+from PIL.Image import Image as TiffFile
 from PIL.Image import open as open_image
 
 from shared.errors import DecodeError
 from shared.image import Image, decode, digest
 
+MOST = 500
+"""Pages that a prediction reads: more would not be read before its deadline, whoever asks."""
 DPI = 200
 """Pixels an inch at which a PDF's pages are drawn: text of 10 points is 28 pixels high."""
 POINTS = 72
@@ -28,19 +32,26 @@ def is_pdf(data: bytes) -> bool:
 def page_count(data: bytes) -> int:
     """How many pages a PDF or TIFF has; 1 for any other file. DecodeError if it is damaged."""
     if is_pdf(data):
-        with _one_at_a_time:
-            document = _opened(data)
-            try:
-                return len(document)
-            finally:
-                document.close()
-    if data[:4] not in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
+        return _drawable(data)
+    if not _is_tiff(data):
         return 1
-    try:
-        with open_image(io.BytesIO(data), formats=("TIFF",)) as file:
-            return int(getattr(file, "n_frames", 1))
-    except (OSError, ValueError, SyntaxError, EOFError, DecompressionBombError) as error:
-        raise DecodeError(f"The TIFF is damaged: {error}") from None
+    with _tiff(data) as file:
+        return int(getattr(file, "n_frames", 1))
+
+
+def is_longer(data: bytes, most: int) -> bool:
+    """Whether it has more pages; a TIFF's are not counted to their end, of which there may be none.
+
+    Pillow takes minutes for the 100,000 empty pages that 1 MB can hold.
+    """
+    if is_pdf(data) or not _is_tiff(data):
+        return page_count(data) > most
+    with _tiff(data) as file:
+        try:
+            file.seek(most)
+        except EOFError:
+            return False
+        return True
 
 
 def pages(data: bytes, max_megapixels: float, dpi: float = DPI) -> Iterator[Image]:
@@ -55,6 +66,28 @@ def pages(data: bytes, max_megapixels: float, dpi: float = DPI) -> Iterator[Imag
             yield _drawn(data, number, max_megapixels, dpi)
         else:
             yield decode(data, max_megapixels, number)
+
+
+def _is_tiff(data: bytes) -> bool:
+    return data[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
+
+
+@contextmanager
+def _tiff(data: bytes) -> Iterator[TiffFile]:
+    try:
+        with open_image(io.BytesIO(data), formats=("TIFF",)) as file:
+            yield file
+    except (OSError, ValueError, SyntaxError, EOFError, DecompressionBombError) as error:
+        raise DecodeError(f"The TIFF is damaged: {error}") from None
+
+
+def _drawable(data: bytes) -> int:
+    with _one_at_a_time:
+        document = _opened(data)
+        try:
+            return len(document)
+        finally:
+            document.close()
 
 
 def _drawn(data: bytes, number: int, max_megapixels: float, dpi: float) -> Image:

@@ -90,13 +90,19 @@ class Media:
     def pages(self, value: str, task_id: Any = None) -> list[Image]:
         """The upright pages of a PDF or TIFF at an address; any other image is one.
 
-        DecodeError if all together have more than `DOCUMENT` times MAX_MEGAPIXELS.
+        DecodeError if there are more than `document.MOST`, or if all together have more than
+        `DOCUMENT` times MAX_MEGAPIXELS.
         """
         return _once(("pages", value), lambda: self._pages(self.fetch(value, task_id)))
 
     def _pages(self, data: bytes) -> list[Image]:
         most, left = self._settings.max_megapixels, self._settings.max_megapixels * DOCUMENT
         found: list[Image] = []
+        if document.is_longer(data, document.MOST):
+            raise DecodeError(
+                f"The document has more than {document.MOST} pages: `prelabel pages` makes an"
+                " image of each"
+            )
         for page in document.pages(data, most):
             left -= page.size.width * page.size.height / 1e6
             if left < 0:

@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -245,3 +246,40 @@ def test_only_what_can_be_unpacked_is_asked_for(site: Web) -> None:
 
 def test_data_url_over_the_cap_is_not_unpacked() -> None:
     assert "over MAX_MEDIA_MB=20" in refused("data:;base64," + "A" * 40_000_000, 80)
+
+
+# Documents
+
+
+def document(count: int) -> bytes:
+    """A TIFF with pages of one pixel each, all of them the same byte."""
+    tags = [(256, 3, 1), (257, 3, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1)]
+    tags += [(273, 4, 8), (277, 3, 1), (278, 3, 1), (279, 4, 1)]
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    size = 2 + len(entries) + 4
+    starts = [8 + number * size for number in range(1, count)] + [0]
+    page = struct.pack("<H", len(tags)) + entries
+    return b"II*\0" + struct.pack("<I", 8) + b"".join(page + struct.pack("<I", at) for at in starts)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("count", [501, 100_000])
+def test_document_of_more_pages_than_can_be_read(count: int) -> None:
+    """Pillow alone takes many minutes to count the pages of the larger one."""
+    media = Media(Settings())
+    with pytest.raises(DecodeError, match=r"more than 500 pages: `prelabel pages` makes"):
+        media.pages(data_url(document(count)))
+
+
+def test_document_of_as_many_pages_as_can_be_read() -> None:
+    assert len(Media(Settings()).pages(data_url(document(500)))) == 500
+
+
+def test_pdf_of_more_pages_than_can_be_read() -> None:
+    file = io.BytesIO()
+    Pillow.new("L", (8, 8)).save(file, "PDF")
+    [kids] = re.findall(rb"/Kids \[ (\d+ 0 R) \]", file.getvalue())
+    many = file.getvalue().replace(kids + b" ]", (kids + b" ") * 501 + b"]", 1)
+    many = many.replace(b"/Count 1", b"/Count 501", 1)
+    with pytest.raises(DecodeError, match="more than 500 pages"):
+        Media(Settings()).pages(data_url(many))

@@ -1,11 +1,12 @@
 """The engines: how well they read, and what they say when a language is not there."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from PIL import ImageDraw
+from PIL import ImageDraw, ImageFont
 
 from backends.ocr.backend import OcrBackend
 from backends.ocr.granularity import text_of
@@ -17,8 +18,9 @@ from shared.errors import ConfigError, ModelError
 from shared.image import Image
 from tests.ocr.accuracy import CLEAN, HARD, Score, distance, measure, score
 from tests.ocr.drawing import font, page
-from tests.ocr.photos import sign
+from tests.ocr.photos import receipt, sign
 
+CHINESE = Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc")
 needs_tesseract = pytest.mark.skipif(
     shutil.which("tesseract") is None, reason="tesseract is not installed (tesseract-ocr)"
 )
@@ -125,6 +127,32 @@ def test_a_faint_page(rapid: Engine) -> None:
     faint = (230 + np.asarray(drawn.image) * (14 / 255)).astype(np.uint8)
     assert np.ptp(stretched(faint)) > 200
     assert text_of(rapid.read(Image(faint)).lines) == "\n".join(drawn.lines)
+
+
+@pytest.mark.skipif(not CHINESE.exists(), reason="there is no such font (fonts-wqy-microhei)")
+def test_chinese_and_japanese(rapid: Engine) -> None:
+    """No space comes between their characters, and none is lost beside Latin ones."""
+    wanted = ["今日は東京都渋谷区へ行きます", "发票号码：12345678", "混合 Wi-Fi 密码 abc123"]
+    image = Pillow.new("RGB", (760, 260), "white")
+    for row, text in enumerate(wanted):
+        place = (30, 30 + 72 * row)
+        ImageDraw.Draw(image).text(place, text, "black", ImageFont.truetype(str(CHINESE), 36))
+    assert [line.text for line in rapid.read(Image(np.asarray(image))).lines] == wanted
+
+
+def test_a_stamp_across_a_receipt(rapid: Engine) -> None:
+    """The stamp is a line of its own, turned; the receipt's lines are read as without it."""
+    photo = receipt(4)
+    stamp = Pillow.new("RGBA", (260, 80))
+    ImageDraw.Draw(stamp).rectangle((2, 2, 257, 77), outline="#b40000", width=4)
+    ImageDraw.Draw(stamp).text((50, 18), "PAID", "#b40000", font(44))
+    turned = stamp.rotate(30, Pillow.Resampling.BICUBIC, expand=True)
+    stamped = photo.image.copy()
+    stamped.paste(turned, (250, 480), turned)
+    lines = {line.text: line for line in rapid.read(Image(np.asarray(stamped))).lines}
+    assert lines.keys() == {text for text, _ in photo.lines} | {"PAID"}
+    (x0, y0), (x1, y1) = lines["PAID"].corners[:2]
+    assert np.degrees(np.arctan2(y1 - y0, x1 - x0)) == pytest.approx(-30, abs=4)
 
 
 def test_a_ruled_table_is_read_row_by_row(rapid: Engine) -> None:

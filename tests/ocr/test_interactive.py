@@ -1,7 +1,9 @@
 """The text of what the user draws comes back under its id."""
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
@@ -82,6 +84,22 @@ def test_a_turned_rectangle() -> None:
         result["original_width"], result["original_height"] = image.size
     [*_, area] = answer(context, image)["result"]
     assert area["value"]["text"] == ["second helping"]
+
+
+@pytest.mark.parametrize("degrees", [30, -25, 170])
+def test_a_rectangle_turned_by_any_angle(degrees: float) -> None:
+    """Drawn closely around one of the lines of a turned page: nothing beside it is read."""
+    image = sheet(degrees)
+    angle, middle = math.radians(degrees), np.array(SIZE) / 2
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    left, top = (turn @ (np.array([52, 172]) - middle) + middle) * 100 / SIZE
+    width, height = np.array([290, 50]) * 100 / SIZE
+    value = {"x": left, "y": top, "width": width, "height": height, "rotation": degrees}
+    [*_, area] = answer(drawn({key: float(number) for key, number in value.items()}), image)[
+        "result"
+    ]
+    assert area["value"]["text"] == ["second helping"]
+    assert area["value"]["rotation"] == degrees
 
 
 @pytest.mark.parametrize(

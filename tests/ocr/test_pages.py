@@ -121,6 +121,26 @@ def test_a_corrupt_page_costs_its_task_and_a_blank_one_is_empty() -> None:
     assert good["result"]
 
 
+TWO = """<View><Image name="front" value="$a"/><Image name="back" value="$b"/>
+  <Rectangle name="box" toName="front"/><TextArea name="text" toName="front" perRegion="true"/>
+  <PolygonLabels name="outline" toName="back"><Label value="Text"/></PolygonLabels>
+  <TextArea name="said" toName="back" perRegion="true"/></View>"""
+
+
+def test_two_images_each_with_its_own_tags() -> None:
+    front, back = (page(seed, lines=2) for seed in (1, 2))
+    backend = OcrBackend(label_config=TWO)
+    [prediction] = backend.predict([{"id": 1, "data": {"a": front.url, "b": back.url}}])
+    assert isinstance(prediction, dict)
+    found: dict[str, list[str]] = {"front": [], "back": []}
+    for result in prediction["result"]:
+        if result["type"] == "textarea":
+            found[result["to_name"]] += result["value"]["text"]
+    assert found == {"front": front.lines, "back": back.lines}
+    tags = {(r["to_name"], r["from_name"]) for r in prediction["result"]}
+    assert tags == {("front", "box"), ("front", "text"), ("back", "outline"), ("back", "said")}
+
+
 def test_exif_is_applied_before_reading() -> None:
     image = page(1, lines=2).image
     exif = image.getexif()
