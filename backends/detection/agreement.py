@@ -1,6 +1,6 @@
 """Whether a converted network finds what PyTorch does: asked when it is loaded."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,72 +15,74 @@ OVERLAP = 0.98
 """Least overlap (intersection over union) of a box with PyTorch's."""
 SCORE = 0.02
 """How far scores, and probabilities of classes, may lie apart."""
-SMALL_PART = 1 / 3
-"""Of these tolerances, for less precision: few pictures show less than many will."""
-SURE = 0.25
+SURE = 0.3
 """Objects under this score are not compared: what is hardly there has no edges."""
+TYPICAL = 10
+"""In less precision half of the objects must lie so many times nearer than they may.
+
+On drawn pictures one object in a hundred was 7 times as far off as the one in the middle, one in
+a thousand 13 times: few pictures say something of many.
+"""
+ENOUGH = 20
+"""Objects from which that is asked."""
+SAME = 0.7
+"""Overlap from which two boxes are one object's."""
 
 Detect = Callable[[Sequence[Image]], Sequence[Found]]
 
 
-def check(fast: Detect, reference: Detect, part: float = 1.0) -> None:
-    """ModelError says how far the two differ on the pictures, if by more than a part of what may
-    be. If it is a part, there must be something to compare.
+def check(fast: Detect, expected: Sequence[Found], less_precise: bool = False) -> None:
+    """ModelError says how far a network is from what PyTorch finds on the pictures, if too far.
 
-    Both must give all boxes, those of the same object too: which of two equally sure ones is
-    left out in the end is a matter of their last digits.
+    Both must give all boxes, those of the same object too.
     """
-    least, farthest = 1 - (1 - OVERLAP) * part, SCORE * part
-    compared = False
-    for found, expected in zip(fast(pictures()), reference(pictures()), strict=True):
-        apart = farthest_score(found, expected)
-        if apart > farthest:
-            raise ModelError(f"its scores differ by up to {apart:.2g} from PyTorch's")
-        overlap = least_overlap(found, expected, score=farthest)
-        if overlap < least:
-            raise ModelError(f"its boxes overlap by only {overlap:.2f} with PyTorch's")
-        sure = expected.scores >= SURE
-        compared = compared or expected.probabilities is not None or bool(sure.any())
-    if part < 1 and not compared:
-        raise ModelError("it finds nothing on the pictures that are compared")
-
-
-@cache
-def pictures() -> tuple[Image, ...]:
-    """The drawn examples, and the photos that Ultralytics' package brings."""
-    spec = find_spec("ultralytics")
-    package = Path(spec.origin).parent if spec is not None and spec.origin else Path()
-    files = [*Path(__file__).parent.glob("examples/*.png"), *package.glob("assets/*.jpg")]
-    return tuple(decode(path.read_bytes(), 100) for path in sorted(files))
-
-
-def farthest_score(found: Found, expected: Found) -> float:
-    """The largest difference of a class's probability, or of its surest object's score."""
-    if expected.probabilities is not None and found.probabilities is not None:
-        return float(np.abs(found.probabilities - expected.probabilities).max())
-    apart = [
-        abs(found.scores[found.classes == index].max(initial=0.0) - score)
-        for index, score in _surest(expected)
-    ]
-    return float(max(apart, default=0.0))
-
-
-def _surest(found: Found) -> Iterator[tuple[int, float]]:
-    for index in np.unique(found.classes[found.scores >= SURE]).tolist():
-        yield index, float(found.scores[found.classes == index].max())
-
-
-def least_overlap(found: Found, expected: Found, sure: float = SURE, score: float = SCORE) -> float:
-    """Of all expected boxes that are sure enough, the least overlap with the nearest found one
-    of its class whose score differs by no more than `score`.
-    """
-    least = 1.0
-    for index in np.flatnonzero(expected.scores >= sure).tolist():
-        same = (found.classes == expected.classes[index]) & (
-            np.abs(found.scores - expected.scores[index]) <= score
+    founds = fast(pictures())
+    parts = np.concatenate([apart(*pair) for pair in zip(founds, expected, strict=True)])
+    if parts.max(initial=0) > 1:
+        allowed = f"an overlap of {OVERLAP}, {SCORE} of a score"
+        raise ModelError(
+            f"its boxes or scores are {parts.max():.2g} times as far from PyTorch's as may be"
+            f" ({allowed})"
         )
-        least = min(least, overlaps(found.boxes[same], expected.boxes[index]).max(initial=0.0))
-    return float(least)
+    if less_precise:
+        if len(parts) < ENOUGH:
+            raise ModelError(f"it finds {len(parts)} objects on the pictures that are compared")
+        if np.median(parts) > 1 / TYPICAL:
+            raise ModelError("its boxes and scores are often near to what they may differ")
+
+
+def apart(found: Found, expected: Found) -> Floats:
+    """How far two answers for an image are from each other: for each object that either leaves
+    when it has one box each, in parts of what may be; infinite for one that the other lacks.
+
+    Such a box is compared with all of the other's: which of two equally sure ones of an object
+    stays is a matter of their last digits.
+    """
+    if expected.probabilities is not None and found.probabilities is not None:
+        farthest = np.abs(found.probabilities - expected.probabilities).max(initial=0)
+        return np.array([farthest / SCORE], np.float32)
+    pairs = ((expected, found), (found, expected))
+    parts = [distance(one, at, other) for one, other in pairs for at in stays(one)]
+    return np.array(parts, np.float32)
+
+
+def stays(found: Found) -> Sequence[int]:
+    """The places of the surest box of each object, among all boxes."""
+    import torch
+    from torchvision.ops import batched_nms
+
+    sure = np.flatnonzero(found.scores >= SURE)
+    arrays = (found.boxes[sure], found.scores[sure], found.classes[sure])
+    kept: list[int] = sure[batched_nms(*map(torch.from_numpy, arrays), SAME).numpy()].tolist()
+    return kept
+
+
+def distance(one: Found, at: int, other: Found) -> float:
+    """Of a box to the nearest of its class in the other answer, in parts of what may be."""
+    same = other.classes == one.classes[at]
+    boxes = (1 - overlaps(other.boxes[same], one.boxes[at])) / (1 - OVERLAP)
+    scores = np.abs(other.scores[same] - one.scores[at]) / SCORE
+    return float(np.maximum(boxes, scores).min(initial=np.inf))
 
 
 def overlaps(boxes: Floats, box: Floats) -> Floats:
@@ -90,3 +92,16 @@ def overlaps(boxes: Floats, box: Floats) -> Floats:
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
     found: Floats = shared / np.maximum(areas - shared, 1e-9)
     return found
+
+
+@cache
+def pictures() -> tuple[Image, ...]:
+    """The drawn examples and the photos that Ultralytics' package brings; mirrored and at half
+    the size too.
+    """
+    spec = find_spec("ultralytics")
+    package = Path(spec.origin).parent if spec is not None and spec.origin else Path()
+    files = [*Path(__file__).parent.glob("examples/*.png"), *package.glob("assets/*.jpg")]
+    plain = [decode(path.read_bytes(), 100).pixels for path in sorted(files)]
+    forms = [form for one in plain for form in (one, one[:, ::-1], one[::2, ::2])]
+    return tuple(Image(np.ascontiguousarray(form)) for form in forms)

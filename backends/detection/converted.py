@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -10,14 +11,19 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 
 from backends.detection.network import Kind
 from shared.models import digest_of
 
-FORM = 1
+FORM = 2
 """To be raised when what is converted here changes: what is kept by then is made anew."""
+
+
+_STAGE = re.compile(r"network\.model\.(\d+)\.(.*)")
+_COARSE = re.compile(r"(one2one_)?cv2\.\d+\.[01]\b|proto\b")
 
 
 def kept(weights: Path, kind: Kind, tool: str, cache: Path) -> Path:
@@ -48,7 +54,28 @@ def openvino_model(ready: Any, kind: Kind, folder: Path) -> Path:
         with _new(folder) as made, _quiet():
             model = openvino.convert_model(ready, example_input=_example(kind), input=shape)
             openvino.save_model(model, made / path.name, compress_to_fp16=False)
+            _keep_precise(made / path.name)
     return path
+
+
+def _keep_precise(path: Path) -> None:
+    """Mark what stays in single precision in an engine that runs in less: of the head, all but
+    the first convolutions to boxes and mask prototypes, which cost much and matter little.
+
+    `precise` is OpenVINO's own mark (its class DisableFP16Compression), which its CPU plugin
+    honours in bf16 too. In single precision it changes nothing.
+    """
+    tree = ElementTree.parse(path)  # noqa: S314 - it was written a moment ago
+    layers = [(layer, _STAGE.search(layer.get("name", ""))) for layer in tree.iter("layer")]
+    last = max((int(stage[1]) for _, stage in layers if stage), default=0)
+    for layer, stage in layers:
+        if stage and int(stage[1]) == last and not _COARSE.match(stage[2]):
+            info = layer.find("rt_info")
+            if info is None:
+                info = ElementTree.Element("rt_info")
+                layer.insert(0 if layer.find("data") is None else 1, info)
+            ElementTree.SubElement(info, "attribute", name="precise", version="0")
+    tree.write(path)
 
 
 def onnx_model(ready: Any, kind: Kind, folder: Path) -> Path:

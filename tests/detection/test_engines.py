@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from backends.detection import agreement, converted, engines, loading, network, weights
-from backends.detection.agreement import OVERLAP, SCORE, least_overlap, overlaps
 from backends.detection.found import Found
 from backends.detection.model import Detector, Run
 from backends.detection.outputs import Reader
 from backends.detection.starter.shapes import draw_picture
 from shared.errors import ModelError
 from shared.image import Image
+from shared.results import ImageSize
 from shared.settings import Settings
 
 STARTER = weights.find(weights.STARTER, Settings())
@@ -24,6 +24,7 @@ Load = Callable[..., Detector]
 
 
 def drawn(count: int) -> list[Image]:
+    """None of them is among those on which engines are tried, or by which limits were chosen."""
     styles: Any = ("clean", "rough")
     return [
         Image(draw_picture(np.random.default_rng(900 + n), SIZES[n % 4], styles[n % 2], 6).image)
@@ -42,17 +43,20 @@ def load(cache_dir: Path) -> Load:
     return loaded
 
 
-def assert_none_lost(found: Found, expected: Found) -> None:
-    for index in np.flatnonzero(expected.scores > 0.3):
-        same = found.classes == expected.classes[index]
-        assert overlaps(found.boxes[same], expected.boxes[index]).max(initial=0) > 0.7
-    assert agreement.farthest_score(found, expected) <= SCORE
+def strictly(founds: Sequence[Found], references: Sequence[Found]) -> list[bool]:
+    """For each object of PyTorch with a score above 0.3, whether the same box stays: it overlaps
+    by 0.98 and its score is within 0.02.
+    """
+    return [
+        agreement.distance(expected, at, found) <= 1
+        for found, expected in zip(founds, references, strict=True)
+        for at in np.flatnonzero(expected.scores > 0.3).tolist()
+    ]
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param({}, id="auto"),
         pytest.param({"engine": "openvino", "precision": "f32"}, id="openvino"),
         pytest.param({"engine": "onnx"}, id="onnx"),
     ],
@@ -61,34 +65,81 @@ def test_boxes_are_pytorchs(settings: dict[str, Any], load: Load) -> None:
     if "onnx" in settings.values():
         pytest.importorskip("onnx")
     images = drawn(24)
-    founds, references = load(**settings).detect(images), load(engine="torch").detect(images)
-    for found, expected in zip(founds, references, strict=True):
-        assert_none_lost(found, expected)
-        assert least_overlap(found, expected, sure=0.3) >= OVERLAP
+    same = strictly(load(**settings).detect(images), load(engine="torch").detect(images))
+    assert all(same)
+    assert len(same) > 100
 
 
-def test_in_bf16_no_object_is_lost(load: Load) -> None:
-    """As asked for: `auto` would not take it for this network. Of boxes of one object that are
-    as sure but for rounding, either may stay.
+def test_auto_finds_what_pytorch_does(load: Load) -> None:
+    """Where the CPU has bf16, it is what `auto` takes for this network.
+
+    Of two boxes of an object that are equally sure but for rounding either may stay, and then
+    it is one of PyTorch's all the same. Rarely an object lies between two classes.
     """
+    images = drawn(60)
+    fast = load()
+    assert fast.engine.name == f"OpenVINO in {'bf16' if loading._has_bf16() else 'f32'}"
+    founds, references = fast.detect(images), load(engine="torch").detect(images)
+    same = strictly(founds, references)
+    assert len(same) > 250
+    assert np.mean(same) >= 0.97
+    for found, expected in zip(founds, references, strict=True):
+        for index in np.flatnonzero(expected.scores > 0.3):
+            alike = found.classes == expected.classes[index]
+            overlaps = agreement.overlaps(found.boxes[alike], expected.boxes[index])
+            assert overlaps.max(initial=0) > 0.85, "no object is lost"
+    all_boxes = [
+        Detector(one.kind, one.engine, Reader(one.kind, 0.1, 1.0, 10_000)).detect(images)
+        for one in (fast, load(engine="torch"))
+    ]
+    apart = np.concatenate([agreement.apart(*pair) for pair in zip(*all_boxes, strict=True)])
+    assert np.mean(apart <= 1) >= 0.99
+    assert np.median(apart) <= 1 / agreement.TYPICAL
+
+
+def test_bf16_can_be_asked_for(load: Load, model_dir: Path) -> None:
+    """For a task of which not all that is found is compared, too."""
     if not loading._has_bf16():
         pytest.skip("This CPU has no bf16")
-    images = drawn(12)
-    fast, reference = load(precision="bf16"), load(engine="torch")
-    assert fast.engine.name == "OpenVINO in bf16"
-    for found, expected in zip(fast.detect(images), reference.detect(images), strict=True):
-        for index in np.flatnonzero(expected.scores > 0.3):
-            same = found.classes == expected.classes[index]
-            assert overlaps(found.boxes[same], expected.boxes[index]).max(initial=0) > 0.9
+    weights = model_dir / "yolo11n-seg.pt"
+    assert load(weights).engine.name == "OpenVINO in f32"
+    assert load(weights, precision="bf16").engine.name == "OpenVINO in bf16"
 
 
-def test_less_precision_needs_something_to_compare(load: Load) -> None:
+def test_less_precision_needs_something_to_compare() -> None:
     """Whether a network that finds nothing on the pictures could do with less is not known."""
-    blank = load().reader
-    nothing = Detector(load().kind, load().engine, Reader(blank.kind, 0.999, 0.7))
-    with pytest.raises(ModelError, match="finds nothing"):
-        agreement.check(nothing.detect, nothing.detect, agreement.SMALL_PART)
-    agreement.check(nothing.detect, nothing.detect)
+    none = np.zeros(0, np.float32)
+    blank = Found(ImageSize(9, 9), ("a",), none.reshape(0, 4), none, none.astype(np.int64))
+    nothing = [blank] * len(agreement.pictures())
+    agreement.check(lambda images: nothing, nothing)
+    with pytest.raises(ModelError, match="it finds 0 objects"):
+        agreement.check(lambda images: nothing, nothing, less_precise=True)
+
+
+@pytest.mark.parametrize(
+    ("moved", "surer", "parts"),
+    [
+        pytest.param(0.0, 0.0, 0.0, id="the same"),
+        pytest.param(0.5, 0.0, 0.5, id="an overlap of 0.99"),
+        pytest.param(0.0, 0.01, 0.5, id="a score by 0.01"),
+        pytest.param(2.0, 0.01, 1.96, id="the worse of both"),
+        pytest.param(0.0, -0.6, np.inf, id="lost"),
+    ],
+)
+def test_how_far_answers_are_apart(moved: float, surer: float, parts: float) -> None:
+    def found(side: float, score: float) -> Found:
+        boxes, scores = np.array([[0, 0, side, 100]]), np.array([score])
+        kept = scores > 0.15
+        return Found(
+            ImageSize(200, 200),
+            ("a",),
+            boxes[kept].astype(np.float32),
+            scores[kept].astype(np.float32),
+            np.zeros(int(kept.sum()), np.int64),
+        )
+
+    apart = agreement.apart(found(100 + moved, 0.7 + surer), found(100, 0.7))
+    assert apart.max() == pytest.approx(parts, abs=0.02)
 
 
 def test_half_precision_of_a_gpu_agrees() -> None:
@@ -98,9 +149,7 @@ def test_half_precision_of_a_gpu_agrees() -> None:
     ready, kind = network.load(STARTER, 0)
     single = Detector(kind, engines.Torch(ready, "cpu", half=False), Reader(kind, 0.1, 1.0, 10_000))
     images = drawn(6)
-    for found, expected in zip(half.detect(images), single.detect(images), strict=True):
-        assert_none_lost(found, expected)
-        assert least_overlap(found, expected, sure=0.3) >= OVERLAP
+    assert all(strictly(half.detect(images), single.detect(images)))
 
 
 def test_an_image_is_found_the_same_whatever_comes_with_it(load: Load) -> None:
