@@ -87,7 +87,7 @@ def _converted(
     path, shapes = converted.openvino_model(ready, kind, folder), _shapes(kind)
     single = OpenVino(path, shapes, "f32")
     agreement.check(_comparable(kind, single), expected)
-    if precision == "f32" or not _has_bf16():
+    if precision == "f32" or not has_bf16():
         return single
     if precision == "auto" and kind.task not in COMPARED:
         return single
@@ -102,7 +102,8 @@ def _converted(
     return faster
 
 
-def _has_bf16() -> bool:
+def has_bf16() -> bool:
+    """Whether OpenVINO can use bf16 on this CPU."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -76,9 +76,11 @@ class Reader:
         if self.kind.selects:
             return output[output[:, 4] > self.least][: self.most]
         # Ultralytics' own works on all places; few are worth it.
-        places = np.flatnonzero(output[4 : 4 + count].max(axis=0) > self.least)
+        places = output[:, output[4 : 4 + count].max(axis=0) > self.least]
+        if places.shape[1] == 6:  # by this it tells rows of objects from places
+            places = np.pad(places, ((0, 0), (0, 1)))
         [rows] = non_max_suppression(
-            torch.from_numpy(output[None, :, places]),
+            torch.from_numpy(places[None]),
             self.least,
             self.iou,
             max_det=self.most,

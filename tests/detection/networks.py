@@ -5,12 +5,20 @@ be equal to.
 """
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from shared.image import Image
 
 WIDTH = 0.125
 """Part of the channels; the smallest published networks have 0.25."""
 SIZE = 160
+SHARPER = 300.0
+"""Makes most places of an untrained network of full size as sure of nothing as trained ones."""
 CLASSES = ("circle", "Square", "car")
 
 
@@ -32,7 +40,30 @@ def network(name: str, folder: Path) -> Path:
     made = (RTDETR if name.startswith("rtdetr") else YOLO)(path)
     made.model.names = dict(enumerate(CLASSES))
     _spread(made.model)
+    _sharpen(made.model, 3.0, -1.0)
     made.ckpt = {"train_args": {"imgsz": SIZE}}
+    made.save(folder / f"{name}.pt")
+    return folder / f"{name}.pt"
+
+
+def full_size(name: str, folder: Path, images: Sequence[Image], objects: int = 10) -> Path:
+    """Weights of a published size (`yolo11n`), with all its classes, that find about so many
+    objects on such images; as a file in `folder`.
+    """
+    import torch
+    from ultralytics import YOLO
+
+    torch.manual_seed(0)
+    made = YOLO(f"{name}.yaml")
+    _spread(made.model)
+    _sharpen(made.model, 1.0, 0.0)
+    made.model.half().float().eval()  # as it is saved
+    pixels = torch.from_numpy(np.stack([image.pixels for image in images])).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        scores = made.model(pixels.float() / 255)[0][:, 4:].amax(dim=1)
+    enough = scores.double().logit().sort(dim=1).values[:, -3 * objects].median()
+    _sharpen(made.model, SHARPER, math.log(1 / 3) - SHARPER * float(enough))  # a score of 0.25
+    made.ckpt = {"train_args": {"imgsz": 640}}
     made.save(folder / f"{name}.pt")
     return folder / f"{name}.pt"
 
@@ -47,8 +78,10 @@ def _spread(model: Any) -> None:
             module.weight.data.fill_(2.0)
             noise = torch.randn(module.bias.shape, generator=generator)
             module.bias.data.copy_(noise * 0.5)
-    for name, module in model.named_modules():
-        last = name.split(".")[-3:-1] if "cv3" in name else []
-        if isinstance(module, torch.nn.Conv2d) and last and module.out_channels == len(CLASSES):
-            module.weight.data *= 3
-            module.bias.data.fill_(-1.0)
+
+
+def _sharpen(model: Any, factor: float, bias: float) -> None:
+    """The last convolutions to scores of classes."""
+    for branch in getattr(model.model[-1], "cv3", ()):
+        branch[-1].weight.data *= factor
+        branch[-1].bias.data.fill_(bias)

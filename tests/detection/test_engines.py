@@ -10,6 +10,7 @@ import pytest
 
 from backends.detection import agreement, converted, engines, loading, network, weights
 from backends.detection.found import Found
+from backends.detection.frame import Frame
 from backends.detection.model import Detector, Run
 from backends.detection.outputs import Reader
 from backends.detection.starter.shapes import draw_picture
@@ -78,7 +79,7 @@ def test_auto_finds_what_pytorch_does(load: Load) -> None:
     """
     images = drawn(60)
     fast = load()
-    assert fast.engine.name == f"OpenVINO in {'bf16' if loading._has_bf16() else 'f32'}"
+    assert fast.engine.name == f"OpenVINO in {'bf16' if loading.has_bf16() else 'f32'}"
     founds, references = fast.detect(images), load(engine="torch").detect(images)
     same = strictly(founds, references)
     assert len(same) > 250
@@ -99,7 +100,7 @@ def test_auto_finds_what_pytorch_does(load: Load) -> None:
 
 def test_bf16_can_be_asked_for(load: Load, model_dir: Path) -> None:
     """For a task of which not all that is found is compared, too."""
-    if not loading._has_bf16():
+    if not loading.has_bf16():
         pytest.skip("This CPU has no bf16")
     weights = model_dir / "yolo11n-seg.pt"
     assert load(weights).engine.name == "OpenVINO in f32"
@@ -240,3 +241,15 @@ def test_other_tasks_are_refused(task: str, tmp_path: Path) -> None:
     YOLO(f"yolo26n-{task[:3]}.yaml").save(tmp_path / "other.pt")
     with pytest.raises(ModelError, match=f"other.pt is a network for {task}"):
         network.load(tmp_path / "other.pt", 0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 6, 7])
+def test_any_number_of_places_is_read(count: int) -> None:
+    """Ultralytics takes six places for rows of six numbers, and so for ready objects."""
+    kind = network.Kind("detect", ("a", "b"), 640, 32, selects=False, stretches=False, points=None)
+    output = np.zeros((6, 8400), np.float32)
+    for place in range(count):
+        output[:5, place] = 50 + 90 * place, 50, 40, 40, 0.5
+    found = Reader(kind, 0.01, 0.7).read([output], Frame.around(ImageSize(640, 640), 640, 32))
+    assert sorted(found.boxes[:, 0].tolist()) == [30 + 90 * n for n in range(count)]
+    assert found.scores.tolist() == [0.5] * count

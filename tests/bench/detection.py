@@ -1,0 +1,198 @@
+"""Images a second through HTTP, YOLO11n at 640 pixels: python -m tests.bench.detection [--quick]
+
+Ours beside the loop of the official YOLO example, one `predict(path)` a task in PyTorch, both
+under gunicorn as they are started in their images; and beside the engine alone, fed with
+pictures that are decoded and scaled already. The cache of answers is off. The weights are
+untrained, which costs what trained ones cost, and find some objects on each image, none of them
+surely: so the precision that `auto` takes for trained ones is asked for by name.
+"""
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+
+from backends.detection import agreement, loading
+from backends.detection.frame import frame_of
+from backends.detection.model import Detector, Run
+from backends.detection.starter.shapes import CLASSES, draw_picture
+from shared.image import Image
+from shared.settings import Settings
+from tests.bench.table import Row, in_turns, rate, show
+from tests.detection.networks import full_size
+from tests.serving import free_port, served
+
+IMAGES, ROUNDS, CLIENTS = 100, 3, 16
+SIZE = (640, 480)
+OFFICIAL = "the official example's loop"
+Ask = Callable[[], float]
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    """The rates, and whether memory is flat; `quick` makes rounds fewer and shorter."""
+    os.environ["YOLO_OFFLINE"] = "true"
+    with tempfile.TemporaryDirectory() as name:
+        yield from rates(Path(name), 1 if quick else ROUNDS, 32 if quick else IMAGES)
+    with tempfile.TemporaryDirectory() as name:
+        yield from memory(Path(name), *((200, 600) if quick else (1000, 5000)))
+
+
+# Images a second
+
+
+def rates(folder: Path, rounds: int, count: int) -> Iterator[Row]:
+    photos(folder, count)
+    weights = full_size("yolo11n", folder, [decoded(folder / f"{n}.jpg") for n in range(8)])
+    settings = {"MODEL_DIR": str(folder), "DETECTION_MODEL": weights.name, "ENGINE": "auto"}
+    precision = "bf16" if loading.has_bf16() else "f32"
+    settings |= {"LOCAL_FILES_ROOT": str(folder), "ANSWER_CACHE_MB": "0"}
+    settings |= {"DETECTION_PRECISION": precision}
+    detector = loading.load(weights, Run(), Settings(), precision)
+    images = [decoded(folder / f"{number}.jpg") for number in range(count)]
+    labels = "".join(f'<Label value="{label}"/>' for label in detector.names)
+    config = f'<View><Image name="image" value="$image"/><RectangleLabels name="box"' \
+             f' toName="image">{labels}</RectangleLabels></View>'  # fmt: skip
+    with (
+        served("detection", log=folder / "ours.log", **settings) as server,
+        official(folder, weights, config) as theirs,
+    ):
+        server.wait("/ready", 300)
+        for title, ask in (("1 request of %d tasks", at_once), ("%d clients", by_clients)):
+
+            def through(url: str, ask: Any = ask) -> Ask:
+                return lambda: rate(count, lambda: ask(url, config, count))
+
+            figures = in_turns(
+                rounds, through(server.url), through(theirs), lambda: alone(detector, images)
+            )
+            what = "detection: images, " + title % (count if ask is at_once else CLIENTS)
+            yield Row(what, "1/s", figures[0], figures[1], OFFICIAL, at_least=4)
+            beside = f"{detector.engine.name} alone"
+            yield Row(what, "1/s", figures[0], figures[2], beside, at_least=0.75)
+
+
+def photos(folder: Path, count: int) -> None:
+    """Parts of the photos that Ultralytics' package brings, each another one, as JPEG."""
+    whole = [image.pixels for image in agreement.pictures() if image.size.height > 600]
+    for number in range(count):
+        draw = np.random.default_rng(number)
+        photo = whole[number % len(whole)]
+        height, width = photo.shape[:2]
+        across = int(min(width, height * 4 / 3) * draw.uniform(0.5, 1))
+        down = across * 3 // 4
+        x, y = draw.integers(0, width - across + 1), draw.integers(0, height - down + 1)
+        part = cv2.resize(photo[y : y + down, x : x + across], SIZE)
+        cv2.imwrite(str(folder / f"{number}.jpg"), part[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+
+
+def decoded(path: Path) -> Image:
+    return Image(np.ascontiguousarray(cv2.imread(str(path))[:, :, ::-1]))
+
+
+@contextmanager
+def official(folder: Path, weights: Path, config: str) -> Iterator[str]:
+    """Its address: 1 worker with 8 threads, as its Dockerfile says."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--workers", "1", "--threads", "8"]
+    command += ["--timeout", "300", "--bind", f"127.0.0.1:{port}"]
+    command += ["tests.bench.official_yolo:application()"]
+    variables = {"WEIGHTS": str(weights), "FILES": str(folder), "LOG_LEVEL": "ERROR"}
+    with (folder / "theirs.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | variables)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            try:
+                httpx.get(f"{url}/health").raise_for_status()
+                break
+            except httpx.HTTPError:
+                time.sleep(0.2)
+        httpx.post(f"{url}/setup", json={"project": "1.1", "schema": config}).raise_for_status()
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def at_once(url: str, config: str, count: int) -> None:
+    predicted(url, config, range(count))
+
+
+def by_clients(url: str, config: str, count: int) -> None:
+    """Each sends its next task when it has the answer to the last one."""
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        list(clients.map(lambda number: predicted(url, config, [number]), range(count)))
+
+
+def predicted(url: str, config: str, numbers: Sequence[int], end: str = "jpg") -> None:
+    tasks = [
+        {"id": number, "data": {"image": f"/data/local-files/?d={number}.{end}"}}
+        for number in numbers
+    ]
+    body = {"tasks": tasks, "label_config": config, "project": "1.1", "params": {}}
+    answer = httpx.post(f"{url}/predict", json=body, timeout=600)
+    answer.raise_for_status()
+    results = answer.json()["results"]
+    assert len(results) == len(tasks), answer.text
+    assert all(isinstance(one, dict) for one in results), answer.text
+
+
+def alone(detector: Detector, images: Sequence[Image]) -> float:
+    """Images a second of the engine, in as many threads as it has."""
+    frames = [frame_of(detector.kind, image.size).fit(image.pixels)[None] for image in images]
+
+    def run(frame: Any) -> None:
+        with detector.engine.run(frame):
+            pass
+
+    with ThreadPoolExecutor(detector.engine.threads) as threads:
+        return rate(len(frames), lambda: list(threads.map(run, frames)))
+
+
+# Memory
+
+
+def memory(folder: Path, first: int, last: int) -> Iterator[Row]:
+    """Of the server's processes, after so many different images and after so many more."""
+    starter = {"DETECTION_MODEL": "starter", "LOCAL_FILES_ROOT": str(folder)}
+    labels = "".join(f'<Label value="{label}"/>' for label in CLASSES)
+    config = f'<View><Image name="image" value="$image"/><RectangleLabels name="box"' \
+             f' toName="image">{labels}</RectangleLabels></View>'  # fmt: skip
+    picture = draw_picture(np.random.default_rng(0), (320, 240), "clean", 4).image
+    _, file = cv2.imencode(".png", picture)
+    held = []
+    with served("detection", log=folder / "log", **starter) as server:
+        server.wait("/ready", 300)
+        for start in range(0, last, 100):
+            for number in range(start, start + 100):  # the same picture, in a file of its own
+                (folder / f"{number}.png").write_bytes(file.tobytes() + b"%d" % number)
+            predicted(server.url, config, range(start, start + 100), "png")
+            if start + 100 in {first, last}:
+                held.append(resident(server.process.pid))
+    name = f"detection: memory after {last} images"
+    yield Row(name, "MB", held[1:], held[:1], f"after {first}", at_most=1.05)
+
+
+def resident(process: int) -> float:
+    """MB of a process and of those that it started."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    status = Path(f"/proc/{process}/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+)", status)
+    own = int(found[1]) / 1024 if found else 0.0
+    return own + sum(itertools.chain(resident(int(child)) for child in children))
+
+
+if __name__ == "__main__":
+    show(rows(quick="--quick" in sys.argv))
