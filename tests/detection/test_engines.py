@@ -121,9 +121,9 @@ def test_less_precision_needs_something_to_compare() -> None:
     ("moved", "surer", "parts"),
     [
         pytest.param(0.0, 0.0, 0.0, id="the same"),
-        pytest.param(0.5, 0.0, 0.5, id="an overlap of 0.99"),
+        pytest.param(1.0, 0.0, 0.5, id="an overlap of 0.99"),
         pytest.param(0.0, 0.01, 0.5, id="a score by 0.01"),
-        pytest.param(2.0, 0.01, 1.96, id="the worse of both"),
+        pytest.param(4.0, 0.01, 1.92, id="the worse of both"),
         pytest.param(0.0, -0.6, np.inf, id="lost"),
     ],
 )
