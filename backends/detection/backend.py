@@ -44,7 +44,10 @@ class DetectionBackend(Backend):
     batch_size = 8
     ahead = 24
     settings_class: ClassVar[type[BackendSettings]] = DetectionSettings
-    example_settings: ClassVar[Mapping[str, str]] = {"DETECTION_MODEL": "starter"}
+    example_settings: ClassVar[Mapping[str, str]] = {
+        "DETECTION_MODEL": "starter",
+        "DETECTION_PRECISION": "f32",  # so that expected.json holds on any CPU
+    }
 
     def claim(self, config: LabelConfig) -> list[Claim]:
         """Each tag that draws, with the Labels beside it; and each answer about the image."""
