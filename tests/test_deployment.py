@@ -138,6 +138,48 @@ def test_arguments_are_those_of_the_dockerfile() -> None:
         assert set(service["build"]["args"]) <= known
 
 
+STUB = """#!/bin/sh
+echo "$(basename "$0") $*" >> "$TOLD"
+if [ "$2" = venv ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && cp "$0" "$3/bin/uv"; fi
+"""
+
+
+def told(folder: Path, **arguments: str) -> list[str]:
+    """What the Dockerfile's first stage asks of Python and uv, which only note it here."""
+    [script] = re.findall(r"^RUN --mount\S+ (.+?)\n\n", DOCKERFILE, re.DOTALL | re.MULTILINE)
+    (folder / "models").mkdir()
+    (folder / "models" / "LICENSE").touch()
+    (folder / "python3").write_text(STUB)
+    (folder / "python3").chmod(0o755)
+    script = script.replace("\\\n", " ").replace("/opt/", f"{folder}/")
+    given = {"PATH": f"{folder}:/usr/bin:/bin", "TOLD": str(folder / "told"), **arguments}
+    subprocess.run(["sh", "-ec", script], env=given, check=True, timeout=60)
+    return (folder / "told").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("backend", "words"),
+    [("", ""), ("cpu", " --torch-backend cpu"), ("cu126", " --torch-backend cu126")],
+)
+def test_build_of_torch_is_left_to_uv(backend: str, words: str, tmp_path: Path) -> None:
+    """PyTorch's own index, which has the other builds, is out of reach here: see the next test."""
+    lines = told(tmp_path, EXTRAS="ner,ocr", TORCH_BACKEND=backend, INDEX_URL="")
+    [install] = [line for line in lines if line.startswith("uv pip install")]
+    assert install.endswith(f"--constraints requirements.lock{words} .[ner,ocr]")
+
+
+def test_uv_knows_these_builds_of_torch() -> None:
+    args = [file["services"]["prelabel"]["build"]["args"] for file in (COMPOSE, GPU)]
+    named = [found["TORCH_BACKEND"] for found in args]
+    assert named == ["${TORCH_BACKEND:-cpu}", "${TORCH_BACKEND:-cu126}"]
+    compile_nothing = [Path(sys.executable).parent / "uv", "pip", "compile", "--offline", "-"]
+    taken = {}
+    for backend in ("cpu", "cu126", "cu0"):
+        command = [*compile_nothing, "--torch-backend", backend]
+        taken[backend] = subprocess.run(command, input=b"", capture_output=True).returncode
+    assert taken == {"cpu": 0, "cu126": 0, "cu0": 2}
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
     app = create_app(Service([PatternBackend], named=["pattern"]), read_settings(Settings))
