@@ -1,13 +1,14 @@
 """Networks in OpenVINO's format: converted once from the PyTorch weights, kept in the cache."""
 
+import copy
 import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,29 +16,94 @@ from numpy.typing import NDArray
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 """What a network of texts may take, in the order in which it is converted."""
 
+INSIDE = ("query", "key", "value", "intermediate.dense", "q_lin", "k_lin", "v_lin", "lin1")
+"""Linear layers, by their names' ends, whose output another one takes: it stays in bf16."""
 
-PRECISIONS = ("bf16", "f32")
-"""What the processor counts in, the fastest first; without instructions for bf16, both are f32."""
-
-
-def make(network: Any, inputs: Sequence[str], kept: Path) -> None:
-    """Convert the network into the folder `kept`, unless it is there."""
-    if not (kept / "model.xml").is_file():
-        _convert(_openvino(), network, inputs, kept)
+Logits = NDArray[np.float32]
+Inputs = Mapping[str, NDArray[np.int64]]
 
 
-def load(
-    inputs: Sequence[str], kept: Path, precision: str
-) -> Callable[[Mapping[str, NDArray[np.int64]]], NDArray[np.float32]]:
+class Forward(Protocol):
+    """Runs batches, several at once where it can, and gives their logits in their order."""
+
+    @property
+    def at_once(self) -> int:
+        """How many batches run at once."""
+
+    def __call__(self, batches: Iterable[Inputs]) -> list[Logits]:
+        """The logits of each batch: (rows, tokens, labels) or (rows, labels)."""
+
+
+def precisions() -> list[str]:
+    """What the processor counts in, the fastest first."""
+    able = _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return ["bf16", "f32"] if "BF16" in able else ["f32"]
+
+
+def make(network: Any, inputs: Sequence[str], precision: str, kept: Path) -> None:
+    """Convert the network into the folder `kept`; the network itself stays as it is.
+
+    With bf16, matrices are multiplied in it. What flows past them from layer to layer, and its
+    normalization, stays in f32: rounded there, errors would be twice as large and more.
+    """
+    if precision == "bf16":
+        network = _halved(copy.deepcopy(network))
+    _convert(_openvino(), network, inputs, kept)
+
+
+def load(inputs: Sequence[str], kept: Path) -> "Compiled":
     """The converted network from its folder."""
-    hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
-    compiled = _openvino().Core().compile_model(kept / "model.xml", "CPU", hints)
+    hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+    openvino = _openvino()
+    compiled = openvino.Core().compile_model(kept / "model.xml", "CPU", hints)
+    return Compiled(inputs, openvino.AsyncInferQueue(compiled))
 
-    def forward(given: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = compiled([given[name] for name in inputs])[0]
-        return found
 
-    return forward
+class Compiled:
+    """A network in OpenVINO: a core, or a few, for each batch, and as many batches at once."""
+
+    def __init__(self, inputs: Sequence[str], queue: Any) -> None:
+        self._inputs = inputs
+        self._queue = queue
+        queue.set_callback(_take)
+
+    @property
+    def at_once(self) -> int:
+        """How many batches run at once."""
+        return len(self._queue)
+
+    def __call__(self, batches: Iterable[Inputs]) -> list[Logits]:
+        """The logits of each batch."""
+        found: dict[int, Logits] = {}
+        for number, batch in enumerate(batches):
+            self._queue.start_async([batch[name] for name in self._inputs], (found, number))
+        self._queue.wait_all()
+        return [found[number] for number in range(len(found))]
+
+
+def _take(request: Any, place: tuple[dict[int, Logits], int]) -> None:
+    """Keep what a request found: its memory is the next one's."""
+    found, number = place
+    found[number] = request.get_output_tensor(0).data.copy()
+
+
+def _halved(network: Any) -> Any:
+    """Its linear layers, but for the last one, in bf16, whatever they are given."""
+    import torch
+
+    def take(_: Any, given: Any) -> Any:
+        return (given[0].to(torch.bfloat16),)
+
+    def give(_: Any, given: Any, found: Any) -> Any:
+        return found.float()
+
+    linear = [pair for pair in network.named_modules() if isinstance(pair[1], torch.nn.Linear)]
+    for name, module in linear[:-1]:
+        module.to(torch.bfloat16)
+        module.register_forward_pre_hook(take)
+        if not name.endswith(INSIDE):
+            module.register_forward_hook(give)
+    return network
 
 
 def _openvino() -> Any:
@@ -61,7 +127,7 @@ def _convert(openvino: Any, network: Any, inputs: Sequence[str], kept: Path) -> 
             self.network = network
 
         def forward(self, *given: Any) -> Any:
-            return self.network(**dict(zip(inputs, given, strict=True))).logits
+            return self.network(**dict(zip(inputs, given, strict=True))).logits.float()
 
     example = tuple(torch.ones((2, 16), dtype=torch.int64) for _ in inputs)
     shapes = [([-1, -1], openvino.Type.i64) for _ in inputs]

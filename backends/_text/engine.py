@@ -1,14 +1,14 @@
 """What a network of texts runs on: OpenVINO or PyTorch, in the precision that is true enough."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backends._text import converted
+from backends._text.converted import Forward, Inputs, Logits
 from shared.errors import ModelError
 from shared.settings import Settings
 
@@ -16,12 +16,11 @@ logger = logging.getLogger(__name__)
 
 CONVERTED = ("bert", "distilbert", "roberta", "xlm-roberta", "electra", "camembert")
 """Kinds of network that OpenVINO runs by itself; ModernBERT, for one, says other things there."""
-AGREEMENT = 0.01
-"""How far the chances of OpenVINO and PyTorch may lie apart in the mean; 99 % of them, 5 times."""
-
-Logits = NDArray[np.float32]
-Inputs = Mapping[str, NDArray[np.int64]]
-Forward = Callable[[Inputs], Logits]
+AGREEMENT = 0.02
+"""How far 99 % of the chances of OpenVINO may lie from those of PyTorch, on random tokens: there
+networks are less sure than on texts."""
+REFUSED = "refused.txt"
+"""Says in the place of a converted network why there is none."""
 
 
 class Source(NamedTuple):
@@ -30,6 +29,14 @@ class Source(NamedTuple):
     kind: str
     folder: Path
     kept: Path
+
+    def network(self, half: bool = False) -> Any:
+        """The PyTorch network; code beside it is not run."""
+        import transformers
+
+        reader = getattr(transformers, self.kind)
+        dtype = "float16" if half else "float32"
+        return reader.from_pretrained(self.folder, dtype=dtype, trust_remote_code=False).eval()
 
 
 def device_of(settings: Settings) -> str:
@@ -44,16 +51,16 @@ def device_of(settings: Settings) -> str:
 
 
 def choose(
-    network: Any, inputs: Sequence[str], source: Source, device: str, settings: Settings
+    config: Any, inputs: Sequence[str], source: Source, device: str, settings: Settings
 ) -> tuple[str, Forward]:
     """OpenVINO where it is asked for or can be; PyTorch is the reference."""
     name = source.folder.name
     if settings.engine == "onnx":
         raise ModelError(f"ENGINE=onnx: {name} runs on openvino or torch (auto: the faster one)")
-    tried = network.config.model_type in CONVERTED
+    tried = config.model_type in CONVERTED
     if device == "cpu" and (settings.engine == "openvino" or (settings.engine == "auto" and tried)):
         try:
-            return "openvino", _converted(network, inputs, source)
+            return "openvino", _converted(int(config.vocab_size), inputs, source)
         except Exception as error:  # a converter raises many kinds
             if settings.engine == "openvino":
                 logger.error("OpenVINO cannot run %s", name, exc_info=error)
@@ -62,50 +69,68 @@ def choose(
                     f" ({type(error).__name__}); ENGINE=torch runs it"
                 ) from None
             logger.warning("%s runs on PyTorch: %s", name, error)
-    network.to(device)
-    return "torch", _torch(network, device)
+    return "torch", Torch(source.network(half=device.startswith("cuda")), device)
 
 
-def _converted(network: Any, inputs: Sequence[str], source: Source) -> Forward:
-    """The network in OpenVINO, in the fastest precision in which it says what PyTorch's says."""
-    converted.make(network, inputs, source.kept)
-    given = list(_trials(inputs, int(network.config.vocab_size)))
-    expected = list(map(_torch(network, "cpu"), given))
-    apart = ""
-    for precision in converted.PRECISIONS:
-        forward = converted.load(inputs, source.kept, precision)
-        apart = _apart(given, expected, list(map(forward, given)))
-        if not apart:
+def _converted(vocabulary: int, inputs: Sequence[str], source: Source) -> Forward:
+    """The network in OpenVINO, in the fastest precision in which it says what PyTorch's says.
+
+    What is found out is kept: later the PyTorch network is not even loaded.
+    """
+    trial, why = None, ""
+    for precision in converted.precisions():
+        kept = source.kept / precision
+        if (kept / REFUSED).is_file():
+            why = (kept / REFUSED).read_text(encoding="utf-8")
+            continue
+        if (kept / "model.xml").is_file():
+            return converted.load(inputs, kept)
+        trial = trial or Trial.of(source.network(), inputs, vocabulary)
+        converted.make(trial.network, inputs, precision, kept)
+        forward = converted.load(inputs, kept)
+        why = trial.differs(forward)
+        if not why:
             return forward
-        logger.info("%s in OpenVINO, %s: %s", source.folder.name, precision, apart)
-    raise ModelError(apart)
+        (kept / REFUSED).write_text(why, encoding="utf-8")
+        logger.warning("%s does not run in %s: %s", source.folder.name, precision, why)
+    raise ModelError(why)
 
 
-def _trials(inputs: Sequence[str], vocabulary: int) -> Iterator[Inputs]:
-    """Rows of random tokens, of several lengths, some of them filled up."""
+class Trial(NamedTuple):
+    """A network of PyTorch, tokens, and what it says of them."""
+
+    network: Any
+    given: Sequence[Inputs]
+    expected: Sequence[Logits]
+
+    @classmethod
+    def of(cls, network: Any, inputs: Sequence[str], vocabulary: int) -> "Trial":
+        """Rows of random tokens, of several lengths, some of them filled up."""
+        given = list(_drawn(inputs, vocabulary))
+        return cls(network, given, Torch(network, "cpu")(given))
+
+    def differs(self, forward: Forward) -> str:
+        """How another engine's chances differ, in words; empty if they agree: some do not."""
+        differences = []
+        found = forward(self.given)
+        for inputs, reference, logits in zip(self.given, self.expected, found, strict=True):
+            apart = np.abs(chances(logits) - chances(reference)).max(axis=-1)
+            seen = inputs["attention_mask"].astype(bool)
+            differences.append(apart[seen] if apart.ndim == 2 else apart)
+        worst = float(np.quantile(np.concatenate(differences), 0.99))
+        if worst <= AGREEMENT:
+            return ""
+        return f"1 % of its chances differ from PyTorch's by {worst:.2g} and more"
+
+
+def _drawn(inputs: Sequence[str], vocabulary: int) -> Iterator[Inputs]:
     draw = np.random.default_rng(0)
     for rows, width in ((1, 7), (2, 48), (3, 160)):
-        given: dict[str, NDArray[np.int64]] = {
-            name: np.zeros((rows, width), np.int64) for name in inputs
-        }
+        given = {name: np.zeros((rows, width), np.int64) for name in inputs}
         given["input_ids"][:] = draw.integers(1, vocabulary, (rows, width))
         ends = np.array([[width], [5], [width // 2]])[:rows]
         given["attention_mask"][:] = np.arange(width) < ends
         yield given
-
-
-def _apart(given: Sequence[Inputs], expected: Sequence[Logits], found: Sequence[Logits]) -> str:
-    """How chances differ, in words; empty if they agree: some networks do not survive it."""
-    differences = []
-    for inputs, reference, logits in zip(given, expected, found, strict=True):
-        apart = np.abs(chances(logits) - chances(reference)).max(axis=-1)
-        seen = inputs["attention_mask"].astype(bool)
-        differences.append(apart[seen] if apart.ndim == 2 else apart)
-    all_of_them = np.concatenate(differences)
-    middle, worst = float(all_of_them.mean()), float(np.quantile(all_of_them, 0.99))
-    if middle <= AGREEMENT and worst <= 5 * AGREEMENT:
-        return ""
-    return f"its chances differ from PyTorch's by {middle:.2g}, and by {worst:.2g} and more at 1 %"
 
 
 def chances(logits: Logits) -> Logits:
@@ -115,13 +140,23 @@ def chances(logits: Logits) -> Logits:
     return found
 
 
-def _torch(network: Any, device: str) -> Forward:
-    import torch
+class Torch:
+    """A network of PyTorch on a device."""
 
-    def forward(inputs: Inputs) -> Logits:
+    at_once = 1
+
+    def __init__(self, network: Any, device: str) -> None:
+        self._network = network.to(device)
+        self._device = device
+
+    def __call__(self, batches: Iterable[Inputs]) -> list[Logits]:
+        """The logits of each batch."""
+        import torch
+
         with torch.inference_mode():
-            given = {name: torch.from_numpy(value).to(device) for name, value in inputs.items()}
-            found: Logits = network(**given).logits.float().cpu().numpy()
-        return found
+            return [self._logits(torch, batch) for batch in batches]
 
-    return forward
+    def _logits(self, torch: Any, batch: Inputs) -> Logits:
+        given = {name: torch.from_numpy(ids).to(self._device) for name, ids in batch.items()}
+        found: Logits = self._network(**given).logits.float().cpu().numpy()
+        return found

@@ -1,23 +1,25 @@
 """A transformers network: rows of tokens in, logits out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backends._text import converted
-from backends._text.engine import Forward, Logits, Source, choose, device_of
+from backends._text.converted import INPUTS, Forward, Logits
+from backends._text.engine import Source, choose, device_of
 from backends._text.tokens import Row, Tokenizer, room_of
 from shared.settings import Settings
 
 IMPORTS = ("transformers.models.auto.modeling_auto", "transformers.modeling_utils", "openvino")
 """What loading imports."""
-BUDGET = {"cpu": 4096, "cuda": 65536}
+BUDGET = {"cpu": 1024, "cuda": 65536}
 """Tokens of a batch, those that fill up its shorter rows included."""
 STEP = 16
 """Rows are filled up to a multiple of so many tokens: fewer shapes for the engine to prepare."""
+ATTENTION = 1500
+"""In rows of so many tokens a token costs twice what it costs in the shortest ones."""
 
 
 @dataclass
@@ -39,57 +41,53 @@ class Network:
         import transformers
 
         device = device_of(settings)
-        half = device.startswith("cuda")
-        reader = getattr(transformers, source.kind)
-        network = reader.from_pretrained(
-            source.folder, dtype="float16" if half else "float32", trust_remote_code=False
-        ).eval()
-        config, names = network.config, list(tokenizer.inner.model_input_names)
-        inputs = [name for name in names if name in converted.INPUTS]
-        engine, forward = choose(network, inputs, source, device, settings)
+        config = transformers.AutoConfig.from_pretrained(source.folder, trust_remote_code=False)
+        names = list(tokenizer.inner.model_input_names)
+        inputs = [name for name in names if name in INPUTS]
+        engine, forward = choose(config, inputs, source, device, settings)
         labels = [str(config.id2label[index]) for index in range(len(config.id2label))]
         pad = tokenizer.inner.pad_token_id or 0
-        room, budget = room_of(tokenizer, config), BUDGET["cuda" if half else "cpu"]
+        budget = BUDGET["cuda" if device.startswith("cuda") else "cpu"]
+        room = room_of(tokenizer, config)
         return cls(forward, inputs, labels, config, pad, room, budget, engine)
 
     def run(self, rows: Sequence[Row]) -> list[Logits]:
         """The logits of each row: (tokens, labels), or (labels,) if the model is of texts."""
         logits: list[Logits] = [np.empty(0, np.float32)] * len(rows)
-        for batch in self._batches(rows):
-            found = self.forward(self._filled([rows[index] for index in batch]))
-            for place, index in enumerate(batch):
-                row = found[place]
+        batches = self._batches(rows)
+        filled = (self._filled([rows[index] for index in batch]) for batch in batches)
+        for batch, found in zip(batches, self.forward(filled), strict=True):
+            for index, row in zip(batch, found, strict=True):
                 logits[index] = row[: len(rows[index].ids)] if row.ndim == 2 else row
         return logits
 
-    def ready(self, rows: Sequence[Row]) -> Callable[[], None]:
-        """The network alone on these rows: what all around it costs is measured against it."""
-        batches = [self._filled([rows[index] for index in batch]) for batch in self._batches(rows)]
+    def _batches(self, rows: Sequence[Row]) -> list[list[int]]:
+        """Numbers of rows: the longest together, in batches that cost the same.
 
-        def run() -> None:
-            for batch in batches:
-                self.forward(batch)
-
-        return run
-
-    def _batches(self, rows: Sequence[Row]) -> Iterator[list[int]]:
-        """Numbers of rows: the shortest together, as many as the budget allows."""
-        batch: list[int] = []
-        for index in sorted(range(len(rows)), key=lambda index: len(rows[index].ids)):
-            width = self._width(len(rows[index].ids))
-            if batch and (len(batch) + 1) * width > self.budget:
-                yield batch
-                batch = []
-            batch.append(index)
-        if batch:
-            yield batch
+        There are as many as run at once, or a multiple: none is left to run by itself.
+        """
+        widths = [self._width(len(row.ids)) for row in rows]
+        order = sorted(range(len(rows)), key=lambda index: -widths[index])
+        costs = [width * (1 + width / ATTENTION) for width in widths]
+        rounds = -(-sum(widths) // (self.budget * self.forward.at_once))
+        share = sum(costs) / (rounds * self.forward.at_once) if rows else 0
+        batches: list[list[int]] = []
+        spent = 0.0
+        for index in order:
+            full = not batches or (1 + len(batches[-1])) * widths[batches[-1][0]] > self.budget
+            if full or spent + costs[index] / 2 > share * len(batches):
+                batches.append([])
+            batches[-1].append(index)
+            spent += costs[index]
+        return batches
 
     def _width(self, tokens: int) -> int:
         return max(tokens, min(-(-tokens // STEP) * STEP, self.room))
 
-    def _filled(self, rows: Sequence[Row]) -> dict[str, NDArray[np.int64]]:
+    def _filled(self, rows: Iterable[Row]) -> dict[str, NDArray[np.int64]]:
+        rows = list(rows)
         shape = len(rows), self._width(max(len(row.ids) for row in rows))
-        made = {name: np.zeros(shape, np.int64) for name in converted.INPUTS}
+        made = {name: np.zeros(shape, np.int64) for name in INPUTS}
         made["input_ids"] += self.pad
         for index, row in enumerate(rows):
             made["input_ids"][index, : len(row.ids)] = row.ids

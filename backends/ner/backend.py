@@ -81,7 +81,8 @@ class NerBackend(Backend):
     )
     modules = ("torch", "transformers")
     imports = IMPORTS
-    batch_size = 64
+    batch_size = 256
+    ahead = 1024
     interactive = True
     settings_class: ClassVar[type[BackendSettings]] = NerSettings
     example_settings: ClassVar[Mapping[str, str]] = {"NER_MODEL": "starter"}
@@ -129,6 +130,9 @@ class NerBackend(Backend):
         if context is None:
             return Item(passages, prompt=claim.options.get("prompt", ()))
         return Item(passages, marks_of(context, self.config, claim.object, passages))
+
+    def reads_at_once(self, claim: Claim) -> bool:
+        return claim.object.attrs.get("valueType") != "url"
 
     def infer(self, model: TokenClassifier | ZeroShot, items: list[Item]) -> Sequence[Output]:
         asked = [item.passages.parts if item.marks is None else () for item in items]

@@ -49,7 +49,8 @@ class TextClassificationBackend(Backend):
     fills = frozenset((tag, text) for tag in ("Choices", "Taxonomy") for text in TEXT_TAGS)
     modules = ("torch", "transformers")
     imports = IMPORTS
-    batch_size = 64
+    batch_size = 256
+    ahead = 1024
     settings_class: ClassVar[type[BackendSettings]] = TextClassificationSettings
     example_settings: ClassVar[Mapping[str, str]] = {"TEXT_CLASSIFICATION_MODEL": "starter"}
 
@@ -102,6 +103,9 @@ class TextClassificationBackend(Backend):
     def read(self, task: Task, claim: Claim, context: Context | None) -> Question:
         text = Passages.read(task, claim.object, self.media).text
         return Question(text, claim.options["names"], claim.options["template"])
+
+    def reads_at_once(self, claim: Claim) -> bool:
+        return claim.object.attrs.get("valueType") != "url"
 
     def infer(self, model: TextClassifier, items: list[Question]) -> Sequence[Classified]:
         return model.classify(items)
