@@ -1,7 +1,11 @@
-"""What fails in the official example does not fail here; and what may be loaded at all."""
+"""What fails in the official example does not fail here; and what may be loaded at all.
+
+The table in backends/detection/README.md says which test is about what.
+"""
 
 import base64
 import logging
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -10,16 +14,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.detection import loading, weights
+from backends.detection import DetectionBackend, loading, weights
+from backends.detection.frame import frame_of
 from backends.detection.model import Detector
+from backends.detection.network import Kind
+from backends.detection.outputs import Reader
 from backends.detection.starter.shapes import draw_picture
 from shared import runtime
 from shared.errors import ModelError
+from shared.results import ImageSize
+from shared.route import Route
 from shared.settings import Settings
 from tests.detection.conftest import PICTURE, Predict, data_url, route_of
-from tests.detection.every_tag import CHOICES, tag
+from tests.detection.every_tag import CHOICES, SCENES, Scene, tag
+from tests.detection.networks import CLASSES
 from tests.detection.turned import turned_jpeg
 
+ROOT = Path(__file__).parents[2]
 SHAPES = "".join(
     f'<Label value="{name}"/>' for name in ("CIRCLE", "sQuare", "triangle", "star", "cross")
 )
@@ -47,6 +58,96 @@ def test_six_tags_cost_one_pass(predict: Predict, passes: list[int]) -> None:
     results = predict(tags + tag("Choices", "yolo11n-seg", labels=CHOICES))["result"]
     assert {r["from_name"] for r in results} == {*kinds, "Choices"}
     assert passes == [1]
+
+
+def test_images_of_several_tasks_share_a_batch(environment: None) -> None:
+    sizes: list[int] = []
+
+    class Counting(DetectionBackend):
+        def infer(self, model: Any, items: Any) -> Any:
+            sizes.append(len(items))
+            return super().infer(model, items)
+
+    xml = f'<View><Image name="image" value="$image"/>{BOXES}</View>'
+    backend = Counting(label_config=xml, served=True)
+    route = Route.build(backend.config, [backend], ["detection"])
+    tasks = [{"id": n, "data": {"image": data_url(PICTURE[n:])}} for n in range(24)]
+    outcomes = list(runtime.runtime().pipeline.run(route, tasks))
+    assert all(outcome.prediction for outcome in outcomes)
+    assert sum(sizes) == 24
+    assert len(sizes) < 24
+
+
+def test_nothing_found_is_an_answer(environment: None) -> None:
+    """A white image, and a threshold that nothing reaches: for every tag on images."""
+    for scene in SCENES.values():
+        if scene.key != "video":
+            _finds_nothing(scene)
+
+
+def _finds_nothing(scene: Scene) -> None:
+    xml = re.sub(r'model_score_threshold="[^"]+"', 'model_score_threshold="1"', scene.config)
+    white = data_url(np.full((48, 64, 3), 255, np.uint8))
+    task = {"id": 1, "data": {scene.key: [white, white] if scene.key == "images" else white}}
+    [outcome] = runtime.runtime().pipeline.run(route_of(xml), [task])
+    assert outcome.error is None
+    answer = outcome.answer()
+    assert isinstance(answer, dict)
+    assert answer["result"] == []
+    assert "score" not in answer
+
+
+def test_model_obb_goes_with_any_network(predict: Predict) -> None:
+    for network, more, turned in (
+        ("yolo11n-obb", "", True),
+        ("yolo11n-obb", 'model_obb="true"', True),
+        ("yolo11n-obb", 'model_obb="false"', False),
+        ("yolo11n", 'model_obb="true"', False),
+        ("yolo11n", "", False),
+    ):
+        results = predict(tag("RectangleLabels", network, more))["result"]
+        assert results
+        assert any(result["value"]["rotation"] for result in results) == turned
+
+
+def test_key_points_without_scores(environment: None) -> None:
+    """A network that gives places only: points are as sure as their object."""
+    kind = Kind("pose", CLASSES, 160, 32, selects=True, stretches=False, points=(2, 2))
+    row = np.array([[40, 30, 140, 110, 0.875, 0, 50, 60, 90, 100]], np.float32)
+    found = Reader(kind, 0.1, 0.7).read([row], frame_of(kind, ImageSize(160, 128)))
+    route = route_of(SCENES["key points alone"].config)
+    [claim] = route.claims()
+    regions = list(route.steps[0].backend.regions([(None, found)], claim))
+    assert [region.score for region in regions] == [0.875, 0.875]
+
+
+def test_a_surer_class_without_a_label_leaves_no_choice(predict: Predict) -> None:
+    surest = predict(tag("Choices", "yolo11n-cls", labels=CHOICES, conf=0.1))["result"]
+    assert surest[0]["value"]["choices"] == ["A"], "the class car"
+    others = CHOICES.replace('predicted_values="car"', 'predicted_values="bus"')
+    assert predict(tag("Choices", "yolo11n-cls", labels=others, conf=0.1))["result"] == []
+
+
+def test_other_weights_are_another_version(predict: Predict, model_dir: Path) -> None:
+    copy = model_dir / "copy.pt"
+    shutil.copy(model_dir / "yolo11n.pt", copy)
+    tags = tag("RectangleLabels", "copy")
+    before = predict(tags)["model_version"]
+    assert before == predict(tags)["model_version"]
+    runtime.reset()
+    shutil.copy(model_dir / "yolov8n.pt", copy)
+    after = predict(tags)["model_version"]
+    copy.unlink()
+    assert before != after
+    assert before.startswith("detection-copy.pt-")
+
+
+def test_every_test_of_the_table_exists() -> None:
+    text = (ROOT / "backends" / "detection" / "README.md").read_text()
+    named = re.findall(r"`(tests/\w+/\w+\.py)::(\w+)`", text)
+    assert len(named) >= 20
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / path).read_text(), name
 
 
 def test_model_is_loaded_once(
