@@ -71,9 +71,27 @@ window.e2e = (() => {
     return found;
   }
 
+  // The boxes of the prediction that is shown, as left, top, right, bottom in pixels of the image as
+  // the browser turns it, and the colour that it shows in the middle of each.
+  function boxes() {
+    const prediction = window.Htx.annotationStore.selected;
+    const image = prediction.objects.find((object) => object.type === "image").imageRef;
+    const { naturalWidth: width, naturalHeight: height } = image;
+    const canvas = new OffscreenCanvas(width, height).getContext("2d");
+    canvas.drawImage(image, 0, 0);
+    const found = results(prediction).filter((result) => result.value.width !== undefined);
+    const regions = found.map(({ id, value }) => {
+      const [left, top] = [(value.x * width) / 100, (value.y * height) / 100];
+      const box = [left, top, left + (value.width * width) / 100, top + (value.height * height) / 100];
+      const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2].map(Math.floor);
+      return { id, box, colour: [...canvas.getImageData(x, y, 1, 1).data].slice(0, 3) };
+    });
+    return { width, height, regions };
+  }
+
   function text(spans) {
     return spans.map((span) => span.textContent).join("");
   }
 
-  return { highlights, shown };
+  return { boxes, highlights, shown };
 })();

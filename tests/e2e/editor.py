@@ -92,6 +92,15 @@ class Editor:
         )
         return found
 
+    def boxes(self) -> dict[str, Any]:
+        """The boxes displayed last, in pixels of the image as the browser turns it.
+
+        `width`, `height`, and of each of `regions` its `id`, its `box` (left, top, right, bottom)
+        and the `colour` (RGB) that the browser shows in the middle of it.
+        """
+        found: dict[str, Any] = self._do(lambda: self._page.evaluate("() => window.e2e.boxes()"))
+        return found
+
     def screenshot(self, project_id: int, task_id: int, path: Path, prediction: int = 0) -> None:
         """A picture of the editor with one prediction selected, as PNG."""
         self._do(lambda: self._screenshot(project_id, task_id, path, prediction))
