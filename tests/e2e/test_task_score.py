@@ -67,11 +67,10 @@ def test_tasks_are_sorted_by_score(
         assert len(scores) > 1
         assert stored[task]["score"] == pytest.approx(TASK_SCORES[mode](scores), abs=1e-4)
     _choose(label_studio, project, stored[empty]["model_version"])
-    least_first = sorted(full, key=lambda task: (stored[task]["score"], task))
-    found = [task for task in _listed(label_studio, project, BY_SCORE) if task != empty]
-    assert found == least_first
-    found = [task for task in _listed(label_studio, project, f"-{BY_SCORE}") if task != empty]
-    assert found == least_first[::-1]
+    scores = sorted(stored[task]["score"] for task in full)
+    for order, expected in ((BY_SCORE, scores), (f"-{BY_SCORE}", scores[::-1])):
+        listed = [task for task in _listed(label_studio, project, order) if task != empty]
+        assert [stored[task]["score"] for task in listed] == expected
 
 
 def test_annotators_get_the_least_sure_task_first(
@@ -93,7 +92,8 @@ def test_annotators_get_the_least_sure_task_first(
         task = label_studio.request("GET", f"/api/projects/{project}/next")["id"]
         label_studio.request("POST", f"/api/tasks/{task}/annotations/", json={"result": []})
         given.append(task)
-    assert given == sorted(tasks, key=lambda task: stored[task])
+    assert sorted(given) == sorted(tasks)
+    assert [stored[task] for task in given] == sorted(stored.values())
 
 
 def _choose(label_studio: LabelStudio, project: int, version: str) -> None:
