@@ -166,6 +166,35 @@ def test_model_is_loaded_once(
     assert len(loads) == 1
 
 
+def test_images_are_read_while_the_network_runs(
+    environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first run ends only when more images are read than its batch can have held."""
+    most, ends = DetectionBackend.batch_size, threading.Event()
+    reads: list[int] = []
+    read, detect = DetectionBackend.read, Detector.detect
+
+    def counting(self: DetectionBackend, task: Any, *rest: Any) -> Any:
+        found = read(self, task, *rest)
+        reads.append(task.id)
+        if len(reads) > most:
+            ends.set()
+        return found
+
+    def waiting(self: Detector, images: Any) -> Any:
+        if threading.current_thread().name.startswith("infer"):
+            assert ends.wait(60), f"only {len(reads)} images are read"
+        return detect(self, images)
+
+    monkeypatch.setattr(DetectionBackend, "read", counting)
+    monkeypatch.setattr(Detector, "detect", waiting)
+    pictures = [np.roll(PICTURE, number, axis=1) for number in range(3 * most)]
+    tasks = [{"id": n, "data": {"image": data_url(one)}} for n, one in enumerate(pictures)]
+    xml = f'<View><Image name="image" value="$image"/>{BOXES}</View>'
+    outcomes = list(runtime.runtime().pipeline.run(route_of(xml), tasks))
+    assert [outcome.error for outcome in outcomes] == [None] * len(tasks)
+
+
 def test_broken_and_empty_images_keep_their_places(environment: None) -> None:
     """An image without any object is an answer; a broken one costs its own task alone."""
     polygons = tag("PolygonLabels", "yolo11n-seg", conf=1)
