@@ -97,7 +97,8 @@ def p99(values: list[float]) -> float:
 
 @pytest.mark.slow
 def test_probes_while_models_load_and_while_64_requests_run(tmp_path: Path) -> None:
-    with served(*NAMES, log=tmp_path / "log", **SETTINGS) as server:
+    variables = SETTINGS | {"ANSWER_CACHE_MB": "0"}
+    with served(*NAMES, log=tmp_path / "log", **variables) as server:
         server.wait("/health")
         loading = probe_while_loading(server)
         busy = probe_while_predicting(server)

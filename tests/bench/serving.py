@@ -70,7 +70,8 @@ def rows(quick: bool) -> Iterator[Row]:
         home = Path(folder)
         if shutil.which("wrk"):
             yield from _overhead(home, quick)
-            yield from _beside_bulk(home, quick)
+            for backend in ("ner", "detection"):
+                yield from _beside_bulk(home, quick, backend)
         else:
             sys.stderr.write(f"{WITHOUT_WRK}\n")
         yield from _thousand(home, quick)
@@ -84,7 +85,7 @@ def rows(quick: bool) -> Iterator[Row]:
 
 def _overhead(home: Path, quick: bool) -> Iterator[Row]:
     rounds, seconds = (2, 2) if quick else (5, 4)
-    sent = _request([_task(1, Example.of(PatternBackend).tasks[0]["data"]["text"])])
+    sent = _request([_task(1, Example.of(PatternBackend).tasks[0]["data"])])
     with served("pattern", log=home / "ours.log") as server, _label_studio_ml(home) as theirs:
         server.wait()
         _same_results(server.url, theirs, sent)
@@ -136,7 +137,7 @@ def _same_results(ours: str, theirs: str, sent: str) -> None:
 
 def _thousand(home: Path, quick: bool) -> Iterator[Row]:
     text = Example.of(PatternBackend).tasks[0]["data"]["text"]
-    sent = _request([_task(number, f"{number}: {text}") for number in range(1000)])
+    sent = _request([_task(n, {"text": f"{n}: {text}"}) for n in range(1000)])
     with served("pattern", log=home / "thousand.log") as server:
         server.wait()
         with httpx.Client(base_url=server.url, timeout=60) as client:
@@ -152,30 +153,32 @@ def _thousand(home: Path, quick: bool) -> Iterator[Row]:
 # (e) Users beside a bulk request
 
 
-def _beside_bulk(home: Path, quick: bool) -> Iterator[Row]:
-    """Users open one task each, all of them texts that were never asked before."""
+def _beside_bulk(home: Path, quick: bool, backend: str) -> Iterator[Row]:
+    """Users open one task each, the next when the last is there; nothing is kept of answers."""
     rounds, seconds = (1, 3) if quick else (3, 5)
-    example = Example.of(find_backends()["ner"])
-    text = example.tasks[0]["data"]["text"]
-    users = _request([_task(1, f"@NUMBER@ {text}")], example.label_config)
+    example = Example.of(find_backends()[backend])
+    data = [task["data"] for task in example.tasks]
+    users = _request([_task(1, data[0])], example.label_config)
+    many = [_task(number, data[number % len(data)]) for number in range(20_000)]
+    bulk = _request(many, example.label_config)
     figures: list[tuple[dict[str, float], dict[str, float]]] = []
-    with served("ner", log=home / "ner.log", NER_MODEL="starter") as server:
+    variables = SETTINGS | {"ANSWER_CACHE_MB": "0"}
+    with served(backend, log=home / f"{backend}.log", **variables) as server:
         server.wait("/ready")
         wrk(server.url, users, USERS, 2)
-        for number in range(rounds):
+        for _ in range(rounds):
             idle = wrk(server.url, users, USERS, seconds)
-            tasks = [_task(n, f"{number}.{n} {text} {text}") for n in range(20_000)]
-            with _bulk(server.url, _request(tasks, example.label_config)):
+            with _bulk(server.url, bulk, f"{backend}-starter"):
                 figures.append((wrk(server.url, users, USERS, seconds), idle))
     for name in ("p50", "p95", "p99"):
         beside, idle_ones = zip(*((a[name], b[name]) for a, b in figures), strict=True)
-        title = f"serving: {name} of {USERS} users beside a bulk request"
+        title = f"serving: {backend}, {name} of {USERS} users beside a bulk request"
         bound = 3 if name == "p95" else None
         yield Row(title, "ms", tuple(beside), tuple(idle_ones), "idle", at_most=bound)
 
 
 @contextmanager
-def _bulk(url: str, sent: str) -> Iterator[None]:
+def _bulk(url: str, sent: str, model: str) -> Iterator[None]:
     """A large request that is running meanwhile; then its client leaves."""
     client = httpx.Client(base_url=url, timeout=120)
 
@@ -187,7 +190,7 @@ def _bulk(url: str, sent: str) -> Iterator[None]:
     thread = threading.Thread(target=ask)
     thread.start()
     try:
-        _until(lambda: _metric(url, 'prelabel_queue_items{model="ner-starter"}') > 0)
+        _until(lambda: _metric(url, f'prelabel_queue_items{{model="{model}"}}') > 0)
         yield
         assert thread.is_alive()
     finally:
@@ -252,7 +255,7 @@ def _mixed(client: httpx.Client, examples: list[Example], number: int) -> None:
 
 def _recovery(home: Path, quick: bool) -> Iterator[Row]:
     """From SIGKILL of the only worker, busy with requests, to the next answer."""
-    sent = _request([_task(1, "On 3 May 2024")])
+    sent = _request([_task(1, {"text": "On 3 May 2024"})])
 
     def recovered(server: Any) -> float:
         worker = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
@@ -282,16 +285,21 @@ def _recovery(home: Path, quick: bool) -> Iterator[Row]:
 
 def _probes(home: Path, quick: bool) -> Iterator[Row]:
     """/health and /setup, the slower of both, as Label Studio asks them."""
-    loading, busy = [], []
+    loading: list[float] = []
+    busy: dict[str, list[float]] = {"0": [], "64": []}
     for number in range(1 if quick else 3):
-        variables = SETTINGS | {"CACHE_DIR": str(home / "cache")}
-        with served(*NAMES, log=home / f"probes{number}.log", **variables) as server:
-            server.wait("/health")
-            loading.append(max(map(max, probe_while_loading(server).values())) * 1000)
-            busy.append(max(map(p99, probe_while_predicting(server).values())) * 1000)
+        for kept, found in busy.items():
+            variables = SETTINGS | {"CACHE_DIR": str(home / "cache"), "ANSWER_CACHE_MB": kept}
+            with served(*NAMES, log=home / f"probes{number}.log", **variables) as server:
+                server.wait("/health")
+                loading.append(max(map(max, probe_while_loading(server).values())) * 1000)
+                times = probe_while_predicting(server, 5)
+                found.append(max(map(p99, times.values())) * 1000)
     yield Row("serving: longest probe while models load", "ms", tuple(loading), at_most=500)
-    name = f"serving: p99 of probes while {CLIENTS} clients predict"
-    yield Row(name, "ms", tuple(busy), at_most=100)
+    for kept, found in busy.items():
+        what = "what was asked before" if int(kept) else "with every answer inferred"
+        name = f"serving: p99 of probes while {CLIENTS} clients predict, {what}"
+        yield Row(name, "ms", tuple(found), at_most=100)
 
 
 # What they lean on
@@ -317,8 +325,8 @@ def _request(tasks: list[dict[str, Any]], config: str | None = None) -> str:
     return json.dumps(sent)
 
 
-def _task(number: int, text: str) -> dict[str, Any]:
-    return {"id": number, "data": {"text": text}, **LABEL_STUDIO}
+def _task(number: int, data: Any) -> dict[str, Any]:
+    return {"id": number, "data": data, **LABEL_STUDIO}
 
 
 def _metric(url: str, name: str) -> float:
