@@ -47,6 +47,7 @@ def make_app(names: list[str], settings: "Settings", neighbours: "Neighbours | N
     Modules are imported before the first request is accepted: importing holds the interpreter,
     and would leave health checks unanswered later. Weights are loaded after that.
     """
+    import gc
     import sys
 
     from shared.routing import choose_backends, find_backends, runnable
@@ -65,6 +66,8 @@ def make_app(names: list[str], settings: "Settings", neighbours: "Neighbours | N
     for cls in runnable(classes)[0]:
         if not cls.on_request or cls.name in plain:
             cls.import_modules()
+    gc.collect()
+    gc.freeze()  # a look at a million objects of libraries holds the interpreter for 0.3 s
     return create_app(Service(classes, named=plain), settings, neighbours)
 
 
