@@ -16,7 +16,7 @@ IMPORTS = ("transformers.models.auto.modeling_auto", "transformers.modeling_util
 """What loading imports."""
 BUDGET = {"cpu": 1024, "cuda": 65536}
 """Tokens of a batch, those that fill up its shorter rows included."""
-STEP = 16
+STEP = 8
 """Rows are filled up to a multiple of so many tokens: fewer shapes for the engine to prepare."""
 ATTENTION = 1500
 """In rows of so many tokens a token costs twice what it costs in the shortest ones."""
