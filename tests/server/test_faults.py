@@ -1,9 +1,11 @@
 """What must not stop the service: a killed worker, an order to stop, clients that send slowly."""
 
 import os
+import select
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +17,8 @@ from tests.server.conftest import PATIENCE, marked
 
 SLOW = 100
 """Clients that send slowly: more than requests are predicted at once."""
+DRIBBLING = 10
+"""Those of them that send one byte a second."""
 
 
 def test_killed_worker_loses_what_was_in_it_and_no_more(gated: Any) -> None:
@@ -63,9 +67,10 @@ def test_clients_that_send_slowly_hold_no_worker(gated: Any) -> None:
         start = time.monotonic()
         assert marked(server.predict("a", "b")) == ["a", "b"]
         assert httpx.get(f"{server.server.url}/health", timeout=5).status_code == 200
-        for client in clients[:10]:
-            client.sendall(b" ")
-        answers = [_received(client) for client in clients]
+        with ThreadPoolExecutor(DRIBBLING) as threads:
+            dribbled = threads.map(_dribbled, clients[:DRIBBLING])
+            assert marked(server.predict("c")) == ["c"]
+            answers = [*dribbled, *map(_received, clients[DRIBBLING:])]
         assert time.monotonic() - start < 30, "a byte more each second does not help"
         assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
         assert all(b"did not arrive in BODY_TIMEOUT=3 s" in answer for answer in answers)
@@ -82,6 +87,13 @@ def _connects(url: str) -> bool:
 def _connected(url: str) -> socket.socket:
     found = urlsplit(url)
     return socket.create_connection((found.hostname, found.port), timeout=PATIENCE)
+
+
+def _dribbled(client: socket.socket) -> bytes:
+    """What comes while a byte is sent each second."""
+    while not select.select([client], [], [], 1.0)[0]:
+        client.sendall(b" ")
+    return _received(client)
 
 
 def _received(client: socket.socket) -> bytes:
