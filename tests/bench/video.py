@@ -54,7 +54,7 @@ def rows(quick: bool = False) -> Iterator[Row]:
         "frames/s",
         *figures,
         "Ultralytics' track",
-        at_least=0.9,
+        at_least=2,
     )
 
 
