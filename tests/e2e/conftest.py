@@ -7,6 +7,8 @@ from typing import NoReturn
 
 import pytest
 
+from tests.serving import Served, served
+
 from .editor import Editor, browser
 from .label_studio import LabelStudio, executable
 
@@ -35,6 +37,22 @@ def editor(label_studio: LabelStudio) -> Iterator[Editor]:
         _unavailable("Chromium is not installed")
     with Editor(label_studio) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def shapes_server(
+    label_studio: LabelStudio, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """A server with detection's starter, which knows drawn shapes."""
+    environment = {
+        "DETECTION_MODEL": "starter",
+        "LABEL_STUDIO_URL": label_studio.url,
+        "LABEL_STUDIO_API_KEY": label_studio.token,
+    }
+    log = tmp_path_factory.mktemp("server") / "log"
+    with served("detection", log=log, **environment) as running:
+        running.wait("/ready", 300)
+        yield running
 
 
 def _unavailable(reason: str) -> NoReturn:

@@ -1,6 +1,6 @@
 """Photos that lie on their side: the editor shows the starter's boxes where the shapes are."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import pytest
 
 from backends.detection.starter.shapes import CLASSES, Picture, draw_picture
 from tests.detection.turned import turned_jpeg
-from tests.serving import Served, served
+from tests.serving import Served
 
 from .compare import differences
 from .editor import Editor
@@ -38,21 +38,8 @@ def drawn(number: int) -> Picture:
 
 
 @pytest.fixture(scope="module")
-def server(label_studio: LabelStudio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    environment = {
-        "DETECTION_MODEL": "starter",
-        "LABEL_STUDIO_URL": label_studio.url,
-        "LABEL_STUDIO_API_KEY": label_studio.token,
-    }
-    log = tmp_path_factory.mktemp("server") / "log"
-    with served("detection", log=log, **environment) as running:
-        running.wait("/ready", 300)
-        yield running
-
-
-@pytest.fixture(scope="module")
 def tasks(
-    label_studio: LabelStudio, server: Served, tmp_path_factory: pytest.TempPathFactory
+    label_studio: LabelStudio, shapes_server: Served, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[int, dict[tuple[int, int], int]]:
     """The project, and the task of each picture in each orientation; all are predicted."""
     folder = tmp_path_factory.mktemp("photos")
@@ -61,7 +48,7 @@ def tasks(
     for (number, turn), path in zip(places, paths, strict=True):
         path.write_bytes(turned_jpeg(drawn(number).image, turn))
     project = label_studio.create_project("Orientations", CONFIG)
-    label_studio.connect_backend(project, server.url)
+    label_studio.connect_backend(project, shapes_server.url)
     made = label_studio.upload(project, paths)
     label_studio.retrieve_predictions(project)
     return project, dict(zip(places, made, strict=True))

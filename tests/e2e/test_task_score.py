@@ -1,6 +1,5 @@
 """Label Studio keeps the score of a task, sorts by it, and gives out the least sure first."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from PIL import Image
 
 from backends.detection.starter.shapes import CLASSES, draw_picture
 from shared.prediction import TASK_SCORES
-from tests.serving import Served, served
+from tests.serving import Served
 
 from .label_studio import LabelStudio
 
@@ -21,19 +20,6 @@ CONFIG = f"""<View><Image name="image" value="$image"/>
     model_task_score="%s">{LABELS}</RectangleLabels></View>"""
 PICTURES = 5
 BY_SCORE = "tasks:predictions_score"
-
-
-@pytest.fixture(scope="module")
-def server(label_studio: LabelStudio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    environment = {
-        "DETECTION_MODEL": "starter",
-        "LABEL_STUDIO_URL": label_studio.url,
-        "LABEL_STUDIO_API_KEY": label_studio.token,
-    }
-    log = tmp_path_factory.mktemp("server") / "log"
-    with served("detection", log=log, **environment) as running:
-        running.wait("/ready", 300)
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +38,10 @@ def pictures(label_studio: LabelStudio, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.mark.parametrize("mode", TASK_SCORES)
 def test_tasks_are_sorted_by_score(
-    mode: str, label_studio: LabelStudio, server: Served, pictures: list[str]
+    mode: str, label_studio: LabelStudio, shapes_server: Served, pictures: list[str]
 ) -> None:
     project = label_studio.create_project(f"By {mode}", CONFIG % mode)
-    label_studio.connect_backend(project, server.url)
+    label_studio.connect_backend(project, shapes_server.url)
     tasks = label_studio.import_tasks(project, [{"data": {"image": url}} for url in pictures])
     label_studio.retrieve_predictions(project)
     stored = {found["task"]: found for found in label_studio.predictions(project)}
@@ -74,11 +60,11 @@ def test_tasks_are_sorted_by_score(
 
 
 def test_annotators_get_the_least_sure_task_first(
-    label_studio: LabelStudio, server: Served, pictures: list[str]
+    label_studio: LabelStudio, shapes_server: Served, pictures: list[str]
 ) -> None:
     """Uncertainty sampling, as Label Studio calls it."""
     project = label_studio.create_project("Uncertain", CONFIG % "margin")
-    label_studio.connect_backend(project, server.url)
+    label_studio.connect_backend(project, shapes_server.url)
     full = [{"data": {"image": url}} for url in pictures[:-1]]
     tasks = label_studio.import_tasks(project, full)
     label_studio.retrieve_predictions(project)
