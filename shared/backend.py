@@ -129,6 +129,10 @@ class Backend(LabelStudioMLBase):
         """How many items `infer` gets at the most, where that depends on the model."""
         return self.batch_size
 
+    def size(self, item: Any) -> float:
+        """How long the model takes for an item, in any unit: items of like size share batches."""
+        return 1.0
+
     def key(self, item: Any) -> Hashable | None:
         """What stands for an item: of equal ones the model is asked once, while the answer is kept.
 

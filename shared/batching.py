@@ -21,19 +21,21 @@ _OUT_OF_MEMORY = re.compile(
 
 
 class Entry(NamedTuple):
-    """An item, where its output goes, and whether a user waits for it."""
+    """An item, where its output goes, whether a user waits for it, and how large it is."""
 
     item: Any
     future: "Future[Any]"
     urgent: bool
+    size: float
 
 
 class ModelQueue:
     """Takes single items, runs them in batches, gives each its own output.
 
     What has arrived while one batch ran is the next one; see `Pace` for their size. Items that
-    users wait for go first, in batches of their own; requests take turns. `ran` is told of each
-    batch: its items and seconds.
+    users wait for go first, in batches of their own; requests take turns. The others' batches
+    are of items of like `size`: the one that came first, and those that are nearest to it. `ran`
+    is told of each batch: its items and seconds.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class ModelQueue:
         batch_size: int,
         name: str,
         ran: Callable[[int, float], None] = lambda items, seconds: None,
+        size: Callable[[Any], float] = lambda item: 1.0,
     ) -> None:
         self._infer = infer
         self._name = name
         self._ran = ran
+        self._size = size
         self._pace = Pace(batch_size)
         self._urgent: Turns[Entry] = Turns()
         self._bulk: Turns[Entry] = Turns()
@@ -57,11 +61,12 @@ class ModelQueue:
     def submit(self, item: Any, urgent: bool = False, owner: Hashable = None) -> "Future[Any]":
         """Queue an item of an owner (a request); urgent ones go first."""
         future: Future[Any] = Future()
+        entry = Entry(item, future, urgent, self._size(item))
         with self._wake:
             if self._closed:
                 future.set_exception(InferenceError(f"{self._name} is shutting down"))
                 return future
-            (self._urgent if urgent else self._bulk).put(owner, Entry(item, future, urgent))
+            (self._urgent if urgent else self._bulk).put(owner, entry)
             if urgent:
                 self._pace.urgent()
             self._wake.notify()
@@ -115,13 +120,28 @@ class ModelQueue:
     def _gather(self) -> list[Entry]:
         """The next batch, of those that users wait for or of the others."""
         urgent = not self._bulk or (bool(self._urgent) and not self._pace.is_bulks_turn())
-        lane = self._urgent if urgent else self._bulk
+        return self._users() if urgent else self._alike()
+
+    def _users(self) -> list[Entry]:
         batch: list[Entry] = []
-        size = self._pace.size(urgent)
-        while lane and len(batch) < size:
-            entry = lane.take()
-            if entry.future.set_running_or_notify_cancel():
-                batch.append(entry)
+        most = self._pace.size(urgent=True)
+        while self._urgent and len(batch) < most:
+            batch += _begun(self._urgent.take())
+        return batch
+
+    def _alike(self) -> list[Entry]:
+        """The item whose turn it is, and those of like size."""
+        bounds = self._pace.bounds()
+        first = self._bulk.take()
+        batch, load = _begun(first), first.size
+
+        def fits(entry: Entry) -> bool:
+            few = len(batch) < bounds.few or load + entry.size <= bounds.load
+            return few and len(batch) < bounds.most
+
+        for entry in self._bulk.take_near(lambda entry: abs(entry.size - first.size), fits):
+            batch += _begun(entry)
+            load += entry.size
         return batch
 
     def _run(self, batch: list[Entry]) -> None:
@@ -152,7 +172,7 @@ class ModelQueue:
         except (Exception, SystemExit) as error:  # a model library may raise anything
             return error if len(batch) == 1 else error.with_traceback(None)
         seconds = time.perf_counter() - start
-        self._pace.ran(batch[0].urgent, len(batch), seconds)
+        self._pace.ran(batch[0].urgent, len(batch), seconds, sum(entry.size for entry in batch))
         self._ran(len(batch), seconds)
         for entry, output in zip(batch, outputs, strict=True):
             entry.future.set_result(output)
@@ -164,6 +184,11 @@ class ModelQueue:
             what = "ran out of memory" if is_out_of_memory(error) else "failed"
             error = InferenceError(f"{self._name} {what} on this task: {type(error).__name__}")
         entry.future.set_exception(error)
+
+
+def _begun(entry: Entry) -> list[Entry]:
+    """The entry, unless nobody waits for it any more."""
+    return [entry] if entry.future.set_running_or_notify_cancel() else []
 
 
 class InstantModel:

@@ -1,7 +1,9 @@
 """How large a model's batches are, and how long one waits to fill: learned from those that ran."""
 
+import math
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 BULK_SHARE = 0.25
 """Of the time that users' batches take, so much more goes to a bulk request's: it goes on."""
@@ -23,13 +25,23 @@ WEIGHT = 0.3
 """Of the newest batch in the mean."""
 
 
+class Bounds(NamedTuple):
+    """A batch has `few` items whatever they weigh, and `most` at the most; `load` is what all
+    weigh together.
+    """
+
+    few: int
+    most: int
+    load: float
+
+
 class Pace:
     """The pace of one model. `most` is the largest batch it may get."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
-        self._bulk_item = 0.0
+        self._bulk_item = self._bulk_unit = 0.0
         self._users_batch = 0.0
         self._owed = 0.0
         self._last = (False, 0, 0.0)
@@ -37,14 +49,17 @@ class Pace:
         self._fits = most
         self._small_until = float("-inf")
 
-    def ran(self, urgent: bool, items: int, seconds: float) -> None:
-        """A batch ran through, of items that users wait for or of others."""
+    def ran(self, urgent: bool, items: int, seconds: float, load: float = 0.0) -> None:
+        """A batch ran through, of items that users wait for or of others; of so much load, if
+        that is not the same for each item.
+        """
         self._last = urgent, items, seconds
         if urgent:
             self._users_batch = _mean(self._users_batch, seconds)
             self._owed += BULK_SHARE * min(seconds, self._due())  # a slow one earns no more
         else:
             self._bulk_item = _mean(self._bulk_item, seconds / items)
+            self._bulk_unit = _mean(self._bulk_unit, seconds / (load or items))
             self._owed = 0.0
 
     def overran(self, items: int) -> None:
@@ -61,9 +76,16 @@ class Pace:
         fits = self._fits if self._clock() < self._small_until else self._most
         if urgent or not self._bulk_item:
             return fits
-        if self._clock() - self._urgent_at < CALM:
-            return min(fits, max(1, int(self._slice() / self._bulk_item)))
-        return min(fits, max(FEW, int(LONGEST / self._bulk_item)))
+        seconds, few = self._bulk_time()
+        return min(fits, max(few, int(seconds / self._bulk_item)))
+
+    def bounds(self) -> Bounds:
+        """The same of a bulk request's where items differ: how much they may weigh together."""
+        fits = self.size(urgent=True)
+        if not self._bulk_unit:
+            return Bounds(fits, fits, math.inf)
+        seconds, few = self._bulk_time()
+        return Bounds(min(few, fits), fits, seconds / self._bulk_unit)
 
     def is_bulks_turn(self) -> bool:
         """Whether users had their time, and a bulk batch goes before them."""
@@ -84,6 +106,12 @@ class Pace:
     def rest(self) -> None:
         """There was nothing to do: the next item comes alone, and does not wait."""
         self._last = (False, 0, 0.0)
+
+    def _bulk_time(self) -> tuple[float, int]:
+        """Seconds that the next bulk batch may take, and items that it may have anyway."""
+        if self._clock() - self._urgent_at < CALM:
+            return self._slice(), 1
+        return LONGEST, FEW
 
     def _due(self) -> float:
         """Seconds that a bulk batch will take beside users."""

@@ -1,8 +1,8 @@
 """Taking turns: what requests have queued is taken from each in turn, however much each has."""
 
 import threading
-from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
@@ -13,15 +13,16 @@ class Turns(Generic[T]):
     """A queue with a lane for each owner. Not for several threads by itself."""
 
     def __init__(self) -> None:
-        self._lanes: OrderedDict[Hashable, deque[T]] = OrderedDict()
-        self._length = 0
+        self._lanes: OrderedDict[Hashable, dict[int, T]] = OrderedDict()
+        self._length = self._last = 0
 
     def __len__(self) -> int:
         return self._length
 
     def put(self, owner: Hashable, entry: T) -> None:
         """Behind what the owner has there; an owner without any comes last."""
-        self._lanes.setdefault(owner, deque()).append(entry)
+        self._last += 1
+        self._lanes.setdefault(owner, {})[self._last] = entry
         self._length += 1
 
     def take(self) -> T:
@@ -29,17 +30,39 @@ class Turns(Generic[T]):
         if not self._length:
             raise IndexError("Nothing is queued")
         owner, lane = self._lanes.popitem(last=False)
-        entry = lane.popleft()
+        return self._taken(owner, lane, next(iter(lane)))
+
+    def take_near(
+        self, distance: Callable[[T], float], fits: Callable[[T], bool] = lambda entry: True
+    ) -> Iterator[T]:
+        """Entries, taken one by one: owners in turn, and of each the nearest ones first, until
+        one does not fit, which is left. Nothing may be put meanwhile.
+        """
+        near: dict[Hashable, Iterator[int]] = {}
+        for owner, lane in self._lanes.items():
+            distances = {number: distance(entry) for number, entry in lane.items()}
+            near[owner] = iter(sorted(distances, key=distances.__getitem__))
+        while self._lanes:
+            owner, lane = next(iter(self._lanes.items()))
+            number = next(near[owner])
+            if not fits(lane[number]):
+                return
+            del self._lanes[owner]
+            yield self._taken(owner, lane, number)
+
+    def drop(self, owner: Hashable) -> list[T]:
+        """Take out all of an owner's entries."""
+        lane = self._lanes.pop(owner, {})
+        self._length -= len(lane)
+        return list(lane.values())
+
+    def _taken(self, owner: Hashable, lane: dict[int, T], number: int) -> T:
+        """An entry out of the lane, which goes behind the others."""
+        entry = lane.pop(number)
         if lane:
             self._lanes[owner] = lane
         self._length -= 1
         return entry
-
-    def drop(self, owner: Hashable) -> "deque[T]":
-        """Take out all of an owner's entries."""
-        lane = self._lanes.pop(owner, None) or deque()
-        self._length -= len(lane)
-        return lane
 
 
 class FairPool:

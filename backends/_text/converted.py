@@ -1,12 +1,8 @@
 """Networks in OpenVINO's format: converted once from the PyTorch weights, kept in the cache."""
 
 import copy
-import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +11,9 @@ from numpy.typing import NDArray
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 """What a network of texts may take, in the order in which it is converted."""
+
+MODEL = "model.xml"
+"""Its file; another one beside it has the weights."""
 
 INSIDE = ("query", "key", "value", "intermediate.dense", "q_lin", "k_lin", "v_lin", "lin1")
 """Linear layers, by their names' ends, whose output another one takes: it stays in bf16."""
@@ -40,22 +39,22 @@ def precisions() -> list[str]:
     return ["bf16", "f32"] if "BF16" in able else ["f32"]
 
 
-def make(network: Any, inputs: Sequence[str], precision: str, kept: Path) -> None:
-    """Convert the network into the folder `kept`; the network itself stays as it is.
+def make(network: Any, inputs: Sequence[str], precision: str, folder: Path) -> None:
+    """Convert the network into an empty folder; the network itself stays as it is.
 
     With bf16, matrices are multiplied in it. What flows past them from layer to layer, and its
     normalization, stays in f32: rounded there, errors would be twice as large and more.
     """
     if precision == "bf16":
         network = _halved(copy.deepcopy(network))
-    _convert(_openvino(), network, inputs, kept)
+    _convert(_openvino(), network, inputs, folder)
 
 
-def load(inputs: Sequence[str], kept: Path) -> "Compiled":
+def load(inputs: Sequence[str], folder: Path) -> "Compiled":
     """The converted network from its folder."""
     hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
     openvino = _openvino()
-    compiled = openvino.Core().compile_model(kept / "model.xml", "CPU", hints)
+    compiled = openvino.Core().compile_model(folder / MODEL, "CPU", hints)
     return Compiled(inputs, openvino.AsyncInferQueue(compiled))
 
 
@@ -115,8 +114,7 @@ def _openvino() -> Any:
     return openvino
 
 
-def _convert(openvino: Any, network: Any, inputs: Sequence[str], kept: Path) -> None:
-    """Write the folder beside its place and move it there whole, whoever else does the same."""
+def _convert(openvino: Any, network: Any, inputs: Sequence[str], folder: Path) -> None:
     import torch
 
     class Logits(torch.nn.Module):
@@ -134,11 +132,4 @@ def _convert(openvino: Any, network: Any, inputs: Sequence[str], kept: Path) -> 
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the tracer, about code that is not ours
         model = openvino.convert_model(Logits(), example_input=example, input=shapes)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".", dir=kept.parent))
-    try:
-        openvino.save_model(model, made / "model.xml")
-        with suppress(OSError):  # another process was faster
-            os.replace(made, kept)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+    openvino.save_model(model, folder / MODEL)

@@ -10,6 +10,7 @@ import numpy as np
 from backends._text import converted
 from backends._text.converted import Forward, Inputs, Logits
 from shared.errors import ModelError
+from shared.fresh_folder import fresh_folder
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -82,17 +83,19 @@ def _converted(vocabulary: int, inputs: Sequence[str], source: Source) -> Forwar
         kept = source.kept / precision
         if (kept / REFUSED).is_file():
             why = (kept / REFUSED).read_text(encoding="utf-8")
-            continue
-        if (kept / "model.xml").is_file():
+        elif kept.is_dir():
             return converted.load(inputs, kept)
-        trial = trial or Trial.of(source.network(), inputs, vocabulary)
-        converted.make(trial.network, inputs, precision, kept)
-        forward = converted.load(inputs, kept)
-        why = trial.differs(forward)
-        if not why:
-            return forward
-        (kept / REFUSED).write_text(why, encoding="utf-8")
-        logger.warning("%s does not run in %s: %s", source.folder.name, precision, why)
+        else:
+            trial = trial or Trial.of(source.network(), inputs, vocabulary)
+            with fresh_folder(kept) as made:
+                converted.make(trial.network, inputs, precision, made)
+                forward = converted.load(inputs, made)
+                why = trial.differs(forward)
+                if why:  # nobody should find the network without it
+                    (made / REFUSED).write_text(why, encoding="utf-8")
+            if not why:
+                return forward
+            logger.warning("%s does not run in %s: %s", source.folder.name, precision, why)
     raise ModelError(why)
 
 

@@ -14,12 +14,17 @@ from shared.settings import Settings
 
 IMPORTS = ("transformers.models.auto.modeling_auto", "transformers.modeling_utils", "openvino")
 """What loading imports."""
-BUDGET = {"cpu": 1024, "cuda": 65536}
+BUDGET = {"cpu": 512, "cuda": 65536}
 """Tokens of a batch, those that fill up its shorter rows included."""
-STEP = 8
+STEP = 2
 """Rows are filled up to a multiple of so many tokens: fewer shapes for the engine to prepare."""
 ATTENTION = 1500
 """In rows of so many tokens a token costs twice what it costs in the shortest ones."""
+
+
+def size_of(text: str) -> int:
+    """How long a text is to a network, in characters: those that tokenizers add are two tokens."""
+    return len(text) + 8
 
 
 @dataclass

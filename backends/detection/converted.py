@@ -1,13 +1,10 @@
 """Networks in other formats: converted once from the PyTorch weights, kept in the cache."""
 
 import hashlib
-import os
 import re
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,9 +13,10 @@ from xml.etree import ElementTree
 import numpy as np
 
 from backends.detection.network import Kind
+from shared.fresh_folder import fresh_folder
 from shared.models import digest_of
 
-FORM = 2
+FORM = 3
 """To be raised when what is converted here changes: what is kept by then is made anew."""
 
 
@@ -51,7 +49,7 @@ def openvino_model(ready: Any, kind: Kind, folder: Path) -> Path:
         telemetry_utils.tm = telemetry_stub
         side = -1 if is_flexible(kind) else kind.side
         shape = [([-1, side, side, 3], openvino.Type.u8)]
-        with _new(folder) as made, _quiet():
+        with fresh_folder(folder) as made, _quiet():
             model = openvino.convert_model(ready, example_input=_example(kind), input=shape)
             openvino.save_model(model, made / path.name, compress_to_fp16=False)
             _keep_precise(made / path.name)
@@ -85,7 +83,7 @@ def onnx_model(ready: Any, kind: Kind, folder: Path) -> Path:
     path = folder / "model.onnx"
     if not path.is_file():
         axes = {0: "images"} | ({1: "height", 2: "width"} if is_flexible(kind) else {})
-        with _new(folder) as made, _quiet():
+        with fresh_folder(folder) as made, _quiet():
             torch.onnx.export(
                 ready,
                 (_example(kind),),
@@ -103,19 +101,6 @@ def _example(kind: Kind) -> Any:
 
     noise = np.random.default_rng(0).integers(0, 256, (1, kind.side, kind.side, 3), np.uint8)
     return torch.from_numpy(noise)
-
-
-@contextmanager
-def _new(folder: Path) -> Iterator[Path]:
-    """A folder beside its place, moved there whole at the end, whoever else makes the same."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
-    try:
-        yield made
-        with suppress(OSError):  # another process was faster
-            os.replace(made, folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager

@@ -16,8 +16,8 @@ class Ready(torch.nn.Module):
         super().__init__()
         self.network = network.fuse(verbose=False)
         mean, spread = _colours(network)
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
-        self.register_buffer("spread", torch.tensor(spread).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("spread", torch.tensor(spread))
         head = self.network.model[-1]
         head.export = head.dynamic = True
         if getattr(head, "dfl", None) is not None:
@@ -27,8 +27,8 @@ class Ready(torch.nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Of `mean`'s precision inside."""
-        images = pixels.permute(0, 3, 1, 2).to(self.mean.dtype) / 255
-        found = self.network((images - self.mean) / self.spread)
+        images = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.spread
+        found = self.network(images.permute(0, 3, 1, 2))
         return found if isinstance(found, tuple) else (found,)
 
 

@@ -10,7 +10,7 @@ from pydantic_settings import SettingsConfigDict
 
 from backends._text import weights
 from backends._text.engine import Source
-from backends._text.network import IMPORTS
+from backends._text.network import IMPORTS, size_of
 from backends._text.weights import Wanted
 from backends.ner.marks import Mark, elsewhere, marks_of
 from backends.ner.model import Read, TokenClassifier
@@ -133,6 +133,9 @@ class NerBackend(Backend):
 
     def reads_at_once(self, claim: Claim) -> bool:
         return claim.object.attrs.get("valueType") != "url"
+
+    def size(self, item: Item) -> float:
+        return sum(size_of(passage.text) for passage in item.passages.parts)
 
     def infer(self, model: TokenClassifier | ZeroShot, items: list[Item]) -> Sequence[Output]:
         asked = [item.passages.parts if item.marks is None else () for item in items]

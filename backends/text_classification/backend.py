@@ -9,7 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 from backends._text import weights
 from backends._text.engine import Source
-from backends._text.network import IMPORTS
+from backends._text.network import IMPORTS, size_of
 from backends._text.weights import Wanted
 from backends.text_classification.model import Classified, Question, TextClassifier
 from shared.backend import Backend, Context
@@ -106,6 +106,9 @@ class TextClassificationBackend(Backend):
 
     def reads_at_once(self, claim: Claim) -> bool:
         return claim.object.attrs.get("valueType") != "url"
+
+    def size(self, item: Question) -> float:
+        return size_of(item.text)
 
     def infer(self, model: TextClassifier, items: list[Question]) -> Sequence[Classified]:
         return model.classify(items)

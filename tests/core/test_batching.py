@@ -177,6 +177,78 @@ def test_cancelled_item_is_not_run(open_queue: Any) -> None:
     assert model.batches == [[0], [2]]
 
 
+# Batches of like size
+
+
+def by_size(model: Infer, batch_size: int) -> ModelQueue:
+    return ModelQueue(model, batch_size, "double", size=float)
+
+
+def test_bulk_batches_are_of_like_size(open_queue: Any) -> None:
+    """The one that waits longest, and the nearest to it: none is left behind for ever."""
+    model = Model()
+    queue = by_size(model, 3)
+    futures = filled(queue, model, 5, 900, 6, 800, 4, 7, 850)
+    model.gate.set()
+    assert [future.result(5) for future in futures] == [0, 10, 1800, 12, 1600, 8, 14, 1700]
+    assert model.batches == [[0], [5, 6, 4], [900, 850, 800], [7]]
+    queue.close()
+
+
+def test_users_go_in_the_order_in_which_they_came() -> None:
+    model = Model()
+    queue = by_size(model, 3)
+    futures = filled(queue, model, 5, 900, 6, 800, urgent=True)
+    model.gate.set()
+    for future in futures:
+        future.result(5)
+    assert model.batches == [[0], [5, 900, 6], [800]]
+    queue.close()
+
+
+def test_batches_of_small_items_are_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as the model reads in the time that a bulk batch may take."""
+    monkeypatch.setattr(pace, "LONGEST", 0.1)
+    batches: list[list[int]] = []
+    gate, busy = threading.Event(), threading.Event()
+
+    def infer(items: list[int]) -> list[int]:
+        busy.set()
+        assert gate.wait(5)
+        time.sleep(0.001 * sum(items))
+        batches.append(items)
+        return items
+
+    queue = by_size(infer, 100)
+    futures = [queue.submit(100)]
+    assert busy.wait(5)
+    gate.set()
+    futures[0].result(5)
+    gate.clear()
+    busy.clear()
+    futures.append(queue.submit(50))
+    assert busy.wait(5)
+    futures += [queue.submit(item) for item in (1, 50, 1) * 8]
+    gate.set()
+    for future in futures:
+        future.result(30)
+    assert [1] * 16 in [items[:16] for items in batches]
+    assert [50] * pace.FEW in batches, "or as few as a call is worth"
+    assert max(map(sum, batches[2:])) <= 50 * pace.FEW
+    queue.close()
+
+
+def test_cancelled_item_does_not_count(open_queue: Any) -> None:
+    model = Model()
+    queue = by_size(model, 2)
+    _, *futures = filled(queue, model, 5, 6, 7)
+    assert futures[1].cancel()
+    model.gate.set()
+    futures[2].result(5)
+    assert model.batches == [[0], [5, 7]]
+    queue.close()
+
+
 # Requests beside each other
 
 

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from shared.pace import (
@@ -72,6 +74,20 @@ def test_sizes_follow_the_model(pace: Pace) -> None:
     for _ in range(40):
         pace.ran(False, 10, LONGEST / 2)
     assert pace.size(urgent=False) in {19, 20}
+
+
+def test_load_of_a_batch_where_items_differ(pace: Pace, clock: Clock) -> None:
+    assert pace.bounds() == (32, 32, math.inf)
+    pace.ran(False, 4, 0.1, load=1000)
+    few, most, load = pace.bounds()
+    assert (few, most, load) == (FEW, 32, pytest.approx(LONGEST * 10_000))
+    pace.ran(True, 1, 0.02)
+    pace.urgent()
+    few, most, load = pace.bounds()
+    assert (few, most, load) == (1, 32, pytest.approx(200))
+    pace.overran(6)
+    clock.now += CALM + 1
+    assert pace.bounds()[:2] == (3, 3)
 
 
 def batches_till_bulks_turn(pace: Pace, seconds: float) -> int:

@@ -37,6 +37,18 @@ def test_owner_leaves() -> None:
     assert turns.take() == "b1"
 
 
+def test_nearest_of_each_owner_in_turn() -> None:
+    turns: Turns[int] = Turns()
+    for number in (9, 2, 5, 4, 6):
+        turns.put("a", number)
+    turns.put("b", 50)
+    near = turns.take_near(lambda number: abs(number - 5), lambda number: number > 2)
+    assert list(near) == [5, 50, 4, 6]
+    assert len(turns) == 2
+    assert [turns.take(), turns.take()] == [9, 2], "what is left keeps its order"
+    assert list(turns.take_near(float)) == []
+
+
 def test_pool_gives_results_and_errors() -> None:
     pool = FairPool(2, "test")
     assert pool.submit("a", lambda: 7).result(5) == 7

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backends._text import converted, engine
 from backends._text.engine import Source
 from backends._text.tokens import Row
 from backends.ner.model import TokenClassifier
@@ -71,6 +72,26 @@ def test_starter_says_the_same_on_the_engine_that_is_chosen(
         assert np.allclose([e.score for e in ours], [e.score for e in reference], atol=0.02)
 
 
+def test_a_network_is_seen_by_others_only_with_its_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other processes look while it is held against PyTorch; what differs is not tried again."""
+    source = Source("AutoModelForTokenClassification", bert(tmp_path / "bert"), tmp_path / "kept")
+    seen: list[list[str]] = []
+
+    def differs(trial: engine.Trial, forward: Any) -> str:
+        seen.append([path.name for path in source.kept.iterdir() if path.name[0] != "."])
+        return "it differs"
+
+    monkeypatch.setattr(engine.Trial, "differs", differs)
+    tries = converted.precisions()
+    for _ in range(2):
+        assert TokenClassifier.load(source, Settings()).network.engine == "torch"
+    assert seen == [tries[:number] for number in range(len(tries))]
+    for precision in tries:
+        assert (source.kept / precision / engine.REFUSED).read_text() == "it differs"
+
+
 @pytest.mark.parametrize("at_once", [1, 2, 3])
 @pytest.mark.parametrize(
     "lengths",
@@ -95,4 +116,4 @@ def test_batches_that_run_at_once_are_of_one_size(classifier: TokenClassifier) -
     """So that none waits for the other."""
     network = replace(classifier.network, forward=SimpleNamespace(at_once=2))
     batches = network._batches([Row([1] * 16, [0] * 16)] * 200)
-    assert list(map(len, batches)) == [50] * 4
+    assert list(map(len, batches)) == [25] * 8
