@@ -67,7 +67,7 @@ def make_app(names: list[str], settings: "Settings", neighbours: "Neighbours | N
         if not cls.on_request or cls.name in plain:
             cls.import_modules()
     gc.collect()
-    gc.freeze()  # a look at a million objects of libraries holds the interpreter for 0.3 s
+    gc.freeze()  # a look at half a million objects of libraries holds the interpreter
     return create_app(Service(classes, named=plain), settings, neighbours)
 
 
