@@ -48,7 +48,8 @@ class Control:
 
     `labels` maps each label as it stands in a result (its alias, or else its value) to the
     attributes of its tag. A control that is `dynamic` takes its labels from the task.
-    `paths` holds every way through nested choices (Taxonomy), `buckets` a Ranker's.
+    `paths` holds every way through nested choices (Taxonomy), `buckets` a Ranker's. One that is
+    `repeated` stands inside a Repeater: the editor makes one of it for each item of a list.
     """
 
     tag: str
@@ -59,6 +60,7 @@ class Control:
     dynamic: bool = False
     paths: frozenset[tuple[str, ...]] = frozenset()
     buckets: tuple[str, ...] = ()
+    repeated: bool = False
 
     @cached_property
     def type(self) -> str:
@@ -149,6 +151,7 @@ class LabelConfig:
             return "no control tags"
         seen = (
             f"{control} on {target.tag if target else control.to_name}"
+            + (" inside <Repeater>" if control.repeated else "")
             for control in self.controls
             for target in [self.object_of(control)]
         )
@@ -194,6 +197,7 @@ def _objects(root: Element) -> Iterable[ObjectTag]:
 
 
 def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Control]:
+    repeated = {inside for repeater in root.iter("Repeater") for inside in repeater.iter()}
     for element in root.iter():
         attrs = dict(element.attrib)
         if not attrs.get("name") or not attrs.get("toName") or element.tag == "Filter":
@@ -204,7 +208,17 @@ def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Contr
         labels = dict(_labels(element))
         paths = frozenset(_paths(element))
         buckets = tuple(bucket.get("name", "") for bucket in element.iter("Bucket"))
-        yield Control(element.tag, attrs["name"], to_name, labels, attrs, dynamic, paths, buckets)
+        yield Control(
+            element.tag,
+            attrs["name"],
+            to_name,
+            labels,
+            attrs,
+            dynamic,
+            paths,
+            buckets,
+            repeated=element in repeated,
+        )
 
 
 def _labels(control: Element) -> Iterable[tuple[str, dict[str, str]]]:

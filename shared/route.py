@@ -77,10 +77,11 @@ class Route:
         A control tag is filled once: by the backend that its `model_backend` names, else by
         the claim over the most control tags (OCR's box, label and text before a plain box),
         else by the first backend. `model_skip="true"` leaves it to nobody. Backends that work
-        only on request must be `named`, or be a control's `model_backend`.
+        only on request must be `named`, or be a control's `model_backend`. What stands inside a
+        Repeater is filled by nobody: its names are patterns, and the task says how many it makes.
         """
         claims: list[tuple[Backend, Claim]] = []
-        problems = list(_not_serving(config, backends))
+        problems = [*_not_serving(config, backends), *_repeated(config)]
         for backend in backends:
             controls = tuple(c for c in config.controls if _offered(c, backend, named))
             offered = replace(config, controls=controls)
@@ -156,7 +157,7 @@ def _claims(backend: "Backend", offered: LabelConfig, problems: list[str]) -> li
 
 
 def _offered(control: Control, backend: "Backend", named: Collection[str]) -> bool:
-    if control.flag("model_skip"):
+    if control.flag("model_skip") or control.repeated:
         return False
     chosen = _chosen(control)
     if chosen:
@@ -174,6 +175,16 @@ def _not_serving(config: LabelConfig, backends: Iterable["Backend"]) -> Iterable
         chosen = _chosen(control)
         if chosen and chosen not in names and not control.flag("model_skip"):
             yield f'{control} is left to the backend "{chosen}", which does not serve here'
+
+
+def _repeated(config: LabelConfig) -> Iterable[str]:
+    for control in config.controls:
+        if control.repeated and not control.flag("model_skip"):
+            yield (
+                f"{control} is inside <Repeater>, whose control tags are not filled: show images as"
+                " one list (valueList on an Image tag), or write each object tag with a control"
+                " tag of its own"
+            )
 
 
 def _without_overlap(

@@ -75,7 +75,7 @@ REMEDIES = {
     "nothing_filled": "Serve a backend that fills one of these tags (`prelabel serve NAME`), or"
     " change the tags: Settings → Labeling Interface",
     "tag_not_filled": 'Serve a backend that fills it, or say model_skip="true" on the tag',
-    "tag_problem": "Correct the attribute: Settings → Labeling Interface → Code",
+    "tag_problem": "Correct the tag: Settings → Labeling Interface → Code",
     "label_unfilled": 'Name the model\'s class on the label, predicted_values="class" (classes'
     " without a label: {classes})",
     # The task's media

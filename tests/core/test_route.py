@@ -142,6 +142,27 @@ def test_who_fills_what(
     assert filled(built(*inside, backends=backends, named=named)) == expected
 
 
+REPEATER = """<Repeater on="$pages" indexFlag="{{idx}}">
+  <Text name="page_{{idx}}" value="$pages[{{idx}}].text"/>
+  <Labels name="a_{{idx}}" toName="page_{{idx}}"><Label value="Word"/></Labels>
+</Repeater>"""
+
+
+def test_what_is_repeated_is_not_filled_and_said_so() -> None:
+    route = built(REPEATER, labels("b"), backends=BOTH)
+    assert filled(route) == {"b": "first"}
+    [problem] = route.problems
+    assert problem == (
+        'Labels "a_{{idx}}" is inside <Repeater>, whose control tags are not filled: show images'
+        " as one list (valueList on an Image tag), or write each object tag with a control tag of"
+        " its own"
+    )
+    _, nothing = built(REPEATER, backends=BOTH).problems
+    assert 'it has Labels "a_{{idx}}" on Text inside <Repeater>; what could be' in nothing
+    skipped = REPEATER.replace("toName", 'model_skip="true" toName')
+    assert built(skipped, labels("b"), backends=BOTH).problems == ()
+
+
 def test_claims_of_one_model_on_one_object_are_one_step() -> None:
     route = built(labels("a"), labels("b"), backends=[FirstBackend])
     [step] = route.steps
