@@ -8,7 +8,7 @@ import httpx
 
 from shared import network
 from shared.errors import FetchError
-from shared.label_studio import LabelStudioHost
+from shared.label_studio import LabelStudioHost, short
 from shared.settings import Settings
 
 PACKED = {"gzip", "x-gzip", "deflate"}
@@ -29,6 +29,7 @@ class Downloads:
 
     def get(self, url: str) -> bytes:
         """What is at an address; FetchError says why it cannot be fetched."""
+        _check_form(url)
         try:
             headers = self._host.headers() if self._host.opens(url) else {}
             headers["Accept-Encoding"] = "gzip, deflate"
@@ -110,13 +111,23 @@ def _window(start: bytes) -> int:
     return zlib.MAX_WBITS if start[0] & 0x0F == 8 else -zlib.MAX_WBITS
 
 
+def _check_form(url: str) -> None:
+    """FetchError says what is wrong with an address that leads nowhere, such as http:/host/a."""
+    try:
+        wrong = "" if urlsplit(url).hostname else "no host follows //"
+        _ = urlsplit(url).port
+    except ValueError:  # a port that is no number, a bracket too many
+        wrong = "its host or port cannot be read"
+    if wrong:
+        scheme, _, rest = url.partition("#")[0].partition(":")
+        plain = f"{scheme}:{'…' if '@' in url else rest}"  # a password may be anywhere before @
+        raise FetchError(f'"{short(plain)}" is no address: {wrong} (https://example.org/a.png is)')
+
+
 def _shown(url: str) -> str:
     """An address without its query and password, which may hold secrets."""
-    try:
-        parts = urlsplit(url)
-        host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:  # the address is none
-        return "The address"
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
+    port = f":{parts.port}" if parts.port else ""
     shown = f"{parts.scheme}://{host}{port}{parts.path}"
     return shown if len(shown) <= 200 else shown[:197] + "…"

@@ -20,6 +20,7 @@ MEDIA = (
     ("fetch", "LOCAL_FILES_ROOT", "media_local"),
     ("fetch", "MAX_MEDIA_MB", "media_size"),
     ("fetch", " answered ", "media_gone"),
+    ("fetch", "is no address", "media_gone"),
     ("fetch", "", "media_unreachable"),
     ("decode", "MAX_MEGAPIXELS", "media_size"),
     ("decode", "", "media_unreadable"),

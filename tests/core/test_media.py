@@ -210,6 +210,25 @@ def test_private_address_is_refused(site: Web) -> None:
     assert site.visits == []
 
 
+@pytest.mark.parametrize(
+    ("address", "found", "wrong"),
+    [
+        ("http:/127.0.0.1/x.png?{}", "http:/127.0.0.1/x.png", "no host follows //"),
+        ("http:x.png#{}", "http:x.png", "no host follows //"),
+        ("https:///x.png", "https:///x.png", "no host follows //"),
+        ("http://?{}", "http://", "no host follows //"),
+        ("http:/ann:hunter2@127.0.0.1/x.png", "http:…", "no host follows //"),
+        ("http://ann:hunter2/3@127.0.0.1/x.png", "http:…", "its host or port cannot be read"),
+        ("http://127.0.0.1:90x/x.png", "http://127.0.0.1:90x/x.png", "its host or port"),
+        ("http://[::1/x.png", "http://[::1/x.png", "its host or port"),
+    ],
+)
+def test_what_is_no_address_is_shown_as_found(address: str, found: str, wrong: str) -> None:
+    message = refused(media(allowed_networks=LOOPBACK), address.format(SECRET))
+    assert message.startswith(f'"{found}" is no address: {wrong}')
+    assert "None" not in message
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 410, 500, 503, 304])
 def test_status_is_told(status: int, site: Web) -> None:
     site.pages["/a"] = says(b"hunter2", status)

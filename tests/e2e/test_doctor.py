@@ -406,6 +406,11 @@ def address_that_leads_nowhere(desk: Desk) -> list[Check]:
         return showing(f"{other.url}/a.png", desk, ALLOWED_NETWORKS="127.0.0.0/8")
 
 
+@breaks("media_gone")
+def address_with_one_slash(desk: Desk) -> list[Check]:
+    return showing("http:/127.0.0.1/a.png", desk)
+
+
 @breaks("media_hosts")
 def host_that_is_not_allowed(desk: Desk) -> list[Check]:
     return showing("http://127.0.0.1:1/a.png", desk, ALLOWED_HOSTS="*.example.org")
