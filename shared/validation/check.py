@@ -77,16 +77,16 @@ def _problems(
     if known is None:
         problems += _id_problems(found, result)
     problems += _to_name(found, result)
-    problems += _value_problems(found, value, result, bool(known))
+    problems += _value_problems(found, value, result, known)
     if data is not None and not problems:
         problems += data_problems(found, result, data)
     return problems
 
 
 def _value_problems(
-    found: ControlRules, value: Value, result: Value, known: bool
+    found: ControlRules, value: Value, result: Value, known: bool | None
 ) -> Iterator[Problem]:
-    """The shape, the answer; `known`: whether an earlier result has the same id."""
+    """The shape, the answer; `known`: as `_identify` says."""
     if found.shape is not None:
         yield from _place(found, value, result, known)
     if found.answer is not None:
@@ -129,10 +129,17 @@ def _identify(found: ControlRules, result: Value, seen: Seen) -> bool | None:
 def _id_problems(found: ControlRules, result: Value) -> Iterator[Problem]:
     region = result.get("id")
     if isinstance(region, str) and region:
-        what = "a result before it has this id already; the editor shows the first one's place"
+        what = f"a result before it has this id already; {_first(found, result)}"
         yield Problem("duplicate_id", what)
     elif region is not None:
         yield Problem("id", f'"id" is {shown(region)}, expected a string')
+
+
+def _first(found: ControlRules, result: Value) -> str:
+    """What an id that comes twice leads to."""
+    if not found.draws and found.says_no_place(result["value"]):
+        return f"what {found.control} says of a region belongs into one result"
+    return "the editor shows the first one's place"
 
 
 def _mismatch(rules: Rules, found: ControlRules | None, result: Value) -> Problem:
@@ -158,16 +165,25 @@ def _to_name(found: ControlRules, result: Value) -> Iterable[Problem]:
     return [Problem("wrong_to_name", what)]
 
 
-def _place(found: ControlRules, value: Value, result: Value, known: bool) -> Iterable[Problem]:
+def _place(
+    found: ControlRules, value: Value, result: Value, known: bool | None
+) -> Iterable[Problem]:
     """The shape; a control that does not draw may leave it to an earlier result of its id."""
     if found.shape is None:
         return ()
-    if not found.draws and found.says_no_place(value):
-        if known:
-            return ()
-        what = "it does not say where it is, and no result before it has this id"
-        return [Problem("no_place", what)]
-    return found.shape(value, result)
+    if found.draws or not found.says_no_place(value):
+        return found.shape(value, result)
+    named = result.get("id") is not None
+    if known or (named and known is None):  # what is wrong with the id is said already
+        return ()
+    why = "no result before it has this id" if named else 'it has no "id"'
+    if not found.control.per_region:
+        return [Problem("no_place", f"it does not say where it is, and {why}")]
+    what = (
+        f"{found.control} speaks of regions (perRegion), each by the id of a result that draws it,"
+        f" but {why}; without perRegion it speaks of the whole task"
+    )
+    return [Problem("no_place", what)]
 
 
 def check_prediction(

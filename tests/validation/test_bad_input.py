@@ -298,7 +298,17 @@ BAD = {
     "text of a region is a text": Bad("not_a_list", result("area", text="x"), '["x"]', "warning"),
     "text of a region is missing": Bad("missing_key", result("area", text=GONE)),
     "text of a region is empty": Bad("not_a_list", result("area", text=[])),
-    "text of no region": Bad("no_place", {**result("area"), "value": {"text": ["x"]}}),
+    "text of no region": Bad(
+        "no_place",
+        {**result("area"), "value": {"text": ["x"]}},
+        'TextArea "area" speaks of regions (perRegion), each by the id of a result that draws it,'
+        " but no result before it has this id",
+    ),
+    "text of a region without an id": Bad(
+        "no_place",
+        {**result("area"), "value": {"text": ["x"]}, "id": None},
+        'but it has no "id"; without perRegion it speaks of the whole task',
+    ),
     # spans
     "span of nothing": Bad("empty_span", result("labels", start=5, end=5)),
     "span backwards": Bad("empty_span", result("labels", start=8, end=5)),
@@ -447,6 +457,9 @@ def test_an_id_is_for_one_place() -> None:
     bare = {**area, "value": {"text": ["x"]}}
     assert check_results(CONFIG, [box, bare]) == []
     assert [found.rule for found in check_results(CONFIG, [bare, box])] == ["no_place"]
+    [finding] = check_results(CONFIG, [box, bare, bare])
+    assert (finding.rule, finding.index) == ("duplicate_id", 2)
+    assert 'what TextArea "area" says of a region belongs into one result' in finding.message
 
 
 @pytest.mark.parametrize(
