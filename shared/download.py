@@ -113,13 +113,13 @@ def _window(start: bytes) -> int:
 
 def _check_form(url: str) -> None:
     """FetchError says what is wrong with an address that leads nowhere, such as http:/host/a."""
+    scheme, _, rest = url.partition("#")[0].partition(":")
     try:
         wrong = "" if urlsplit(url).hostname else "no host follows //"
         _ = urlsplit(url).port
     except ValueError:  # a port that is no number, a bracket too many
-        wrong = "its host or port cannot be read"
+        wrong, rest = "its host or port cannot be read", "…"
     if wrong:
-        scheme, _, rest = url.partition("#")[0].partition(":")
         plain = f"{scheme}:{'…' if '@' in url else rest}"  # a password may be anywhere before @
         raise FetchError(f'"{short(plain)}" is no address: {wrong} (https://example.org/a.png is)')
 

@@ -219,8 +219,8 @@ def test_private_address_is_refused(site: Web) -> None:
         ("http://?{}", "http://", "no host follows //"),
         ("http:/ann:hunter2@127.0.0.1/x.png", "http:…", "no host follows //"),
         ("http://ann:hunter2/3@127.0.0.1/x.png", "http:…", "its host or port cannot be read"),
-        ("http://127.0.0.1:90x/x.png", "http://127.0.0.1:90x/x.png", "its host or port"),
-        ("http://[::1/x.png", "http://[::1/x.png", "its host or port"),
+        ("http://127.0.0.1:hunter2", "http:…", "its host or port cannot be read"),
+        ("http://[hunter2/x.png", "http:…", "its host or port cannot be read"),
     ],
 )
 def test_what_is_no_address_is_shown_as_found(address: str, found: str, wrong: str) -> None:
