@@ -34,6 +34,8 @@ SHORT, MIXED = 1000, 64
 """Texts of a round: of 5 to 15 words, and of 5 to 400."""
 PIECES = 28996
 """Entries of the vocabulary, as bert-base-cased has."""
+LONGEST = 510
+"""Tokens that BERT takes at once, beside the special ones."""
 PEAK = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
@@ -60,14 +62,33 @@ class Texts:
         return " ".join(words[:length])
 
 
+class Bare:
+    """The tokenizer and the network alone, all texts at once."""
+
+    def __init__(self, folder: Path) -> None:
+        """Of the server's own conversion, which lies beside the model."""
+        self._tokenizer = Tokenizer.load(folder)
+        [kept] = (folder.parent / "cache" / "openvino").iterdir()
+        source = Source("AutoModelForTokenClassification", folder, kept)
+        self._network = Network.load(source, self._tokenizer, Settings())
+        self.name = f"the bare engine ({self._network.engine})"
+
+    def __call__(self, texts: Sequence[str]) -> None:
+        """Without what is over the network's length."""
+        encoded = self._tokenizer.encode(texts)
+        self._network.run([tokens.row(0, min(len(tokens.ids), LONGEST)) for tokens in encoded])
+
+
 def rows(quick: bool = False) -> Iterator[Row]:
     """Texts a second, memory, and what all around the network costs."""
     texts = Texts()
     with tempfile.TemporaryDirectory() as name:
         folder = model_in(Path(name) / "bert-base")
         with started(folder) as server:
-            yield from beside_pipeline(server, folder, texts, 1 if quick else ROUNDS)
-            yield from beside_network(server, folder, texts, 2 if quick else ROUNDS)
+            server.wait("/ready", 300)
+            bare = Bare(folder)
+            yield from beside_pipeline(server, folder, texts, bare, 1 if quick else ROUNDS)
+            yield from beside_network(server, texts, bare, 2 if quick else ROUNDS)
 
 
 def started(folder: Path) -> Any:
@@ -117,39 +138,35 @@ def model_in(folder: Path) -> Path:
     return folder
 
 
-def beside_pipeline(server: Served, folder: Path, texts: Texts, rounds: int) -> Iterator[Row]:
+def beside_pipeline(
+    server: Served, folder: Path, texts: Texts, bare: Bare, rounds: int
+) -> Iterator[Row]:
     from transformers import pipeline
 
     plain = pipeline("ner", model=str(folder), tokenizer=str(folder))
-    server.wait("/ready", 300)
     fresh = of_rounds(lambda: texts.of(MIXED, 5, 400))
-    figures = in_turns(
+    ours, theirs, engine = in_turns(
         rounds,
         lambda: rate(MIXED, lambda: predict(server, fresh(0))),
         lambda: rate(MIXED, lambda: plain(fresh(1))),
+        lambda: rate(MIXED, lambda: bare(fresh(2))),
     )
     name = f"Entities, {MIXED} texts of 5–400 words, BERT-base"
-    yield Row(name, "texts/s", *figures, "transformers.pipeline", at_least=6)
+    yield Row(name, "texts/s", ours, theirs, "transformers.pipeline", at_least=6)
+    yield Row(name, "texts/s", ours, engine, bare.name)
     memory = (peak(server.process.pid),), (peak_of_pipeline(folder, texts),)
     yield Row("Memory at the most", "MB", *memory, "the pipeline's process")
 
 
-def beside_network(server: Served, folder: Path, texts: Texts, rounds: int) -> Iterator[Row]:
-    """The same texts through HTTP, and through the tokenizer and the network alone."""
-    tokenizer = Tokenizer.load(folder)
-    [kept] = (folder.parent / "cache" / "openvino").iterdir()
-    source = Source("AutoModelForTokenClassification", folder, kept)
-    network = Network.load(source, tokenizer, Settings())
+def beside_network(server: Served, texts: Texts, bare: Bare, rounds: int) -> Iterator[Row]:
     fresh = of_rounds(lambda: texts.of(SHORT, 5, 15))
-
-    def bare() -> None:
-        network.run([tokens.row(0, len(tokens.ids)) for tokens in tokenizer.encode(fresh(1))])
-
     figures = in_turns(
-        rounds, lambda: 1 / rate(1, lambda: predict(server, fresh(0))), lambda: 1 / rate(1, bare)
+        rounds,
+        lambda: 1 / rate(1, lambda: predict(server, fresh(0))),
+        lambda: 1 / rate(1, lambda: bare(fresh(1))),
     )
     name = f"Entities, {SHORT:,} texts of 5–15 words in one request"
-    yield Row(name, "s", *figures, f"the bare engine ({network.engine})", at_most=1.3)
+    yield Row(name, "s", *figures, bare.name, at_most=1.3)
 
 
 def of_rounds(make: Callable[[], list[str]]) -> Callable[[int], list[str]]:
