@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, wait
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from shared.errors import ClientGoneError, DeadlineError, PrelabelError
@@ -73,8 +73,8 @@ class Waiting:
         self.end(ClientGoneError("The client closed the connection"))
 
     def end(self, error: PrelabelError) -> None:
-        """Stop waiting, in whatever thread that goes on."""
-        if self._ended.set_running_or_notify_cancel():
+        """Stop waiting, in whatever thread that goes on; what ended it first is what is told."""
+        with suppress(InvalidStateError):
             self._ended.set_result(error)
 
     def check(self) -> None:
