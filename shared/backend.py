@@ -115,6 +115,18 @@ class Backend(LabelStudioMLBase):
             return self.media.image(task.text_value(claim.object), task.id)
         return self.media.text(task.text_value(claim.object), claim.object, task.id)
 
+    def parts(self, item: Any) -> Sequence[Any]:
+        """What of an item `infer` gets at a time: of one that takes long, the pages or pieces.
+
+        Other tasks have their turns between them. After the deadline no more of them are
+        inferred; asked again, those that were are known.
+        """
+        return (item,)
+
+    def whole(self, outputs: Sequence[Any]) -> Any:
+        """The output of an item, made of those of its `parts`."""
+        return outputs[0]
+
     def reads_at_once(self, claim: Claim) -> bool:
         """Whether `read` only takes what the task itself holds: it needs no thread then."""
         target = claim.object
@@ -142,7 +154,7 @@ class Backend(LabelStudioMLBase):
 
     @abstractmethod
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
-        """Run the model on what `read` gave: as many outputs as items, in their order.
+        """Run the model on what `read` gave (or `parts` of it): as many outputs, in that order.
 
         Items may be of several requests, projects and label configs. Called in one thread.
         """

@@ -48,8 +48,8 @@ LOADERS = 16
 """Threads that load models, or wait for one, while their requests wait no longer than they may."""
 
 Model = ModelQueue | InstantModel
-Reading = Future[list[Future[Any]]]
-"""A task's reading, which ends in one future an output."""
+Reading = Future[list[list[Future[Any]]]]
+"""A task's reading, which ends in the futures of each output's parts."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class Pipeline:
         run.waiting.check()
         task = Task.parse(raw)
         return [
-            model.ask(step.backend.read(task, step.claims[0], run.context))
+            _asked(step, model, step.backend.read(task, step.claims[0], run.context))
             for step, model in run.models
             if isinstance(model, InstantModel)
         ]
@@ -248,7 +248,7 @@ class Pipeline:
             reading.set_exception(error)
         return reading
 
-    def _read(self, run: _Run, raw: Any) -> list[Future[Any]]:
+    def _read(self, run: _Run, raw: Any) -> list[list[Future[Any]]]:
         """In a reading thread: the task's inputs, each handed to its model's queue.
 
         What is read when the deadline comes is inferred all the same: asked again, it is known.
@@ -262,12 +262,21 @@ class Pipeline:
         if run.waiting.gone:
             run.waiting.check()
         return [
-            self._submit(run, step, model, item)
+            list(self._submitted(run, step, model, item))
             for (step, model), item in zip(run.models, items, strict=True)
         ]
 
+    def _submitted(
+        self, run: _Run, step: "Step", model: Model, item: Any
+    ) -> "Iterator[Future[Any]]":
+        parts = step.backend.parts(item)
+        for part in parts:
+            if len(parts) > 1:  # it takes long: no more of it after the deadline
+                run.waiting.check()
+            yield self._submit(run, step, model, part)
+
     def _submit(self, run: _Run, step: "Step", model: Model, item: Any) -> "Future[Any]":
-        """The item's output, if the model has said it before; else it is queued."""
+        """The output for a part, if the model has said it before; else it is queued."""
         spec = step.claims[0].spec
         content = step.backend.key(item) if self._answers.max_bytes else None
         if content is None:
@@ -289,7 +298,11 @@ class Pipeline:
 
     def _outputs(self, run: _Run, reading: Reading) -> list[Any]:
         try:
-            return [run.waiting.result(future) for future in run.waiting.result(reading)]
+            outputs = run.waiting.result(reading)
+            return [
+                step.backend.whole([run.waiting.result(part) for part in parts])
+                for (step, _), parts in zip(run.models, outputs, strict=True)
+            ]
         except Exception:
             _give_up(reading)
             raise
@@ -331,8 +344,13 @@ def _raise(error: PrelabelError) -> list[Any]:
     raise error
 
 
+def _asked(step: "Step", model: InstantModel, item: Any) -> Any:
+    return step.backend.whole([model.ask(part) for part in step.backend.parts(item)])
+
+
 def _give_up(reading: Reading) -> None:
     """Take what is left of a task out of the queues: nobody waits for it."""
     if not reading.cancel() and reading.done() and reading.exception() is None:
-        for inferring in reading.result():
-            inferring.cancel()
+        for parts in reading.result():
+            for part in parts:
+                part.cancel()

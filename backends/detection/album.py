@@ -1,48 +1,54 @@
 """The images of a list (`valueList`): a task may have hundreds, and few are decoded at a time."""
 
-import hashlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import islice
 
 from shared.image import Image, decode
 
 CHUNK = 8
-"""Images that a network gets at once, while the next ones are decoded."""
+"""Images that a network gets at once."""
 CHUNK_BYTES = 64_000_000
 """The same in bytes, where images are large: no more come to those that reach it."""
+AHEAD = 4
+"""Images that are decoded, each in a thread, while those before them are looked at."""
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """An image file of a list, not decoded yet; `place` is its `item_index`."""
+
+    file: bytes
+    place: int
+    max_megapixels: float
 
 
 @dataclass(frozen=True, eq=False)
 class Album:
-    """Image files in their order, none of them decoded yet."""
+    """The pages of a list: each is inferred by itself, so that other tasks have their turns between
+    them, and none is after the deadline.
+    """
 
-    files: tuple[bytes, ...]
-    max_megapixels: float
+    pages: tuple[Page, ...]
 
-    @cached_property
-    def digest(self) -> str:
-        """What tells it from others."""
-        made = hashlib.blake2b(digest_size=16)
-        for file in self.files:
-            made.update(len(file).to_bytes(8, "big") + file)
-        return made.hexdigest()
 
-    def chunks(self) -> Iterator[list[Image]]:
-        """The images, a few at a time; DecodeError for one that cannot be read."""
-        files = iter(self.files)
-        with ThreadPoolExecutor(1, "decode") as pool:
-            following = pool.submit(self._chunk, files)
-            while chunk := following.result():
-                following = pool.submit(self._chunk, files)
+def chunks(pages: Iterable[Page]) -> Iterator[list[Image]]:
+    """The images of pages, a few at a time; DecodeError for one that cannot be read."""
+    left = iter(pages)
+    chunk: list[Image] = []
+    with ThreadPoolExecutor(AHEAD, "decode") as pool:
+        coming = deque(pool.submit(_decoded, page) for page in islice(left, AHEAD))
+        while coming:
+            chunk.append(coming.popleft().result())
+            coming.extend(pool.submit(_decoded, page) for page in islice(left, 1))
+            if len(chunk) == CHUNK or sum(i.pixels.nbytes for i in chunk) >= CHUNK_BYTES:
                 yield chunk
+                chunk = []
+    if chunk:
+        yield chunk
 
-    def _chunk(self, files: Iterator[bytes]) -> list[Image]:
-        images: list[Image] = []
-        while len(images) < CHUNK and sum(image.pixels.nbytes for image in images) < CHUNK_BYTES:
-            file = next(files, None)
-            if file is None:
-                break
-            images.append(decode(file, self.max_megapixels))
-        return images
+
+def _decoded(page: Page) -> Image:
+    return decode(page.file, page.max_megapixels)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from backends.detection import (
+    album,
     classes,
     key_points,
     loading,
@@ -14,7 +15,7 @@ from backends.detection import (
     weights,
 )
 from backends.detection import video_regions as on_video
-from backends.detection.album import Album
+from backends.detection.album import Album, Page
 from backends.detection.claims import TAGS, WHOLE, groups, labels_beside, point_options
 from backends.detection.found import Found
 from backends.detection.model import Detector, Run
@@ -95,18 +96,29 @@ class DetectionBackend(Backend):
             return Footage(video, video.shown(claim.object, task))
         if not claim.object.is_list:
             return self.media.image(task.text_value(claim.object), task.id)
-        addresses = [address for _, address in task.addresses(claim.object)]
-        files = tuple(self.media.fetch(address, task.id) for address in addresses)
-        return Album(files, self.server_settings.max_megapixels)
+        most = self.server_settings.max_megapixels
+        return Album(
+            tuple(
+                Page(self.media.fetch(address, task.id), place or 0, most)
+                for place, address in task.addresses(claim.object)
+            )
+        )
+
+    def parts(self, item: Any) -> Sequence[Any]:
+        return item.pages if isinstance(item, Album) else (item,)
+
+    def whole(self, outputs: Sequence[Any]) -> Any:
+        one = len(outputs) == 1  # what was seen in a video is no list
+        return outputs[0] if one else [found for output in outputs for found in output]
 
     def infer(self, model: Detector | Watcher, items: list[Any]) -> Sequence[Any]:
         if isinstance(model, Watcher):
             return [model.watch(footage) for footage in items]
-        single = iter(model.detect([item for item in items if not isinstance(item, Album)]))
+        pages = [item for item in items if isinstance(item, Page)]
+        listed = (found for chunk in album.chunks(pages) for found in model.detect(chunk))
+        single = iter(model.detect([item for item in items if not isinstance(item, Page)]))
         return [
-            list(enumerate(found for chunk in item.chunks() for found in model.detect(chunk)))
-            if isinstance(item, Album)
-            else [(None, next(single))]
+            [(item.place, next(listed))] if isinstance(item, Page) else [(None, next(single))]
             for item in items
         ]
 

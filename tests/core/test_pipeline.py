@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import pytest
@@ -15,6 +16,7 @@ from shared.errors import (
     InferenceError,
     MissingKeyError,
     ModelError,
+    PrelabelError,
     TaskError,
     ValueTypeError,
 )
@@ -321,9 +323,106 @@ def test_end_answers_what_is_done() -> None:
     backend.gate.set()
 
 
+def test_a_client_may_leave_while_the_server_stops() -> None:
+    waiting = Waiting()
+    waiting.end(DeadlineError("The server stops"))
+    waiting.leave()
+    with pytest.raises(DeadlineError, match="The server stops"):
+        waiting.check()
+
+
 def test_timeout_of_a_backend_is_not_the_deadline() -> None:
     [outcome] = run(made(WordBackend), tasks("read: a"), seconds=5)
     assert str(outcome.error) == "word failed on this task: TimeoutError"
+
+
+# Items in parts
+
+
+class PartsBackend(StuckBackend):
+    """Is asked for one word at a time; a word of `stuck` waits for the gate."""
+
+    name = "parts"
+
+    def parts(self, item: Any) -> Any:
+        return item.split()
+
+    def whole(self, outputs: Any) -> Any:
+        return "+".join(outputs)
+
+
+def begun(backend: Any, text: str, **options: Any) -> tuple[threading.Thread, list[Outcome]]:
+    """A request of one task, whose first word is being inferred."""
+    outcomes: list[Outcome] = []
+    backend.gate.clear()
+    route = routed(backend)
+
+    def ask() -> None:
+        with suppress(ClientGoneError):
+            outcomes.extend(runtime().pipeline.run(route, tasks(text), **options))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    queue = runtime().models.queue(backend, route.steps[0].claims[0].spec)
+    until = time.monotonic() + 5
+    while len(queue) < len(text.split()) - 1 and time.monotonic() < until:
+        time.sleep(0.01)
+    return asking, outcomes
+
+
+def test_parts_make_a_whole() -> None:
+    backend = made(PartsBackend)
+    outcomes = run(backend, tasks("a b c", "d"))
+    assert [marked(outcome) for outcome in outcomes] == ["a+b+c", "d"]
+    assert sorted(backend.batches) == [["a"], ["b"], ["c"], ["d"]]
+
+
+def test_others_have_their_turn_between_parts() -> None:
+    backend = made(PartsBackend)
+    asking, outcomes = begun(backend, "stuck b c d")
+    other = threading.Thread(target=run, args=(backend, tasks("x")))
+    other.start()
+    queue = runtime().models.queue(backend, routed(backend).steps[0].claims[0].spec)
+    until = time.monotonic() + 5
+    while len(queue) < 4 and time.monotonic() < until:
+        time.sleep(0.01)
+    backend.gate.set()
+    for thread in (asking, other):
+        thread.join(5)
+    assert [marked(outcome) for outcome in outcomes] == ["stuck+b+c+d"]
+    assert backend.batches.index(["x"]) <= 2
+
+
+@pytest.mark.parametrize("error", [DeadlineError("Late"), ClientGoneError("Gone")])
+def test_no_more_parts_when_nobody_waits(error: PrelabelError) -> None:
+    backend, waiting = made(PartsBackend), Waiting()
+    asking, _ = begun(backend, "stuck b c d", waiting=waiting)
+    waiting.end(error)
+    asking.join(5)
+    backend.gate.set()
+    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=5)] == ["x"]
+    assert backend.batches == [["stuck"], ["x"]]
+    backend.batches.clear()
+    assert [marked(o) for o in run(backend, tasks("stuck b c d"))] == ["stuck+b+c+d"]
+    assert backend.batches == [["b"], ["c"], ["d"]], "the first is known"
+
+
+def test_no_parts_are_queued_after_the_deadline() -> None:
+    release = threading.Event()
+
+    class Slow(PartsBackend):
+        name = "slowparts"
+
+        def read(self, *args: Any) -> Any:
+            release.wait(5)
+            return super().read(*args)
+
+    backend = made(Slow)
+    [outcome] = run(backend, tasks("a b c"), seconds=0.1)
+    assert type(outcome.error) is DeadlineError
+    release.set()
+    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=5)] == ["x"]
+    assert backend.batches == [["x"]]
 
 
 # Models

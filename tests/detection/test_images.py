@@ -3,7 +3,7 @@
 import base64
 import io
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ import pytest
 from PIL import Image as Pillow
 
 from backends.detection import album
+from backends.detection.found import Found
+from backends.detection.model import Detector
 from shared import runtime
-from shared.errors import DecodeError
+from shared.errors import DeadlineError, DecodeError
 from shared.image import Image, decode
 from shared.settings import changed_environment
+from shared.waiting import Waiting
 from tests.detection.conftest import PICTURE, Predict, data_url, route_of
 from tests.detection.test_defects import BOXES
 
@@ -213,9 +216,37 @@ def test_few_images_of_a_list_are_decoded_at_a_time(
 
 def test_large_images_of_a_list_come_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(album, "CHUNK_BYTES", PICTURE.nbytes + 1)
-    file = base64.b64decode(data_url().partition(",")[2])
-    chunks = [len(chunk) for chunk in album.Album((file,) * 5, 1).chunks()]
+    page = album.Page(base64.b64decode(data_url().partition(",")[2]), 0, 1)
+    chunks = [len(chunk) for chunk in album.chunks([page] * 5)]
     assert chunks == [2, 2, 1]
+
+
+def test_no_more_of_a_list_is_looked_at_after_the_deadline(
+    environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was looked at is known the next time: a list that takes longer comes to an end, too."""
+    waiting, seen, detect = Waiting(), list[int](), Detector.detect
+
+    def counting(self: Detector, images: Sequence[Image]) -> list[Found]:
+        found = detect(self, images)
+        seen.extend(image.size.height for image in images)
+        waiting.end(DeadlineError("Late"))  # while the first of them are looked at
+        return found
+
+    monkeypatch.setattr(Detector, "detect", counting)
+    pipeline = runtime.runtime().pipeline
+    listed = route_of(f'<View><Image name="image" {LISTED}/>{BOXES}</View>')
+    task = {"id": 1, "data": {"pages": [data_url(PICTURE[n:]) for n in range(60)]}}
+    [late] = pipeline.run(listed, [task], waiting=waiting)
+    assert isinstance(late.error, DeadlineError)
+    single = route_of(f'<View><Image name="image" value="$image"/>{BOXES}</View>')
+    [outcome] = pipeline.run(single, [{"id": 2, "data": {"image": data_url(PICTURE[:, 1:])}}])
+    assert outcome.prediction is not None
+    assert 1 < len(seen) <= 2 * album.CHUNK + 1
+    [outcome] = pipeline.run(listed, [task])
+    assert outcome.prediction is not None
+    assert {r["item_index"] for r in outcome.prediction.results} == set(range(60))
+    assert len(seen) == 61, "each page and the single image, once"
 
 
 def test_an_empty_list_is_an_answer(predict: Predict) -> None:
