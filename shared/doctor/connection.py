@@ -43,6 +43,26 @@ def connection(way: Way) -> Iterator[Check]:
         yield warning("Connection", "connection_elsewhere", what, url=way.url_shown)
 
 
+def versions(way: Way) -> Iterator[Check]:
+    """Whether the project goes by stored predictions; a model that was connected stands there
+    itself, by its title, and no stored prediction has that for its version.
+    """
+    path = f"/api/projects/{way.number}/model-versions/"
+    answer = way.ask("GET", path, params={"extended": "true"}).raise_for_status()
+    stored = {found["model_version"]: found["count"] for found in answer.json()["static"]}
+    total = sum(stored.values())
+    count = f"{total:,} stored {'prediction' if total == 1 else 'predictions'}"
+    if not stored:
+        yield good("Versions", "no prediction is stored yet")
+    elif way.chosen is None or way.chosen in stored:
+        yield good("Versions", f"the project goes by {way.chosen or 'all versions'}, of {count}")
+    else:
+        title = without_password(way.chosen)
+        by = f'"{title}", which is no version' if title else "no version"
+        what = f"the project goes by {by} of its {count}"
+        yield warning("Versions", "version_chosen", what, newest=next(iter(stored)))
+
+
 def _state(way: Way, backend: Backend) -> Check:
     url, state = without_password(backend["url"]), backend["state"]
     if state == "CO":

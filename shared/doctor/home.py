@@ -128,7 +128,7 @@ def project(way: Way) -> Iterator[Check]:
     if entry is None or entry.task is None:
         yield broken("Project", "project_empty", title)
         return
-    way.task = entry.task
+    way.task, way.chosen = entry.task, facts.get("model_version")
     yield good("Project", title)
 
 

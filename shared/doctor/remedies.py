@@ -70,6 +70,9 @@ REMEDIES = {
     " Studio): is the machine overloaded, or another program there?",
     "connection_elsewhere": "If that is the same server, all is well; else name its address with"
     " --url, or connect {url} in Settings → Model",
+    "version_chosen": "Sorting by score and uncertainty sampling count no prediction until a"
+    " version is chosen: Settings → Annotation → Use predictions to prelabel tasks, e.g. {newest}."
+    " From then on Retrieve Predictions predicts tasks, and opening one no longer does",
     # The label config
     "config": "Correct the label config: Settings → Labeling Interface → Code",
     "nothing_filled": "Serve a backend that fills one of these tags (`prelabel serve NAME`), or"

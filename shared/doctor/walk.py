@@ -30,6 +30,7 @@ LINKS = (
     Link("Server", (), server.reachable),
     Link("Models", ("Server",), server.models),
     Link("Connection", ("Project",), connection.connection),
+    Link("Versions", ("Project",), connection.versions),
     Link("Label config", ("Project", "Server"), prediction.label_config),
     Link("Media", ("Label config",), prediction.media),
     Link("Prediction", ("Media",), prediction.prediction),

@@ -35,6 +35,8 @@ class Way:
     names: list[str] = field(default_factory=list)
     """The backends that serve; empty for a server of another kind."""
     task: dict[str, Any] = field(default_factory=dict)
+    chosen: str | None = None
+    """The model version, or the model, whose predictions the project goes by."""
     version: str = ""
     """The model version that /setup answers."""
     answer: Any = None

@@ -330,6 +330,35 @@ def another_server_connected(desk: Desk) -> list[Check]:
         return desk.look(url, desk.project(TEXT, DATED, url=other.url))
 
 
+@breaks("version_chosen")
+def model_in_the_place_of_a_version(desk: Desk) -> list[Check]:
+    """As it is once a model is connected; the hint goes when a version is chosen."""
+    with serving(Fake) as url:
+        project = desk.project(TEXT, DATED, url=url)
+        [before] = [check for check in desk.look(url, project) if check.link == "Versions"]
+        desk.server.retrieve_predictions(project)
+        checks = desk.look(url, project)
+        [stored] = desk.server.predictions(project)
+        choice = {"model_version": stored["model_version"]}
+        desk.server.request("PATCH", f"/api/projects/{project}/", json=choice)
+        [after] = [check for check in desk.look(url, project) if check.link == "Versions"]
+    assert (before.state, after.state) == ("ok", "ok")
+    [hint] = [check for check in checks if check.link == "Versions"]
+    assert hint.found.endswith(f'by "{url}", which is no version of its 1 stored prediction')
+    assert stored["model_version"] in hint.remedy
+    return checks
+
+
+@breaks("version_chosen")
+def predictions_that_are_switched_off(desk: Desk) -> list[Check]:
+    with serving(Fake) as url:
+        project = desk.project(TEXT, DATED, url=url)
+        desk.server.retrieve_predictions(project)
+        off = {"show_collab_predictions": False}
+        desk.server.request("PATCH", f"/api/projects/{project}/", json=off)
+        return desk.look(url, project)
+
+
 # The label config
 
 
@@ -601,7 +630,7 @@ def test_the_whole_way(given: Desk, prelabel: Command) -> None:  # noqa: F811
     assert ran.status == 0, ran.out
     signs = [line[0] for line in ran.out.splitlines() if line[0] != " "]
     assert set(signs) == {"✓"}
-    assert len(signs) == 13
+    assert len(signs) == 14
     assert given.server.token not in ran.out
     [stored] = given.server.predictions(project)
     assert stored["result"][0]["value"]["text"] == "3 May 2024"
