@@ -1,18 +1,17 @@
 """A model that is fine-tuned here, as users have theirs: other types, and our mapping of them."""
 
-import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from backends.ner.starter.scores import TAGS, tags_of
-from backends.ner.starter.sentences import Sentence, generate
+from backends.ner.starter.scores import TAGS
+from backends.ner.starter.sentences import generate
 
 from .conftest import STARTER, Predict
 from .test_objects import TEXT, texts
+from .trained import BATCH, learn, save
 
-STEPS, BATCH = 40, 16
+STEPS = 40
 NAMES = {"PER": "human", "LOC": "place", "ORG": "firm"}
 """Types of the new model; the starter has none of these names, and knows four types more."""
 
@@ -21,10 +20,8 @@ NAMES = {"PER": "human", "LOC": "place", "ORG": "firm"}
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The starter with a new head, all of it trained in some seconds, saved by transformers."""
     import torch
-    from tokenizers import Tokenizer
     from transformers import AutoModelForTokenClassification
 
-    made = tmp_path_factory.mktemp("models") / "tuned"
     tags = ["O", *(f"{prefix}-{name}" for name in NAMES.values() for prefix in "BI")]
     torch.manual_seed(0)
     network = AutoModelForTokenClassification.from_pretrained(
@@ -34,36 +31,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ignore_mismatched_sizes=True,
         dtype="float32",
     )
-    tokenizer = Tokenizer.from_file(str(STARTER / "tokenizer.json"))
-    sentences = generate(STEPS * BATCH, 31)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
-    for start in range(0, len(sentences), BATCH):
-        given = batch(sentences[start : start + BATCH], tokenizer, tags)
-        network.train()(**given).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    network.eval().save_pretrained(made)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(STARTER / name, made / name)
-    return made
-
-
-def batch(sentences: list[Sentence], tokenizer: Any, tags: list[str]) -> dict[str, Any]:
-    """Token ids and tags, filled up to the longest."""
-    import torch
 
     def new(tag: int) -> int:
         prefix, _, kind = TAGS[tag].partition("-")
-        return tags.index(f"{prefix}-{NAMES[kind]}") if kind in NAMES else min(tag, 0)
+        return tags.index(f"{prefix}-{NAMES[kind]}") if kind in NAMES else 0
 
-    codes = tokenizer.encode_batch([sentence.text for sentence in sentences])
-    shape = len(codes), max(len(code.ids) for code in codes)
-    ids, labels = torch.zeros(shape, dtype=torch.long), torch.full(shape, -100)
-    for row, (code, sentence) in enumerate(zip(codes, sentences, strict=True)):
-        ids[row, : len(code.ids)] = torch.tensor(code.ids)
-        found = [new(tag) if tag > 0 else tag for tag in tags_of(sentence, code.offsets)]
-        labels[row, : len(code.ids)] = torch.tensor(found)
-    return {"input_ids": ids, "attention_mask": (ids != 0).long(), "labels": labels}
+    learn(network, generate(STEPS * BATCH, 31), new, 1e-3)
+    return save(network, tmp_path_factory.mktemp("models") / "tuned")
 
 
 @pytest.mark.slow

@@ -1,0 +1,97 @@
+"""A BERT that has learnt its task says in OpenVINO what it says in PyTorch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backends._text import converted
+from backends._text.engine import AGREEMENT, Source
+from backends.ner.model import Read, TokenClassifier
+from backends.ner.spans import Entity, entities
+from backends.ner.starter.scores import TAGS
+from backends.ner.starter.sentences import Writer, generate
+from backends.ner.words import Word, words
+from shared.settings import Settings
+
+from .trained import BATCH, learn, save
+
+pytest.importorskip("openvino")
+
+STEPS = 200
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small BERT with no more training than it takes to be unsure of much."""
+    import torch
+    from transformers import BertConfig, BertForTokenClassification
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
+    names = dict(enumerate(TAGS))
+    network = BertForTokenClassification(
+        BertConfig(vocab_size=3000, intermediate_size=192, id2label=names, **shape)
+    )
+    writer = Writer(31, "train")
+    learn(network, [writer.sentence() for _ in range(STEPS * BATCH)], int, 2e-3)
+    return save(network, tmp_path_factory.mktemp("models") / "bert")
+
+
+@pytest.fixture(scope="module")
+def references(folder: Path) -> list[Read]:
+    """What PyTorch says of texts with names that the training had not."""
+    texts = [sentence.text for sentence in generate(1000, 77, "held_out")]
+    source = Source("AutoModelForTokenClassification", folder, folder.parent / "unused")
+    return TokenClassifier.load(source, Settings(engine="torch", device="cpu")).read(texts)
+
+
+def tagged(read: Read) -> list[Word]:
+    return words(*read, TAGS, "first")
+
+
+def settled(expected: Read, found: Read) -> Iterator[Word]:
+    """PyTorch's words, but the other's where PyTorch's two best tags are as likely: either may
+    be off by so much.
+    """
+    second: dict[int, float] = {}
+    for (start, _), chances in zip(expected.tokens.offsets, expected.chances, strict=True):
+        second.setdefault(start, np.sort(chances)[-2])
+    for ours, theirs in zip(tagged(found), tagged(expected), strict=True):
+        tied = theirs.score - second[theirs.start] <= 2 * AGREEMENT
+        yield ours if tied else theirs
+
+
+def places(found: list[Entity]) -> list[tuple[int, int, str]]:
+    return [(entity.start, entity.end, entity.type) for entity in found]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_the_same_entities_with_the_same_scores(
+    precision: str,
+    folder: Path,
+    references: list[Read],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In bf16 but for words whose two best tags lie so near in PyTorch that 0.02 of each decide."""
+    if precision not in converted.precisions():
+        pytest.skip("This CPU has no bf16")
+    monkeypatch.setattr(converted, "precisions", lambda: [precision])
+    source = Source("AutoModelForTokenClassification", folder, tmp_path / "kept")
+    fast = TokenClassifier.load(source, Settings(engine="openvino"))
+    count = other = 0
+    for expected, found in zip(references, fast.read([r.text for r in references]), strict=True):
+        theirs = entities(tagged(expected), expected.text)
+        ours = entities(tagged(found), found.text)
+        other += places(ours) != places(theirs)
+        if precision == "bf16":
+            theirs = entities(list(settled(expected, found)), expected.text)
+        assert places(ours) == places(theirs)
+        assert np.allclose([e.score for e in ours], [e.score for e in theirs], atol=AGREEMENT)
+        assert np.allclose(found.chances, expected.chances, atol=AGREEMENT)
+        count += len(theirs)
+    assert count > 2000
+    assert other <= (0 if precision == "f32" else 0.03 * len(references))
