@@ -1,6 +1,5 @@
 """A transformers token classifier: texts of any length to the chances of their tokens' tags."""
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,14 +11,9 @@ from backends._text.engine import Source
 from backends._text.engine import chances as chances_of
 from backends._text.network import Network
 from backends._text.tokens import Row, Tokenizer, Tokens, Window, windows
+from backends.ner.sentences import gaps
 from backends.ner.words import Chances
 from shared.settings import Settings
-
-SENTENCE_END = re.compile(
-    r"\s*\n\s*|(?<=[^\WA-Z][.!?])(?<!\b(?:Dr|Mr|Ms|St)\.)(?<!\bMrs\.)(?<!\bProf\.)\s+(?=[^\Wa-z_])"
-    r"|(?<=[)\]%\"'”»][.!?])\s+|(?<=[。！？])"
-)
-"""Line ends, and the white space after a sentence: not after initials and titles."""
 
 
 class Read(NamedTuple):
@@ -78,10 +72,10 @@ def sentences(text: str, tokens: Tokens, room: int) -> Iterator[tuple[int, int]]
     count = len(tokens.ids)
     starts = [start for start, _ in tokens.offsets]
     begin = 0
-    for match in SENTENCE_END.finditer(text) if count > room else ():
-        end = bisect_left(starts, match.start())
+    for last, first in gaps(text) if count > room else ():
+        end = bisect_left(starts, last)
         if begin < end:
             yield begin, end
-        begin = max(begin, bisect_left(starts, match.end()))
+        begin = max(begin, bisect_left(starts, first))
     if begin < count:
         yield begin, count
