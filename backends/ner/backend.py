@@ -14,7 +14,7 @@ from backends._text.network import IMPORTS, size_of
 from backends._text.weights import Wanted
 from backends.ner.marks import Mark, elsewhere, marks_of
 from backends.ner.model import Read, TokenClassifier
-from backends.ner.spans import Entity, entities, type_of
+from backends.ner.spans import Entity, entities, token_scores, type_of
 from backends.ner.words import STRATEGIES, words
 from backends.ner.zero_shot import CONFIG, ZeroShot, is_zero_shot, prompt
 from shared.backend import Backend, Context
@@ -108,7 +108,8 @@ class NerBackend(Backend):
         threshold = control.number(
             "model_score_threshold", self.settings.score_threshold, low=0, high=1
         )
-        return {"score_threshold": threshold, "aggregation": self._aggregation(control)}
+        told = {"token_scores": True} if control.flag("model_token_scores") else {}
+        return {"score_threshold": threshold, "aggregation": self._aggregation(control), **told}
 
     def default_specs(self) -> Iterable[ModelSpec]:
         return (ModelSpec(self.name, self.settings.model),)
@@ -173,12 +174,20 @@ def _found(output: Output, claim: Claim) -> Iterable[Region]:
     types.pop("O", None)
     labels = claim.label_map(types, aliases=ALIASES).to_label
     passages = output.item.passages
-    for passage, found in zip(passages.parts, _entities(output, claim), strict=True):
+    for place, found in enumerate(_entities(output, claim)):
         for entity in found:
             if entity.type in labels and entity.score >= claim.options["score_threshold"]:
-                shape = passages.shape(passage, entity.start, entity.end)
+                shape = passages.shape(passages.parts[place], entity.start, entity.end)
                 marks = {claim.control: [labels[entity.type]]}
-                yield region(shape, marks, on=passages.on, score=entity.score)
+                meta = _meta(entity, output, place) if "token_scores" in claim.options else {}
+                yield region(shape, marks, on=passages.on, score=entity.score, **meta)
+
+
+def _meta(entity: Entity, output: Output, place: int) -> Mapping[str, Any]:
+    """The scores of an entity's tokens; nothing of a zero-shot model, which has none."""
+    if not output.reads:
+        return {}
+    return {"meta": {"token_scores": token_scores(entity, *output.reads[place], output.tags)}}
 
 
 def _entities(output: Output, claim: Claim) -> Iterable[Sequence[Entity]]:

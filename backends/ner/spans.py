@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from backends.ner.words import Word
+from backends._text.tokens import Tokens
+from backends.ner.words import Chances, Word
 
 
 @dataclass(frozen=True)
@@ -86,3 +88,20 @@ def _is_apart(word: Word, neighbour: Word, text: str) -> bool:
 def type_of(tag: str) -> str:
     """The type that a tag names: PER of B-PER; O of what is nothing."""
     return _parts(tag)[1]
+
+
+def token_scores(
+    entity: Entity, text: str, tokens: Tokens, chances: Chances, tags: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Of each token of an entity its text, and how sure it is of the entity's type.
+
+    `chances` has the shape (tokens, tags); those of all tags of the type are added up.
+    """
+    wanted = [number for number, tag in enumerate(tags) if type_of(tag) == entity.type]
+    found = []
+    for token, (start, end) in enumerate(tokens.offsets):
+        piece = text[max(start, entity.start) : min(end, entity.end)].strip()
+        if piece:
+            score = float(chances[token, wanted].sum())
+            found.append({"text": piece, "score": round(score, 4)})
+    return found

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,17 @@ CLASSES = """<View><Text name="text" value="$text"/>
   <Taxonomy name="tree" toName="text"><Choice value="Free time"><Choice value="Sports"/>
     <Choice value="Food"/></Choice><Choice value="Other"><Choice value="Weather"/>
     <Choice value="Business"/></Choice></Taxonomy></View>"""
+
+
+LABELS = '<Label value="Person"/><Label value="Location"/>'
+SCORES = f"""<View>
+  <Labels name="a" toName="text" model_token_scores="true">{LABELS}</Labels>
+  <Text name="text" value="$text"/>
+  <HyperTextLabels name="b" toName="page" model_token_scores="true">{LABELS}</HyperTextLabels>
+  <HyperText name="page" value="$page"/>
+  <ParagraphLabels name="c" toName="talk" model_token_scores="true">{LABELS}</ParagraphLabels>
+  <Paragraphs name="talk" value="$talk" nameKey="who" textKey="says" layout="dialogue"/>
+</View>"""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +67,7 @@ def shifted(path: Path) -> None:
 
 
 def project_of(
-    label_studio: LabelStudio, url: str, config: str, data: list[dict[str, str]]
+    label_studio: LabelStudio, url: str, config: str, data: list[dict[str, Any]]
 ) -> tuple[int, list[int]]:
     """A connected project with predictions of its tasks."""
     project = label_studio.create_project("texts", config)
@@ -108,6 +120,28 @@ def test_rules_beside_a_model(label_studio: LabelStudio, editor: Editor, server:
         "Money": "$5 million",
         "Percent": "7%",
     }
+
+
+def test_scores_of_tokens_are_kept(
+    label_studio: LabelStudio, editor: Editor, server: Served
+) -> None:
+    """The editor gives them back as they were sent, on each text tag."""
+    text = "Angela Berg flew to Jerusalem."
+    talk = [{"who": "Ann", "says": text}]
+    data = {"text": text, "page": f"<p><b>{text}</b></p>", "talk": talk}
+    project, [task] = project_of(label_studio, f"{server.url}/ner", SCORES, [data])
+    stored = label_studio.predictions(task_id=task)
+    shown = editor.predictions(project, task)
+    assert len(stored) == 2
+    for prediction in stored:
+        apart = [differences(prediction["result"], results) for results in shown]
+        assert [] in apart
+        scores = [result["meta"]["token_scores"] for result in prediction["result"]]
+        assert len(scores) == 6
+        assert {"".join(one["text"] for one in tokens) for tokens in scores} == {
+            "AngelaBerg",
+            "Jerusalem",
+        }
 
 
 def test_classes_of_a_text(label_studio: LabelStudio, editor: Editor, server: Served) -> None:
