@@ -37,7 +37,7 @@ def _swing(frame: int, period: float, low: float, high: float, phase: float = 0.
 
 ACTORS = (
     Actor("circle", (220, 40, 40), lambda f: (_swing(f, 150, 40, 280), 60, 22)),
-    Actor("square", (40, 60, 210), lambda f: (_swing(f, 120, 40, 280, 1), 100, 24)),
+    Actor("square", (40, 60, 210), lambda f: (_swing(f, 120, 40, 280, 1), 110, 24)),
     Actor(
         "star",
         (20, 130, 50),
@@ -50,7 +50,7 @@ ACTORS = (
     ),
     Actor("triangle", (30, 30, 30), lambda f: (285, 200, 24) if not 90 <= f < 160 else None),
 )
-"""The circle and the square cross each other several times; the triangle is away for 70 frames,
+"""The circle and the square pass each other closely, several times; the triangle is away for 70 frames,
 longer than a tracker waits, and the cross for 15."""
 
 

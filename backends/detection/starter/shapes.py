@@ -64,8 +64,12 @@ def draw_picture(
     size_wh: tuple[int, int] | None = None,
     style: Style = "rough",
     count: int | None = None,
+    overlap: float = MAX_OVERLAP,
 ) -> Picture:
-    """A picture with `count` shapes (1 to 8 by chance; fewer where they find no room)."""
+    """A picture with `count` shapes (1 to 8 by chance; fewer where they find no room).
+
+    `overlap`: part of the smaller of two boxes that may lie in the other one.
+    """
     width, height = size_wh or _random_size(rng)
     canvas = _draw_ground(rng, width, height, style)
     owner = np.zeros((height, width), np.uint8)  # which shape (from 1) is on top; 0 is ground
@@ -73,7 +77,7 @@ def draw_picture(
     names: list[str] = []
     for _ in range(int(rng.integers(1, MAX_SHAPES + 1)) if count is None else count):
         name = str(rng.choice(CLASSES))
-        stamp = _place(rng, name, owner, boxes)
+        stamp = _place(rng, name, owner, boxes, overlap)
         if stamp is None:
             continue
         boxes.append(stamp.box)
@@ -112,7 +116,7 @@ def outline(name: str) -> Floats:
 
 
 def _place(
-    rng: Generator, name: str, owner: NDArray[np.uint8], boxes: list[Floats]
+    rng: Generator, name: str, owner: NDArray[np.uint8], boxes: list[Floats], overlap: float
 ) -> _Stamp | None:
     """A shape at a free place, or None where none was found."""
     height, width = owner.shape
@@ -127,7 +131,7 @@ def _place(
         room = np.array([width, height]) - (corners.max(axis=0) + stroke / 2 - corner_low)
         corners += rng.uniform(1.0, room - 1.0) - corner_low
         stamp = _draw_stamp(corners, stroke)
-        if all(_overlap(stamp.box, box) <= MAX_OVERLAP for box in boxes) and _keeps_boxes(
+        if all(_overlap(stamp.box, box) <= overlap for box in boxes) and _keeps_boxes(
             owner, stamp, boxes
         ):
             return stamp

@@ -19,7 +19,14 @@ from typing import Any
 import numpy as np
 
 from backends.detection.frame import Frame
-from backends.detection.starter.shapes import CLASSES, MAX_SHAPES, Picture, Style, draw_picture
+from backends.detection.starter.shapes import (
+    CLASSES,
+    MAX_OVERLAP,
+    MAX_SHAPES,
+    Picture,
+    Style,
+    draw_picture,
+)
 from backends.detection.starter.train import WEIGHTS
 from shared.results import ImageSize
 
@@ -36,7 +43,7 @@ CLEAN = 0.6
 """Part of the batches drawn in the clean style."""
 
 
-def batches(seed: int, count: int) -> Iterator[dict[str, Any]]:
+def batches(seed: int, count: int, overlap: float) -> Iterator[dict[str, Any]]:
     """What the network learns from: pictures of one size at a time, each batch by its own seed."""
     for number in range(count):
         rng = np.random.default_rng([seed, 3, number])
@@ -45,7 +52,7 @@ def batches(seed: int, count: int) -> Iterator[dict[str, Any]]:
         size = (long, short) if rng.random() < 0.6 else (short, long)
         style: Style = "clean" if rng.random() < CLEAN else "rough"
         drawn = [
-            draw_picture(rng, size, style, int(rng.integers(3, MAX_SHAPES + 1)))
+            draw_picture(rng, size, style, int(rng.integers(3, MAX_SHAPES + 1)), overlap)
             for _ in range(BATCH)
         ]
         yield _batch(drawn, ImageSize(*size))
@@ -90,7 +97,7 @@ def _pixel_loss(reg_max: int) -> Any:
     return PixelLoss(reg_max)
 
 
-def sharpen(weights: Path, count: int, seed: int) -> Any:
+def sharpen(weights: Path, count: int, seed: int, overlap: float) -> Any:
     """The checkpoint to be written, after `count` batches."""
     import torch
 
@@ -104,7 +111,7 @@ def sharpen(weights: Path, count: int, seed: int) -> Any:
     torch.manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=1e-4)
     started, lately = time.monotonic(), 0.0
-    for number, batch in enumerate(batches(seed, count), 1):
+    for number, batch in enumerate(batches(seed, count, overlap), 1):
         way = (1 + math.cos(math.pi * number / count)) / 2
         for group in optimizer.param_groups:
             group["lr"] = RATE * (LAST + (1 - LAST) * way) * min(1.0, number / 50)
@@ -149,8 +156,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--batches", type=int, default=600)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--overlap", type=float, default=MAX_OVERLAP)
     args = parser.parse_args(argv)
-    torch.save(sharpen(args.weights, args.batches, args.seed), args.out)
+    torch.save(sharpen(args.weights, args.batches, args.seed, args.overlap), args.out)
 
 
 if __name__ == "__main__":

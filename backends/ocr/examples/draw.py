@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 RECEIPT = (
     ("CORNER MARKET", ""),
     ("12 Oak Street", ""),
-    ("Milk 1 l", "2.49"),
+    ("Fresh milk", "2.49"),
     ("Rye bread", "3.10"),
     ("Apples 1.2 kg", "4.32"),
     ("TOTAL", "9.91"),
