@@ -50,8 +50,8 @@ ACTORS = (
     ),
     Actor("triangle", (30, 30, 30), lambda f: (285, 200, 24) if not 90 <= f < 160 else None),
 )
-"""The circle and the square pass each other closely, several times; the triangle is away for 70 frames,
-longer than a tracker waits, and the cross for 15."""
+"""The circle and the square pass each other closely, several times; the triangle is away for 70
+frames, longer than a tracker waits, and the cross for 15."""
 
 
 FINE = 2
