@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 LABELS = "".join(f'<Label value="{name}"/>' for name in CLASSES)
 CONFIG = f"""<View><Image name="image" value="$image"/>
-  <RectangleLabels name="label" toName="image" model_score_threshold="0.05"
+  <RectangleLabels name="label" toName="image" model_score_threshold="0.25"
     model_task_score="%s">{LABELS}</RectangleLabels></View>"""
 PICTURES = 5
 BY_SCORE = "tasks:predictions_score"
