@@ -141,7 +141,7 @@ class Backend(LabelStudioMLBase):
         """How many items `infer` gets at the most, where that depends on the model."""
         return self.batch_size
 
-    def size(self, item: Any) -> float:
+    def item_size(self, item: Any) -> float:
         """How long the model takes for an item, in any unit: items of like size share batches."""
         return 1.0
 

@@ -196,7 +196,7 @@ class ModelStore:
 
         if backend.instant:
             return InstantModel(infer, label)
-        return ModelQueue(infer, backend.items_at_once(spec), label, ran, backend.size)
+        return ModelQueue(infer, backend.items_at_once(spec), label, ran, backend.item_size)
 
     def _make_room(self, new: Slot, needed: int) -> None:
         """Unload what nobody uses until `needed` bytes more are in the limit, or none is left."""

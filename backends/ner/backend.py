@@ -135,7 +135,7 @@ class NerBackend(Backend):
     def reads_at_once(self, claim: Claim) -> bool:
         return claim.object.attrs.get("valueType") != "url"
 
-    def size(self, item: Item) -> float:
+    def item_size(self, item: Item) -> float:
         return sum(size_of(passage.text) for passage in item.passages.parts)
 
     def infer(self, model: TokenClassifier | ZeroShot, items: list[Item]) -> Sequence[Output]:

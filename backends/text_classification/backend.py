@@ -107,7 +107,7 @@ class TextClassificationBackend(Backend):
     def reads_at_once(self, claim: Claim) -> bool:
         return claim.object.attrs.get("valueType") != "url"
 
-    def size(self, item: Question) -> float:
+    def item_size(self, item: Question) -> float:
         return size_of(item.text)
 
     def infer(self, model: TextClassifier, items: list[Question]) -> Sequence[Classified]:

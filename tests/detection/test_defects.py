@@ -266,7 +266,7 @@ def test_each_image_of_a_list_has_its_item_index(predict: Predict, passes: list[
     images = [data_url(), data_url(PICTURE[:, ::-1])]
     found = predict(BOXES, {"pages": images}, 'valueList="$pages"')["result"]
     assert {r["item_index"] for r in found} == {0, 1}
-    assert passes == [2]
+    assert sum(passes) == 2, "each image once, though the first may go before the second is read"
 
 
 @pytest.mark.parametrize("path", ["../outside.pt", "/etc/passwd", "missing.pt", "yolov8n-cls.pt"])

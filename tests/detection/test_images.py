@@ -64,6 +64,12 @@ def _deep() -> tuple[Picture, Picture]:
     return Pillow.fromarray(np.asarray(GRAY, np.uint16) * 257), GRAY.convert("RGB")
 
 
+def _two() -> tuple[Picture, Picture]:
+    """Black and white, as a scanner makes it: without dots."""
+    image = UPRIGHT.convert("1", dither=Pillow.Dither.NONE)
+    return image, image.convert("RGB")
+
+
 def _same(mode: str) -> tuple[Picture, Picture]:
     image = UPRIGHT.convert(mode)
     return image, image.convert("RGB")
@@ -72,7 +78,7 @@ def _same(mode: str) -> tuple[Picture, Picture]:
 KINDS: dict[str, tuple[Callable[[], tuple[Picture, Picture]], str, dict[str, Any]]] = {
     "gray PNG": (lambda: _same("L"), "PNG", {}),
     "gray JPEG 2000": (lambda: _same("L"), "JPEG2000", {"irreversible": False}),
-    "black and white": (lambda: _same("1"), "PNG", {}),
+    "black and white": (_two, "PNG", {}),
     "gray with alpha": (lambda: _same("LA"), "PNG", {}),
     "palette PNG": (_palette, "PNG", {}),
     "GIF": (_palette, "GIF", {}),
