@@ -170,9 +170,9 @@ def beside_network(server: Served, texts: Texts, bare: Bare, rounds: int) -> Ite
 
 
 def of_rounds(make: Callable[[], list[str]]) -> Callable[[int], list[str]]:
-    """The texts of each round, the same for both that take turns and of no other round."""
+    """The texts of each round, the same for all that take turns and of no other round."""
     rounds: list[list[str]] = []
-    asked = [0, 0]
+    asked = [0, 0, 0]
 
     def texts(who: int) -> list[str]:
         number = asked[who]
