@@ -136,8 +136,8 @@ class ModelQueue:
         batch, load = _begun(first), first.size
 
         def fits(entry: Entry) -> bool:
-            few = len(batch) < bounds.few or load + entry.size <= bounds.load
-            return few and len(batch) < bounds.most
+            room = len(batch) < bounds.few or load + entry.size <= bounds.load
+            return room and len(batch) < bounds.most
 
         for entry in self._bulk.take_near(lambda entry: abs(entry.size - first.size), fits):
             batch += _begun(entry)

@@ -38,8 +38,8 @@ def open_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Infer, int
     monkeypatch.setattr(pace, "LONGEST", 1e9)
     made: list[ModelQueue] = []
 
-    def make(infer: Infer, batch_size: int = 4) -> ModelQueue:
-        made.append(ModelQueue(infer, batch_size, "double"))
+    def make(infer: Infer, batch_size: int = 4, **more: Any) -> ModelQueue:
+        made.append(ModelQueue(infer, batch_size, "double", **more))
         return made[-1]
 
     yield make
@@ -180,33 +180,29 @@ def test_cancelled_item_is_not_run(open_queue: Any) -> None:
 # Batches of like size
 
 
-def by_size(model: Infer, batch_size: int) -> ModelQueue:
-    return ModelQueue(model, batch_size, "double", size=float)
-
-
 def test_bulk_batches_are_of_like_size(open_queue: Any) -> None:
     """The one that waits longest, and the nearest to it: none is left behind for ever."""
     model = Model()
-    queue = by_size(model, 3)
+    queue = open_queue(model, 3, size=float)
     futures = filled(queue, model, 5, 900, 6, 800, 4, 7, 850)
     model.gate.set()
     assert [future.result(5) for future in futures] == [0, 10, 1800, 12, 1600, 8, 14, 1700]
     assert model.batches == [[0], [5, 6, 4], [900, 850, 800], [7]]
-    queue.close()
 
 
-def test_users_go_in_the_order_in_which_they_came() -> None:
+def test_users_go_in_the_order_in_which_they_came(open_queue: Any) -> None:
     model = Model()
-    queue = by_size(model, 3)
+    queue = open_queue(model, 3, size=float)
     futures = filled(queue, model, 5, 900, 6, 800, urgent=True)
     model.gate.set()
     for future in futures:
         future.result(5)
     assert model.batches == [[0], [5, 900, 6], [800]]
-    queue.close()
 
 
-def test_batches_of_small_items_are_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_of_small_items_are_larger(
+    open_queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As many as the model reads in the time that a bulk batch may take."""
     monkeypatch.setattr(pace, "LONGEST", 0.1)
     batches: list[list[int]] = []
@@ -219,7 +215,7 @@ def test_batches_of_small_items_are_larger(monkeypatch: pytest.MonkeyPatch) -> N
         batches.append(items)
         return items
 
-    queue = by_size(infer, 100)
+    queue = open_queue(infer, 100, size=float)
     futures = [queue.submit(100)]
     assert busy.wait(5)
     gate.set()
@@ -235,18 +231,16 @@ def test_batches_of_small_items_are_larger(monkeypatch: pytest.MonkeyPatch) -> N
     assert [1] * 16 in [items[:16] for items in batches]
     assert [50] * pace.FEW in batches, "or as few as a call is worth"
     assert max(map(sum, batches[2:])) <= 50 * pace.FEW
-    queue.close()
 
 
 def test_cancelled_item_does_not_count(open_queue: Any) -> None:
     model = Model()
-    queue = by_size(model, 2)
+    queue = open_queue(model, 2, size=float)
     _, *futures = filled(queue, model, 5, 6, 7)
     assert futures[1].cancel()
     model.gate.set()
     futures[2].result(5)
     assert model.batches == [[0], [5, 7]]
-    queue.close()
 
 
 # Requests beside each other
