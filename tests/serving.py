@@ -1,6 +1,7 @@
 """Starting the real server, as users do, for the tests that need a process of its own."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -33,8 +34,23 @@ class Served:
                 except httpx.HTTPError:
                     pass
                 time.sleep(0.1)
-        tail = "\n".join(self.log.read_text().splitlines()[-30:])
-        raise AssertionError(f"{path} did not answer 200; the log ends:\n{tail}")
+        raise AssertionError(f"{path} did not answer 200; the log ends:\n{self.last_words()}")
+
+    def last_words(self) -> str:
+        """The end of its log, and what each thread of its workers is at: they end with that."""
+        for worker in _children(self.process.pid):
+            os.kill(worker, signal.SIGSEGV)  # `faulthandler` writes the stacks, whatever hangs
+        time.sleep(1)
+        return "\n".join(self.log.read_text().splitlines()[-200:])
+
+
+def _children(process: int) -> list[int]:
+    try:
+        return [
+            int(n) for n in Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        ]
+    except OSError:  # it is gone; or not Linux
+        return []
 
 
 def free_port() -> int:
@@ -50,9 +66,13 @@ def served(*names: str, log: Path, host: str = "127.0.0.1", **variables: str) ->
     command = [sys.executable, "-m", "shared.cli", "serve", *names]
     command += ["--host", host, "--port", str(port)]
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | variables)
+        environment = os.environ | {"PYTHONFAULTHANDLER": "1"} | variables
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
+        server = Served(process, f"http://{host}:{port}", log)
         try:
-            yield Served(process, f"http://{host}:{port}", log)
+            yield server
+        except httpx.TimeoutException as error:
+            raise AssertionError(f"{error!r}; the server says:\n{server.last_words()}") from error
         finally:
             process.terminate()
             try:
