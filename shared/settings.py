@@ -3,6 +3,7 @@
 import os
 import re
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -147,6 +148,15 @@ class BackendSettings(BaseSettings):
     )
 
 
+HELD = {
+    "YOLO_AUTOINSTALL": "false",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+"""What model libraries are told, unless the environment says otherwise."""
+SILENCED = ("openvino_telemetry",)
+"""Packages without which others tell their makers nothing. OpenVINO's forks the process for it."""
+
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -176,8 +186,13 @@ def environment(extra: dict[str, str]) -> dict[str, str]:
 
 
 def hold_libraries() -> None:
-    """Keep model libraries from installing packages by themselves; before they are imported."""
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    """Keep model libraries from installing packages by themselves, and from telling their makers
+    over the network what is done with them; before they are imported.
+    """
+    for name, value in HELD.items():
+        os.environ.setdefault(name, value)
+    for module in SILENCED:
+        sys.modules.setdefault(module, None)  # type: ignore[arg-type]  # importing it fails
 
 
 @contextmanager

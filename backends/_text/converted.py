@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from backends._openvino.package import openvino
+
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 """What a network of texts may take, in the order in which it is converted."""
 
@@ -35,7 +37,7 @@ class Forward(Protocol):
 
 def precisions() -> list[str]:
     """What the processor counts in, the fastest first."""
-    able = _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    able = openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return ["bf16", "f32"] if "BF16" in able else ["f32"]
 
 
@@ -47,15 +49,15 @@ def make(network: Any, inputs: Sequence[str], precision: str, folder: Path) -> N
     """
     if precision == "bf16":
         network = _halved(copy.deepcopy(network))
-    _convert(_openvino(), network, inputs, folder)
+    _convert(openvino(), network, inputs, folder)
 
 
 def load(inputs: Sequence[str], folder: Path) -> "Compiled":
     """The converted network from its folder."""
     hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
-    openvino = _openvino()
-    compiled = openvino.Core().compile_model(folder / MODEL, "CPU", hints)
-    return Compiled(inputs, openvino.AsyncInferQueue(compiled))
+    package = openvino()
+    compiled = package.Core().compile_model(folder / MODEL, "CPU", hints)
+    return Compiled(inputs, package.AsyncInferQueue(compiled))
 
 
 class Compiled:
@@ -105,16 +107,7 @@ def _halved(network: Any) -> Any:
     return network
 
 
-def _openvino() -> Any:
-    """The package, which otherwise tells its makers of each conversion over the network."""
-    import openvino
-    from openvino.tools.ovc import telemetry_stub, telemetry_utils
-
-    telemetry_utils.tm = telemetry_stub
-    return openvino
-
-
-def _convert(openvino: Any, network: Any, inputs: Sequence[str], folder: Path) -> None:
+def _convert(package: Any, network: Any, inputs: Sequence[str], folder: Path) -> None:
     import torch
 
     class Logits(torch.nn.Module):
@@ -128,8 +121,8 @@ def _convert(openvino: Any, network: Any, inputs: Sequence[str], folder: Path) -
             return self.network(**dict(zip(inputs, given, strict=True))).logits.float()
 
     example = tuple(torch.ones((2, 16), dtype=torch.int64) for _ in inputs)
-    shapes = [([-1, -1], openvino.Type.i64) for _ in inputs]
+    shapes = [([-1, -1], package.Type.i64) for _ in inputs]
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the tracer, about code that is not ours
-        model = openvino.convert_model(Logits(), example_input=example, input=shapes)
-    openvino.save_model(model, folder / MODEL)
+        model = package.convert_model(Logits(), example_input=example, input=shapes)
+    package.save_model(model, folder / MODEL)

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from backends._openvino.package import openvino
 from backends.detection.network import Kind
 from shared.fresh_folder import fresh_folder
 from shared.models import digest_of
@@ -42,16 +43,12 @@ def openvino_model(ready: Any, kind: Kind, folder: Path) -> Path:
     """The file of the network for OpenVINO, which is made if it is not there."""
     path = folder / "model.xml"
     if not path.is_file():
-        import openvino
-        from openvino.tools.ovc import telemetry_stub, telemetry_utils
-
-        # It tells its makers of each conversion over the network.
-        telemetry_utils.tm = telemetry_stub
+        package = openvino()
         side = -1 if is_flexible(kind) else kind.side
-        shape = [([-1, side, side, 3], openvino.Type.u8)]
+        shape = [([-1, side, side, 3], package.Type.u8)]
         with fresh_folder(folder) as made, _quiet():
-            model = openvino.convert_model(ready, example_input=_example(kind), input=shape)
-            openvino.save_model(model, made / path.name, compress_to_fp16=False)
+            model = package.convert_model(ready, example_input=_example(kind), input=shape)
+            package.save_model(model, made / path.name, compress_to_fp16=False)
             _keep_precise(made / path.name)
     return path
 

@@ -1,12 +1,13 @@
 """What runs a network: PyTorch, OpenVINO or ONNX Runtime, each with the same outputs."""
 
 import threading
-from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, ClassVar, Protocol
 
+from backends._openvino.package import openvino
 from backends.detection.frame import Floats
 from shared.image import Pixels
 
@@ -56,9 +57,7 @@ class OpenVino:
     together = 1
 
     def __init__(self, path: Path, shapes: Collection[tuple[int, int]], precision: str) -> None:
-        import openvino
-
-        self._core = openvino.Core()
+        self._core = openvino().Core()
         self._path, self._shapes, self._precision = path, shapes, precision
         self._compiled: dict[tuple[int, int] | None, _Compiled] = {}
         self._lock = threading.Lock()
@@ -92,22 +91,22 @@ class OpenVino:
 
 
 class _Compiled:
+    """All its requests are made at once: making one holds the interpreter while another runs."""
+
     def __init__(self, model: Any) -> None:
-        self._model = model
-        self._free: deque[Any] = deque()
         self.requests = int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self._free: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(self.requests + 1):
+            self._free.put(model.create_infer_request())
 
     @contextmanager
     def infer(self, pixels: Pixels) -> Iterator[Sequence[Floats]]:
-        try:
-            request = self._free.pop()
-        except IndexError:
-            request = self._model.create_infer_request()
+        request = self._free.get()
         try:
             request.infer([pixels], share_inputs=True)
             yield [tensor.data for tensor in request.output_tensors]
         finally:
-            self._free.append(request)
+            self._free.put(request)
 
 
 class Onnx:

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from backends._openvino.package import openvino
 from backends.detection import agreement, converted, network
 from backends.detection.engines import Engine, Onnx, OpenVino, Torch
 from backends.detection.frame import Frame
@@ -104,9 +105,7 @@ def _converted(
 
 def has_bf16() -> bool:
     """Whether OpenVINO can use bf16 on this CPU."""
-    import openvino
-
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _shapes(kind: Kind) -> Collection[tuple[int, int]]:

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from backends._openvino.package import openvino
+
 Array = NDArray[Any]
 MOST_STREAMS = 8
 """Inputs at the same time: each has a part of the cores and memory of its own."""
@@ -43,9 +45,7 @@ class _OpenVino:
     """A stream a core: small inputs on one core each are faster than one on all of them."""
 
     def __init__(self, path: Path) -> None:
-        from openvino import Core
-
-        core = Core()
+        core = openvino().Core()
         self._notes = core.read_model(path)
         streams = min(cores(), MOST_STREAMS)
         options = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": cores()}

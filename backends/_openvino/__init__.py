@@ -1,0 +1,1 @@
+"""What backends that run on OpenVINO have in common."""

@@ -1,0 +1,33 @@
+"""OpenVINO's package among threads, which all hung where two were the first to use it."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("openvino")
+
+PROGRAM = """
+import os, sys, threading
+from backends._openvino.package import openvino
+sys.setswitchinterval(1e-6)
+begin = threading.Barrier(3)
+
+def use():
+    begin.wait()
+    package = openvino()
+    assert package.Type.u8.to_dtype() == "uint8"
+
+threads = [threading.Thread(target=use) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("used")
+"""
+
+
+def test_threads_are_the_first_to_use_it_at_once() -> None:
+    command = [sys.executable, "-c", PROGRAM]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout == "used\n"
