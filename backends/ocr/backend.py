@@ -136,6 +136,12 @@ class OcrBackend(Backend):
             if only is None or index is None or index == only:
                 yield index, self.media.image(address, task.id)
 
+    def parts(self, item: Sheets) -> Sequence[Sheets]:
+        return item.single()
+
+    def whole(self, outputs: Sequence[Pages]) -> Pages:
+        return Pages.of(outputs)
+
     def infer(self, model: Engine, items: list[Sheets]) -> Sequence[Pages]:
         pages = iter(model.read_all([image for item in items for _, image in item.images]))
         return [item.answered([next(pages) for _ in item.images]) for item in items]

@@ -29,6 +29,10 @@ class Sheets:
     images: Sequence[tuple[int | None, Image]] = ()
     drawn: Reading | None = None
 
+    def single(self) -> "Sequence[Sheets]":
+        """Each image by itself; itself if there is none."""
+        return [Sheets((image,), self.drawn) for image in self.images] or [self]
+
     def answered(self, pages: Sequence[Page]) -> "Pages":
         """What was read on them."""
         places = [index for index, _ in self.images]
@@ -41,6 +45,11 @@ class Pages:
 
     pages: Sequence[tuple[int | None, Page]] = ()
     drawn: Reading | None = None
+
+    @classmethod
+    def of(cls, parts: "Sequence[Pages]") -> "Pages":
+        """Those of all images of one task."""
+        return cls([page for part in parts for page in part.pages], parts[0].drawn)
 
 
 def drawn_in(context: Mapping[str, Any], config: LabelConfig, target: ObjectTag) -> Reading | None:

@@ -54,6 +54,21 @@ def test_each_image_of_a_list_has_its_item_index() -> None:
     assert len({result["id"] for result in boxes}) == 2
 
 
+def test_pages_are_read_one_by_one_so_that_others_have_their_turn() -> None:
+    backend, sheets = read(LIST, {"pages": [small(20), small(30), small(40)]})
+    parts = backend.parts(sheets)
+    assert [len(part.images) for part in parts] == [1, 1, 1]
+    assert len({backend.key(part) for part in parts} - {None}) == 3
+    outputs = [output for part in parts for output in backend.infer(ByName(), [part])]
+    assert [backend.whole(outputs)] == backend.infer(ByName(), [sheets])
+
+
+def test_a_task_of_no_pages_has_a_part_too() -> None:
+    backend, sheets = read(LIST, {"pages": []})
+    [part] = backend.parts(sheets)
+    assert backend.whole(backend.infer(ByName(), [part])).pages == []
+
+
 def test_one_image_has_no_item_index() -> None:
     backend, sheets = read(ONE, {"page": small(20)})
     [output] = backend.infer(ByName(), [sheets])
