@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from shared.errors import SettingError
 from shared.import_file import ImportFile
 from shared.json_stream import dump_line, load_line
-from shared.pipeline import Outcome
+from shared.outcome import Outcome
 from shared.project import Project, Push
 from shared.route import Route
 from shared.runtime import runtime

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from shared.errors import ModelError
-from shared.pipeline import Outcome
+from shared.outcome import Outcome
 from shared.route import Route
 
 Answer = dict[str, Any] | list[Any]

@@ -12,7 +12,7 @@ from shared.backend import Backend
 from shared.errors import ModelError
 from shared.kept import Kept
 from shared.label_config import LabelConfig
-from shared.pipeline import Outcome
+from shared.outcome import Outcome
 from shared.predictions import Answer, answers
 from shared.route import LOADING, NOTHING, Route
 from shared.routing import runnable, side_by_side

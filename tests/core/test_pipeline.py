@@ -22,7 +22,8 @@ from shared.errors import (
 )
 from shared.failures import FailureLog
 from shared.media import Media
-from shared.pipeline import READERS, Outcome
+from shared.outcome import Outcome
+from shared.reading import READERS
 from shared.runtime import runtime
 from shared.waiting import Waiting
 from tests.core.tiny import BrokenBackend, PromptBackend, WordBackend, made, routed, tasks
