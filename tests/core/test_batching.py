@@ -334,9 +334,9 @@ def test_out_of_memory_halves_the_batch_and_remembers(error: Exception, open_que
         return [item * 2 for item in items]
 
     queue = open_queue(infer, 8)
-    futures = [queue.submit(0)]
+    futures = [queue.submit(0, urgent=True)]  # others' batches depend on how long the last took
     assert busy.wait(5)
-    futures += [queue.submit(number) for number in range(1, 13)]
+    futures += [queue.submit(number, urgent=True) for number in range(1, 13)]
     gate.set()
     assert [future.result(5) for future in futures] == [number * 2 for number in range(13)]
     assert sizes == [1, 8, 4, 2, 2, 4, 2, 2, 2, 2], "once it is known, batches are of two"
