@@ -91,7 +91,9 @@ def _converted(vocabulary: int, inputs: Sequence[str], source: Source) -> Forwar
                 converted.make(trial.network, inputs, precision, made)
                 forward = converted.load(inputs, made)
                 why = trial.differs(forward)
-                if why:  # nobody should find the network without it
+                if why:  # nobody should find the network without it, nor keep it
+                    for file in made.iterdir():
+                        file.unlink()
                     (made / REFUSED).write_text(why, encoding="utf-8")
             if not why:
                 return forward
