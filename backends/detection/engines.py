@@ -4,7 +4,7 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from queue import SimpleQueue
+from queue import LifoQueue
 from typing import Any, ClassVar, Protocol
 
 from backends._openvino.package import openvino
@@ -95,7 +95,7 @@ class _Compiled:
 
     def __init__(self, model: Any) -> None:
         self.requests = int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._free: SimpleQueue[Any] = SimpleQueue()
+        self._free: LifoQueue[Any] = LifoQueue()  # the last one used is in the caches
         for _ in range(self.requests + 1):
             self._free.put(model.create_infer_request())
 
