@@ -1,5 +1,6 @@
 """The process that serves: uvicorn under gunicorn, which finishes what it has begun."""
 
+import asyncio
 import logging
 import socket
 from typing import Any
@@ -15,6 +16,8 @@ GRACE = 30
 """Seconds that running requests get when the server is told to stop."""
 MARGIN = 5
 """Of these, what is left for answering what is done by then."""
+HEARD = 0.5
+"""Seconds in which those who have just connected may still ask."""
 
 
 class Log(Logger):
@@ -30,8 +33,14 @@ class Draining(Server):
     """Answers what is running when it is told to stop, and starts nothing new."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """No connections any more; requests answer what is done before they would be killed."""
+        """No connections any more; requests answer what is done before they would be killed.
+
+        A connection that is closed before its request is read would be reset.
+        """
+        for server in self.servers:
+            server.close()
         self.config.app.state.calls.drain(GRACE - MARGIN)  # type: ignore[union-attr]
+        await asyncio.sleep(HEARD)
         await super().shutdown(sockets)
 
 

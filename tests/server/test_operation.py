@@ -4,8 +4,12 @@ import json
 import os
 import shutil
 import signal
+import socket
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -74,6 +78,22 @@ def test_worker_that_ends_leaves_the_figures_of_the_others(gated: Any) -> None:
         before = workers()
         os.kill(int(min(before)), signal.SIGTERM)
         server.until(lambda: len(workers()) == 2 and workers() != before)
+
+
+def test_who_has_connected_is_answered_when_the_server_stops(gated: Any) -> None:
+    with gated() as server, ExitStack() as opened:
+        address = urlsplit(server.server.url)
+        connections = [
+            opened.enter_context(socket.create_connection((address.hostname, address.port)))
+            for _ in range(10)
+        ]
+        httpx.get(f"{server.server.url}/health").raise_for_status()
+        server.server.process.terminate()
+        for connection in connections:  # one after the other, for 0.1 s
+            time.sleep(0.01)
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answers = [connection.recv(12) for connection in connections]
+    assert answers == [b"HTTP/1.1 200"] * len(connections)
 
 
 def test_servers_without_a_common_disk_say_the_same(tmp_path: Path) -> None:
