@@ -38,13 +38,14 @@ class Served:
 
     def last_words(self) -> str:
         """The end of its log, and what each thread of its workers is at: they end with that."""
-        for worker in _children(self.process.pid):
+        for worker in children(self.process.pid):
             os.kill(worker, signal.SIGSEGV)  # `faulthandler` writes the stacks, whatever hangs
         time.sleep(1)
         return "\n".join(self.log.read_text().splitlines()[-200:])
 
 
-def _children(process: int) -> list[int]:
+def children(process: int) -> list[int]:
+    """The processes that one has started: of a server's, its workers."""
     try:
         return [
             int(n) for n in Path(f"/proc/{process}/task/{process}/children").read_text().split()

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backends._openvino.package import openvino
+from backends._openvino.package import has_bf16, openvino
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 """What a network of texts may take, in the order in which it is converted."""
@@ -37,8 +37,7 @@ class Forward(Protocol):
 
 def precisions() -> list[str]:
     """What the processor counts in, the fastest first."""
-    able = openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return ["bf16", "f32"] if "BF16" in able else ["f32"]
+    return ["bf16", "f32"] if has_bf16() else ["f32"]
 
 
 def make(network: Any, inputs: Sequence[str], precision: str, folder: Path) -> None:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from backends._openvino.package import openvino
+from backends._openvino.package import has_bf16
 from backends.detection import agreement, converted, network
 from backends.detection.engines import Engine, Onnx, OpenVino, Torch
 from backends.detection.frame import Frame
@@ -101,11 +101,6 @@ def _converted(
             return single
         logger.warning("%s runs in bf16 as asked for, but %s", weights.name, error)
     return faster
-
-
-def has_bf16() -> bool:
-    """Whether OpenVINO can use bf16 on this CPU."""
-    return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _shapes(kind: Kind) -> Collection[tuple[int, int]]:

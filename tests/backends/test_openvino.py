@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("openvino")
 
 PROGRAM = """
-import os, sys, threading
+import sys, threading
 from backends._openvino.package import openvino
 sys.setswitchinterval(1e-6)
 begin = threading.Barrier(3)

@@ -27,6 +27,7 @@ import cv2
 import httpx
 import numpy as np
 
+from backends._openvino.package import has_bf16
 from backends.detection import agreement, loading
 from backends.detection.frame import frame_of
 from backends.detection.model import Detector, Run
@@ -35,7 +36,7 @@ from shared.image import Image
 from shared.settings import Settings
 from tests.bench.table import Row, in_turns, rate, show
 from tests.detection.networks import full_size
-from tests.serving import free_port, served
+from tests.serving import children, free_port, served
 
 IMAGES, ROUNDS, CLIENTS = 100, 3, 16
 SIZE = (640, 480)
@@ -50,7 +51,7 @@ def rows(quick: bool) -> Iterator[Row]:
     """The rates, and whether memory is flat; `quick` makes rounds fewer and shorter."""
     os.environ["YOLO_OFFLINE"] = "true"
     with tempfile.TemporaryDirectory() as name:
-        for precision in PRECISIONS[not loading.has_bf16() :]:
+        for precision in PRECISIONS[not has_bf16() :]:
             yield from rates(Path(name), precision, 1 if quick else ROUNDS, 32 if quick else IMAGES)
     with tempfile.TemporaryDirectory() as name:
         yield from memory(Path(name), *((200, 600) if quick else (1000, 5000)))
@@ -215,11 +216,10 @@ def memory(folder: Path, first: int, last: int) -> Iterator[Row]:
 
 def resident(process: int) -> float:
     """MB of a process and of those that it started."""
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     status = Path(f"/proc/{process}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+)", status)
     own = int(found[1]) / 1024 if found else 0.0
-    return own + sum(itertools.chain(resident(int(child)) for child in children))
+    return own + sum(itertools.chain(resident(child) for child in children(process)))
 
 
 if __name__ == "__main__":

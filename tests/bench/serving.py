@@ -24,7 +24,7 @@ from backends.pattern import PatternBackend
 from shared.examples import FILES_ROOT, Example
 from shared.routing import find_backends
 from tests.bench.table import Row, in_turns, rate, show
-from tests.serving import free_port, served
+from tests.serving import children, free_port, served
 from tests.test_probes import (
     CLIENTS,
     NAMES,
@@ -258,8 +258,7 @@ def _recovery(home: Path, quick: bool) -> Iterator[Row]:
     sent = _request([_task(1, {"text": "On 3 May 2024"})])
 
     def recovered(server: Any) -> float:
-        worker = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-        os.kill(int(worker.read_text().split()[0]), signal.SIGKILL)
+        os.kill(children(server.process.pid)[0], signal.SIGKILL)
         start = time.perf_counter()
         _until(lambda: httpx.post(f"{server.url}/predict", content=sent).status_code == 200)
         return time.perf_counter() - start

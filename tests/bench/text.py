@@ -23,7 +23,7 @@ from backends._text.tokens import Tokenizer
 from backends.ner.starter.sentences import generate
 from shared.settings import Settings
 from tests.bench.table import Row, in_turns, rate, show
-from tests.serving import Served, served
+from tests.serving import Served, children, served
 
 CONFIG = """<View><Labels name="label" toName="text"><Label value="Person"/>
 <Label value="Organization"/><Label value="Location"/><Label value="Misc"/></Labels>
@@ -195,15 +195,7 @@ def predict(server: Served, texts: Sequence[str]) -> None:
 
 def peak(process: int) -> float:
     """The most memory that a process and those that it started have held, in MB."""
-    children = [process, *_children(process)]
-    return sum(_peak(child) for child in children)
-
-
-def _children(process: int) -> Iterator[int]:
-    for path in Path("/proc").glob("[0-9]*/status"):
-        parent = path.read_text().split("PPid:")[1].split()[0]
-        if int(parent) == process:
-            yield int(path.parent.name)
+    return sum(_peak(one) for one in (process, *children(process)))
 
 
 def _peak(process: int) -> float:

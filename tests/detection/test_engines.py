@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backends._openvino.package import has_bf16
 from backends.detection import agreement, converted, engines, loading, network, weights
 from backends.detection.found import Found
 from backends.detection.frame import Frame
@@ -84,7 +85,7 @@ def test_in_bf16_no_object_is_lost(load: Load) -> None:
     """Of two boxes of an object that are equally sure but for rounding either may stay, and then
     it is one of PyTorch's all the same. Rarely an object lies between two classes.
     """
-    if not loading.has_bf16():
+    if not has_bf16():
         pytest.skip("This CPU has no bf16")
     images = drawn(60)
     fast, reference = load(precision="bf16"), load(engine="torch")
@@ -106,7 +107,7 @@ def test_in_bf16_no_object_is_lost(load: Load) -> None:
 
 def test_bf16_can_be_asked_for(load: Load, model_dir: Path) -> None:
     """For a task of which not all that is found is compared, too."""
-    if not loading.has_bf16():
+    if not has_bf16():
         pytest.skip("This CPU has no bf16")
     weights = model_dir / "yolo11n-seg.pt"
     assert load(weights).engine.name == "OpenVINO in f32"
