@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from shared.attributes import Attributes
 from shared.errors import ConfigError
 from shared.kept import Kept
 
@@ -31,7 +32,10 @@ class ObjectTag:
     tag: str
     name: str
     key: str | None
-    attrs: Mapping[str, str] = field(default_factory=dict)
+    attrs: Mapping[str, str] = field(default_factory=Attributes)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attrs", Attributes.of(self.attrs))
 
     def __str__(self) -> str:
         return f'{self.tag} "{self.name}"'
@@ -56,11 +60,16 @@ class Control:
     name: str
     to_name: str
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    attrs: Mapping[str, str] = field(default_factory=dict)
+    attrs: Mapping[str, str] = field(default_factory=Attributes)
     dynamic: bool = False
     paths: frozenset[tuple[str, ...]] = frozenset()
     buckets: tuple[str, ...] = ()
     repeated: bool = False
+
+    def __post_init__(self) -> None:
+        labels = {label: Attributes.of(attrs) for label, attrs in self.labels.items()}
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "attrs", Attributes.of(self.attrs))
 
     @cached_property
     def type(self) -> str:
@@ -172,10 +181,15 @@ def _parse(xml: str) -> LabelConfig:
         raise ConfigError(f"The label config cannot be read: {error}") from None
     _check_depth(root)
     objects = {tag.name: tag for tag in _objects(root)}
-    relations = tuple(
-        element.attrib["value"] for element in root.iter("Relation") if element.get("value")
+    relations = (_attributes(element).get("value") for element in root.iter("Relation"))
+    return LabelConfig(
+        tuple(_controls(root, objects)), objects, xml, tuple(filter(None, relations))
     )
-    return LabelConfig(tuple(_controls(root, objects)), objects, xml, relations)
+
+
+def _attributes(element: Element) -> Attributes:
+    """Return an element's attributes: nothing else in the project reads `attrib`."""
+    return Attributes(element.attrib)
 
 
 def _check_depth(root: Element) -> None:
@@ -189,7 +203,7 @@ def _check_depth(root: Element) -> None:
 
 def _objects(root: Element) -> Iterable[ObjectTag]:
     for element in root.iter():
-        attrs = dict(element.attrib)
+        attrs = _attributes(element)
         variable = attrs.get("value") or attrs.get("valueList")
         if "name" in attrs and variable and "toName" not in attrs:
             key = variable[1:] if variable.startswith("$") else None
@@ -199,7 +213,7 @@ def _objects(root: Element) -> Iterable[ObjectTag]:
 def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Control]:
     repeated = {inside for repeater in root.iter("Repeater") for inside in repeater.iter()}
     for element in root.iter():
-        attrs = dict(element.attrib)
+        attrs = _attributes(element)
         if not attrs.get("name") or not attrs.get("toName") or element.tag == "Filter":
             continue
         names = [name.strip() for name in attrs["toName"].split(",")]
@@ -207,7 +221,7 @@ def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Contr
         dynamic = attrs.get("value", "").startswith("$") or "apiUrl" in attrs
         labels = dict(_labels(element))
         paths = frozenset(_paths(element))
-        buckets = tuple(bucket.get("name", "") for bucket in element.iter("Bucket"))
+        buckets = tuple(_attributes(bucket).get("name", "") for bucket in element.iter("Bucket"))
         yield Control(
             element.tag,
             attrs["name"],
@@ -221,17 +235,19 @@ def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Contr
         )
 
 
-def _labels(control: Element) -> Iterable[tuple[str, dict[str, str]]]:
+def _labels(control: Element) -> Iterable[tuple[str, Attributes]]:
     for element in control.iter():
         if element.tag in {"Label", "Choice"}:
-            value = element.attrib.get("alias") or element.attrib.get("value")
+            attrs = _attributes(element)
+            value = attrs.get("alias") or attrs.get("value")
             if value:
-                yield value, dict(element.attrib)
+                yield value, attrs
 
 
 def _paths(element: Element, above: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
     for child in element:
-        name = child.attrib.get("alias") or child.attrib.get("value")
+        attrs = _attributes(child)
+        name = attrs.get("alias") or attrs.get("value")
         inside = (*above, name) if child.tag == "Choice" and name else above
         if inside != above:
             yield inside

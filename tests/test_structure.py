@@ -72,6 +72,17 @@ def test_environment_is_read_in_one_module() -> None:
     assert readers <= {"shared/settings.py"}
 
 
+def test_xml_attributes_are_read_in_one_place() -> None:
+    # elsewhere `frameRate` would be found, but `framerate` would not
+    readers = [
+        (str(file.relative_to(REPO)), node.lineno)
+        for file in [*SHARED, *(REPO / "backends").rglob("*.py")]
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "attrib"
+    ]
+    assert [name for name, _ in readers] == ["shared/label_config.py"], readers
+
+
 def test_the_seed_of_a_fork_is_small() -> None:
     lines = (REPO / "backends" / "pattern" / "backend.py").read_text().splitlines()
     assert len(lines) <= 30
