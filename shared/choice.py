@@ -7,6 +7,9 @@ from shared.claim import Claim
 from shared.label_config import Control
 from shared.results.answer import nested
 
+SCORE_THRESHOLD = 0.5
+"""Least score of a choice, where neither the backend's `options` nor the control tag says one."""
+
 
 class Answer(NamedTuple):
     """What a control tag says, and the score of the surest part of it."""
@@ -50,7 +53,7 @@ def answer(scores: Mapping[str, float], claim: Claim, one: bool) -> Answer | Non
             before = totals.get(label, 0.0)
             totals[label] = before + score if one else max(before, score)
     left = max((score for name, score in scores.items() if name not in labels), default=0.0)
-    threshold = claim.options["score_threshold"]
+    threshold = _threshold(claim)
     chosen = sorted((-score, label) for label, score in totals.items() if score >= threshold)
     if not takes_several(claim.control):
         chosen = [pair for pair in chosen[:1] if not one or -pair[0] > left]
@@ -59,6 +62,13 @@ def answer(scores: Mapping[str, float], claim: Claim, one: bool) -> Answer | Non
     found = [label for _, label in chosen]
     shown = [_path(claim.control, label) for label in found] if nested(claim.control) else found
     return Answer(shown, min(1.0, -chosen[0][0]))
+
+
+def _threshold(claim: Claim) -> float:
+    """Return the claim's option, or what the control tag says where the backend has none."""
+    if "score_threshold" in claim.options:
+        return float(claim.options["score_threshold"])
+    return claim.control.number("model_score_threshold", SCORE_THRESHOLD, low=0, high=1)
 
 
 def _path(control: Control, label: str) -> list[str]:

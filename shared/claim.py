@@ -43,7 +43,7 @@ class Claim:
     object: ObjectTag
     spec: ModelSpec
     options: Mapping[str, Any] = field(default_factory=dict)
-    _maps: dict[tuple[str, tuple[str, ...]], LabelMap] = field(default_factory=dict, repr=False)
+    _maps: dict[str, LabelMap] = field(default_factory=dict, repr=False)
     _notes: dict[str, None] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -55,18 +55,31 @@ class Claim:
     def label_map(
         self, classes: Iterable[str], control: Control | None = None, aliases: Aliases = NO_ALIASES
     ) -> LabelMap:
-        """How the model's classes map to the labels of a control tag; logged the first time."""
-        control = control or self.control
-        names = tuple(classes)
-        key = control.name, names
-        found = self._maps.get(key)
-        if found is None:
+        """Return how the model's classes map to the labels of a control tag.
+
+        There is one map for each control tag. It holds at least these classes: those of earlier
+        calls stay in it, since a model may answer other classes each time, such as its top 5.
+        """
+        control, names = control or self.control, tuple(classes)
+        found = self._maps.get(control.name)
+        if found is None or not found.covers(names):
             with self._lock:
-                if key not in self._maps:
-                    self._maps[key] = LabelMap.build(control, names, aliases)
-                    log = logger.info if self._maps[key].to_label else logger.warning
-                    log("%s fills %s", self.spec.label, self._maps[key].report())
-                found = self._maps[key]
+                found = self._grown(control, names, aliases)
+        return found
+
+    def _grown(self, control: Control, names: tuple[str, ...], aliases: Aliases) -> LabelMap:
+        """Make or extend the map of a control tag; logged where it fills a label anew."""
+        before = self._maps.get(control.name)
+        if before is None:
+            found = LabelMap.build(control, names, aliases)
+            log = logger.info if found.to_label else logger.warning
+            log("%s fills %s", self.spec.label, found.report())
+        else:
+            found = before.grown(names, aliases)
+            added = [label for label in before.unfilled_labels if label in found.filled]
+            if added:
+                logger.info("%s also fills %s: %s", self.spec.label, control, ", ".join(added))
+        self._maps[control.name] = found
         return found
 
     def note(self, message: str) -> None:
@@ -78,7 +91,7 @@ class Claim:
             logger.warning("%s: %s", self.spec.label, message)
 
     def maps(self) -> list[LabelMap]:
-        """The mappings made so far."""
+        """The mapping of each control tag that was asked for so far."""
         return list(self._maps.values())
 
     def reports(self) -> list[str]:

@@ -1,7 +1,8 @@
 """Which class of a model becomes which label of a control tag."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -12,19 +13,24 @@ Aliases = Mapping[str, Iterable[str]]
 NO_ALIASES: Aliases = MappingProxyType({})
 Rule = tuple[Mapping[str, str], Mapping[str, str]]
 """Names to labels: as they are written, and folded."""
+MOST_CLASSES = 50_000
+"""Classes that a map remembers: more than any fixed list of classes has (ImageNet-21k: 21,841),
+so that only a model that answers in free text can reach it."""
 
 
 @dataclass(frozen=True)
 class LabelMap:
     """The mapping, and what it leaves over on either side.
 
-    `to_label` maps a model's class to the label as it stands in results.
+    `to_label` maps a model's class to the label as it stands in results. How one class maps does
+    not depend on which others there are, so a map can grow by classes that come later.
     """
 
     control: Control
     to_label: Mapping[str, str]
     unused_classes: tuple[str, ...]
     unfilled_labels: tuple[str, ...]
+    _rules: tuple[Rule, ...] = field(default=(), repr=False)
 
     @classmethod
     def build(
@@ -37,21 +43,42 @@ class LabelMap:
         hyphens and underscores, or that is a common other name of it.
         """
         rules = _with_folded(_predicted_values(control)), _with_folded(_written(control))
-        to_label: dict[str, str] = {}
-        names = list(dict.fromkeys(classes))
-        for name in names:
-            label = _find(name, rules)
-            for other in () if label else aliases.get(name, ()):
-                label = label or _find(other, rules)
-            if label is not None:
-                to_label[name] = label
-        filled = set(to_label.values())
-        return cls(
-            control,
+        empty = cls(control, MappingProxyType({}), (), tuple(control.labels), rules)
+        return empty.grown(classes, aliases)
+
+    def covers(self, classes: Iterable[str]) -> bool:
+        """Return whether all these classes were looked up already."""
+        return self._known.issuperset(classes)
+
+    def grown(self, classes: Iterable[str], aliases: Aliases = NO_ALIASES) -> "LabelMap":
+        """Return a map of these classes besides those that it knows.
+
+        Of more than MOST_CLASSES in all only these are kept.
+        """
+        new = [name for name in dict.fromkeys(classes) if name not in self._known]
+        if not new:
+            return self
+        if len(self._known) + len(new) > MOST_CLASSES and self._known:
+            return self.build(self.control, classes, aliases)
+        found = {name: _label(name, self._rules, aliases) for name in new}
+        to_label = {**self.to_label, **{name: label for name, label in found.items() if label}}
+        filled = frozenset(to_label.values())
+        return LabelMap(
+            self.control,
             MappingProxyType(to_label),
-            tuple(name for name in names if name not in to_label),
-            tuple(label for label in control.labels if label not in filled),
+            (*self.unused_classes, *(name for name, label in found.items() if not label)),
+            tuple(label for label in self.unfilled_labels if label not in filled),
+            self._rules,
         )
+
+    @cached_property
+    def filled(self) -> frozenset[str]:
+        """The labels that a class maps to."""
+        return frozenset(self.to_label.values())
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset((*self.to_label, *self.unused_classes))
 
     def report(self) -> str:
         """The mapping in one line, for the log."""
@@ -99,6 +126,12 @@ def _written(control: Control) -> dict[str, str]:
 def _with_folded(rule: dict[str, str]) -> Rule:
     """The rule, and the same for folded names, of which the first counts."""
     return rule, {folded(key): label for key, label in reversed(rule.items())}
+
+
+def _label(name: str, rules: tuple[Rule, ...], aliases: Aliases) -> str | None:
+    """Return the label of a class, or else of the first of its other names that has one."""
+    found = (_find(one, rules) for one in (name, *aliases.get(name, ())))
+    return next((label for label in found if label), None)
 
 
 def _find(name: str, rules: Iterable[Rule]) -> str | None:

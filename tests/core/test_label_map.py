@@ -1,7 +1,10 @@
+import logging
 import time
+from dataclasses import replace
 
 import pytest
 
+from shared import label_map
 from shared.claim import Claim, ModelSpec
 from shared.label_config import Control, ObjectTag
 from shared.label_map import Aliases, LabelMap, folded
@@ -99,14 +102,60 @@ def test_folded() -> None:
     assert folded(" Traffic_Light-A ") == "trafficlighta"
 
 
-def test_claim_makes_each_map_once() -> None:
-    target = ObjectTag("Text", "text", "text")
-    claim = Claim((control(Car=None),), target, ModelSpec("b", "m"))
+def claim_of(*tags: Control) -> Claim:
+    return Claim(tags, ObjectTag("Text", "text", "text"), ModelSpec("b", "m"))
+
+
+def test_claim_keeps_one_map_for_each_control() -> None:
+    claim = claim_of(control(Car=None, Bus=None))
     first = claim.label_map(["car"])
     assert claim.label_map(["car"]) is first
-    assert claim.label_map(["bus"]) is not first
-    assert claim.reports()[0] == first.report()
-    assert len(claim.reports()) == 2
+    grown = claim.label_map(["bus"])
+    assert dict(grown.to_label) == {"car": "Car", "bus": "Bus"}
+    assert claim.label_map(["car"]) is grown
+    assert claim.reports() == [grown.report()]
+    assert claim.label_map(["car"], replace(claim.control, name="other")) is not grown
+    assert len(claim.maps()) == 2
+
+
+def test_answers_of_ever_other_classes_make_one_map(caplog: pytest.LogCaptureFixture) -> None:
+    """Such as the five surest of a thousand classes."""
+    caplog.set_level(logging.INFO)
+    claim = claim_of(control(**{"class 0": None, "class 2": None, "none": None}))
+    for number in range(0, 1000, 5):
+        top = [f"class {number + place}" for place in (4, 2, 0, 1, 3)]
+        found = claim.label_map(top)
+        assert all((name in found.to_label) == (name in {"class 0", "class 2"}) for name in top)
+        assert found.covers(top)
+    assert len(claim.maps()) == len(claim.reports()) == 1
+    assert claim.maps()[0].unfilled_labels == ("none",)
+    assert len(claim.maps()[0].unused_classes) == 998
+    assert len(caplog.messages) == 1
+
+
+def test_a_label_that_a_later_answer_fills_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    claim = claim_of(control(Car=None, Bus=None))
+    for classes in (["car"], ["lorry"], ["lorry", "bus"], ["BUS"], ["car", "tram"]):
+        claim.label_map(classes)
+    assert caplog.messages == [
+        'b-m fills Labels "label": car → Car; labels without a class: Bus',
+        'b-m also fills Labels "label": Bus',
+    ]
+
+
+def test_a_model_that_answers_in_free_text_fills_no_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(label_map, "MOST_CLASSES", 100)
+    claim = claim_of(control(Car=None))
+    for number in range(1000):
+        assert claim.label_map([f"a thing {number}", "car"]).to_label == {"car": "Car"}
+        [found] = claim.maps()
+        assert len(found.unused_classes) <= 100
+    assert len(claim.label_map([str(number) for number in range(200)]).unused_classes) == 200
 
 
 def test_a_thousand_labels_take_no_time() -> None:
