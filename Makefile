@@ -66,7 +66,7 @@ lock: | $(UV) ## Renew requirements.lock
 		--no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		pyproject.toml --output-file requirements.lock
 
-audit: | $(UV) ## Ask pip-audit about every version in requirements.lock (needs pypi.org's JSON API)
+audit: | $(UV) ## Ask pip-audit about every version in requirements.lock (needs the registry's JSON API)
 	$(UV) tool run pip-audit --requirement requirements.lock --no-deps --disable-pip --strict \
 		$(foreach id,$(AUDIT_EXCEPTIONS),--ignore-vuln $(id))
 

@@ -6,15 +6,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from shared.cli import app
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from shared.backend import Backend
     from shared.examples import Example
 
@@ -71,6 +70,9 @@ def _start(classes: "list[type[Backend]]", port: int, log: Any) -> "subprocess.P
 
 def _wait(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     """Until all models are loaded; a spinner says which are not."""
+    import httpx
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     until = time.monotonic() + START_LIMIT
     with Progress(*columns, console=console) as progress:
@@ -99,6 +101,8 @@ def _wait(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
 
 def _show(cls: "type[Backend]", url: str, out: Path) -> bool:
     """Send a backend's example as Label Studio does; whether every task was answered."""
+    import httpx
+
     from shared.examples import Example
 
     example = Example.of(cls)
@@ -120,7 +124,9 @@ def _draw(file: Path, answer: Any, target: Path) -> None:
         draw(file, answer["result"], target)
 
 
-def _table(example: "Example", answers: list[Any], version: str) -> Table:
+def _table(example: "Example", answers: list[Any], version: str) -> "Table":
+    from rich.table import Table
+
     table = Table(title=f"{example.backend}  ({version})", title_justify="left")
     for column in ("task", "label", "score", "where", "text"):
         table.add_column(column, overflow="fold")

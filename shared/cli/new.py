@@ -52,7 +52,7 @@ def _check_pair(control: str, target: str) -> None:
         if tag not in known:
             by_case = {name.lower(): name for name in known}
             close = difflib.get_close_matches(tag.lower(), by_case, 1)
-            hint = f'; did you mean "{by_case[close[0]]}"?' if close else ""
+            hint = f'; did you mean "{by_case[close[0]]}"?' if close else "."
             raise SettingError(f'No {kind} tag "{tag}"{hint} There are: {", ".join(known)}')
     on = ", ".join(other for tag, other in PAIRS if tag == control)
     raise SettingError(f"No builder makes {control} on {target}; {control} goes on {on}")

@@ -6,13 +6,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import typer
-from PIL import Image as Pillow
 
 from shared.cli import app
-from shared.document import DPI, pages
 from shared.errors import DecodeError, SettingError
-from shared.media import LOCAL_FILES
-from shared.settings import Settings, read_settings
 
 TASKS = "tasks.json"
 
@@ -25,20 +21,25 @@ def split(
     output: Path = typer.Option(
         ..., "--output", "-o", help=f"The folder for the images and {TASKS}", file_okay=False
     ),
-    dpi: float = typer.Option(DPI, min=10, max=1200, help="Pixels an inch of a PDF's pages"),
+    dpi: float = typer.Option(
+        None, min=10, max=1200, help="Pixels an inch of a PDF's pages (200)", show_default=False
+    ),
     key: str = typer.Option("pages", help='What the label config\'s valueList="$…" names'),
     url_prefix: str = typer.Option(
         None, help="What stands before an image's path in the tasks (else that of local files)"
     ),
 ) -> None:
     """Make an image of each page, and a task of each file, for <Image valueList="$pages"/>."""
+    from shared.document import DPI
+    from shared.settings import Settings, read_settings
+
     settings = read_settings(Settings)
     prefix = _prefix(output, settings.local_files_root) if url_prefix is None else url_prefix
     names = _names(files)
     tasks = []
     for file, name in zip(files, names, strict=True):
         try:
-            made = list(_write(file, output / name, settings.max_megapixels, dpi))
+            made = list(_write(file, output / name, settings.max_megapixels, dpi or DPI))
         except DecodeError as error:
             raise DecodeError(f"{file}: {error}") from None
         urls = [prefix + quote(path.relative_to(output).as_posix()) for path in made]
@@ -49,6 +50,10 @@ def split(
 
 
 def _write(file: Path, folder: Path, max_megapixels: float, dpi: float) -> Iterator[Path]:
+    from PIL import Image as Pillow
+
+    from shared.document import pages
+
     folder.mkdir(parents=True, exist_ok=True)
     for number, page in enumerate(pages(file.read_bytes(), max_megapixels, dpi), 1):
         path = folder / f"page-{number:04}.png"
@@ -67,6 +72,8 @@ def _names(files: list[Path]) -> list[str]:
 
 def _prefix(output: Path, root: Path | None) -> str:
     """Label Studio's address of local files, from LOCAL_FILES_ROOT or beside the folder."""
+    from shared.media import LOCAL_FILES
+
     folder = output.resolve()
     base = root.resolve() if root and folder.is_relative_to(root.resolve()) else folder.parent
     inside = folder.relative_to(base).as_posix()
