@@ -7,7 +7,7 @@ from shared.backend import Backend
 from shared.errors import SettingError
 from shared.label_config import LabelConfig
 from shared.route import Route
-from shared.routing import choose_backends, runnable, side_by_side
+from shared.routing import choose_backends, faulty_backends, runnable, side_by_side
 from shared.runtime import runtime
 
 
@@ -42,7 +42,8 @@ def _all(config: LabelConfig) -> list[Route]:
     classes, problems = runnable(choose_backends(names))
     plain = [name.partition(":")[0] for name in names]
     first, *more = (_route(config, group, plain) for group in side_by_side(classes))
-    return [_filling(first, *problems.values()), *(route for route in more if route.steps)]
+    reasons = (*problems.values(), *faulty_backends().values())
+    return [_filling(first, *reasons), *(route for route in more if route.steps)]
 
 
 def _named(config: LabelConfig, name: str) -> Route:

@@ -18,6 +18,7 @@ from shared.base import LabelStudioMLBase
 from shared.errors import InferenceError, SettingError
 from shared.label_config import LabelConfig
 from shared.predictions import Answer
+from shared.routing import find_backends
 from shared.runtime import runtime
 from shared.server.protocol import PredictRequest, WebhookRequest
 from shared.server.service import Answers, Readiness, Service
@@ -30,15 +31,31 @@ INSTANCES = 64
 """Projects and label configs whose model objects are kept."""
 
 
+def is_reference(name: str) -> bool:
+    """Whether a name to serve is a file and a class in it, rather than a backend and its model."""
+    path, _, _ = name.rpartition(":")
+    if name.partition(":")[0] in find_backends():
+        return False
+    return name.endswith(".py") or path.endswith(".py") or Path(path).expanduser().is_file()
+
+
+def check_reference(reference: str) -> tuple[Path, str, str]:
+    """The file, as it is and as it was named, and the class; SettingError if there is no file."""
+    path, _, name = reference.rpartition(":")
+    if not path:
+        raise SettingError(f"{reference}: which class of it? Expected path/to/model.py:MyModel")
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise SettingError(f"{path}: there is no such file (expected path/to/model.py:MyModel)")
+    return file, path, name
+
+
 def open_model(reference: str) -> Answers:
     """The class that `path/to/model.py:MyModel` names, ready to serve.
 
     SettingError names what was not found.
     """
-    path, _, name = reference.rpartition(":")
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise SettingError(f"{path}: there is no such file (expected path/to/model.py:MyModel)")
+    file, path, name = check_reference(reference)
     found = getattr(_imported(file), name, None)
     if not isinstance(found, type) or not issubclass(found, LabelStudioMLBase):
         raise SettingError(f"{path} has no class {name} that is a LabelStudioMLBase")

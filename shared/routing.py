@@ -1,52 +1,21 @@
-"""Finds the backends: folders of `backends/`, and what installed packages offer."""
+"""Chooses backends by their names, and says which of them can run here."""
 
-import importlib
-import logging
-import pkgutil
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from importlib.metadata import entry_points
+import difflib
+from collections.abc import Iterable, Sequence
 
 from shared.backend import Backend
+from shared.discovery import search
 from shared.errors import SettingError
 
-logger = logging.getLogger(__name__)
 
-PACKAGE = "backends"
-ENTRY_POINTS = "prelabel.backends"
-"""The group of entry points under which another package names its backend classes."""
-
-
-@lru_cache(maxsize=1)
 def find_backends() -> dict[str, type[Backend]]:
-    """All backend classes by name, those whose packages are missing included.
-
-    Those of other packages come after ours, and cannot take the place of one.
-    """
-    found: dict[str, type[Backend]] = {}
-    for entry in pkgutil.iter_modules(importlib.import_module(PACKAGE).__path__):
-        module = importlib.import_module(f"{PACKAGE}.{entry.name}")
-        for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, Backend) and value is not Backend:
-                found[value.name] = value
-    for cls in _offered():
-        found.setdefault(cls.name, cls)
-    return found
+    """Return all backend classes by name, those whose packages are missing included."""
+    return search().classes
 
 
-def _offered() -> Iterator[type[Backend]]:
-    for point in entry_points(group=ENTRY_POINTS):
-        try:
-            cls = point.load()
-        except Exception as error:  # another package may raise anything
-            logger.warning(
-                "%s cannot be imported: %s: %s", point.value, type(error).__name__, error
-            )
-            continue
-        if isinstance(cls, type) and issubclass(cls, Backend):
-            yield cls
-        else:
-            logger.warning("%s is no Backend", point.value)
+def faulty_backends() -> dict[str, str]:
+    """Return why folders and entry points give no backend, by their names."""
+    return search().faults
 
 
 def choose_backends(names: Iterable[str]) -> list[type[Backend]]:
@@ -56,13 +25,24 @@ def choose_backends(names: Iterable[str]) -> list[type[Backend]]:
     """
     found = find_backends()
     wanted = [name.partition(":") for name in names]
-    unknown = [name for name, _, _ in wanted if name not in found]
+    unknown = [_unknown(name, found) for name, _, _ in wanted if name not in found]
     if unknown:
-        raise SettingError(
-            f"There is no backend {', '.join(unknown)}; there are: {', '.join(found)}"
-        )
+        raise SettingError("; ".join(dict.fromkeys(unknown)))
     chosen = [found[name].with_model(model) if model else found[name] for name, _, model in wanted]
     return chosen or list(found.values())
+
+
+def _unknown(name: str, found: Iterable[str]) -> str:
+    """Why no backend has that name, and what helps."""
+    fault = faulty_backends().get(name)
+    if fault is not None:
+        return fault
+    close = difflib.get_close_matches(name.lower(), found, 1)
+    hint = f"; did you mean {close[0]}?" if close else "."
+    words = f"There is no backend {name}{hint} There are: {', '.join(found)}"
+    if "/" in name or "." in name:
+        words += ". A class in a file is served as path/to/model.py:MyModel"
+    return words
 
 
 def side_by_side(classes: Iterable[type[Backend]]) -> list[list[type[Backend]]]:

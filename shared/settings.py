@@ -98,6 +98,11 @@ class Settings(BaseSettings):
         description="auto: OpenVINO on a CPU, PyTorch on a GPU; or torch, openvino, onnx",
     )
 
+    @property
+    def address(self) -> str:
+        """Return host and port as an address has them, an IPv6 host in brackets."""
+        return address(self.host, self.port)
+
     @field_validator("backends", "allowed_hosts", "allowed_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -178,6 +183,12 @@ def variables(settings_class: type[BaseSettings]) -> list[tuple[str, str, str]]:
         default = "" if info.default in (None, ()) else str(info.default)
         rows.append(((prefix + name).upper(), default, info.description or ""))
     return rows
+
+
+def address(host: str, port: int) -> str:
+    """Return `host:port`, with an IPv6 host in brackets."""
+    plain = host.strip("[]")
+    return f"[{plain}]:{port}" if ":" in plain else f"{plain}:{port}"
 
 
 def environment(extra: dict[str, str]) -> dict[str, str]:

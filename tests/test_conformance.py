@@ -1,6 +1,6 @@
 """Every backend under `backends/`, found by itself, held to the same tests."""
 
-from shared.routing import find_backends
+from shared.routing import faulty_backends, find_backends
 from shared.testing import Conformance
 
 for _name, _backend in find_backends().items():
@@ -10,3 +10,7 @@ for _name, _backend in find_backends().items():
 
 def test_all_four_are_found() -> None:
     assert {"pattern", "detection", "ner", "ocr"} <= set(find_backends())
+
+
+def test_no_folder_is_faulty() -> None:
+    assert faulty_backends() == {}

@@ -30,10 +30,10 @@ def demo(
     out: Path = typer.Option(Path("demo"), help="Folder for the pictures and the log"),
 ) -> None:
     """Start the server with the starter models, predict the examples, show what was found."""
-    from shared.routing import find_backends, runnable
+    from shared.routing import faulty_backends, find_backends, runnable
 
     classes, problems = runnable(list(find_backends().values()))
-    for problem in problems.values():
+    for problem in (*problems.values(), *faulty_backends().values()):
         console.print(f"[yellow]left out:[/] {problem}")
     out.mkdir(parents=True, exist_ok=True)
     port = port or _free_port()

@@ -22,7 +22,8 @@ SIGNS = {
     "broken": "[red]✗[/]",
     "skipped": "[dim]-[/]",
 }
-EVERYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104  # addresses that a server listens on
+EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+"""What a server that listens on all addresses is asked at, by its HOST."""
 
 
 class Format(str, Enum):
@@ -71,8 +72,10 @@ def _checks(url: str | None, project: int | None, push: bool) -> "Iterator[Check
 
 
 def _own(settings: "Settings") -> str:
-    host = "127.0.0.1" if settings.host in EVERYWHERE else settings.host
-    return f"http://{host}:{settings.port}"
+    from shared.settings import address
+
+    host = settings.host.strip("[]")
+    return f"http://{address(EVERYWHERE.get(host, host), settings.port)}"
 
 
 class _Lines:

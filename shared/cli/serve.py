@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from shared.cli import app
+from shared.errors import SettingError
 
 if TYPE_CHECKING:
     from shared.server.neighbours import Neighbours
@@ -36,8 +37,9 @@ def serve(
     )
     logs.set_up(settings.log_level, settings.log_format)
     names = list(backend or settings.backends)
-    _greet(names, settings)
     _import_before_the_fork()
+    _check(names)
+    _greet(names, settings)
     Server(lambda neighbours: make_app(names, settings, neighbours), settings).run()
 
 
@@ -50,7 +52,8 @@ def make_app(names: list[str], settings: "Settings", neighbours: "Neighbours | N
     import gc
     import sys
 
-    from shared.routing import choose_backends, find_backends, runnable
+    from shared.foreign import is_reference, open_model
+    from shared.routing import choose_backends, faulty_backends, runnable
     from shared.server.app import create_app
     from shared.server.service import Service
 
@@ -58,9 +61,7 @@ def make_app(names: list[str], settings: "Settings", neighbours: "Neighbours | N
     if settings.label_studio_api_key is not None:
         importlib.import_module("label_studio_sdk")
     plain = [name.partition(":")[0] for name in names]
-    if len(names) == 1 and ":" in names[0] and plain[0] not in find_backends():
-        from shared.foreign import open_model
-
+    if len(names) == 1 and is_reference(names[0]):
         return create_app(open_model(names[0]), settings, neighbours)
     classes = choose_backends(names)
     for cls in runnable(classes)[0]:
@@ -68,7 +69,8 @@ def make_app(names: list[str], settings: "Settings", neighbours: "Neighbours | N
             cls.import_modules()
     gc.collect()
     gc.freeze()  # a look at half a million objects of libraries holds the interpreter
-    return create_app(Service(classes, named=plain), settings, neighbours)
+    service = Service(classes, named=plain, faults=faulty_backends())
+    return create_app(service, settings, neighbours)
 
 
 def _import_before_the_fork() -> None:
@@ -80,10 +82,23 @@ def _import_before_the_fork() -> None:
     find_backends()
 
 
+def _check(names: list[str]) -> None:
+    """SettingError for what cannot be served, before anything is started."""
+    from shared.foreign import check_reference, is_reference
+    from shared.routing import choose_backends
+
+    foreign = [name for name in names if is_reference(name)]
+    if foreign and len(names) > 1:
+        raise SettingError(f"{foreign[0]} can only be served by itself: leave out the other names")
+    if foreign:
+        check_reference(foreign[0])
+    else:
+        choose_backends(names)
+
+
 def _greet(names: list[str], settings: "Settings") -> None:
     typer.echo(
-        f"prelabel on http://{settings.host}:{settings.port}"
-        f" ({', '.join(names) or 'all installed backends'})"
+        f"prelabel on http://{settings.address} ({', '.join(names) or 'all installed backends'})"
     )
     if settings.host in {"127.0.0.1", "localhost", "::1"}:
         typer.echo(

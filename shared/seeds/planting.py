@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.backend import Backend
+from shared.discovery import PACKAGE, search
 from shared.errors import SettingError
 from shared.examples import FILES_ROOT
-from shared.routing import PACKAGE, find_backends
+from shared.routing import find_backends
 from shared.seeds.scaffold import Scaffold
 from shared.testing import write_expected
 
@@ -92,7 +93,7 @@ def imported(scaffold: Scaffold, root: Path) -> type[Backend]:
     if scaffold.package == scaffold.name and str(root) not in sys.path:
         sys.path.insert(0, str(root))
     importlib.invalidate_caches()
-    find_backends.cache_clear()
+    search.cache_clear()
     found = getattr(importlib.import_module(scaffold.package), scaffold.class_name)
     assert isinstance(found, type)
     assert issubclass(found, Backend)

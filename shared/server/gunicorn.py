@@ -5,7 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import AppImportError
 
+from shared.errors import PrelabelError
 from shared.server.neighbours import Neighbours
 from shared.server.worker import GRACE, Log, Worker
 from shared.settings import Settings
@@ -24,7 +27,7 @@ class Server(BaseApplication):
         """Our settings in gunicorn's words."""
         settings = self._settings
         for key, value in {
-            "bind": f"{settings.host}:{settings.port}",
+            "bind": settings.address,
             "workers": settings.workers,
             "worker_class": Worker,
             "logger_class": Log,
@@ -40,14 +43,21 @@ class Server(BaseApplication):
                 self.cfg.set(key, value)
 
     def load(self) -> Any:
-        """In the worker, after the fork."""
-        return self._make_app(self._neighbours)
+        """In the worker, after the fork; an error of ours ends the server with its sentence."""
+        try:
+            return self._make_app(self._neighbours)
+        except PrelabelError as error:
+            raise AppImportError(f"prelabel: {error}") from error
 
     def run(self) -> None:
         """Serve until told to stop."""
         master = os.getpid()
         try:
             super().run()
+        except SystemExit as ended:
+            if ended.code == Arbiter.APP_LOAD_ERROR and os.getpid() == master:
+                raise SystemExit(2) from None  # as all that is said in a sentence
+            raise
         finally:  # workers come out here too
             if self._neighbours is not None and os.getpid() == master:
                 self._neighbours.remove()

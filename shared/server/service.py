@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from shared import __version__
@@ -79,13 +80,20 @@ class Answers(Protocol):
 class Service:
     """The chosen backends, and the route of each label config seen."""
 
-    def __init__(self, classes: Sequence[type[Backend]], named: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        classes: Sequence[type[Backend]],
+        named: Sequence[str] = (),
+        faults: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`faults` are the backends that could not even be found, with what is wrong."""
         self._classes, self.problems = runnable(classes)
         self._named = tuple(named)
         self._predictions = side_by_side(self._classes)
         self._routes: Kept[tuple[str, str | None], tuple[Route, ...]] = Kept()
         for problem in self.problems.values():
             logger.warning("%s", problem)
+        self.problems |= faults
 
     @property
     def names(self) -> list[str]:

@@ -1,0 +1,78 @@
+"""`prelabel serve` with what cannot be served: one sentence and exit status 2, and no server."""
+
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared.cli.doctor import _own
+from shared.settings import Settings
+from tests.serving import served
+
+from .conftest import Ran, start
+
+MODEL = """
+from label_studio_ml.model import LabelStudioMLBase
+
+class Model(LabelStudioMLBase):
+    def predict(self, tasks, **kwargs):
+        return []
+"""
+
+
+def serve(folder: Path, *names: str) -> Ran:
+    """What the command says; it would go on for ever if it served."""
+    words = ["serve", *names, "--port", "0"]
+    process = start(folder, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    return Ran(process.returncode, out.decode(), err.decode())
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["nre"], "There is no backend nre; did you mean ner? There are: detection, ner, ocr"),
+        (["nre:dslim/x"], "There is no backend nre; did you mean ner? There are: detection, ner"),
+        (["pattern", "qqq"], "There is no backend qqq. There are: detection, ner, ocr"),
+        (["./model:Model"], "There is no backend ./model. There are: "),
+        (["./model:Model"], "A class in a file is served as path/to/model.py:MyModel"),
+        (["pattern:x"], "pattern has no choice of models"),
+        (["model.py"], "model.py: which class of it? Expected path/to/model.py:MyModel"),
+        (["other.py:Model"], "other.py: there is no such file"),
+        (["pattern", "model.py:Model"], "model.py:Model can only be served by itself"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_name_that_nothing_has(names: list[str], said: str, tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(MODEL)
+    ran = serve(tmp_path, *names)
+    assert ran.status == 2
+    assert said in ran.err
+    assert (ran.out, len(ran.err.splitlines())) == ("", 1), "no server was announced or started"
+
+
+def test_class_that_the_file_lacks(tmp_path: Path) -> None:
+    """That is seen only in the process that imports the file."""
+    (tmp_path / "model.py").write_text(MODEL)
+    ran = serve(tmp_path, "model.py:Other")
+    assert ran.status == 2
+    assert "prelabel: model.py has no class Other that is a LabelStudioMLBase" in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("host", ["::1", "::", "127.0.0.1"])
+def test_address_to_listen_on(host: str, tmp_path: Path) -> None:
+    with served("pattern", log=tmp_path / "log", host=host) as server:
+        server.wait()
+        shown = f"[{host}]" if ":" in host else host
+        assert f"prelabel on http://{shown}:" in server.log.read_text()
+        own = _own(Settings(host=host, port=int(server.url.rpartition(":")[2])))
+        assert httpx.get(f"{own}/health").json()["status"] == "UP"
+
+
+def test_host_in_brackets_is_the_same() -> None:
+    assert Settings(host="[::1]", port=1).address == Settings(host="::1", port=1).address
