@@ -1,10 +1,12 @@
 """The scores of a model's classes as the answer of a control tag."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shared.claim import Claim
 from shared.label_config import Control
+from shared.label_names import leaf_paths, value_path
 from shared.results.answer import nested
 
 SCORE_THRESHOLD = 0.5
@@ -26,15 +28,20 @@ def takes_several(control: Control) -> bool:
 
 
 def names(control: Control) -> tuple[str, ...]:
-    """The names of the classes that may be chosen: of nested ones, those with none inside."""
-    inner = {path[:-1] for path in control.paths}
-    leaves = {path[-1] for path in control.paths if path not in inner}
-    found = (
-        str(attrs.get("value") or label)
-        for label, attrs in control.labels.items()
-        if not nested(control) or label in leaves
+    """Return the names of the classes that may be chosen: of nested ones, those with none inside.
+
+    One of several nested choices of one name is asked for by its path.
+    """
+    if not nested(control):
+        found = (str(attrs.get("value") or label) for label, attrs in control.labels.items())
+        return tuple(dict.fromkeys(found))
+    paths = leaf_paths(control).values()
+    values = [str(control.paths[path].get("value") or path[-1]) for path in paths]
+    alike = Counter(values)
+    return tuple(
+        value if alike[value] == 1 else value_path(control, path)
+        for value, path in zip(values, paths, strict=True)
     )
-    return tuple(dict.fromkeys(found))
 
 
 def answer(scores: Mapping[str, float], claim: Claim, one: bool) -> Answer | None:
@@ -72,7 +79,5 @@ def _threshold(claim: Claim) -> float:
 
 
 def _path(control: Control, label: str) -> list[str]:
-    """The way to a nested choice of that name, the longest if there are several."""
-    ways = [path for path in control.paths if path[-1] == label]
-    longest = sorted(ways, key=lambda way: (-len(way), way))
-    return list(longest[0]) if longest else [label]
+    """The way to a nested choice, which `choice_paths` names so."""
+    return list(control.choice_paths.get(label, (label,)))

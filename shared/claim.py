@@ -72,13 +72,15 @@ class Claim:
         before = self._maps.get(control.name)
         if before is None:
             found = LabelMap.build(control, names, aliases)
-            log = logger.info if found.to_label else logger.warning
+            log = logger.info if found.to_label and not found.ambiguous else logger.warning
             log("%s fills %s", self.spec.label, found.report())
         else:
             found = before.grown(names, aliases)
             added = [label for label in before.unfilled_labels if label in found.filled]
             if added:
                 logger.info("%s also fills %s: %s", self.spec.label, control, ", ".join(added))
+            for doubt in found.doubts()[len(before.ambiguous) :]:
+                logger.warning("%s fills %s: %s", self.spec.label, control, doubt)
         self._maps[control.name] = found
         return found
 

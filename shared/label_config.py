@@ -1,6 +1,7 @@
 """The typed view of a project's label config: control tags, object tags, labels."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,6 +21,9 @@ MAX_CHARACTERS = 2_000_000
 """A label config longer than this is refused; the largest real ones hold some thousand labels."""
 MAX_DEPTH = 100
 """Tags inside tags; real label configs have about ten."""
+
+Path = tuple[str, ...]
+"""The way to a nested choice: the names of those that it lies in, and its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +56,8 @@ class Control:
 
     `labels` maps each label as it stands in a result (its alias, or else its value) to the
     attributes of its tag. A control that is `dynamic` takes its labels from the task.
-    `paths` holds every way through nested choices (Taxonomy), `buckets` a Ranker's. One that is
+    `paths` maps every way through nested choices (Taxonomy) to the attributes of the choice at
+    its end; `buckets` holds a Ranker's. One that is
     `repeated` stands inside a Repeater: the editor makes one of it for each item of a list.
     """
 
@@ -62,7 +67,7 @@ class Control:
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     attrs: Mapping[str, str] = field(default_factory=Attributes)
     dynamic: bool = False
-    paths: frozenset[tuple[str, ...]] = frozenset()
+    paths: Mapping[Path, Mapping[str, str]] = field(default_factory=dict)
     buckets: tuple[str, ...] = ()
     repeated: bool = False
 
@@ -75,6 +80,12 @@ class Control:
     def type(self) -> str:
         """The `type` of its results: `rectanglelabels`."""
         return self.tag.lower()
+
+    @cached_property
+    def choice_paths(self) -> Mapping[str, Path]:
+        """The path to each nested choice, by its name, or as "A/B" where others have the name."""
+        alike = Counter(path[-1] for path in self.paths)
+        return {path[-1] if alike[path[-1]] == 1 else "/".join(path): path for path in self.paths}
 
     @property
     def per_region(self) -> bool:
@@ -220,7 +231,7 @@ def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Contr
         to_name = next((name for name in names if name in objects), names[0])
         dynamic = attrs.get("value", "").startswith("$") or "apiUrl" in attrs
         labels = dict(_labels(element))
-        paths = frozenset(_paths(element))
+        paths = dict(_paths(element))
         buckets = tuple(_attributes(bucket).get("name", "") for bucket in element.iter("Bucket"))
         yield Control(
             element.tag,
@@ -244,11 +255,11 @@ def _labels(control: Element) -> Iterable[tuple[str, Attributes]]:
                 yield value, attrs
 
 
-def _paths(element: Element, above: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
+def _paths(element: Element, above: Path = ()) -> Iterable[tuple[Path, Attributes]]:
     for child in element:
         attrs = _attributes(child)
         name = attrs.get("alias") or attrs.get("value")
         inside = (*above, name) if child.tag == "Choice" and name else above
         if inside != above:
-            yield inside
+            yield inside, attrs
         yield from _paths(child, inside)

@@ -7,12 +7,13 @@ from types import MappingProxyType
 from typing import Any
 
 from shared.label_config import Control
+from shared.label_names import Names, labels_of, predicted_values, written
 
 Aliases = Mapping[str, Iterable[str]]
 """Other names under which a class is commonly known: {"PER": ["Person", "People"]}."""
 NO_ALIASES: Aliases = MappingProxyType({})
-Rule = tuple[Mapping[str, str], Mapping[str, str]]
-"""Names to labels: as they are written, and folded."""
+Rule = tuple[Names, Names]
+"""The labels that names mean: as they are written, and folded."""
 MOST_CLASSES = 50_000
 """Classes that a map remembers: more than any fixed list of classes has (ImageNet-21k: 21,841),
 so that only a model that answers in free text can reach it."""
@@ -22,7 +23,9 @@ so that only a model that answers in free text can reach it."""
 class LabelMap:
     """The mapping, and what it leaves over on either side.
 
-    `to_label` maps a model's class to the label as it stands in results. How one class maps does
+    `to_label` maps a model's class to the label as it stands in results; one of several nested
+    choices of one name is called by its path, "A/B". `ambiguous` maps labels of which a class
+    may mean each, and so means none, to the first class that does. How one class maps does
     not depend on which others there are, so a map can grow by classes that come later.
     """
 
@@ -30,6 +33,7 @@ class LabelMap:
     to_label: Mapping[str, str]
     unused_classes: tuple[str, ...]
     unfilled_labels: tuple[str, ...]
+    ambiguous: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     _rules: tuple[Rule, ...] = field(default=(), repr=False)
 
     @classmethod
@@ -42,8 +46,8 @@ class LabelMap:
         written exactly so (as alias or value), that is written so but for case, white space,
         hyphens and underscores, or that is a common other name of it.
         """
-        rules = _with_folded(_predicted_values(control)), _with_folded(_written(control))
-        empty = cls(control, MappingProxyType({}), (), tuple(control.labels), rules)
+        rules = _with_folded(predicted_values(control)), _with_folded(written(control))
+        empty = cls(control, MappingProxyType({}), (), tuple(labels_of(control)), _rules=rules)
         return empty.grown(classes, aliases)
 
     def covers(self, classes: Iterable[str]) -> bool:
@@ -60,14 +64,20 @@ class LabelMap:
             return self
         if len(self._known) + len(new) > MOST_CLASSES and self._known:
             return self.build(self.control, classes, aliases)
-        found = {name: _label(name, self._rules, aliases) for name in new}
-        to_label = {**self.to_label, **{name: label for name, label in found.items() if label}}
+        found = {name: _labels(name, self._rules, aliases) for name in new}
+        to_label = dict(self.to_label)
+        to_label |= {name: labels[0] for name, labels in found.items() if len(labels) == 1}
         filled = frozenset(to_label.values())
+        ambiguous = dict(self.ambiguous)
+        for name, labels in found.items():
+            if len(labels) > 1:
+                ambiguous.setdefault(labels, name)
         return LabelMap(
             self.control,
             MappingProxyType(to_label),
-            (*self.unused_classes, *(name for name, label in found.items() if not label)),
+            (*self.unused_classes, *(name for name in new if name not in to_label)),
             tuple(label for label in self.unfilled_labels if label not in filled),
+            ambiguous,
             self._rules,
         )
 
@@ -90,7 +100,16 @@ class LabelMap:
             parts.append(f"labels without a class: {_some(self.unfilled_labels)}")
         if self.unused_classes:
             parts.append(f"classes without a label: {_some(self.unused_classes)}")
-        return f"{self.control}: " + "; ".join(parts)
+        return f"{self.control}: " + "; ".join([*parts, *self.doubts()])
+
+    def doubts(self) -> list[str]:
+        """Say of each name that several labels have how one of them is chosen."""
+        return [
+            f'"{name}" may be {" or ".join(labels)}: it goes to the one that has it in'
+            " predicted_values; an alias for one of them, or a class that is named by the whole"
+            " path, decides too"
+            for labels, name in self.ambiguous.items()
+        ]
 
     def json(self) -> dict[str, Any]:
         """The same, for machines."""
@@ -107,40 +126,24 @@ def folded(name: str) -> str:
     return "".join(name.casefold().replace("-", " ").replace("_", " ").split())
 
 
-def _predicted_values(control: Control) -> dict[str, str]:
-    return {
-        value.strip(): label
-        for label, attrs in control.labels.items()
-        for value in attrs.get("predicted_values", "").split(",")
-        if value.strip()
-    }
-
-
-def _written(control: Control) -> dict[str, str]:
-    by_value = {
-        attrs["value"]: label for label, attrs in control.labels.items() if attrs.get("value")
-    }
-    return by_value | {label: label for label in control.labels}
-
-
-def _with_folded(rule: dict[str, str]) -> Rule:
+def _with_folded(names: Names) -> Rule:
     """The rule, and the same for folded names, of which the first counts."""
-    return rule, {folded(key): label for key, label in reversed(rule.items())}
+    return names, {folded(name): labels for name, labels in reversed(list(names.items()))}
 
 
-def _label(name: str, rules: tuple[Rule, ...], aliases: Aliases) -> str | None:
-    """Return the label of a class, or else of the first of its other names that has one."""
-    found = (_find(one, rules) for one in (name, *aliases.get(name, ())))
-    return next((label for label in found if label), None)
+def _labels(name: str, rules: tuple[Rule, ...], aliases: Aliases) -> tuple[str, ...]:
+    """Return the label of a class, or of the first of its other names that has one.
 
-
-def _find(name: str, rules: Iterable[Rule]) -> str | None:
-    for exact, loose in rules:
-        if name in exact:
-            return exact[name]
-        if folded(name) in loose:
-            return loose[folded(name)]
-    return None
+    Several where a name means several labels and nothing else decides; none if there is none.
+    """
+    several: tuple[str, ...] = ()
+    for one in (name, *aliases.get(name, ())):
+        for exact, loose in rules:
+            found = exact.get(one) or loose.get(folded(one), ())
+            if len(found) == 1:
+                return found
+            several = several or found
+    return several
 
 
 def _some(names: tuple[str, ...], limit: int = 12) -> str:

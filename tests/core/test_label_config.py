@@ -74,7 +74,8 @@ def test_nested_choices() -> None:
         '<Choice value="Plant"/></Taxonomy>'
     )
     assert list(control.labels) == ["Animal", "cat", "Dog", "Plant"]
-    assert control.paths == {("Animal",), ("Animal", "cat"), ("Animal", "Dog"), ("Plant",)}
+    assert list(control.paths) == [("Animal",), ("Animal", "cat"), ("Animal", "Dog"), ("Plant",)]
+    assert dict(control.paths["Animal", "cat"]) == {"value": "Cat", "alias": "cat"}
 
 
 @pytest.mark.parametrize(
