@@ -16,7 +16,7 @@ from shared.cli import app
 if TYPE_CHECKING:
     from shared.label_config import LabelConfig
     from shared.tasks_file import Entry
-    from shared.validation import Finding
+    from shared.validation import Finding, Fractions
 
 SHOWN = 100
 """Findings that a table shows, if nothing else is asked for."""
@@ -26,7 +26,7 @@ PAGE = 500
 """Rows of one table; a longer list is several, so that none is kept in memory."""
 
 Row = dict[str, Any]
-"""A finding and the task that it is in."""
+"""A finding and the task that it is in, if it is of one."""
 
 
 class Format(str, Enum):
@@ -75,13 +75,21 @@ class Count:
 
     def findings(self, tasks: "Iterable[Entry]", config: "LabelConfig") -> Iterator[Row]:
         """The findings of all tasks, counted as they pass."""
-        for entry in tasks:
-            for finding in self._of(entry, config):
-                self.severities[finding.severity] += 1
-                self.rules[finding.rule] += 1
-                yield _row(entry, finding)
+        from shared.validation import Fractions
 
-    def _of(self, entry: "Entry", config: "LabelConfig") -> "list[Finding]":
+        fractions = Fractions(config)
+        for entry in tasks:
+            for finding in self._of(entry, config, fractions):
+                yield self._counted(entry, finding)
+        for finding in fractions.findings():
+            yield self._counted(None, finding)
+
+    def _counted(self, entry: "Entry | None", finding: "Finding") -> Row:
+        self.severities[finding.severity] += 1
+        self.rules[finding.rule] += 1
+        return _row(entry, finding)
+
+    def _of(self, entry: "Entry", config: "LabelConfig", fractions: "Fractions") -> "list[Finding]":
         from shared.tasks_file import as_task
         from shared.validation import Finding, check_task
 
@@ -91,7 +99,9 @@ class Count:
         self.tasks += 1
         for prediction in _list(task, "predictions"):
             self.predictions += 1
-            self.results += len(_list(prediction, "result"))
+            results = _list(prediction, "result")
+            self.results += len(results)
+            fractions.see(results)
         return check_task(config, task)
 
     def summary(self) -> dict[str, Any]:
@@ -119,11 +129,13 @@ def _list(value: Any, key: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def _row(entry: "Entry", finding: "Finding") -> Row:
+def _row(entry: "Entry | None", finding: "Finding") -> Row:
+    """Without an entry the finding is of the whole file."""
+    task = entry.task if entry is not None else None
     return {
-        "task": entry.number,
-        "line": entry.line,
-        "id": entry.task.get("id") if isinstance(entry.task, dict) else None,
+        "task": entry.number if entry is not None else None,
+        "line": entry.line if entry is not None else None,
+        "id": task.get("id") if isinstance(task, dict) else None,
         "prediction": finding.prediction,
         "result": finding.index,
         "region": finding.region,

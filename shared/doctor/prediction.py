@@ -8,7 +8,7 @@ from typing import Any
 from shared.doctor.check import Check, broken, good, warning
 from shared.doctor.way import Way
 from shared.errors import ConfigError
-from shared.validation import check_results
+from shared.validation import Fractions, check_results
 
 MEDIA = (
     ("missing_key", "", "media_key"),
@@ -140,7 +140,9 @@ def validation(way: Way) -> Iterator[Check]:
     for failed in dropped:
         yield broken("Validation", "dropped", f"left out: {failed['message']}")
     results = way.answer["result"]
-    wrong = check_results(way.config, results, way.task["data"])
+    fractions = Fractions(way.config)
+    fractions.see(results)
+    wrong = [*check_results(way.config, results, way.task["data"]), *fractions.findings()]
     for finding in wrong:
         if finding.severity == "error":
             yield broken("Validation", "invalid", finding.message)

@@ -2,5 +2,6 @@
 
 from shared.validation.check import check_prediction, check_results, check_task
 from shared.validation.finding import Finding
+from shared.validation.fractions import Fractions
 
-__all__ = ["Finding", "check_prediction", "check_results", "check_task"]
+__all__ = ["Finding", "Fractions", "check_prediction", "check_results", "check_task"]

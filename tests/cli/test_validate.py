@@ -255,6 +255,38 @@ def test_limit_of_json_keeps_the_summary_whole(prelabel: Command, tmp_path: Path
     assert (len(findings), summary["errors"]) == (2, 5)
 
 
+BOXES = """<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">
+  <Label value="Person"/></RectangleLabels></View>"""
+
+
+@pytest.mark.parametrize("form", ["list", "lines"])
+def test_a_file_of_fractions_is_named_once(form: str, prelabel: Command, tmp_path: Path) -> None:
+    (tmp_path / "config.xml").write_text(BOXES)
+    value = {"x": 0.24, "y": 0.6, "width": 0.31, "height": 0.3, "rectanglelabels": ["Person"]}
+    box = {"from_name": "label", "to_name": "image", "type": "rectanglelabels", "value": value}
+    tasks = [
+        {
+            "data": {"image": f"/{number}.jpg"},
+            "predictions": [
+                {"model_version": "yolo", "result": [{**box, "id": f"{number}-{n}"} for n in "ab"]}
+            ],
+        }
+        for number in range(20)
+    ]
+    text = json.dumps(tasks) if form == "list" else "\n".join(map(json.dumps, tasks))
+    (tmp_path / "tasks.json").write_text(text)
+    words = ("tasks.json", "--label-config", "config.xml", "--format", "json")
+    ran = prelabel("validate", *words)
+    [finding], summary = found(ran.out)
+    assert ran.status == 0
+    assert "are they fractions? Label Studio counts in percent, × 100" in finding["message"]
+    assert (finding["rule"], finding["severity"]) == ("fractions", "warning")
+    assert {finding[key] for key in ("task", "line", "id", "prediction", "region")} == {None}
+    assert summary["rules"] == {"fractions": 1}
+    table = prelabel("validate", *words[:3])
+    assert table.out.count("warning: fractions") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
