@@ -5,6 +5,7 @@ import importlib.util
 import inspect
 from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -234,8 +235,8 @@ class Backend(LabelStudioMLBase):
         the version to it; two different ones would store every prediction again and again.
         """
         route = Route.build(self.config, [self], named=[self.name])
-        outcomes = runtime().pipeline.run(route, tasks, context)
-        answers = [outcome.answer(interactive=context is not None) for outcome in outcomes]
+        with closing(runtime().pipeline.run(route, tasks, context)) as outcomes:
+            answers = [outcome.answer(interactive=context is not None) for outcome in outcomes]
         if not hasattr(type(self), "set"):
             for answer in answers:
                 if isinstance(answer, dict):

@@ -1,10 +1,20 @@
 """How many requests work at a time: others would only contend for the interpreter."""
 
+import math
 import threading
 from collections import deque
+from contextlib import suppress
+from typing import Protocol
 
 EVERY = 5
 """Of so many times that a hand goes on, one goes to a bulk request."""
+
+
+class Patient(Protocol):
+    """Who waits no longer than for so many seconds, which may become 0 at any time."""
+
+    def left(self) -> float:
+        """Seconds; infinite without a limit."""
 
 
 class Hands:
@@ -17,19 +27,32 @@ class Hands:
     def __init__(self, count: int) -> None:
         self._free = count
         self._lock = threading.Lock()
-        self._waiting: dict[bool, deque[threading.Lock]] = {True: deque(), False: deque()}
+        self._waiting: dict[bool, deque[_Turn]] = {True: deque(), False: deque()}
         self._handed = 0
 
-    def take(self, urgent: bool) -> None:
-        """Get a hand; those that users wait for before others."""
+    def take(self, urgent: bool, who: Patient | None = None) -> bool:
+        """Get a hand; those that users wait for before others. False if it did not come in time."""
         with self._lock:
             if self._free:
                 self._free -= 1
-                return
-            turn = threading.Lock()
-            turn.acquire()
+                return True
+            seconds = math.inf if who is None else who.left()  # under the lock: see `hurry`
+            if not seconds:
+                return False
+            turn = _Turn(who)
             self._waiting[urgent].append(turn)
-        turn.acquire()
+        turn.wait(seconds)
+        with self._lock:
+            if not turn.handed:
+                self._waiting[urgent].remove(turn)
+            return turn.handed
+
+    def hurry(self, who: Patient) -> None:
+        """Let somebody who has no time left any more go on without a hand."""
+        with self._lock:
+            for turn in (*self._waiting[True], *self._waiting[False]):
+                if turn.who is who:
+                    turn.wake()
 
     def give(self) -> None:
         """Give a hand back, or on to who waits for one."""
@@ -38,12 +61,32 @@ class Hands:
             first = self._handed % EVERY != 0
             lane = self._waiting[first] or self._waiting[not first]
             if lane:
-                lane.popleft().release()
+                turn = lane.popleft()
+                turn.handed = True
+                turn.wake()
             else:
                 self._free += 1
 
-    def pass_on(self, urgent: bool) -> None:
-        """Let those work who wait for a hand, if any, before going on."""
-        if self._waiting[True] or self._waiting[False]:
-            self.give()
-            self.take(urgent)
+    def pass_on(self, urgent: bool, who: Patient | None = None) -> bool:
+        """Let those work who wait for a hand, if any; whether there is a hand to go on with."""
+        if not self._waiting[True] and not self._waiting[False]:
+            return True
+        self.give()
+        return self.take(urgent, who)
+
+
+class _Turn:
+    """Somebody's place in the queue."""
+
+    def __init__(self, who: Patient | None) -> None:
+        self.who = who
+        self.handed = False
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def wait(self, seconds: float) -> None:
+        self._lock.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
+
+    def wake(self) -> None:
+        with suppress(RuntimeError):  # it was woken before
+            self._lock.release()

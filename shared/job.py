@@ -1,6 +1,7 @@
 """Predicting all tasks of a source into an import file, once each, however often it is stopped."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import tee
 from typing import Any, Protocol
@@ -74,20 +75,21 @@ class Job:
         entries = self._rest()
         versions = [route.version() for route in self.routes]
         ahead, entries = tee(entries)
-        streams = self._streams(ahead)
-        for done, entry in enumerate(entries, 1):
-            if entry.problem is not None:
-                self._fail(entry, "input", "bad_task", entry.problem)
-            else:
-                self._write(entry, [next(stream) for stream in streams], versions)
-            self.report(done)
+        with ExitStack() as stack:
+            streams = [stack.enter_context(closing(s)) for s in self._streams(ahead)]
+            for done, entry in enumerate(entries, 1):
+                if entry.problem is not None:
+                    self._fail(entry, "input", "bad_task", entry.problem)
+                else:
+                    self._write(entry, [next(stream) for stream in streams], versions)
+                self.report(done)
         if self.push is not None:
             self.push.push(everything=True)
         self.file.finish()
         if self.push is not None:
             self.push.finish()
 
-    def _streams(self, entries: Iterator[Entry]) -> list[Iterator[Outcome]]:
+    def _streams(self, entries: Iterator[Entry]) -> list[Generator[Outcome, None, None]]:
         """The outcomes of each route, which all see the same tasks."""
         good = (entry.task for entry in entries if entry.problem is None)
         run = runtime().pipeline.run

@@ -1,15 +1,13 @@
 """The way of a task: read, infer, regions, prediction. A failure costs one task."""
 
 import logging
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from shared.answer_cache import AnswerCache
 from shared.batching import InstantModel
@@ -52,8 +50,6 @@ class Pipeline:
         self._figures = figures
         self._readings = Readings(models, figures, answers)
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="load")
-        self._running: WeakSet[Waiting] = WeakSet()
-        self._lock = threading.Lock()
 
     def run(
         self,
@@ -62,11 +58,13 @@ class Pipeline:
         context: "Context | None" = None,
         seconds: float = FOREVER,
         waiting: Waiting | None = None,
-    ) -> Iterator[Outcome]:
+    ) -> Generator[Outcome, None, None]:
         """One outcome a task, in order, while later tasks are read and inferred already.
 
-        After `seconds` from this call on, or when `waiting` is over, the tasks that are not done
-        end in a DeadlineError; ClientGoneError if there is nobody to answer.
+        Whoever may not take them all closes it (`contextlib.closing`): until then its models stay
+        loaded and its tasks queued. After `seconds` from this call on, or when `waiting` is over,
+        the tasks that are not done end in a DeadlineError; ClientGoneError if there is nobody to
+        answer.
         """
         waiting = waiting or Waiting(seconds, urgent=context is not None)
         return self._outcomes(route, tasks, context, waiting)
@@ -77,24 +75,19 @@ class Pipeline:
         tasks: Iterable[Any],
         context: "Context | None",
         waiting: Waiting,
-    ) -> Iterator[Outcome]:
+    ) -> Generator[Outcome, None, None]:
         if not route.steps:  # the route says why, once
             nothing = ConfigError("Nothing in the label config can be filled")
             yield from (Outcome(error=nothing) for _ in tasks)
             return
         specs = [step.claims[0].spec for step in route.steps]
         self._models.hold(specs)
-        with self._lock:
-            self._running.add(waiting)
         try:
-            with waiting.working():
-                models, missing = self._loaded(route, context is not None, waiting)
-                run = Run(route, models, route.version(), context, waiting)
-                yield from self._each(run, tasks, missing)
+            models, missing = self._loaded(route, context is not None, waiting)
+            run = Run(route, models, route.version(), context, waiting)
+            yield from self._each(run, tasks, missing)
         finally:
             self._models.release(specs)
-            with self._lock:
-                self._running.discard(waiting)
 
     def _each(
         self, run: Run, tasks: Iterable[Any], missing: PrelabelError | None
@@ -105,18 +98,6 @@ class Pipeline:
             yield from (self._outcome(run, raw, partial(self._here, run, raw)) for raw in tasks)
         else:
             yield from self._ahead(run, iter(tasks))
-
-    def end(self, error: PrelabelError, seconds: float = 0.0) -> None:
-        """Let what is running answer what is done, after so many seconds."""
-        if seconds:
-            timer = threading.Timer(seconds, self.end, (error,))
-            timer.daemon = True
-            timer.start()
-            return
-        with self._lock:
-            running = list(self._running)
-        for waiting in running:
-            waiting.end(error)
 
     def close(self) -> None:
         """Stop the threads."""

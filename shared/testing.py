@@ -11,7 +11,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, ClassVar
 
 from shared import runtime
@@ -51,8 +51,9 @@ def predict_example(backend: type[Backend], tasks: list[Any] | None = None) -> l
         [backend(label_config=example.label_config, served=True)],
         named=[backend.name],
     )
-    outcomes = runtime.runtime().pipeline.run(route, example.tasks if tasks is None else tasks)
-    return [outcome.answer() for outcome in outcomes]
+    given = example.tasks if tasks is None else tasks
+    with closing(runtime.runtime().pipeline.run(route, given)) as outcomes:
+        return [outcome.answer() for outcome in outcomes]
 
 
 class Conformance:

@@ -3,7 +3,7 @@
 import io
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,8 +87,10 @@ class Video:
         _check(size, count, limits)
         return cls(data, kind, size, fps, duration, count, limits, digest(data), task)
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Generator[Frame, None, None]:
         """The frames in their order; pixels are made when a frame's `decode` is called.
+
+        The file is open until all were taken, or it is closed (`contextlib.closing`).
 
         A damaged video ends where it can no longer be read, which the log says. DecodeError if
         it has more frames than it may have, whatever it announces.

@@ -19,13 +19,15 @@ class Waiting:
     """One request's: until its deadline, until its client is gone, or until the server stops.
 
     `urgent`: a user waits before the editor. `hands`: the request works with one of them, and
-    gives it back while it waits.
+    gives it back while it waits. Once its time is over it waits for no hand any more: what is
+    left to do is to say so.
     """
 
     def __init__(self, seconds: float = FOREVER, urgent: bool = False) -> None:
         self.urgent = urgent
         self.hands: Hands | None = None
         self._working = 0
+        self._holds = False
         self._until = time.monotonic() + seconds
         self._ended: Future[PrelabelError] = Future()
 
@@ -40,33 +42,42 @@ class Waiting:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """With a hand while in the block, and no more than one for a block in a block."""
+        """With a hand while in the block, and no more than one for a block in a block.
+
+        The block must not be in a generator, which would keep the hand while nobody runs it.
+        """
         self._working += 1
-        if self.hands is not None and self._working == 1:
-            self.hands.take(self.urgent)
+        if self._working == 1:
+            self._take()
         try:
             yield
         finally:
             self._working -= 1
-            if self.hands is not None and not self._working:
-                self.hands.give()
+            if not self._working:
+                self._give()
 
     @contextmanager
     def _resting(self) -> Iterator[None]:
         """Without a hand while in the block."""
-        hands = self.hands if self._working else None
-        if hands is not None:
-            hands.give()
+        self._give()
         try:
             yield
         finally:
-            if hands is not None:
-                hands.take(self.urgent)
+            if self._working:
+                self._take()
+
+    def _take(self) -> None:
+        self._holds = self.hands is not None and self.hands.take(self.urgent, self)
+
+    def _give(self) -> None:
+        if self._holds and self.hands is not None:
+            self._holds = False
+            self.hands.give()
 
     def breathe(self) -> None:
         """Between two tasks: let others work."""
-        if self.hands is not None and self._working:
-            self.hands.pass_on(self.urgent)
+        if self._holds and self.hands is not None:
+            self._holds = self.hands.pass_on(self.urgent, self)
 
     def leave(self) -> None:
         """The client is gone: nothing more is done for it."""
@@ -76,6 +87,8 @@ class Waiting:
         """Stop waiting, in whatever thread that goes on; what ended it first is what is told."""
         with suppress(InvalidStateError):
             self._ended.set_result(error)
+        if self.hands is not None:
+            self.hands.hurry(self)
 
     def check(self) -> None:
         """DeadlineError or ClientGoneError if it is over."""

@@ -3,8 +3,9 @@
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, NamedTuple
@@ -121,8 +122,11 @@ class Watcher:
         camera = Motion()
         motion: list[Floats] = []
         moved: list[Future[Floats]] = []
-        with ThreadPoolExecutor(1, "motion") as pool:
-            for chunk in self._chunks(video, times):
+        with (
+            ThreadPoolExecutor(1, "motion") as pool,
+            closing(self._chunks(video, times)) as chunks,
+        ):
+            for chunk in chunks:
                 looked += [look.number for look in chunk]
                 for spec, network in self.networks.items():
                     found[spec] += map(_compact, network.detect([look.image for look in chunk]))
@@ -144,22 +148,25 @@ class Watcher:
         stacked = np.stack(motion) if motion else None
         return Seen(np.array(times), np.array(looked, np.int64), found, stacked)
 
-    def _chunks(self, video: Video, times: list[float]) -> Iterator[list[_Look]]:
+    def _chunks(self, video: Video, times: list[float]) -> Generator[list[_Look], None, None]:
         """The frames to look at; the next ones are decoded while these are looked at."""
         size = max(1, min(CHUNK, CHUNK_BYTES // (video.size.width * video.size.height * 3)))
-        looks = self._looks(video, times)
-        with ThreadPoolExecutor(1, "decode") as pool:
+        with (
+            closing(self._looks(video, times)) as looks,  # when the pool is done with it
+            ThreadPoolExecutor(1, "decode") as pool,
+        ):
             following = pool.submit(lambda: list(islice(looks, size)))
             while chunk := following.result():
                 following = pool.submit(lambda: list(islice(looks, size)))
                 yield chunk
 
-    def _looks(self, video: Video, times: list[float]) -> Iterator[_Look]:
-        for frame in video.frames():
-            times.append(frame.time)
-            if frame.index % self.step == 0:
-                image = frame.decode()
-                yield _Look(frame.index, image, small(image) if self.motion else None)
+    def _looks(self, video: Video, times: list[float]) -> Generator[_Look, None, None]:
+        with closing(video.frames()) as frames:
+            for frame in frames:
+                times.append(frame.time)
+                if frame.index % self.step == 0:
+                    image = frame.decode()
+                    yield _Look(frame.index, image, small(image) if self.motion else None)
 
 
 def _compact(found: Found) -> Found:

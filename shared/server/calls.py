@@ -13,7 +13,6 @@ from starlette.types import Receive, Scope
 from shared.errors import DeadlineError, RequestError
 from shared.hands import Hands
 from shared.logs import event
-from shared.runtime import runtime
 from shared.server.body import BodyReader
 from shared.server.metrics import Metrics
 from shared.server.protocol import PredictRequest, SetupRequest, WebhookRequest, pack, parse
@@ -42,6 +41,7 @@ class Calls:
         self._limits = {urgent: CapacityLimiter(PREDICTING) for urgent in (True, False)}
         self._asking = CapacityLimiter(4)
         self._hands = Hands(WORKING)
+        self._under_way: set[Waiting] = set()
         self._stopping = False
 
     async def health(self, backend: str | None, scope: Scope, receive: Receive) -> Response:
@@ -76,8 +76,12 @@ class Calls:
             packed, count, failed = work()
         else:
             limit, waiting.hands = self._limits[waiting.urgent], self._hands
-            async with Listening(receive, waiting):
-                packed, count, failed = await anyio.to_thread.run_sync(work, limiter=limit)
+            self._under_way.add(waiting)
+            try:
+                async with Listening(receive, waiting):
+                    packed, count, failed = await anyio.to_thread.run_sync(work, limiter=limit)
+            finally:
+                self._under_way.discard(waiting)
         self._metrics.predicted(count - failed, failed)
         seconds = round(time.monotonic() - start, 4)
         event(logger, "predicted", tasks=count, failed=failed, seconds=seconds)
@@ -97,8 +101,13 @@ class Calls:
         """Begin nothing new; what is running answers what is done after so many seconds."""
         self._stopping = True
         self._bodies.stop()
+        asyncio.get_running_loop().call_later(seconds, self._end)
+
+    def _end(self) -> None:
+        """Of requests that work, and of those that wait for a thread or a hand."""
         late = DeadlineError("The server stopped before this task was done; ask again to go on")
-        runtime().pipeline.end(late, seconds)
+        for waiting in self._under_way:
+            waiting.end(late)
 
     def _predict(
         self, message: PredictRequest, backend: str | None, waiting: Waiting

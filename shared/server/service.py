@@ -4,6 +4,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -128,14 +129,17 @@ class Service:
     def predict(self, request: PredictRequest, only: str | None, waiting: Waiting) -> list[Answer]:
         """One answer a task, in order: `[]` (interactive: an empty result) for one that failed."""
         routes, context = self.routes(request.label_config, only), request.context
+        # Whatever is raised closes all streams, and gives the hand back: not the garbage collector.
+        with waiting.working(), ExitStack() as streams:
 
-        def run(route: Route, tasks: Iterable[Any]) -> Iterator[Outcome]:
-            return runtime().pipeline.run(route, tasks, context, waiting=waiting)
+            def run(route: Route, tasks: Iterable[Any]) -> Iterator[Outcome]:
+                outcomes = runtime().pipeline.run(route, tasks, context, waiting=waiting)
+                return streams.enter_context(closing(outcomes))
 
-        if context is None and len(routes) > 1:
-            return answers(routes, request.tasks, run)
-        outcomes = run(routes[0], request.tasks)  # the editor reads one answer
-        return [outcome.answer(interactive=context is not None) for outcome in outcomes]
+            if context is None and len(routes) > 1:
+                return answers(routes, request.tasks, run)
+            outcomes = run(routes[0], request.tasks)  # the editor reads one answer
+            return [outcome.answer(interactive=context is not None) for outcome in outcomes]
 
     def known_version(self, xml: str, only: str | None) -> str | None:
         """The version of a label config that was asked for before, if its weights are known."""

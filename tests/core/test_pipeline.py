@@ -317,9 +317,10 @@ def test_nothing_more_is_done_for_a_client_that_is_gone() -> None:
 def test_end_answers_what_is_done() -> None:
     backend = made(StuckBackend)
     backend.gate.clear()
-    outcomes = runtime().pipeline.run(routed(backend), tasks("a", "stuck", "b"))
+    waiting = Waiting()
+    outcomes = runtime().pipeline.run(routed(backend), tasks("a", "stuck", "b"), waiting=waiting)
     assert marked(next(outcomes)) == "a"
-    runtime().pipeline.end(DeadlineError("The server stops"))
+    waiting.end(DeadlineError("The server stops"))
     assert [str(outcome.error) for outcome in outcomes] == ["The server stops"] * 2
     backend.gate.set()
 

@@ -1,9 +1,10 @@
 """Videos: tracks and spans as the editor shows them, against what was drawn."""
 
 import base64
+import inspect
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from shared import runtime
 from shared.errors import DeadlineError
 from shared.image import Image
 from shared.results import ImageSize
-from shared.video import Video
+from shared.video import Frame, Video
 from shared.waiting import Waiting
 from tests.detection.clip import FPS, FRAMES, SIZE, Actor, Box, clip, encoded
 from tests.detection.conftest import data_url, route_of
@@ -351,6 +352,31 @@ def test_few_frames_are_in_memory(
     watched = watcher.watch(video.Footage(opened, None))  # type: ignore[arg-type]
     assert len(watched.seen.looked) == FRAMES
     assert most <= video.CHUNK * 2
+
+
+def test_a_network_that_fails_leaves_no_thread_and_no_open_file(
+    environment: None, monkeypatch: pytest.MonkeyPatch, film: tuple[bytes, Truth]
+) -> None:
+    def detect(images: Sequence[Image]) -> list[Found]:
+        raise MemoryError
+
+    network: Any = type("Network", (), {"detect": staticmethod(detect)})()
+    spec = video.ModelSpec("detection", "starter")
+    watcher = video.Watcher({spec: network}, step=1, motion=False)
+    opened = runtime.runtime().media.video(task(film[0])["data"]["video"])
+    reading: list[Generator[Frame, None, None]] = []
+
+    def frames(self: Video) -> Generator[Frame, None, None]:
+        reading.append(read(self))
+        return reading[-1]
+
+    read = Video.frames
+    monkeypatch.setattr(Video, "frames", frames)
+    with pytest.raises(MemoryError) as caught:
+        watcher.watch(video.Footage(opened, None))  # type: ignore[arg-type]
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("decode")]
+    assert [inspect.getgeneratorstate(one) for one in reading] == [inspect.GEN_CLOSED]
+    assert caught.tb is not None
 
 
 def texture(seed: int = 1) -> Any:
