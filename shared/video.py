@@ -3,12 +3,13 @@
 import io
 import logging
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.errors import DecodeError
 from shared.image import Image, digest, looks_like
@@ -126,6 +127,20 @@ class Video:
             return Image(np.ascontiguousarray(np.rot90(pixels, turns)))
 
         return decode
+
+
+def frame_numbers(times: Sequence[float], shown: OnVideo) -> NDArray[np.int64]:
+    """Return for each of the editor's frames, from 0, the number of the video's frame shown there.
+
+    `times` are those of the video's frames, in seconds from the first. A browser shows the last
+    frame whose time has come, to the millisecond, which is as precisely as WebM keeps it. After
+    the last one (where the sound goes on) it is -1.
+    """
+    at = np.arange(shown.frames) / shown.fps
+    found = np.searchsorted(times, at + 1e-3, side="right") - 1
+    step = (times[-1] - times[0]) / max(len(times) - 1, 1)
+    found[at > times[-1] + max(step, 1 / shown.fps)] = -1
+    return found.astype(np.int64)
 
 
 def frame_rate(target: ObjectTag, task: Task) -> float:

@@ -20,7 +20,7 @@ from shared.claim import ModelSpec
 from shared.errors import DecodeError
 from shared.image import Image
 from shared.results import Video as OnVideo
-from shared.video import Video
+from shared.video import Video, frame_numbers
 
 logger = logging.getLogger(__name__)
 
@@ -71,17 +71,8 @@ class Watched:
     shown: OnVideo
 
     def frames(self) -> NDArray[np.int64]:
-        """For each of the editor's frames, from 0, the number of the video's frame that it shows.
-
-        A browser shows the last frame whose time has come, to the millisecond, which is as
-        precisely as WebM keeps it. After the last one (where the sound goes on) it is -1.
-        """
-        at = np.arange(self.shown.frames) / self.shown.fps
-        times = self.seen.times
-        found = np.searchsorted(times, at + 1e-3, side="right") - 1
-        step = (times[-1] - times[0]) / max(len(times) - 1, 1)
-        found[at > times[-1] + max(step, 1 / self.shown.fps)] = -1
-        return found.astype(np.int64)
+        """For each of the editor's frames, from 0, the number of the video's frame, or -1."""
+        return frame_numbers(self.seen.times.tolist(), self.shown)
 
 
 class _Look(NamedTuple):

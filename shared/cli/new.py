@@ -26,18 +26,20 @@ def new(
         _possible()
         raise typer.Exit(2)
     _check_pair(control, object)
+    from shared.seeds.pairs import PAIRS
     from shared.seeds.planting import by_itself, check_name, checkout, in_repository
 
     check_name(name)
+    packages = [*PAIRS[control, object][1].requires, *(requires or ())]
     repository = checkout()
     if into is not None:
         into.mkdir(parents=True, exist_ok=True)
-        folder = by_itself(name, control, object, requires or (), into.resolve())
+        folder = by_itself(name, control, object, packages, into.resolve())
     elif repository is not None:
-        folder = in_repository(name, control, object, requires or (), repository)
+        folder = in_repository(name, control, object, packages, repository)
     else:
         raise SettingError("prelabel is installed without its repository: say --into FOLDER")
-    _say(folder, name, into, requires or [])
+    _say(folder, name, into, packages)
 
 
 def _check_pair(control: str, target: str) -> None:

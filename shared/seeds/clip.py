@@ -1,6 +1,5 @@
 """Videos, as small grey frames."""
 
-import tempfile
 from dataclasses import dataclass
 
 import cv2
@@ -8,42 +7,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DecodeError
-from shared.results import ImageSize, Video
+from shared.image import Pixels
+from shared.label_config import ObjectTag
+from shared.media import Media
+from shared.results import Video
+from shared.task import Task
+from shared.video import frame_numbers
 
-WIDTH = 64
-"""Pixels that a frame is wide: an hour of 25 frames a second takes 200 MB."""
+SIDE_PIXELS = 64
+"""Longer side of a frame: an hour of 25 frames a second takes 200 to 370 MB."""
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """All frames of a video: uint8 of shape (frames, height, width), `scale` times its size."""
+    """A video: uint8 of shape (frames, height, width).
+
+    Frame n is what the editor shows as its frame n, counted from 0, whatever rate the file has.
+    """
 
     frames: NDArray[np.uint8]
     video: Video
-    scale: float
 
     @classmethod
-    def decode(cls, data: bytes, fps: float) -> "Clip":
-        """From a file that OpenCV reads; `fps` is the rate by which the editor counts frames."""
-        with tempfile.NamedTemporaryFile(suffix=".video") as file:
-            file.write(data)
-            file.flush()
-            frames, size = _frames(file.name)
+    def read(cls, task: Task, target: ObjectTag, media: Media) -> "Clip":
+        """Read a task's video; DecodeError if it is over MAX_MEGAPIXELS or MAX_VIDEO_FRAMES."""
+        video = media.video(task.text_value(target), task.id)
+        shown = video.shown(target, task)
+        scale = min(1.0, SIDE_PIXELS / max(video.size))
+        times: list[float] = []
+        frames: list[NDArray[np.uint8]] = []
+        for frame in video.frames():
+            times.append(frame.time)
+            frames.append(_small(frame.decode().pixels, scale))
         if not frames:
-            raise DecodeError("The video is none that can be read")
-        video = Video(size, len(frames), fps)
-        return cls(np.stack(frames), video, frames[0].shape[1] / size.width)
+            raise DecodeError("The video has no frame that can be read")
+        numbers = frame_numbers(times, shown)
+        return cls(np.stack(frames)[numbers[numbers >= 0]], shown)
 
 
-def _frames(path: str) -> tuple[list[NDArray[np.uint8]], ImageSize]:
-    frames: list[NDArray[np.uint8]] = []
-    capture, size = cv2.VideoCapture(path), ImageSize(0, 0)
-    while True:
-        good, frame = capture.read()
-        if not good:
-            capture.release()
-            return frames, size
-        size = ImageSize(frame.shape[1], frame.shape[0])
-        small = WIDTH, max(1, round(size.height * WIDTH / size.width))
-        grey = cv2.cvtColor(cv2.resize(frame, small), cv2.COLOR_BGR2GRAY)
-        frames.append(np.asarray(grey, np.uint8))
+def _small(pixels: Pixels, scale: float) -> NDArray[np.uint8]:
+    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+    grey = cv2.cvtColor(cv2.resize(pixels, (width, height)), cv2.COLOR_RGB2GRAY)
+    return np.asarray(grey, np.uint8)

@@ -26,13 +26,14 @@ Piece = tuple[ModuleType, str]
 
 @dataclass(frozen=True)
 class ObjectSeed:
-    """An object tag: how it is written, read and shown."""
+    """An object tag: how it is written, read and shown, and the packages that reading takes."""
 
     xml: str
     example: Example
     measure: Piece
     read: Piece | None = None
     item: ModuleType | None = None
+    requires: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ OBJECTS = {
         (video, "brightness"),
         (video, "Tracks.read"),
         clip,
+        ("av>=14",),
     ),
     "TimeSeries": ObjectSeed(
         '<TimeSeries name="timeseries" value="$timeseries" valueType="json" timeColumn="time">'

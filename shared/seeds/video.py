@@ -8,7 +8,6 @@ import numpy as np
 from shared.backend import Backend, Context
 from shared.claim import Claim
 from shared.results import Rectangle, Region, TimelineSpan, VideoBox, VideoTrack, region
-from shared.results.video import FPS
 from shared.seeds.clip import Clip
 from shared.task import Task
 
@@ -40,13 +39,14 @@ class Tracker:
 def follow(clip: Clip) -> list[Box]:
     """The box around the bright pixels of each frame that has some."""
     boxes = []
+    across = clip.video.size.width / clip.frames.shape[2]
+    down = clip.video.size.height / clip.frames.shape[1]
     for number, frame in enumerate(clip.frames):
         bright = frame > 150
         if bright.any():
-            columns, rows = np.flatnonzero(bright.any(axis=0)), np.flatnonzero(bright.any(axis=1))
-            edges = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-            left, top, right, bottom = (float(edge) / clip.scale for edge in edges)
-            boxes.append(Box(number, (left, top, right, bottom)))
+            xs, ys = np.flatnonzero(bright.any(axis=0)), np.flatnonzero(bright.any(axis=1))
+            box = xs[0] * across, ys[0] * down, (xs[-1] + 1) * across, (ys[-1] + 1) * down
+            boxes.append(Box(number, box))
     return boxes
 
 
@@ -79,8 +79,7 @@ class Tracks(Backend):
     """For VideoRectangle."""
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> Clip:
-        fps = float(claim.object.attrs.get("frameRate") or FPS)
-        return Clip.decode(self.media.fetch(task.text_value(claim.object), task.id), fps)
+        return Clip.read(task, claim.object, self.media)
 
     def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
         clip, boxes = output
