@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from shared import variables
 from shared.attributes import Attributes
 from shared.errors import ConfigError
 from shared.kept import Kept
@@ -30,7 +31,8 @@ Path = tuple[str, ...]
 class ObjectTag:
     """What is annotated: `<Image name="image" value="$photo"/>`.
 
-    `key` is the key of the task's data (`photo`), `None` when the tag's value is no variable.
+    `key` is the key of the task's data (`photo`), `None` when the tag's value is not one variable
+    alone: a fixed text, or several of them joined (`$first: $second`).
     """
 
     tag: str
@@ -48,6 +50,18 @@ class ObjectTag:
     def is_list(self) -> bool:
         """Whether the value is a list of media (`valueList`)."""
         return "valueList" in self.attrs
+
+    @property
+    def value(self) -> str:
+        """The value as it is written: `$photo`. Of an image's list that, whatever else is there."""
+        names = ("valueList", "value") if self.tag == "Image" else ("value", "valueList")
+        written = next((self.attrs[name] for name in names if self.attrs.get(name)), None)
+        return written if written is not None else f"${self.key}" if self.key is not None else ""
+
+    @property
+    def shown(self) -> str:
+        """What it shows, for messages: the key, or the value if that is more than a key."""
+        return f'"{self.key}"' if self.key is not None else f'value="{self.value}"'
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,10 +229,9 @@ def _check_depth(root: Element) -> None:
 def _objects(root: Element) -> Iterable[ObjectTag]:
     for element in root.iter():
         attrs = _attributes(element)
-        variable = attrs.get("value") or attrs.get("valueList")
-        if "name" in attrs and variable and "toName" not in attrs:
-            key = variable[1:] if variable.startswith("$") else None
-            yield ObjectTag(element.tag, attrs["name"], key, attrs)
+        tag = ObjectTag(element.tag, attrs.get("name", ""), None, attrs)
+        if "name" in attrs and tag.value and "toName" not in attrs:
+            yield replace(tag, key=variables.key_of(tag.value))
 
 
 def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Control]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, unquote_to_bytes
 
-from shared import document, network
+from shared import address, document, network
 from shared.download import Downloads
+from shared.encoded_text import decoded
 from shared.errors import DecodeError, FetchError
 from shared.image import Image, decode
 from shared.label_config import ObjectTag
@@ -120,11 +121,19 @@ class Media:
         return _once(("video", value), lambda: Video.open(data, limits, task_id))
 
     def text(self, value: str, target: ObjectTag, task_id: Any = None) -> str:
-        """The text itself, or the one at the address if the tag says `valueType="url"`."""
+        """The text itself, or the one at the address if the tag says `valueType="url"`.
+
+        Either is decoded if the tag says `encoding`.
+        """
         if target.attrs.get("valueType") != "url":
-            return value
+            return decoded(value, target)
+        if not isinstance(value, NamedFile) and address.is_plain_text(value):
+            raise FetchError(
+                f'What {target} shows is no address, but the tag says valueType="url":'
+                " leave that out for texts in the task itself"
+            )
         try:
-            return self.fetch(value, task_id).decode("utf-8-sig")
+            return decoded(self.fetch(value, task_id).decode("utf-8-sig"), target)
         except UnicodeDecodeError as error:
             raise DecodeError(f"The text is not UTF-8: byte {error.start} is not") from None
 
@@ -133,11 +142,11 @@ class Media:
 
         FetchError names what stands in the way, and the setting that opens it.
         """
-        return _once(("bytes", value), lambda: self._fetch(value, task_id))
+        if isinstance(value, NamedFile):
+            return _once(("bytes", value), lambda: self._named(value.path))
+        return _once(("bytes", value), lambda: self._fetch(address.checked(value), task_id))
 
     def _fetch(self, value: str, task_id: Any) -> bytes:
-        if isinstance(value, NamedFile):
-            return self._named(value.path)
         found = _SCHEME.match(value)
         scheme = found[1].lower() if found else ""
         if scheme == "data":
@@ -182,8 +191,8 @@ class Media:
     def _local(self, value: str) -> bytes | None:
         """A file below LOCAL_FILES_ROOT, if the value names one; None if it does not."""
         root = self._settings.local_files_root
-        address, _, query = value.partition("?")
-        if root is None or not address.endswith(LOCAL_FILES):
+        path, _, query = value.partition("?")
+        if root is None or not path.endswith(LOCAL_FILES):
             return None
         name = parse_qs(query).get("d", [""])[0]
         try:
@@ -193,6 +202,8 @@ class Media:
 
     def _read(self, root: Path, name: str) -> bytes:
         path = (root / name.lstrip("/")).resolve()
+        if "\\" in name and not path.is_file():  # written by Windows
+            path = (root / name.replace("\\", "/").lstrip("/")).resolve()
         if not path.is_relative_to(root):
             raise FetchError(f'"{short(name)}" lies outside LOCAL_FILES_ROOT')
         if not path.is_file():

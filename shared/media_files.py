@@ -4,12 +4,16 @@ import glob
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import quote
 
-from shared.errors import SettingError
+from shared.encoded_text import TEXTS, encoded
+from shared.errors import DecodeError, SettingError
+from shared.javascript import steps
 from shared.label_config import LabelConfig, ObjectTag
 from shared.media import LOCAL_FILES, NamedFile
 from shared.tasks_file import TABLES, Entry
+from shared.variables import keys_of
 
 SUFFIXES = {
     "Image": ".jpg .jpeg .png .gif .bmp .webp .tif .tiff .avif",
@@ -21,9 +25,6 @@ SUFFIXES = {
     "TimeSeries": ".csv",
 }
 """The files that an object tag shows."""
-
-TEXTS = ("Text", "HyperText")
-"""Object tags that show what the task itself holds, unless they say `valueType="url"`."""
 
 
 class MediaFiles:
@@ -59,18 +60,19 @@ class MediaFiles:
             self._read = index + 1
 
     def _entry(self, index: int, path: Path) -> Entry:
-        assert self._target.key is not None
         url = self._prefix + quote(path.relative_to(self._folder).as_posix())
         if self._target.tag in TEXTS and self._target.attrs.get("valueType") != "url":
             return self._text(index, path)
-        return Entry(index, None, {"data": {self._target.key: NamedFile.of(url, path)}})
+        return Entry(index, None, {"data": _data(self._target, NamedFile.of(url, path))})
 
     def _text(self, index: int, path: Path) -> Entry:
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = encoded(path.read_text(encoding="utf-8-sig"), self._target)
         except (OSError, UnicodeError) as error:
             return Entry(index, None, problem=f"{path.name} cannot be read: {error}")
-        return Entry(index, None, {"data": {str(self._target.key): text}})
+        except DecodeError as error:
+            return Entry(index, None, problem=f"{path.name}: {error}")
+        return Entry(index, None, {"data": _data(self._target, text)})
 
     def _paths(self) -> Iterator[Path]:
         for path in _walk(self.name):
@@ -91,14 +93,32 @@ def is_media(name: str, config: LabelConfig) -> bool:
 
 def shown_by(config: LabelConfig) -> ObjectTag:
     """The object tag whose media the files are; SettingError if a file alone makes no task."""
-    targets = [target for target in config.objects.values() if target.key is not None]
-    if len(targets) == 1 and not targets[0].is_list and targets[0].tag in SUFFIXES:
+    targets = [target for target in config.objects.values() if keys_of(target.value)]
+    if len(targets) == 1 and _is_medium(targets[0]):
         return targets[0]
     tags = ", ".join(f'{target.tag} "{target.name}"' for target in config.objects.values())
     raise SettingError(
         f"A file makes a task where the label config shows one medium; it shows {tags or 'none'}:"
         " write a file of tasks"
     )
+
+
+def _is_medium(target: ObjectTag) -> bool:
+    """Whether one file is all that it shows, under a key that a task can have."""
+    return (
+        target.tag in SUFFIXES
+        and not target.is_list
+        and target.key is not None
+        and not set(target.key) & set("[]{}")
+    )
+
+
+def _data(target: ObjectTag, value: str) -> dict[str, Any]:
+    """The task's data with a value where the tag looks for it: of `$a.b` inside `a`."""
+    data: Any = value
+    for name in reversed(steps(str(target.key))):
+        data = {name: data}
+    return cast(dict[str, Any], data)
 
 
 def _walk(name: str) -> Iterator[Path]:

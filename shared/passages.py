@@ -102,9 +102,9 @@ def _dialogue(task: Task, target: ObjectTag, media: Media) -> Dialogue:
         try:
             value = orjson.loads(media.text(task.text_value(target), target, task.id))
         except orjson.JSONDecodeError:
-            raise DecodeError(f'What {target} shows by "{target.key}" is not JSON') from None
+            raise DecodeError(f"What {target} shows by {target.shown} is not JSON") from None
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise ValueTypeError(f'"{target.key}" should be a list of objects for {target}')
+        raise ValueTypeError(f"{target.shown} should be a list of objects for {target}")
     key = target.attrs.get("textKey", "text")
     for index, entry in enumerate(value):
         if not isinstance(entry.get(key) or "", str):

@@ -1,11 +1,14 @@
 """A task as Label Studio sends it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from shared import javascript, variables
+from shared.encoded_text import TEXTS
 from shared.errors import MissingKeyError, TaskError, ValueTypeError
+from shared.javascript import UNDEFINED
 from shared.label_config import ObjectTag
 
 KEYS = 12
@@ -30,35 +33,57 @@ class Task:
         return cls(raw.get("id"), data)
 
     def value(self, target: ObjectTag) -> Any:
-        """What the object tag shows: its variable's value in the task's data.
+        """What the object tag shows: its value, with what the task's data says for variables.
 
-        MissingKeyError if the data lacks it, or holds null.
+        MissingKeyError if the data lacks one, or holds null; ValueTypeError if text stands
+        around an object.
         """
-        if target.key is None:
-            return target.attrs.get("value") or target.attrs.get("valueList")
-        found = self.data.get(target.key)
-        if found is None and "." in target.key:
-            found = self.data
-            for part in target.key.split("."):
-                found = found.get(part) if isinstance(found, Mapping) else None
-        if found is None:
-            keys = ", ".join(f'"{key}"' for key in islice(self.data, KEYS)) or "nothing"
-            keys += " and more" if len(self.data) > KEYS else ""
-            state = "is null" if target.key in self.data else "is missing"
-            raise MissingKeyError(
-                f'"{target.key}" {state} in the task\'s data, but {target.tag} "{target.name}"'
-                f" shows it (the data has {keys})"
+        found = UNDEFINED if target.key is None else javascript.get(self.data, target.key)
+        if found is not UNDEFINED and found is not None:
+            return found
+        for problem in self.problems(target):
+            raise problem
+        return variables.resolve(target.value, self.data)
+
+    def problems(self, target: ObjectTag) -> Iterator[TaskError]:
+        """What of the object tag's value the editor cannot show."""
+        key = variables.unreadable(target.value, self.data)
+        if key is not None:
+            yield MissingKeyError(
+                f'"{key}" cannot be shown by {target}: the editor reads only {variables.READABLE}'
+                f' after the $ of value="{target.value}"; give the key a name of these'
             )
-        return found
+            return
+        for key in variables.lacking(target.value, self.data):
+            yield MissingKeyError(self._lacks(key, target))
+        if target.key is None:
+            for key in variables.keys_of(target.value):
+                if isinstance(javascript.get(self.data, key), dict):
+                    what = f'"{key}" is an object, which the editor cannot join with the text of'
+                    yield ValueTypeError(f'{what} value="{target.value}" of {target}')
+
+    def _lacks(self, key: str, target: ObjectTag) -> str:
+        keys = ", ".join(f'"{key}"' for key in islice(self.data, KEYS)) or "nothing"
+        keys += " and more" if len(self.data) > KEYS else ""
+        state = "is null" if javascript.get(self.data, key) is None else "is missing"
+        return f'"{key}" {state} in the task\'s data, but {target} shows it (the data has {keys})'
 
     def text_value(self, target: ObjectTag) -> str:
-        """The same, but a string; ValueTypeError otherwise."""
+        """The same, but a string: a text, of which the editor shows numbers too, or an address.
+
+        ValueTypeError if it is another kind of value; MissingKeyError if an address is empty.
+        """
         found = self.value(target)
+        if target.tag == "Image" and isinstance(found, list) and len(found) == 1:
+            found = found[0]  # the editor shows the first of a list
+        if target.tag in TEXTS and isinstance(found, bool | int | float):
+            return javascript.text(found)
         if not isinstance(found, str):
             raise ValueTypeError(
-                f'"{target.key}" should be a string for {target.tag} "{target.name}",'
-                f" found {_kind(found)}"
+                f"{target.shown} should be a string for {target}, found {_found(found, target)}"
             )
+        if not found.strip() and _is_address(target):
+            raise MissingKeyError(f"{target.shown} is empty in the task's data: {target} needs it")
         return found
 
     def addresses(self, target: ObjectTag) -> list[tuple[int | None, str]]:
@@ -70,12 +95,29 @@ class Task:
             return [(None, self.text_value(target))]
         found = self.value(target)
         found = [found] if isinstance(found, str) else found
-        if not isinstance(found, list) or not all(isinstance(part, str) for part in found):
+        wrong = None if isinstance(found, list) else _kind(found)
+        for place, part in enumerate(found if wrong is None else ()):
+            if not isinstance(part, str):
+                wrong = f"{_kind(part)} at place {place}"
+                break
+        if wrong is not None:
             raise ValueTypeError(
-                f'"{target.key}" should be a list of strings for {target.tag} "{target.name}",'
-                f" found {_kind(found)}"
+                f"{target.shown} should be a list of strings for {target}, each the address of"
+                f" a medium; found {wrong}"
             )
         return list(enumerate(found))
+
+
+def _found(value: Any, target: ObjectTag) -> str:
+    """What was found in the place of a string, and what helps."""
+    if target.tag == "Image" and isinstance(value, list):
+        written = f'valueList="{target.value}"'
+        return f"a list: of several images write {written} instead of value"
+    return _kind(value)
+
+
+def _is_address(target: ObjectTag) -> bool:
+    return target.tag not in TEXTS or target.attrs.get("valueType") == "url"
 
 
 def _kind(value: Any) -> str:

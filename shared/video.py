@@ -18,6 +18,7 @@ from shared.results import ImageSize
 from shared.results import Video as OnVideo
 from shared.results.video import FPS
 from shared.task import Task
+from shared.variables import resolve
 
 logger = logging.getLogger(__name__)
 
@@ -149,12 +150,7 @@ def frame_rate(target: ObjectTag, task: Task) -> float:
     Read as the editor does (tags/object/Video/Video.js): 24 if it is none, and a number below 1
     is the length of a frame.
     """
-    said: Any = target.attrs.get("frameRate", "").strip()
-    if said.startswith("$"):
-        found: Any = task.data
-        for part in said[1:].split("."):
-            found = found.get(part) if isinstance(found, dict) else None
-        said = found
+    said = resolve(target.attrs.get("frameRate", ""), task.data)
     try:
         rate = float(said)
     except (TypeError, ValueError):

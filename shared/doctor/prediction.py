@@ -8,11 +8,16 @@ from typing import Any
 from shared.doctor.check import Check, broken, good, warning
 from shared.doctor.way import Way
 from shared.errors import ConfigError
+from shared.javascript import get
 from shared.validation import Fractions, check_results
+from shared.variables import keys_of
 
 MEDIA = (
+    ("missing_key", " is empty ", "media_value"),
     ("missing_key", "", "media_key"),
     ("value_type", "", "media_key"),
+    ("fetch", "The address is ", "media_value"),
+    ("fetch", "shows is no address", "media_value"),
     ("fetch", "set LABEL_STUDIO_URL", "media_url"),
     ("fetch", "LABEL_STUDIO_API_KEY", "media_token"),
     ("fetch", "ALLOWED_HOSTS", "media_hosts"),
@@ -23,6 +28,7 @@ MEDIA = (
     ("fetch", "is no address", "media_gone"),
     ("fetch", "", "media_unreachable"),
     ("decode", "MAX_MEGAPIXELS", "media_size"),
+    ("decode", " the tag says encoding=", "media_value"),
     ("decode", "", "media_unreadable"),
 )
 """A failure's reason, what its message holds, and the rule that it tells: the first that fits."""
@@ -85,8 +91,9 @@ def media(way: Way) -> Iterator[Check]:
         if rule is not None:
             yield broken("Media", rule, f"task {way.task['id']}: {failed['message']}")
             return
-    shown = {target.key: way.task["data"].get(target.key) for target in way.config.objects.values()}
-    values = ", ".join(f"{key}: {_short(value)}" for key, value in shown.items())
+    data = way.task["data"]
+    keys = (key for target in way.config.objects.values() for key in keys_of(target.value))
+    values = ", ".join(f"{key}: {_short(get(data, key))}" for key in dict.fromkeys(keys))
     yield good("Media", f"task {way.task['id']}: {values}")
 
 

@@ -84,6 +84,8 @@ REMEDIES = {
     # The task's media
     "media_key": "The label config shows another key than the task's data have: correct the tag's"
     " value, or import the task with that key",
+    "media_value": "The task's value is not what the label config says: correct it in the task's"
+    " data, or the tag's attribute in the label config",
     "media_url": "Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY where the server runs: the file"
     " is Label Studio's",
     "media_token": "Set LABEL_STUDIO_API_KEY where the server runs to a token that Label Studio"

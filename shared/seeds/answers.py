@@ -147,5 +147,5 @@ class Ranked(Backend):
     def read(self, task: Task, claim: Claim, context: Context | None) -> list[dict[str, Any]]:
         found = task.value(claim.object)
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-            raise ValueTypeError(f'"{claim.object.key}" should be a list of objects')
+            raise ValueTypeError(f"{claim.object.shown} should be a list of objects")
         return found

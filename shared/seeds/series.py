@@ -30,7 +30,7 @@ class Series:
             text = media.fetch(found, task.id).decode("utf-8-sig", "replace")
             found = _columns(text, target.attrs.get("sep", ","))
         if not isinstance(found, Mapping):
-            raise ValueTypeError(f'"{target.key}" should be columns or an address for {target}')
+            raise ValueTypeError(f"{target.shown} should be columns or an address for {target}")
         return cls._of(found, target)
 
     @classmethod

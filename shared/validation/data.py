@@ -3,26 +3,58 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from shared import variables
+from shared.encoded_text import TEXTS, decoded
+from shared.errors import DecodeError, TaskError
 from shared.label_config import LabelConfig, ObjectTag
+from shared.task import Task
 from shared.validation.finding import Problem, Value, near, shown
 from shared.validation.rules import ControlRules
 
 
 def task_data(config: LabelConfig, data: Mapping[str, Any]) -> Iterator[Problem]:
     """That the data has what the object tags show."""
+    task = Task(None, data)
     for target in config.objects.values():
-        key = target.key
-        if key is None or any(letter in key for letter in ".[{"):
-            continue
-        if data.get(key) is None:
-            what = f'{target.tag} "{target.name}" shows "{key}", which the task\'s data lacks'
-            yield Problem("missing_data", what + near(key, map(str, data)))
+        if "{" not in target.value:  # else it stands for several tags, one each item of a list
+            yield from _unseen(task, target)
+
+
+def _unseen(task: Task, target: ObjectTag) -> Iterator[Problem]:
+    """What the editor could not show of an object tag's value."""
+    lacking = variables.lacking(target.value, task.data)
+    if lacking and variables.unreadable(target.value, task.data) is None:
+        for key in lacking:
+            what = f'{target} shows "{key}", which the task\'s data lacks'
+            yield Problem("missing_data", what + near(key, map(str, task.data)))
+        return
+    try:
+        shown_text(task, target)
+    except DecodeError as error:
+        yield Problem("encoding", str(error))
+    except TaskError as error:
+        yield Problem("missing_data", str(error))
+
+
+def shown_text(task: Task, target: ObjectTag) -> str | None:
+    """The text that a Text or HyperText shows; None if it is at an address, or is no text.
+
+    TaskError if the editor cannot show it.
+    """
+    value = task.value(target)
+    if target.tag not in TEXTS or target.attrs.get("valueType") == "url":
+        return None
+    return None if isinstance(value, list | dict) else decoded(task.text_value(target), target)
 
 
 def data_problems(found: ControlRules, result: Value, data: Mapping[str, Any]) -> Iterator[Problem]:
     """That a result without problems of its own is in what the task shows."""
     target = found.target
-    shows = data.get(target.key) if target is not None and target.key is not None else None
+    try:
+        shows = Task(None, data).value(target) if target is not None else None
+        text = shown_text(Task(None, data), target) if target is not None else None
+    except TaskError:
+        return  # `task_data` says so
     if target is None or shows is None:
         return
     index = result.get("item_index")
@@ -30,16 +62,16 @@ def data_problems(found: ControlRules, result: Value, data: Mapping[str, Any]) -
         what = f'"item_index" is {index}, the task has {len(shows)} items'
         yield Problem("past_the_end", what)
     placed = found.shape is not None and "start" in result["value"]
-    if target.tag == "Text" and isinstance(shows, str) and placed:
-        yield from _text(target, result["value"], shows)
+    if target.tag == "Text" and text is not None and placed:
+        yield from _text(result["value"], text)
     elif found.control.type == "ranker" and isinstance(shows, list):
         yield from _items(result["value"]["ranker"], shows)
     elif target.tag == "Paragraphs" and isinstance(shows, list) and placed:
         yield from _paragraphs(target, result["value"], shows)
 
 
-def _text(target: ObjectTag, value: Value, text: str) -> Iterator[Problem]:
-    if target.attrs.get("valueType") == "url" or text.startswith(("http://", "https://")):
+def _text(value: Value, text: str) -> Iterator[Problem]:
+    if text.startswith(("http://", "https://")):
         return
     start, end = value["start"], value["end"]
     if end > len(text):

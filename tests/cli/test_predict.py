@@ -295,6 +295,63 @@ def test_folder_of_texts(prelabel: Command, tmp_path: Path) -> None:
     assert "b.txt cannot be read" in failures(tmp_path / "out.json")[0]["message"]
 
 
+VALUES = """<View><Labels name="label" toName="text"><Label value="Date"/></Labels>
+  <Text name="text" {}/></View>"""
+
+
+@pytest.mark.parametrize(
+    ("attrs", "data", "span"),
+    [
+        ('value="$a: $b"', {"a": "Due", "b": "2026-11-27"}, (5, 15)),
+        ('value="Due $when."', {"when": "2026-11-27"}, (4, 14)),
+        ('VALUE="$x.days[1]"', {"x": {"days": ["", "2026-11-27"]}}, (0, 10)),
+        ('value="$t" encoding="base64"', {"t": "MjAyNi0xMS0yNw=="}, (0, 10)),
+    ],
+)
+def test_spans_count_in_what_the_editor_shows(
+    attrs: str, data: dict[str, Any], span: tuple[int, int], prelabel: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "config.xml").write_text(VALUES.format(attrs))
+    (tmp_path / "tasks.json").write_text(json.dumps([{"data": data}]))
+    arguments = ("--label-config", "config.xml", "--backend", "pattern", "-o", "out.json")
+    assert prelabel("predict", "tasks.json", *arguments).status == 0
+    [task] = json.loads((tmp_path / "out.json").read_text())
+    [result] = task["predictions"][0]["result"]
+    assert (result["value"]["start"], result["value"]["end"]) == span
+    assert result["value"]["text"] == "2026-11-27"
+    assert task["data"] == data
+
+
+@pytest.mark.parametrize(
+    ("attrs", "data"),
+    [
+        ('value="$meta.text"', {"meta": {"text": "2026-11-27 ë"}}),
+        ('value="$t" encoding="base64unicode"', {"t": "MjAyNi0xMS0yNyDDqw=="}),
+    ],
+)
+def test_files_become_what_the_tag_shows(
+    attrs: str, data: dict[str, Any], prelabel: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "config.xml").write_text(VALUES.format(attrs))
+    (tmp_path / "one.txt").write_text("2026-11-27 ë", "utf-8")
+    arguments = ("--label-config", "config.xml", "--backend", "pattern", "-o", "out.json")
+    assert prelabel("predict", "one.txt", *arguments).status == 0
+    [task] = json.loads((tmp_path / "out.json").read_text())
+    assert task["data"] == data
+    assert len(task["predictions"][0]["result"]) == 1
+
+
+@pytest.mark.parametrize("written", ["From: $who", "$a[0]", "$a $b"])
+def test_files_that_make_no_such_task(written: str, prelabel: Command, tmp_path: Path) -> None:
+    value = f'value="{written}"'
+    (tmp_path / "config.xml").write_text(VALUES.format(value))
+    (tmp_path / "one.txt").write_text("2026-11-27")
+    arguments = ("--label-config", "config.xml", "--backend", "pattern", "-o", "out.json")
+    ran = prelabel("predict", "one.txt", *arguments)
+    assert ran.status == 2
+    assert "write a file of tasks" in ran.err
+
+
 def test_each_named_backend_gives_its_own_prediction(
     images: Path, prelabel: Command, tmp_path: Path
 ) -> None:

@@ -113,8 +113,17 @@ def test_value_list() -> None:
 
 @pytest.mark.parametrize(
     ("value", "key"),
-    [("$photo", "photo"), ("$a.b", "a.b"), ("A text", None), ("$", "")],
-    ids=["variable", "path", "literal", "dollar"],
+    [
+        pytest.param("$photo", "photo", id="variable"),
+        pytest.param("$a.b", "a.b", id="path"),
+        pytest.param("$a[0].b", "a[0].b", id="index"),
+        pytest.param("A text", None, id="literal"),
+        pytest.param("$", None, id="dollar"),
+        pytest.param("$first: $second", None, id="joined"),
+        pytest.param("$photo ", None, id="blank-behind"),
+        pytest.param("$my-key", None, id="hyphen"),
+        pytest.param("$\u043a\u043b\u044e\u0447", None, id="cyrillic"),
+    ],
 )
 def test_key_of_an_object(value: str, key: str | None) -> None:
     assert parsed(f'<Text name="t" value="{value}"/>').objects["t"].key == key

@@ -386,7 +386,6 @@ def test_address_that_is_none(value: str) -> None:
         ("file:/etc/passwd", "file"),
         ("gopher://host/", "gopher"),
         ("unix:///run/docker.sock", "unix"),
-        ("C:\\photos\\a.png", "c"),
     ],
 )
 def test_scheme_that_is_not_fetched(value: str, scheme: str) -> None:
@@ -581,3 +580,67 @@ def test_close() -> None:
     where.close()
     with web() as server, pytest.raises((FetchError, RuntimeError)):
         where.fetch(f"{server.url}/a")
+
+
+# What is no address, or is written otherwise
+
+
+@pytest.mark.parametrize("around", [" {}", "{} ", "\t{}\n", "\u0000{}\x1f"], ids=repr)
+def test_blanks_around_an_address_are_dropped(around: str, root: Path, site: Web) -> None:
+    site.pages["/a.txt"] = says(b"Hi")
+    where = media(local_files_root=root, allowed_networks=LOOPBACK)
+    assert where.fetch(around.format(local("sub/a b+c.txt"))) == b"inside"
+    assert where.fetch(around.format(f"{site.url}/a.txt")) == b"Hi"
+    assert where.fetch(around.format("data:,Hi")) == b"Hi"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        r"/data/local-files/?d=sub\a b%2Bc.txt",
+        r"/data/local-files/?d=sub%5Ca b%2Bc.txt",
+        r"\data\local-files\?d=\sub\a b%2Bc.txt",
+        r"http:\\localhost:8080\data\local-files\?d=sub\a b%2Bc.txt",
+    ],
+)
+def test_backslashes_are_slashes(value: str, root: Path) -> None:
+    assert media(local_files_root=root).fetch(value) == b"inside"
+
+
+def test_backslashes_lead_out_of_no_root(root: Path) -> None:
+    message = refused(media(local_files_root=root), r"/data/local-files/?d=..\outside.txt")
+    assert "lies outside LOCAL_FILES_ROOT" in message
+
+
+def test_a_file_with_a_backslash_in_its_name(root: Path) -> None:
+    (root / r"sub\b.txt").write_bytes(b"odd")
+    assert media(local_files_root=root).fetch(r"/data/local-files/?d=sub\b.txt") == b"odd"
+
+
+@pytest.mark.parametrize("value", ["", "  ", "\n"])
+def test_an_empty_address(value: str) -> None:
+    assert refused(media(label_studio_url="http://127.0.0.1:1"), value) == "The address is empty"
+
+
+@pytest.mark.parametrize(
+    ("format", "kind"), [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("GIF", "image/gif")]
+)
+def test_base64_without_its_type(format: str, kind: str) -> None:  # noqa: A002
+    import io
+
+    made = io.BytesIO()
+    Pillow.new("RGB", (30, 20)).save(made, format)
+    message = refused(media(), base64.b64encode(made.getvalue()).decode())
+    assert f'base64 without its type: write "data:{kind};base64," before it' in message
+
+
+@pytest.mark.parametrize("value", [r"C:\photos\a.png", "c:/photos/a.png"])
+def test_a_path_of_windows(value: str) -> None:
+    assert "is a path of Windows" in refused(media(label_studio_url="http://127.0.0.1:1"), value)
+
+
+def test_a_text_in_the_place_of_its_address() -> None:
+    target = ObjectTag("Text", "t", "t", {"valueType": "url"})
+    with pytest.raises(FetchError) as caught:
+        media().text("Laura met Paul.", target)
+    assert 'Text "t" shows is no address, but the tag says valueType="url"' in str(caught.value)

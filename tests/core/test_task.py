@@ -5,8 +5,10 @@ import pytest
 from shared.errors import MissingKeyError, TaskError, ValueTypeError
 from shared.label_config import ObjectTag
 from shared.task import Task
+from shared.variables import key_of
 
 TEXT = ObjectTag("Text", "t", "text")
+IMAGE = ObjectTag("Image", "t", "image", {"value": "$image"})
 
 
 def test_task() -> None:
@@ -83,9 +85,107 @@ def test_value_of_a_tag_that_shows_a_literal() -> None:
 
 @pytest.mark.parametrize(
     ("value", "kind"),
-    [(1, "a number"), (1.5, "a number"), (True, "a boolean"), ([], "a list"), ({}, "an object")],
+    [([], "a list"), ({}, "an object")],
 )
 def test_text_value_of_another_type(value: Any, kind: str) -> None:
     with pytest.raises(ValueTypeError) as caught:
         Task(1, {"text": value}).text_value(TEXT)
     assert str(caught.value) == f'"text" should be a string for Text "t", found {kind}'
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(12345, "12345"), (1.0, "1"), (1e21, "1e+21"), (True, "true"), (False, "false"), (0, "0")],
+)
+def test_numbers_and_booleans_are_texts_as_the_editor_shows_them(value: Any, shown: str) -> None:
+    assert Task(1, {"text": value}).text_value(TEXT) == shown
+
+
+@pytest.mark.parametrize("value", [7, True])
+def test_a_number_is_no_address(value: Any) -> None:
+    with pytest.raises(ValueTypeError, match="should be a string for Image"):
+        Task(1, {"image": value}).text_value(IMAGE)
+
+
+def tag(written: str, kind: str = "Text", **attrs: str) -> ObjectTag:
+    return ObjectTag(kind, "t", key_of(written), {"value": written, **attrs})
+
+
+JOINED: dict[str, tuple[str, dict[str, Any], Any]] = {
+    "two keys": ("$first: $second", {"first": "Ann", "second": "left"}, "Ann: left"),
+    "text before": ("From: $who", {"who": "Laura"}, "From: Laura"),
+    "blank before": (" $who", {"who": "Laura"}, " Laura"),
+    "index": ("$people[1].name", {"people": [{}, {"name": "Bo"}]}, "Bo"),
+    "index in a text": ("Hi $people[0]!", {"people": ["Al"]}, "Hi Al!"),
+    "dot behind a key": ("$who. $what", {"who": "Ann", "what": "left"}, "Ann left"),
+    "number": ("No. $n", {"n": 1.0}, "No. 1"),
+    "boolean": ("$yes?", {"yes": True}, "true?"),
+    "list": ("Tags: $tags", {"tags": ["a", 1, None]}, "Tags: a,1,"),
+    "the key itself first": ("$a.b!", {"a.b": "x", "a": {"b": "y"}}, "x!"),
+    "hyphen ends a key": ("$my-key", {"my": "x", "my-key": "y"}, "x-key"),
+    "no key": ("It costs 5 $", {}, "It costs 5 $"),
+    "whole list": ("$items", {"items": [1]}, [1]),
+}
+
+
+@pytest.mark.parametrize("case", JOINED)
+def test_values_are_resolved_as_the_editor_does(case: str) -> None:
+    written, data, expected = JOINED[case]
+    assert Task(1, data).value(tag(written)) == expected
+
+
+UNSEEN: dict[str, tuple[str, dict[str, Any], str]] = {
+    "one of two is missing": ("$a: $b", {"a": "x"}, '"b" is missing in the task\'s data, but Text'),
+    "one of two is null": ("$a: $b", {"a": "x", "b": None}, '"b" is null'),
+    "no such index": ("$a[3]", {"a": ["x"]}, '"a[3]" is missing'),
+    "hyphen": (
+        "$my-key",
+        {"my-key": "x"},
+        '"my-key" cannot be shown by Text "t": the editor reads',
+    ),
+    "blank": ("$my key", {"my key": "x"}, '"my key" cannot be shown'),
+    "cyrillic": ("$ключ", {"ключ": "x"}, '"ключ" cannot be shown'),
+    "after another": ("$a: $b-c", {"a": "x", "b-c": "y"}, '"b-c" cannot be shown'),
+    "object": ("From: $who", {"who": {"name": "x"}}, '"who" is an object, which the editor cannot'),
+}
+
+
+@pytest.mark.parametrize("case", UNSEEN)
+def test_what_the_editor_cannot_show_is_said(case: str) -> None:
+    written, data, words = UNSEEN[case]
+    with pytest.raises((MissingKeyError, ValueTypeError)) as caught:
+        Task(1, data).value(tag(written))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["", "  ", "\n"])
+@pytest.mark.parametrize("target", [IMAGE, tag("$image", valueType="url")], ids=str)
+def test_an_empty_address_is_named(target: ObjectTag, value: str) -> None:
+    with pytest.raises(MissingKeyError, match='"image" is empty in the task'):
+        Task(1, {"image": value}).text_value(target)
+
+
+def test_an_empty_text_is_a_text() -> None:
+    assert Task(1, {"text": ""}).text_value(TEXT) == ""
+
+
+def test_a_list_in_the_place_of_one_image() -> None:
+    with pytest.raises(ValueTypeError) as caught:
+        Task(1, {"image": ["a.png", "b.png"]}).addresses(IMAGE)
+    assert 'found a list: of several images write valueList="$image"' in str(caught.value)
+    assert Task(1, {"image": ["a.png"]}).addresses(IMAGE) == [(None, "a.png")]
+
+
+def test_a_list_of_objects_in_the_place_of_images() -> None:
+    target = ObjectTag("Image", "im", "pages", {"valueList": "$pages"})
+    with pytest.raises(ValueTypeError) as caught:
+        Task(1, {"pages": ["a.png", {"url": "b.png"}]}).addresses(target)
+    assert str(caught.value).startswith('"pages" should be a list of strings for Image "im"')
+    assert str(caught.value).endswith("found an object at place 1")
+
+
+def test_an_image_with_both_shows_its_list() -> None:
+    both = {"value": "$one", "valueList": "$pages"}
+    target = ObjectTag("Image", "im", key_of("$pages"), both)
+    data = {"one": "0.png", "pages": ["a.png", "b.png"]}
+    assert Task(1, data).addresses(target) == [(0, "a.png"), (1, "b.png")]

@@ -1,0 +1,68 @@
+"""Addresses in tasks: read as a browser reads them, and what is none of them told apart."""
+
+import re
+
+from shared.errors import FetchError
+
+MEDIA_IN_BASE64 = {
+    "iVBORw0KGgo": "image/png",
+    "/9j/": "image/jpeg",
+    "R0lGOD": "image/gif",
+    "UklGR": "image/webp",
+    "SUkqA": "image/tiff",
+    "TU0AK": "image/tiff",
+    "Qk": "image/bmp",
+    "JVBERi0": "application/pdf",
+    "SUQz": "audio/mpeg",
+    "T2dnUw": "audio/ogg",
+    "AAAA": "video/mp4",
+    "GkXf": "video/webm",
+}
+"""How media begin in base64, and their types."""
+SHORTEST_MEDIUM = 40
+"""Letters of base64: no medium has fewer, and many a file's name has."""
+
+_AROUND = "".join(map(chr, range(0x21)))
+"""Blanks and control characters, which browsers drop around an address."""
+_BREAKS = str.maketrans("", "", "\t\n\r")
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
+_WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
+_ADDRESS = re.compile(r"/|[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_WEB = re.compile(r"(?:https?:|(?![a-z][a-z0-9+.-]*:))", re.IGNORECASE)
+
+
+def cleaned(value: str) -> str:
+    r"""Return an address as a browser asks for it: without blanks around, `/` for each `\`.
+
+    What follows a `?` stays as it is, and so do data and the addresses of cloud storages.
+    """
+    value = value.strip(_AROUND)
+    if value[:5].lower() == "data:":
+        return value
+    value = value.translate(_BREAKS)
+    path, question, query = value.partition("?")
+    return path.replace("\\", "/") + question + query if _WEB.match(value) else value
+
+
+def is_plain_text(value: str) -> bool:
+    """Whether it begins neither with `/` nor with a scheme: the editor opens no such address."""
+    return bool(value.strip()) and not _ADDRESS.match(cleaned(value))
+
+
+def checked(value: str) -> str:
+    """Return the address, cleaned; FetchError says what is wrong if it can be none."""
+    value = cleaned(value)
+    if not value:
+        raise FetchError("The address is empty")
+    if _WINDOWS.match(value):
+        raise FetchError(
+            "The address is a path of Windows, which no browser opens: upload the file to Label"
+            " Studio, or add its folder as a local storage"
+        )
+    kind = next((MEDIA_IN_BASE64[head] for head in MEDIA_IN_BASE64 if value.startswith(head)), None)
+    if kind and len(value) >= SHORTEST_MEDIUM and _BASE64.fullmatch(value):
+        raise FetchError(
+            f'The address is base64 without its type: write "data:{kind};base64," before it, or'
+            " the editor shows nothing"
+        )
+    return value

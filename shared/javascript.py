@@ -1,0 +1,131 @@
+"""How JavaScript, and so Label Studio's editor, finds members of a value and writes it as text."""
+
+import base64
+import binascii
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+EXACT_INTEGERS = 2**53
+"""From here on JavaScript's numbers, which are doubles, leave whole numbers out."""
+DIGITS_BEFORE_EXPONENT = 21
+"""A number with more digits before its point is written with an exponent: 1e+21."""
+ZEROS_BEFORE_EXPONENT = 6
+"""So is a fraction with this many zeros behind its point: 1e-7."""
+
+
+class _Undefined:
+    def __repr__(self) -> str:
+        return "undefined"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNDEFINED: Final = _Undefined()
+"""What a name stands for that leads to nothing; null is None."""
+
+
+def get(value: Any, path: str) -> Any:
+    """Return what a path such as `a.b[0].c` leads to, as lodash's `get` does; else UNDEFINED.
+
+    A member with the path itself as its name comes first. What only JavaScript has, such as
+    methods of a list, is not found.
+    """
+    found = _member(value, path)
+    if found is not UNDEFINED or not set(path) & set(".[]"):
+        return found
+    found = value
+    for name in steps(path):
+        found = _member(found, name)
+    return found
+
+
+def steps(path: str) -> list[str]:
+    """Return the names in a path: `a.b[0]` has three; a dot at the end names nothing."""
+    found, name, inside = [""] if path.startswith(".") else [], "", False
+    for letter in path:
+        if letter == "]" and inside:
+            found.append(name)
+            name, inside = "", False
+        elif not inside and letter in ".[":
+            found += [name] if name else []
+            name, inside = "", letter == "["
+        else:
+            name += letter
+    return [*found, name] if name else found
+
+
+def _member(value: Any, name: str) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(name, UNDEFINED)
+    if isinstance(value, str):
+        value = _units(value)
+    if not isinstance(value, list):
+        return UNDEFINED
+    if name == "length":
+        return len(value)
+    index = int(name) if name.isdecimal() and str(int(name)) == name else len(value)
+    return value[index] if index < len(value) else UNDEFINED
+
+
+def _units(text: str) -> list[str]:
+    """Return the UTF-16 code units that JavaScript counts in."""
+    data = text.encode("utf-16-le", "surrogatepass")
+    return [chr(int.from_bytes(data[at : at + 2], "little")) for at in range(0, len(data), 2)]
+
+
+def text(value: Any) -> str:
+    """Return a value of JSON as `String(value)` writes it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return _number(value)
+    if isinstance(value, list):
+        return ",".join("" if part is None else text(part) for part in value)
+    names = {type(None): "null", _Undefined: "undefined"}
+    return names.get(type(value), "[object Object]")
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int) and abs(value) < EXACT_INTEGERS:
+        return str(value)
+    try:
+        value = float(value)
+    except OverflowError:
+        value = math.inf if value > 0 else -math.inf
+    if not math.isfinite(value):
+        return str(value).replace("inf", "Infinity").replace("nan", "NaN")
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    shown = _digits("".join(map(str, digits)), int(exponent))
+    return f"-{shown}" if sign and value else shown
+
+
+def _digits(digits: str, exponent: int) -> str:
+    point = len(digits) + exponent
+    if 0 < point <= DIGITS_BEFORE_EXPONENT:
+        whole, rest = digits[:point].ljust(point, "0"), digits[point:]
+        return f"{whole}.{rest}" if rest else whole
+    if digits == "0" or -ZEROS_BEFORE_EXPONENT < point <= 0:
+        return "0" if digits == "0" else f"0.{'0' * -point}{digits}"
+    mantissa = f"{digits[0]}.{digits[1:]}" if len(digits) > 1 else digits
+    return f"{mantissa}e{point - 1:+d}"
+
+
+def atob(encoded: str) -> bytes:
+    """Return the bytes that base64 stands for, read as a browser's `atob` does; else ValueError.
+
+    Blanks do not count, and the = at its end may be missing.
+    """
+    plain = "".join(letter for letter in encoded if letter not in "\t\n\f\r ")
+    if len(plain) % 4 == 0:
+        plain = plain[:-2] if plain.endswith("==") else plain.removesuffix("=")
+    if len(plain) % 4 == 1 or "=" in plain:
+        raise ValueError(f"base64 of {len(plain)} letters")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(str(error)) from None
