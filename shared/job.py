@@ -1,5 +1,6 @@
 """Predicting all tasks of a source into an import file, once each, however often it is stopped."""
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any, Protocol
 
 from shared.errors import SettingError
 from shared.import_file import ImportFile
+from shared.importable import importable
 from shared.json_stream import dump_line, load_line
 from shared.outcome import Outcome
 from shared.project import Project, Push
@@ -68,6 +70,8 @@ class Job:
     file: ImportFile
     push: Push | None = None
     report: Callable[[int], None] = lambda done: None
+    left_out: Counter[str] = field(default_factory=Counter, init=False)
+    """What the tasks had that an import refuses: see `shared.importable`."""
     _last: int = field(default=-1, init=False)
 
     def run(self) -> None:
@@ -129,10 +133,11 @@ class Job:
             elif outcome.prediction is not None:
                 for finding in outcome.prediction.dropped:
                     self._fail(entry, names, f"dropped_{finding.rule}", finding.message)
-        before = entry.task.get("predictions")
-        kept = [other for other in before or () if _version(other) not in versions]
+        task = importable(entry.task, self.left_out)
+        before = task.get("predictions", ())
+        kept = [other for other in before if other.get("model_version") not in versions]
         ours = [outcome.prediction.json() for outcome in outcomes if outcome.prediction]
-        self.file.add({**entry.task, "predictions": [*kept, *ours]})
+        self.file.add({**task, "predictions": [*kept, *ours]})
         if self.push is not None:
             self.push.push()
 
@@ -169,7 +174,3 @@ def _usable(entry: Entry) -> Entry:
 def _data(task: dict[str, Any]) -> Any:
     """The task's data as it comes back from the file."""
     return load_line(dump_line(task["data"]))
-
-
-def _version(prediction: Any) -> Any:
-    return prediction.get("model_version") if isinstance(prediction, dict) else None

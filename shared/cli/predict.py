@@ -119,6 +119,7 @@ def _predict(options: Options) -> None:
     from shared.chosen import chosen
     from shared.cli.progress import Meter, counted, duration
     from shared.import_file import ImportFile
+    from shared.importable import summary
     from shared.job import Job
 
     project = _project(options.project)
@@ -136,11 +137,14 @@ def _predict(options: Options) -> None:
             typer.echo(f"{counted(before)} done already", err=True)
         sent = _push(options, project, file)
         with Meter(source, "predict") as meter:
-            Job(source, routes, file, sent, meter.show).run()
+            job = Job(source, routes, file, sent, meter.show)
+            job.run()
         done, seconds = file.done - before, meter.seconds
     rate = done / max(seconds, 1e-3)
     tasks = counted(done)
     typer.echo(f"{options.output}: {tasks} in {duration(seconds)}, {rate:,.0f} a second")
+    for line in summary(job.left_out):
+        typer.echo(f"{options.output}: {line}", err=True)
 
 
 def _project(number: int | None) -> "Project | None":

@@ -190,6 +190,58 @@ def test_predictions_of_others_are_kept(prelabel: Command, tmp_path: Path) -> No
     assert read(tmp_path / "two.json") == [task], "predicted again by the same model"
 
 
+RESULT = {"id": "a", "from_name": "label", "to_name": "text", "type": "labels"} | {
+    "value": {"start": 0, "end": 2, "text": "On", "labels": ["Date"]}
+}
+EXPORTED: dict[str, Any] = {
+    "id": 12,
+    "annotations": [
+        {"id": 5, "completed_by": 7, "result": [RESULT], "parent_prediction": 286},
+        {"id": 6, "completed_by": {"id": 8, "email": "b@c.de"}, "result": [RESULT]},
+        9,
+        {"id": 10},
+    ],
+    "drafts": [{"id": 3, "user": "b@c.de", "result": [RESULT], "annotation": None}],
+    "predictions": [286, {"id": 287, "model_version": "other", "result": [RESULT]}, {"id": 288}],
+    "data": {"text": "On 3 May"},
+    "meta": None,
+    "file_upload": "8a-t.json",
+    "file_upload_id": 4,
+    "inner_id": 1,
+    "project": 3,
+    "updated_by": 1,
+}
+"""A task as exports of Label Studio 1.23 have it, and more that imports refuse."""
+
+
+def test_an_export_comes_out_as_an_import_takes_it(prelabel: Command, tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_text(json.dumps([EXPORTED, {"data": {"text": "On 4 May"}}]))
+    ran = prelabel("predict", "in.json", *PATTERN, "-o", "out.json")
+    assert ran.status == 0
+    task, _ = read(tmp_path / "out.json")
+    *others, ours = task.pop("predictions")
+    assert others == EXPORTED["predictions"][1:2]
+    assert len(ours["result"]) == 1
+    first, second = EXPORTED["annotations"][:2]
+    assert task.pop("annotations") == [
+        {key: value for key, value in first.items() if key != "completed_by"},
+        second,
+    ]
+    left = {"annotations", "predictions", "meta", "file_upload_id"}
+    assert task == {key: value for key, value in EXPORTED.items() if key not in left}
+    assert (
+        "left out, as Label Studio's import refuses them: predictions that are numbers or have no"
+        " results (2), annotations that are numbers or have no results (2), users without an email"
+        " address in completed_by (1), meta that is no object (1), file_upload_id (1)"
+    ) in ran.err
+
+
+def test_nothing_is_said_of_what_an_import_takes(prelabel: Command, tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_text(json.dumps([{"data": {"text": "On"}, "meta": {}}]))
+    ran = prelabel("predict", "in.json", *PATTERN, "-o", "out.json")
+    assert "left out" not in ran.err + ran.out
+
+
 @pytest.mark.parametrize("out", ["out.json", "out.jsonl"])
 def test_half_surrogates_come_out_as_they_were(out: str, prelabel: Command, tmp_path: Path) -> None:
     (tmp_path / "in.json").write_text(r'[{"text": "\ud83d on 3 May"}, {"text": "\ud83d\ude00"}]')
