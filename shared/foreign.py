@@ -196,7 +196,7 @@ class ForeignService:
         results = prediction["result"]
         wrong = {
             finding.index: finding
-            for finding in check_results(config, results)
+            for finding in check_results(config, results, _data(task))
             if finding.severity == "error"
         }
         for finding in wrong.values():
@@ -219,6 +219,11 @@ class ForeignService:
             logger.info("%s: training for project %s is done", self.names[0], number)
         except Exception:  # a foreign model may raise anything
             logger.exception("%s: training for project %s failed", self.names[0], number)
+
+
+def _data(task: Any) -> dict[str, Any] | None:
+    data = task.get("data") if isinstance(task, dict) else None
+    return data if isinstance(data, dict) else None
 
 
 def _id(task: Any) -> Any:

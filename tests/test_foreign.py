@@ -34,7 +34,7 @@ class Upper(LabelStudioMLBase):
             result = []
             for word in text.split():
                 if word.isupper():
-                    start = text.index(word)
+                    start = text.index(word) + 99 * (word == "FAR")
                     result.append({
                         "id": word, "from_name": name, "to_name": info["to_name"][0],
                         "type": "labels",
@@ -86,6 +86,11 @@ def test_as_many_answers_as_tasks_in_order(client: TestClient) -> None:
 def test_region_with_an_unknown_label_is_left_out(client: TestClient) -> None:
     [answer] = ask(client, "ODD but GOOD")
     assert [result["id"] for result in answer["result"]] == ["GOOD"]
+
+
+def test_region_that_the_task_has_no_place_for_is_left_out(client: TestClient) -> None:
+    [answer] = ask(client, "a FAR BIG day")
+    assert [result["id"] for result in answer["result"]] == ["BIG"]
 
 
 def test_score_that_is_no_number_is_left_out(client: TestClient) -> None:
