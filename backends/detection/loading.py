@@ -45,7 +45,13 @@ def _engine(weights: Path, ready: Any, kind: Kind, settings: Settings, precision
     except Exception as error:  # a converter raises many kinds
         reason = str(error) if isinstance(error, ModelError) else type(error).__name__
         if asked == "auto":
-            logger.warning("%s runs on PyTorch: %s", weights.name, reason)
+            logger.warning(
+                "%s runs on PyTorch: %s; ENGINE=%s logs the whole reason, ENGINE=torch leaves out"
+                " the trial",
+                weights.name,
+                reason,
+                name,
+            )
             return Torch(ready, device, half=False)
         logger.error("%s cannot run %s", name, weights.name, exc_info=error)
         raise ModelError(
