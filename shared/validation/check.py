@@ -6,7 +6,6 @@ from typing import Any
 
 from shared.label_config import LabelConfig
 from shared.validation.data import data_problems, task_data
-from shared.validation.documents import without_document
 from shared.validation.envelope import ENVELOPE, is_score
 from shared.validation.finding import Finding, Problem, Value, shown
 from shared.validation.links import link_problems
@@ -81,8 +80,6 @@ def _problems(
     problems += _value_problems(found, value, result, known)
     if data is not None and not problems:
         problems += data_problems(found, result, data)
-    elif "startOffset" in value and found.on_text and not problems:
-        problems += without_document(value)
     return problems
 
 

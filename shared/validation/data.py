@@ -8,7 +8,6 @@ from shared.encoded_text import TEXTS, decoded
 from shared.errors import DecodeError, TaskError
 from shared.label_config import LabelConfig, ObjectTag
 from shared.task import Task
-from shared.validation.documents import document_of, in_document, without_document
 from shared.validation.finding import Problem, Value, near, shown
 from shared.validation.rules import ControlRules
 
@@ -51,49 +50,29 @@ def shown_text(task: Task, target: ObjectTag) -> str | None:
 def data_problems(found: ControlRules, result: Value, data: Mapping[str, Any]) -> Iterator[Problem]:
     """That a result without problems of its own is in what the task shows."""
     target = found.target
-    if target is None:
-        return
-    task = Task(None, data)
-    if found.on_text and found.shape is not None and "start" in result["value"]:
-        yield from _span(result["value"], target, task)
-        return
     try:
-        shows = task.value(target)
+        shows = Task(None, data).value(target) if target is not None else None
+        text = shown_text(Task(None, data), target) if target is not None else None
     except TaskError:
         return  # `task_data` says so
-    if shows is not None:
-        yield from _in_shown(found, target, result, shows)
-
-
-def _in_shown(
-    found: ControlRules, target: ObjectTag, result: Value, shows: Any
-) -> Iterator[Problem]:
+    if target is None or shows is None:
+        return
     index = result.get("item_index")
     if index is not None and isinstance(shows, list) and target.is_list and index >= len(shows):
         what = f'"item_index" is {index}, the task has {len(shows)} items'
         yield Problem("past_the_end", what)
     placed = found.shape is not None and "start" in result["value"]
-    if found.control.type == "ranker" and isinstance(shows, list):
+    if target.tag == "Text" and text is not None and placed:
+        yield from _text(result["value"], text)
+    elif found.control.type == "ranker" and isinstance(shows, list):
         yield from _items(result["value"]["ranker"], shows)
     elif target.tag == "Paragraphs" and isinstance(shows, list) and placed:
         yield from _paragraphs(target, result["value"], shows)
 
 
-def _span(value: Value, target: ObjectTag, task: Task) -> Iterator[Problem]:
-    """A span of a text or document, as far as it is known."""
-    try:
-        text = shown_text(task, target)
-    except TaskError:
-        text = None  # `task_data` says so
-    if text is None or text.startswith(("http://", "https://")):
-        yield from without_document(value)
-    elif target.tag == "HyperText" or "startOffset" in value:
-        yield from in_document(value, document_of(target, text))
-    else:
-        yield from _plain(value, text)
-
-
-def _plain(value: Value, text: str) -> Iterator[Problem]:
+def _text(value: Value, text: str) -> Iterator[Problem]:
+    if text.startswith(("http://", "https://")):
+        return
     start, end = value["start"], value["end"]
     if end > len(text):
         what = f'"end" is {end}, the text has {len(text)} characters'

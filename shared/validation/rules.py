@@ -37,11 +37,6 @@ class ControlRules:
         """Whether it is on one image, of which no other item can be meant."""
         return self.target is not None and self.target.tag == "Image" and not self.target.is_list
 
-    @property
-    def on_text(self) -> bool:
-        """Whether it is on a text whose regions may be given by XPaths."""
-        return self.target is not None and self.target.tag in {"Text", "HyperText"}
-
     def says_no_place(self, value: Value) -> bool:
         """Whether a value only says what its region is, not where."""
         return PLACES.isdisjoint(value) and "x" not in value and "globalOffsets" not in value

@@ -92,10 +92,6 @@ class Editor:
         )
         return found
 
-    def marked(self, project_id: int, task_id: int) -> list[dict[str, str]]:
-        """`highlights` of each of the task's predictions, oldest first."""
-        return self._do(lambda: self._marked(project_id, task_id))
-
     def boxes(self) -> dict[str, Any]:
         """The boxes displayed last, in pixels of the image as the browser turns it.
 
@@ -138,14 +134,6 @@ class Editor:
     def _predictions(self, project_id: int, task_id: int) -> list[list[Result]]:
         pks = self._open(project_id, task_id)
         return [self._shown(task_id, pks, pk) for pk in pks]
-
-    def _marked(self, project_id: int, task_id: int) -> list[dict[str, str]]:
-        pks = self._open(project_id, task_id)
-        found = []
-        for pk in pks:
-            self._shown(task_id, pks, pk)
-            found.append(self._page.evaluate("() => window.e2e.highlights()"))
-        return found
 
     def _screenshot(self, project_id: int, task_id: int, path: Path, prediction: int) -> None:
         pks = self._open(project_id, task_id)
