@@ -3,10 +3,10 @@
 import logging
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared.label_config import Control, ObjectTag
+from shared.label_config import Control, LabelConfig, ObjectTag
 from shared.label_map import NO_ALIASES, Aliases, LabelMap
 
 logger = logging.getLogger(__name__)
@@ -36,13 +36,14 @@ class Claim:
     """The control tags, on one object tag, that a backend fills together.
 
     `options` are the settings that shape the regions but not the model's run, such as a score
-    threshold.
+    threshold. One that is `of_task` has the labels of one task, where a task brings labels.
     """
 
     controls: tuple[Control, ...]
     object: ObjectTag
     spec: ModelSpec
     options: Mapping[str, Any] = field(default_factory=dict)
+    of_task: LabelConfig | None = None
     _maps: dict[str, LabelMap] = field(default_factory=dict, repr=False)
     _notes: dict[str, None] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -60,7 +61,7 @@ class Claim:
         There is one map for each control tag. It holds at least these classes: those of earlier
         calls stay in it, since a model may answer other classes each time, such as its top 5.
         """
-        control, names = control or self.control, tuple(classes)
+        control, names = self._complete(control or self.control), tuple(classes)
         found = self._maps.get(control.name)
         if found is None or not found.covers(names):
             with self._lock:
@@ -72,17 +73,33 @@ class Claim:
         before = self._maps.get(control.name)
         if before is None:
             found = LabelMap.build(control, names, aliases)
-            log = logger.info if found.to_label and not found.ambiguous else logger.warning
-            log("%s fills %s", self.spec.label, found.report())
+            doubtful = not found.to_label or bool(found.ambiguous)
+            self._log(doubtful, f"fills {found.report()}")
         else:
             found = before.grown(names, aliases)
             added = [label for label in before.unfilled_labels if label in found.filled]
             if added:
-                logger.info("%s also fills %s: %s", self.spec.label, control, ", ".join(added))
+                self._log(False, f"also fills {control}: {', '.join(added)}")
             for doubt in found.doubts()[len(before.ambiguous) :]:
-                logger.warning("%s fills %s: %s", self.spec.label, control, doubt)
+                self._log(True, f"fills {control}: {doubt}")
         self._maps[control.name] = found
         return found
+
+    def _log(self, doubtful: bool, what: str) -> None:
+        """Log once for a label config, and not for every task that brings labels of its own."""
+        level = logging.WARNING if doubtful else logging.INFO
+        logger.log(logging.DEBUG if self.of_task else level, "%s %s", self.spec.label, what)
+
+    def for_task(self, config: LabelConfig) -> "Claim":
+        """Return the claim with the labels of a task: `config` is the label config with them."""
+        bound = replace(self, of_task=config, _maps={})
+        return replace(bound, controls=tuple(map(bound._complete, self.controls)))
+
+    def _complete(self, control: Control) -> Control:
+        """Return a control tag with the labels of the task, if it is one that a task completes."""
+        if self.of_task is None or not control.dynamic:
+            return control
+        return self.of_task.control(control.name, control.to_name) or control
 
     def note(self, message: str) -> None:
         """Say why the model leaves something of the claim empty: logged the first time."""
@@ -98,4 +115,9 @@ class Claim:
 
     def reports(self) -> list[str]:
         """The mappings made so far, and what was noted."""
-        return [*(found.report() for found in self.maps()), *list(self._notes)]
+        of_tasks = [
+            f"{control}: the labels are those of each task"
+            for control in self.controls
+            if control.dynamic
+        ]
+        return [*of_tasks, *(found.report() for found in self.maps()), *list(self._notes)]

@@ -61,6 +61,12 @@ class ValueTypeError(TaskError):
     reason = "value_type"
 
 
+class LabelsError(TaskError):
+    """The labels that a task brings are none that the editor could show."""
+
+    reason = "labels"
+
+
 class FetchError(TaskError):
     """A task's URL or file could not be fetched, or is not allowed to be."""
 

@@ -35,7 +35,7 @@ class FailureLog:
         self._lock = threading.Lock()
 
     def add(self, backend: str, task: Any, error: PrelabelError) -> None:
-        """A task that answers nothing."""
+        """A task that answers nothing, or less than it should."""
         self._add(backend, error.reason, task, str(error), "%s")
 
     def drop(self, backend: str, task: Any, rule: str, message: str) -> None:

@@ -23,6 +23,11 @@ MAX_CHARACTERS = 2_000_000
 MAX_DEPTH = 100
 """Tags inside tags; real label configs have about ten."""
 
+ANSWERS = frozenset(
+    ("Choices", "Taxonomy", "TextArea", "Rating", "Number", "DateTime", "Pairwise", "Ranker")
+)
+"""The control tags that say something of the whole task, unless they are `perRegion`."""
+
 Path = tuple[str, ...]
 """The way to a nested choice: the names of those that it lies in, and its own."""
 
@@ -69,7 +74,8 @@ class Control:
     """What annotates: `<RectangleLabels name="label" toName="image">`.
 
     `labels` maps each label as it stands in a result (its alias, or else its value) to the
-    attributes of its tag. A control that is `dynamic` takes its labels from the task.
+    attributes of its tag. A control that is `dynamic` takes further ones from the task; of those
+    that `with_labels_of` a task has added (`of_task`), `faults` says what the editor cannot show.
     `paths` maps every way through nested choices (Taxonomy) to the attributes of the choice at
     its end; `buckets` holds a Ranker's. One that is
     `repeated` stands inside a Repeater: the editor makes one of it for each item of a list.
@@ -84,8 +90,13 @@ class Control:
     paths: Mapping[Path, Mapping[str, str]] = field(default_factory=dict)
     buckets: tuple[str, ...] = ()
     repeated: bool = False
+    of_task: bool = False
+    faults: tuple[str, ...] = ()
+    to_names: tuple[str, ...] = ()
+    """The names of all object tags that it is on (`toName="a,b"`); `to_name` is the one meant."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "to_names", self.to_names or (self.to_name,))
         labels = {label: Attributes.of(attrs) for label, attrs in self.labels.items()}
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "attrs", Attributes.of(self.attrs))
@@ -101,10 +112,36 @@ class Control:
         alike = Counter(path[-1] for path in self.paths)
         return {path[-1] if alike[path[-1]] == 1 else "/".join(path): path for path in self.paths}
 
+    def on(self, to_name: str) -> "Control":
+        """Return the same control tag as it is on another of its object tags."""
+        if to_name == self.to_name or to_name not in self.to_names:
+            return self
+        known = self._elsewhere.get(to_name)
+        return known or self._elsewhere.setdefault(to_name, replace(self, to_name=to_name))
+
+    @cached_property
+    def _elsewhere(self) -> "dict[str, Control]":
+        return {}
+
+    @property
+    def answers_once(self) -> bool:
+        """Whether the editor shows one answer of it, however many object tags it is on."""
+        return self.tag in ANSWERS and not self.per_region
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it has labels, be it of a task that is not known yet."""
+        return bool(self.labels) or self.dynamic
+
     @property
     def per_region(self) -> bool:
         """Whether it describes single regions rather than the whole task."""
         return self.flag("perRegion")
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the editor fetches its choices from an address (`apiUrl`)."""
+        return bool(self.attrs.get("apiUrl"))
 
     def flag(self, key: str, default: bool = False) -> bool:
         """The attribute as a truth value."""
@@ -140,6 +177,18 @@ class LabelConfig:
     objects: Mapping[str, ObjectTag]
     xml: str = ""
     relation_labels: tuple[str, ...] = ()
+    characters_of_task: int = 0
+    """Characters of the labels that a task has added."""
+
+    @property
+    def characters(self) -> int:
+        """How long it is: what is made of it is kept as far as that is not too much together."""
+        return len(self.xml) + self.characters_of_task
+
+    @cached_property
+    def dynamic(self) -> tuple[Control, ...]:
+        """The control tags whose labels are complete only with a task; not those of an address."""
+        return tuple(c for c in self.controls if c.dynamic and not c.repeated and not c.is_remote)
 
     @classmethod
     def parse(cls, xml: str) -> "LabelConfig":
@@ -164,32 +213,43 @@ class LabelConfig:
         kept = tuple(control for control in whole.controls if control.name in parsed)
         return whole if len(kept) == len(whole.controls) else replace(whole, controls=kept)
 
-    def control(self, name: str) -> Control | None:
-        """The control tag of that name."""
-        return next((control for control in self.controls if control.name == name), None)
+    def control(self, name: str, to_name: str = "") -> Control | None:
+        """The control tag of that name, as it is on its first object tag or on that of a name."""
+        found = next((control for control in self.controls if control.name == name), None)
+        return found.on(to_name) if found else None
 
     def object_of(self, control: Control) -> ObjectTag | None:
         """The object tag that a control tag annotates."""
         return self.objects.get(control.to_name)
 
+    def controls_on(self, to_name: str) -> list[Control]:
+        """The control tags on an object tag."""
+        return [control.on(to_name) for control in self.controls if to_name in control.to_names]
+
     def pairs(self) -> Iterable[tuple[Control, ObjectTag]]:
-        """Each control tag with its object tag; controls that name none are left out."""
+        """Each control tag with each of its object tags; controls that name none are left out.
+
+        Pairwise, which compares its object tags, is given with the first.
+        """
         for control in self.controls:
-            target = self.object_of(control)
-            if target is not None:
-                yield control, target
+            names = (control.to_name,) if control.tag == "Pairwise" else control.to_names
+            for name in names:
+                if name in self.objects:
+                    yield control.on(name), self.objects[name]
 
     def describe(self) -> str:
         """Its control tags in a few words, for messages."""
         if not self.controls:
             return "no control tags"
         seen = (
-            f"{control} on {target.tag if target else control.to_name}"
+            f"{control} on {' and '.join(map(self._shown, control.to_names))}"
             + (" inside <Repeater>" if control.repeated else "")
             for control in self.controls
-            for target in [self.object_of(control)]
         )
         return ", ".join(seen)
+
+    def _shown(self, name: str) -> str:
+        return self.objects[name].tag if name in self.objects else name
 
 
 _kept: Kept[str, LabelConfig] = Kept()
@@ -242,7 +302,6 @@ def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Contr
             continue
         names = [name.strip() for name in attrs["toName"].split(",")]
         to_name = next((name for name in names if name in objects), names[0])
-        dynamic = attrs.get("value", "").startswith("$") or "apiUrl" in attrs
         labels = dict(_labels(element))
         paths = dict(_paths(element))
         buckets = tuple(_attributes(bucket).get("name", "") for bucket in element.iter("Bucket"))
@@ -252,11 +311,31 @@ def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Contr
             to_name,
             labels,
             attrs,
-            dynamic,
+            _is_dynamic(element.tag, attrs, labels),
             paths,
             buckets,
             repeated=element in repeated,
+            to_names=tuple(dict.fromkeys(names)),
         )
+
+
+def _is_dynamic(tag: str, attrs: Attributes, labels: Mapping[str, Attributes]) -> bool:
+    """Return whether a task brings labels of a control tag.
+
+    Of a Taxonomy with Choice tags inside the editor shows those alone.
+    """
+    if attrs.get("apiUrl"):
+        return True
+    if tag == "Taxonomy" and labels:
+        return False
+    named = labels.values() if tag == "Choices" else ()
+    tags = (attrs, *named) if takes_labels(tag) else named
+    return any(variables.keys_of(each.get("value", "")) for each in tags)
+
+
+def takes_labels(tag: str) -> bool:
+    """Return whether a control tag of this name has labels or choices."""
+    return tag.endswith("Labels") or tag in {"Choices", "Taxonomy"}
 
 
 def _labels(control: Element) -> Iterable[tuple[str, Attributes]]:

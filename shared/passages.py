@@ -47,7 +47,9 @@ class Passages:
         if target.tag == "Paragraphs":
             return cls.of_dialogue(_dialogue(task, target, media))
         text = media.text(task.text_value(target), target, task.id)
-        return cls.of_html(text) if target.tag == "HyperText" else cls.of_text(text)
+        if target.tag != "HyperText":
+            return cls.of_text(text)
+        return cls.of_html(text, inline=target.attrs.get("inline") == "true")
 
     @classmethod
     def of_text(cls, text: str) -> "Passages":
@@ -55,9 +57,9 @@ class Passages:
         return cls(text, (Passage(text),))
 
     @classmethod
-    def of_html(cls, html: str) -> "Passages":
+    def of_html(cls, html: str, inline: bool = False) -> "Passages":
         """Without block borders "<h1>Bob</h1><p>One" would be read as "BobOne"."""
-        document = Document.parse(html)
+        document = Document.parse(html, inline)
         return cls(document, tuple(_blocks(document)))
 
     @classmethod

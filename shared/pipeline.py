@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from shared.errors import (
     ConfigError,
     DeadlineError,
     InferenceError,
+    LabelsError,
     ModelError,
     PrelabelError,
 )
@@ -84,7 +86,7 @@ class Pipeline:
         self._models.hold(specs)
         try:
             models, missing = self._loaded(route, context is not None, waiting)
-            run = Run(route, models, route.version(), context, waiting)
+            run = Run(route, models, route.version(), context, waiting, route.config)
             yield from self._each(run, tasks, missing)
         finally:
             self._models.release(specs)
@@ -144,7 +146,7 @@ class Pipeline:
         task = Task.parse(raw)
         return [
             _asked(step, model, step.backend.read(task, step.claims[0], run.context))
-            for step, model in run.models
+            for step, model in run.for_task(task).models
             if isinstance(model, InstantModel)
         ]
 
@@ -171,7 +173,7 @@ class Pipeline:
         run.waiting.breathe()
         task_id = raw.get("id") if isinstance(raw, dict) else None
         try:
-            prediction = self._prediction(run, outputs())
+            prediction = self._prediction(run, raw, outputs())
         except ClientGoneError:
             raise
         except PrelabelError as error:
@@ -184,17 +186,23 @@ class Pipeline:
             return Outcome(error=failure)
         for finding in prediction.dropped:
             self._failures.drop(run.names, task_id, finding.rule, finding.message)
+        for fault in prediction.faults:
+            self._failures.add(run.names, task_id, LabelsError(fault))
         return Outcome(prediction=prediction)
 
-    def _prediction(self, run: Run, outputs: Sequence[Any]) -> Prediction:
+    def _prediction(self, run: Run, raw: Any, outputs: Sequence[Any]) -> Prediction:
         start = time.perf_counter()
+        run = run.for_task(Task.parse(raw))
         regions: list[Region] = []
         for (step, _), output in zip(run.models, outputs, strict=True):
             for claim in step.claims:
                 regions.extend(step.backend.regions(output, claim))
-        prediction = Prediction.build(regions, run.route.config, run.version, run.route.score)
+        prediction = Prediction.build(regions, run.config, run.version, run.route.score)
         self._figures.took("regions", run.names, time.perf_counter() - start)
-        return prediction
+        faults = tuple(run.faults)
+        if faults and not prediction.results:
+            raise LabelsError(faults[0])
+        return replace(prediction, faults=faults)
 
 
 def _raise(error: PrelabelError) -> list[Any]:

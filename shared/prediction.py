@@ -30,12 +30,16 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Prediction:
-    """One prediction of a task, and what was left out of it and why."""
+    """One prediction of a task, and what was left out of it and why.
+
+    `faults` says what is wrong with the labels that the task itself brings.
+    """
 
     results: tuple[Result, ...]
     score: float | None
     version: str
     dropped: tuple[Finding, ...] = ()
+    faults: tuple[str, ...] = ()
 
     @classmethod
     def build(

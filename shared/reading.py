@@ -5,16 +5,18 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.answer_cache import AnswerCache
 from shared.batching import InstantModel, ModelQueue
 from shared.figures import Figures
+from shared.label_config import LabelConfig
 from shared.media import read_once
 from shared.models import ModelStore
 from shared.task import Task
+from shared.task_labels import with_labels_of
 from shared.turns import FairPool
 from shared.waiting import Waiting
 
@@ -41,6 +43,22 @@ class Run:
     version: str
     context: "Context | None"
     waiting: Waiting
+    config: LabelConfig
+
+    def for_task(self, task: Task) -> "Run":
+        """Return the run with the labels that a task brings; itself where none can be brought."""
+        config = with_labels_of(self.config, task.data)
+        if config is self.config:
+            return self
+        models = [(step.for_task(config), model) for step, model in self.models]
+        return replace(self, models=models, config=config)
+
+    @property
+    def faults(self) -> Iterator[str]:
+        """What is wrong with the labels that the task brings for what is filled."""
+        for control in self.config.controls:
+            if control.faults and any(step.fills(control) for step, _ in self.models):
+                yield from control.faults
 
     @property
     def names(self) -> str:
@@ -108,7 +126,10 @@ class Readings:
         start = time.perf_counter()
         task = Task.parse(raw)
         with read_once() if len(run.models) > 1 else nullcontext():
-            items = [step.backend.read(task, step.claims[0], run.context) for step, _ in run.models]
+            items = [
+                step.backend.read(task, step.claims[0], run.context)
+                for step, _ in run.for_task(task).models
+            ]
         self._figures.took("read", run.names, time.perf_counter() - start)
         if run.waiting.gone:
             run.waiting.check()

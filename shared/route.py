@@ -11,9 +11,11 @@ import orjson
 
 from shared.claim import Claim
 from shared.errors import ConfigError, ModelError
+from shared.kept import Kept
 from shared.label_config import Control, LabelConfig
 from shared.prediction import MEAN, TASK_SCORES
 from shared.runtime import runtime
+from shared.task_labels import CHARACTERS
 
 if TYPE_CHECKING:
     from shared.backend import Backend
@@ -37,6 +39,20 @@ class Step:
     claims: tuple[Claim, ...]
     score: str = MEAN
 
+    def fills(self, control: Control) -> bool:
+        """Return whether one of its claims has a control tag of that name."""
+        return any(control.name == other.name for c in self.claims for other in c.controls)
+
+    def for_task(self, config: LabelConfig) -> "Step":
+        """Return the step with the labels of a task: `config` is the label config with them."""
+        key = self.claims[0], config
+        known = _bound.get(key)
+        if known is None:
+            claims = [claim.for_task(config) for claim in self.claims]
+            made = replace(self, claims=tuple(self.backend.with_labels(claims)))
+            known = _bound.put(key, made, config.characters)
+        return known
+
     @property
     def version(self) -> str | None:
         """Name and hash of weights and settings; None while the weights are not known."""
@@ -52,6 +68,9 @@ class Step:
         known += [self.score] if self.score != MEAN else []
         packed = orjson.dumps(known, default=str)
         return f"{spec.label}-{hashlib.sha256(packed).hexdigest()[:8]}"
+
+
+_bound: Kept[tuple[Claim, LabelConfig], Step] = Kept(characters=CHARACTERS)
 
 
 @dataclass(frozen=True)
@@ -81,7 +100,7 @@ class Route:
         Repeater is filled by nobody: its names are patterns, and the task says how many it makes.
         """
         claims: list[tuple[Backend, Claim]] = []
-        problems = [*_not_serving(config, backends), *_repeated(config)]
+        problems = [*_not_serving(config, backends), *_repeated(config), *_remote(config)]
         for backend in backends:
             controls = tuple(c for c in config.controls if _offered(c, backend, named))
             offered = replace(config, controls=controls)
@@ -89,6 +108,7 @@ class Route:
         claims.sort(key=lambda pair: -len(pair[1].controls))
         score = _task_score(config, problems)
         steps = tuple(_steps(_without_overlap(claims), score))
+        problems += _unfilled_objects(config, steps)
         if not steps:
             names = ", ".join(_fillable(backends)) or "no backend is running"
             problems.append(
@@ -157,7 +177,7 @@ def _claims(backend: "Backend", offered: LabelConfig, problems: list[str]) -> li
 
 
 def _offered(control: Control, backend: "Backend", named: Collection[str]) -> bool:
-    if control.flag("model_skip") or control.repeated:
+    if control.flag("model_skip") or control.repeated or control.is_remote:
         return False
     chosen = _chosen(control)
     if chosen:
@@ -187,6 +207,22 @@ def _repeated(config: LabelConfig) -> Iterable[str]:
             )
 
 
+def _remote(config: LabelConfig) -> Iterable[str]:
+    for control in config.controls:
+        if control.flag("model_skip"):
+            continue
+        if control.is_remote:
+            yield (
+                f"{control} has its choices from an address (apiUrl), which is not read here: write"
+                ' them as Choice tags, or name a list in the task\'s data (value="$choices")'
+            )
+        elif control.tag == "Taxonomy" and control.labels and "$" in control.attrs.get("value", ""):
+            yield (
+                f"{control} has Choice tags, beside which the editor does not show those of"
+                f' value="{control.attrs["value"]}": leave out one of the two'
+            )
+
+
 def _without_overlap(
     claims: Iterable[tuple["Backend", Claim]],
 ) -> Iterable[tuple["Backend", Claim]]:
@@ -194,13 +230,35 @@ def _without_overlap(
 
     Claims of one backend may share what does not draw: the Labels of two shapes.
     """
-    taken: dict[str, str] = {}
+    taken: dict[tuple[str, str], str] = {}
     for backend, claim in claims:
-        names = {control.name for control in claim.controls}
+        names = {_place(control) for control in claim.controls}
         free = all(taken.get(name, backend.name) == backend.name for name in names)
-        if free and claim.control.name not in taken:
+        if free and _place(claim.control) not in taken:
             taken |= dict.fromkeys(names, backend.name)
             yield backend, claim
+
+
+def _place(control: Control) -> tuple[str, str]:
+    """Return what is filled once: a control tag on each of its object tags, or its one answer."""
+    return control.name, "" if control.answers_once else control.to_name
+
+
+def _unfilled_objects(config: LabelConfig, steps: Iterable[Step]) -> Iterable[str]:
+    """Say of control tags on several object tags on which of them they are not filled."""
+    filled: dict[str, list[str]] = {}
+    for step in steps:
+        for claim in step.claims:
+            for control in claim.controls:
+                filled.setdefault(control.name, []).append(control.to_name)
+    for control in config.controls:
+        on = filled.get(control.name, [])
+        left = [str(config.objects[n]) for n in control.to_names if n in config.objects.keys() - on]
+        if on and left and control.tag != "Pairwise":
+            why = "nothing that serves here fills it"
+            if control.answers_once:
+                why = "the editor shows one answer of it"
+            yield f"{control} is filled on {config.objects[on[0]]}, not on {', '.join(left)}: {why}"
 
 
 def _task_score(config: LabelConfig, problems: list[str]) -> str:

@@ -26,10 +26,10 @@ class Task:
     def parse(cls, raw: Any) -> "Task":
         """From the task's JSON; TaskError if it is none."""
         if not isinstance(raw, Mapping):
-            raise TaskError(f"A task should be an object, found {_kind(raw)}")
+            raise TaskError(f"A task should be an object, found {kind_of(raw)}")
         data = raw.get("data")
         if not isinstance(data, Mapping):
-            raise TaskError(f'A task should have an object under "data", found {_kind(data)}')
+            raise TaskError(f'A task should have an object under "data", found {kind_of(data)}')
         return cls(raw.get("id"), data)
 
     def value(self, target: ObjectTag) -> Any:
@@ -95,10 +95,10 @@ class Task:
             return [(None, self.text_value(target))]
         found = self.value(target)
         found = [found] if isinstance(found, str) else found
-        wrong = None if isinstance(found, list) else _kind(found)
+        wrong = None if isinstance(found, list) else kind_of(found)
         for place, part in enumerate(found if wrong is None else ()):
             if not isinstance(part, str):
-                wrong = f"{_kind(part)} at place {place}"
+                wrong = f"{kind_of(part)} at place {place}"
                 break
         if wrong is not None:
             raise ValueTypeError(
@@ -113,14 +113,15 @@ def _found(value: Any, target: ObjectTag) -> str:
     if target.tag == "Image" and isinstance(value, list):
         written = f'valueList="{target.value}"'
         return f"a list: of several images write {written} instead of value"
-    return _kind(value)
+    return kind_of(value)
 
 
 def _is_address(target: ObjectTag) -> bool:
     return target.tag not in TEXTS or target.attrs.get("valueType") == "url"
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Return what a JSON value is, in words."""
     names = {type(None): "null", bool: "a boolean", int: "a number", float: "a number"}
     names |= {str: "a string", list: "a list", dict: "an object"}
     return names.get(type(value), type(value).__name__)

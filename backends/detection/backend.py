@@ -1,6 +1,7 @@
 """Images and videos to all that an Ultralytics network can say of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ from backends.detection import (
 )
 from backends.detection import video_regions as on_video
 from backends.detection.album import Album, Page
-from backends.detection.claims import TAGS, WHOLE, groups, labels_beside, point_options
+from backends.detection.claims import TAGS, WHOLE, groups, indexed, labels_beside, point_options
 from backends.detection.found import Found
 from backends.detection.model import Detector, Run
 from backends.detection.settings import DetectionSettings
@@ -59,6 +60,14 @@ class DetectionBackend(Backend):
                 options |= point_options(group, self.config)
             found.append(Claim(group, target, self.spec(group[0]), options))
         return found + video_claims.claims(config, self.settings, self.server_settings)
+
+    def with_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        return [
+            replace(claim, options={**claim.options, "points": indexed(claim.controls)})
+            if "points" in claim.options
+            else claim
+            for claim in claims
+        ]
 
     def spec(self, control: Control) -> ModelSpec:
         return wanted.spec(control, self.settings, self.server_settings)
@@ -142,5 +151,5 @@ class DetectionBackend(Backend):
 
     def _boxes(self, claim: Claim) -> Sequence[Control]:
         """The control tags that take the box around key points."""
-        control = self.config.control(claim.options["boxes"] or "")
+        control = self.config.control(claim.options["boxes"] or "", claim.object.name)
         return (control, *labels_beside(control, self.config)) if control else ()

@@ -26,8 +26,7 @@ def groups(config: LabelConfig) -> Iterable[tuple[Group, ObjectTag]]:
 
 def labels_beside(control: Control, config: LabelConfig) -> Group:
     """The Labels on the same image, for a tag that draws without labels of its own."""
-    on_image = [other for other in config.controls if other.to_name == control.to_name]
-    beside = [other for other in on_image if other.tag == "Labels"]
+    beside = [other for other in config.controls_on(control.to_name) if other.tag == "Labels"]
     return tuple(beside[:1]) if control.tag in SHAPES else ()
 
 
@@ -42,14 +41,17 @@ def point_options(group: Group, config: LabelConfig) -> dict[str, Any]:
         "point_threshold": control.number("model_point_threshold", 0, low=0, high=1),
         "point_size": control.number("model_point_size", 0, low=0, high=1000),
         "boxes": _boxes(control, config) if control.flag("model_add_bboxes", True) else None,
-        "points": {label: _index(control, label, text) for label, text in _indexed(group)},
+        "points": indexed(group),
     }
 
 
-def _indexed(group: Group) -> Iterable[tuple[str, str]]:
-    for label, attrs in group[-1].labels.items():
-        if "model_index" in attrs:
-            yield label, attrs["model_index"]
+def indexed(group: Group) -> dict[str, int]:
+    """Return the number of the key point of each label that has a `model_index`."""
+    return {
+        label: _index(group[0], label, attrs["model_index"])
+        for label, attrs in group[-1].labels.items()
+        if "model_index" in attrs
+    }
 
 
 def _index(control: Control, label: str, text: str) -> int:
@@ -65,9 +67,7 @@ def _index(control: Control, label: str, text: str) -> int:
 def _boxes(control: Control, config: LabelConfig) -> str | None:
     """The tag that takes the boxes around key points: `<name>_bbox`, or any other for boxes."""
     boxes = [
-        other.name
-        for other in config.controls
-        if other.to_name == control.to_name and kind(other) == "Rectangle"
+        other.name for other in config.controls_on(control.to_name) if kind(other) == "Rectangle"
     ]
     named = f"{control.name}_bbox"
     return named if named in boxes else next(iter(boxes), None)

@@ -14,7 +14,6 @@ from backends.detection.model import Detector, Run
 from backends.detection.network import Kind
 from backends.detection.outputs import Reader
 from shared.errors import ModelError
-from shared.installation import install_extra
 from shared.results import ImageSize
 from shared.settings import Settings
 
@@ -77,7 +76,8 @@ def _converted(
     if missing:
         extra = "onnx" if name == "onnx" else "detection"
         raise ModelError(
-            f"{', '.join(missing)} is not installed: install the extra, e.g. {install_extra(extra)}"
+            f"{', '.join(missing)} is not installed: install the extra, e.g."
+            f' uv pip install "prelabel[{extra}]"'
         )
     folder = converted.kept(weights, kind, name, cache)
     expected = _comparable(kind, Torch(ready, "cpu", half=False))(agreement.pictures())

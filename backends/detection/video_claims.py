@@ -127,7 +127,7 @@ def _wish(
     step = int(control.number("model_frame_step", 1, low=1, high=1000))
     options: dict[str, Any] = {"classes": wanted.options(control, settings)["classes"]}
     if control.tag == "VideoRectangle":
-        beside = [other for other in config.controls if other.to_name == control.to_name]
+        beside = config.controls_on(control.to_name)
         labels = [other for other in beside if other.tag == "Labels"]
         threshold = control.number("model_score_threshold", settings.score_threshold, 0, 1)
         least = control.number("model_conf", min(LEAST, threshold), low=0, high=1)

@@ -88,16 +88,17 @@ class NerBackend(Backend):
     example_settings: ClassVar[Mapping[str, str]] = {"NER_MODEL": "starter"}
 
     def claim(self, config: LabelConfig) -> list[Claim]:
+        return list(self.with_labels(super().claim(config)))
+
+    def with_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
         """Controls on one text share one pass: a zero-shot model is asked for what all name."""
-        claims = super().claim(config)
+        if not is_zero_shot(self.settings.model, self.server_settings):
+            return claims
         asked: dict[str, dict[str, None]] = {}
         for claim in claims:
             asked.setdefault(claim.object.name, {}).update(dict.fromkeys(prompt(claim.control)))
-        zero_shot = is_zero_shot(self.settings.model, self.server_settings)
         return [
             replace(claim, options={**claim.options, "prompt": tuple(asked[claim.object.name])})
-            if zero_shot
-            else claim
             for claim in claims
         ]
 

@@ -164,7 +164,8 @@ def _drawn(drawn: Reading, page: Page, claim: Claim) -> Iterable[Region]:
     """The drawn region as it is, with its text."""
     area = claim.controls[-1]
     if page.lines and claim.control.tag != "TextArea":
-        said = {**drawn.marks, area: [text_of(page.lines)]}
+        others = {control: m for control, m in drawn.marks.items() if control.name != area.name}
+        said = {**others, area: [text_of(page.lines)]}
         yield replace(drawn, marks=said, score=_score(page)).region()
 
 

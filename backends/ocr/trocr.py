@@ -15,7 +15,6 @@ from backends.ocr.quad import Pixels, crop, stretched
 from backends.ocr.rapid import RapidEngine
 from shared.errors import ModelError
 from shared.image import Image
-from shared.installation import install_extra
 from shared.settings import Settings
 
 NEEDS = ("torch", "transformers")
@@ -29,7 +28,7 @@ def weights(model: str, settings: Settings) -> Iterable[Path]:
     if missing:
         raise ModelError(
             f'The OCR engine "trocr" needs {" and ".join(missing)}: install the extra,'
-            f" e.g. {install_extra('trocr')}"
+            ' e.g. uv pip install "prelabel[trocr]"'
         )
     return hub.files(_wanted(model), settings)
 

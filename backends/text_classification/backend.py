@@ -1,6 +1,7 @@
 """Whole texts to choices."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -55,23 +56,21 @@ class TextClassificationBackend(Backend):
     example_settings: ClassVar[Mapping[str, str]] = {"TEXT_CLASSIFICATION_MODEL": "starter"}
 
     def claim(self, config: LabelConfig) -> list[Claim]:
-        """Controls on one text share one pass, so each knows the names that all ask about."""
-        pairs = [
-            (control, target)
+        claims = [
+            Claim((control,), target, self.spec(control), self.options(control))
             for control, target in config.pairs()
             if (control.tag, target.tag) in self.fills and not control.per_region
         ]
+        return list(self.with_labels(claims))
+
+    def with_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        """Controls on one text share one pass, so each knows the names that all ask about."""
         asked: dict[str, dict[str, None]] = {}
-        for control, target in pairs:
-            asked.setdefault(target.name, {}).update(dict.fromkeys(names(control)))
+        for claim in claims:
+            asked.setdefault(claim.object.name, {}).update(dict.fromkeys(names(claim.control)))
         return [
-            Claim(
-                (control,),
-                target,
-                self.spec(control),
-                {**self.options(control), "names": tuple(asked[target.name])},
-            )
-            for control, target in pairs
+            replace(claim, options={**claim.options, "names": tuple(asked[claim.object.name])})
+            for claim in claims
         ]
 
     def spec(self, control: Control) -> ModelSpec:

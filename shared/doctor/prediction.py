@@ -33,7 +33,11 @@ MEDIA = (
 )
 """A failure's reason, what its message holds, and the rule that it tells: the first that fits."""
 
-FAILED = {"model": "predict_model", "deadline": "predict_deadline"}
+FAILED = {
+    "model": "predict_model",
+    "deadline": "predict_deadline",
+    "labels": "predict_labels",
+}
 """The rules of other reasons; what has none is the model's own failure."""
 
 Failure = Mapping[str, Any]

@@ -19,6 +19,9 @@ REMOVED = re.compile(
 LINE_END = re.compile("&#(?:0*(10|13)(?![0-9])|x0*([ad])(?![0-9a-f]));?", re.IGNORECASE)
 """Line ends by number: the editor writes them out, and its browser reads them like any other."""
 
+STANDARDS = "<!DOCTYPE html>"
+"""In an iframe's `srcdoc` a page is in standards mode without it, too: a table ends a paragraph."""
+
 
 class Node(NamedTuple):
     """A text node: its XPath from the body on, and its text's place in the document's text."""
@@ -42,9 +45,13 @@ class Document:
     """Where each element starts in `text`, by its XPath."""
 
     @classmethod
-    def parse(cls, html: str) -> "Document":
-        """Read HTML, or a part of it. Equal texts give the same object."""
-        return _parse(html)
+    def parse(cls, html: str, inline: bool = False) -> "Document":
+        """Read HTML, or a part of it. Equal texts give the same object.
+
+        `inline`: as a HyperText with `inline="true"` shows it, in Label Studio's own page, where
+        the head's elements stand before the body's.
+        """
+        return _parse(html, inline)
 
     @cached_property
     def _by_path(self) -> dict[str, Node]:
@@ -76,13 +83,24 @@ class Document:
         node = self.nodes[at]
         return node.path, units(self.text[node.start : offset])
 
+    def node(self, path: str) -> Node | None:
+        """The text that the editor takes an XPath for: of an element the one at its start."""
+        start = 0 if path == "/" else self.elements.get(path)
+        if start is None:
+            return self._by_path.get(path)
+        at = bisect_right(self._ends, start)
+        return self.nodes[at] if at < len(self.nodes) and self.nodes[at].start <= start else None
+
+    def in_one_node(self, start: int, end: int) -> bool:
+        """Whether a span lies in a single text node."""
+        return bisect_right(self._ends, start) == bisect_left(self._ends, end)
+
     def offset(self, path: str, unit: int) -> int | None:
         """The offset in `text` of UTF-16 code units in a node; None if there is no such node."""
-        node = self._by_path.get(path)
-        if node is not None:
-            return node.start + points(self.text[node.start : node.end], unit)
-        start = self.elements.get(path)
-        return None if start is None else start + unit
+        node = self.node(path)
+        if node is None:
+            return None
+        return node.start + points(self.text[node.start : node.end], unit)
 
 
 @dataclass(frozen=True)
@@ -121,13 +139,21 @@ class HyperTextSpan:
         return cls(int(elsewhere["start"]), int(elsewhere["end"]))
 
 
-@lru_cache(maxsize=16)
-def _parse(html: str) -> Document:
+def _body(html: str, inline: bool) -> Element | None:
+    """The element whose content is shown. Both pages of the editor are in standards mode."""
     import html5lib
 
     shown = LINE_END.sub(_line_end, REMOVED.sub("", html))
-    root = html5lib.parse(shown, namespaceHTMLElements=False)
-    body = root.find("body")
+    if inline:
+        part: Element = html5lib.parseFragment(shown, namespaceHTMLElements=False)
+        return part
+    root: Element = html5lib.parse(STANDARDS + shown, namespaceHTMLElements=False)
+    return root.find("body")
+
+
+@lru_cache(maxsize=16)
+def _parse(html: str, inline: bool) -> Document:
+    body = _body(html, inline)
     text: list[str] = []
     nodes: list[Node] = []
     elements: dict[str, int] = {}

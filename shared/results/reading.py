@@ -75,7 +75,7 @@ def read(
     """
     groups: dict[Any, list[tuple[Control, Mapping[str, Any]]]] = {}
     for place, result in enumerate(results):
-        control = config.control(result.get("from_name", ""))
+        control = config.control(result.get("from_name", ""), result.get("to_name", ""))
         if control is not None:
             groups.setdefault(result.get("id") or place, []).append((control, result))
     return [

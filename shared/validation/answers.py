@@ -1,6 +1,6 @@
 """What a control tag's own answer must be: its labels, choices, text, number and so on."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.errors import ConfigError
@@ -10,11 +10,12 @@ from shared.validation.finding import Problem, Problems, Value, is_number, near,
 from shared.validation.shapes import Check
 
 
-def labels(control: Control, known: Iterable[str], needed: bool = True) -> Check:
-    """A list of labels that the config has, by their alias or their value."""
+def labels(control: Control, of: Sequence[Control], needed: bool = True) -> Check:
+    """A list of labels that the control tags `of` have, by their alias or their value."""
     key = value_key(control)
+    known = [label for other in of for label in other.labels]
     names = frozenset(known) | {attrs.get("value", "") for attrs in control.labels.values()}
-    free = control.dynamic or not names
+    free = any(c.dynamic for c in of) or not (names or any(c.of_task for c in of))
     empty = not needed or control.flag("allowEmpty")
 
     def check(value: Value, result: Value) -> Problems:
@@ -40,8 +41,13 @@ def _not_labels(
         if not isinstance(name, str):
             yield Problem("not_a_string", f"{shown(name)} is no label, expected a string")
         elif not free and name not in names:
-            what = f"{control} has no label {shown(name)}"
+            what = f"{control} has no label {shown(name)}{_here(control)}"
             yield Problem("unknown_label", what + near(name, control.labels or names))
+
+
+def _here(control: Control) -> str:
+    """Return where the labels are from, if that is the task."""
+    return f" in this task ({control.attrs.get('value', '')})" if control.of_task else ""
 
 
 def _no_labels(control: Control, key: str, value: Value) -> Problem:
@@ -82,7 +88,7 @@ def _choice(control: Control, name: Any, chosen: list[Any]) -> Iterator[Problem]
     elif (name,) not in control.paths and not control.dynamic:
         top = [label for label in control.labels if (label,) in control.paths]
         aliases = [label for label in top if control.labels[label].get("value") == name]
-        what = f"{control} has no choice {shown(name)}"
+        what = f"{control} has no choice {shown(name)}{_here(control)}"
         yield Problem("unknown_label", what + near(next(iter(aliases), name), top))
 
 
@@ -122,7 +128,7 @@ def _path(control: Control, path: Any) -> Iterator[Problem]:
         )
         depth = path.index(step)
         siblings = [known[-1] for known in control.paths if known[:-1] == tuple(path[:depth])]
-        what = f"{control} has no {shown(step)} at the path {shown(path)}"
+        what = f"{control} has no {shown(step)} at the path {shown(path)}{_here(control)}"
         yield Problem("unknown_label", what + near(step, sorted(siblings)))
 
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from shared.label_config import LabelConfig
+from shared.task_labels import with_labels_of
 from shared.validation.data import data_problems, task_data
+from shared.validation.documents import without_document
 from shared.validation.envelope import ENVELOPE, is_score
 from shared.validation.finding import Finding, Problem, Value, shown
 from shared.validation.links import link_problems
@@ -20,8 +22,10 @@ def check_results(
 ) -> list[Finding]:
     """What is wrong with a prediction's `result` list. Takes any JSON, and never raises.
 
-    With the task's `data` it is also checked that spans and items are in what the task shows.
+    With the task's `data` it is also checked that spans and items are in what the task shows,
+    and that labels are among those that the task brings.
     """
+    config = config if data is None else with_labels_of(config, data)
     rules = rules_of(config)
     if not isinstance(results, list | tuple):
         what = f'"result" is {shown(results)}, expected a list'
@@ -62,7 +66,7 @@ def _problems(
     kind = result.get("type")
     if kind == "relation":
         return []
-    found = rules.find(result.get("from_name"))
+    found = rules.find(result.get("from_name"), result.get("to_name"))
     known = _identify(found, result, seen) if found is not None else None
     if found is None or kind != found.control.type:
         return [_mismatch(rules, found, result)]
@@ -80,6 +84,8 @@ def _problems(
     problems += _value_problems(found, value, result, known)
     if data is not None and not problems:
         problems += data_problems(found, result, data)
+    elif "startOffset" in value and found.on_text and not problems:
+        problems += without_document(value)
     return problems
 
 

@@ -8,12 +8,16 @@ from shared.encoded_text import TEXTS, decoded
 from shared.errors import DecodeError, TaskError
 from shared.label_config import LabelConfig, ObjectTag
 from shared.task import Task
+from shared.task_labels import with_labels_of
+from shared.validation.documents import document_of, in_document, without_document
 from shared.validation.finding import Problem, Value, near, shown
 from shared.validation.rules import ControlRules
 
 
 def task_data(config: LabelConfig, data: Mapping[str, Any]) -> Iterator[Problem]:
-    """That the data has what the object tags show."""
+    """That the data has what the object tags show, and labels that the editor can show."""
+    for control in with_labels_of(config, data).controls:
+        yield from (Problem("labels", fault) for fault in control.faults)
     task = Task(None, data)
     for target in config.objects.values():
         if "{" not in target.value:  # else it stands for several tags, one each item of a list
@@ -50,29 +54,49 @@ def shown_text(task: Task, target: ObjectTag) -> str | None:
 def data_problems(found: ControlRules, result: Value, data: Mapping[str, Any]) -> Iterator[Problem]:
     """That a result without problems of its own is in what the task shows."""
     target = found.target
+    if target is None:
+        return
+    task = Task(None, data)
+    if found.on_text and found.shape is not None and "start" in result["value"]:
+        yield from _span(result["value"], target, task)
+        return
     try:
-        shows = Task(None, data).value(target) if target is not None else None
-        text = shown_text(Task(None, data), target) if target is not None else None
+        shows = task.value(target)
     except TaskError:
         return  # `task_data` says so
-    if target is None or shows is None:
-        return
+    if shows is not None:
+        yield from _in_shown(found, target, result, shows)
+
+
+def _in_shown(
+    found: ControlRules, target: ObjectTag, result: Value, shows: Any
+) -> Iterator[Problem]:
     index = result.get("item_index")
     if index is not None and isinstance(shows, list) and target.is_list and index >= len(shows):
         what = f'"item_index" is {index}, the task has {len(shows)} items'
         yield Problem("past_the_end", what)
     placed = found.shape is not None and "start" in result["value"]
-    if target.tag == "Text" and text is not None and placed:
-        yield from _text(result["value"], text)
-    elif found.control.type == "ranker" and isinstance(shows, list):
+    if found.control.type == "ranker" and isinstance(shows, list):
         yield from _items(result["value"]["ranker"], shows)
     elif target.tag == "Paragraphs" and isinstance(shows, list) and placed:
         yield from _paragraphs(target, result["value"], shows)
 
 
-def _text(value: Value, text: str) -> Iterator[Problem]:
-    if text.startswith(("http://", "https://")):
-        return
+def _span(value: Value, target: ObjectTag, task: Task) -> Iterator[Problem]:
+    """A span of a text or document, as far as it is known."""
+    try:
+        text = shown_text(task, target)
+    except TaskError:
+        text = None  # `task_data` says so
+    if text is None or text.startswith(("http://", "https://")):
+        yield from without_document(value)
+    elif target.tag == "HyperText" or "startOffset" in value:
+        yield from in_document(value, document_of(target, text))
+    else:
+        yield from _plain(value, text)
+
+
+def _plain(value: Value, text: str) -> Iterator[Problem]:
     start, end = value["start"], value["end"]
     if end > len(text):
         what = f'"end" is {end}, the text has {len(text)} characters'

@@ -37,6 +37,11 @@ class ControlRules:
         """Whether it is on one image, of which no other item can be meant."""
         return self.target is not None and self.target.tag == "Image" and not self.target.is_list
 
+    @property
+    def on_text(self) -> bool:
+        """Whether it is on a text whose regions may be given by XPaths."""
+        return self.target is not None and self.target.tag in {"Text", "HyperText"}
+
     def says_no_place(self, value: Value) -> bool:
         """Whether a value only says what its region is, not where."""
         return PLACES.isdisjoint(value) and "x" not in value and "globalOffsets" not in value
@@ -50,12 +55,19 @@ class Rules:
     controls: Mapping[str, ControlRules]
     templates: tuple[tuple[re.Pattern[str], ControlRules], ...]
     """Control tags in a Repeater, whose names hold `{{idx}}`."""
+    elsewhere: Mapping[tuple[str, str], ControlRules]
+    """Those on several object tags, by their names and the object tag's."""
 
-    def find(self, name: Any) -> ControlRules | None:
-        """The rules of the control tag of that name; None for what is no name, too."""
+    def find(self, name: Any, to_name: Any = None) -> ControlRules | None:
+        """The rules of the control tag of that name, on the object tag of that name if it is.
+
+        None for what is no name, too.
+        """
         if not isinstance(name, str):
             return None
         found = self.controls.get(name)
+        if found is not None and len(found.to_names) > 1 and isinstance(to_name, str):
+            return self.elsewhere.get((name, to_name), found)
         if found is None and self.templates:
             return next((rules for form, rules in self.templates if form.fullmatch(name)), None)
         return found
@@ -88,13 +100,19 @@ _kept: Kept[LabelConfig, Rules] = Kept()
 
 def rules_of(config: LabelConfig) -> Rules:
     """The rules of a label config."""
-    return _kept.get(config) or _kept.put(config, _made(config), len(config.xml))
+    return _kept.get(config) or _kept.put(config, _made(config), config.characters)
 
 
 def _made(config: LabelConfig) -> Rules:
     by_name = {control.name: _control(control, config) for control in config.controls}
     repeated = tuple((_form(name), rules) for name, rules in by_name.items() if "{{" in name)
-    return Rules(config, by_name, repeated)
+    elsewhere = {
+        (control.name, name): _control(control.on(name), config)
+        for control in config.controls
+        for name in control.to_names
+        if name != control.to_name
+    }
+    return Rules(config, by_name, repeated, elsewhere)
 
 
 def _form(name: str) -> re.Pattern[str]:
@@ -102,7 +120,7 @@ def _form(name: str) -> re.Pattern[str]:
 
 
 def _control(control: Control, config: LabelConfig) -> ControlRules:
-    names = {name.strip() for name in control.attrs.get("toName", control.to_name).split(",")}
+    names = set(control.to_names)
     if control.type == "pairwise":
         names.add(control.name)
     target = config.object_of(control)
@@ -133,10 +151,9 @@ def _answer(control: Control, config: LabelConfig) -> Check | None:
     if control.type in ANSWERS:
         return ANSWERS[control.type](control)
     if control.type == "videorectangle":
-        others = [other for other in config.controls if other.to_name == control.to_name]
-        known = [label for other in others if other.type == "labels" for label in other.labels]
-        return labels(control, known, needed=False)
-    return labels(control, control.labels) if control.type.endswith("labels") else None
+        others = config.controls_on(control.to_name)
+        return labels(control, [c for c in others if c.type == "labels"], needed=False)
+    return labels(control, [control]) if control.type.endswith("labels") else None
 
 
 def by_keys(value: Value, result: Value) -> Problems:

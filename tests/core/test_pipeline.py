@@ -77,7 +77,7 @@ FAILURES: list[tuple[Any, type[TaskError]]] = [
     ({"id": 1}, TaskError),
     ({"id": 1, "data": {}}, MissingKeyError),
     ({"id": 1, "data": {"text": None}}, MissingKeyError),
-    ({"id": 1, "data": {"text": 7}}, ValueTypeError),
+    ({"id": 1, "data": {"text": {"a": 7}}}, ValueTypeError),
     ({"id": 1, "data": {"text": "fetch: a"}}, FetchError),
     ({"id": 1, "data": {"text": "read: a"}}, InferenceError),
     ({"id": 1, "data": {"text": "infer: a"}}, InferenceError),

@@ -662,8 +662,7 @@ def test_backend_that_cannot_run_here_is_left_out() -> None:
     with serving(Extra, PatternBackend, named=("extra", "pattern")) as client:
         assert client.get("/").json()["backends"] == ["pattern"]
         words = (
-            "extra needs no_such_module: install what tests requires, e.g. uv pip install -e . in"
-            " its folder"
+            'extra needs no_such_module: install the extra, e.g. uv pip install "prelabel[extra]"'
         )
         assert client.get("/status").json()["problems"] == {"extra": words}
         assert client.get("/ready").json()["failed"] == {"extra": words}

@@ -37,6 +37,7 @@ HTML = {
     "nested tags": "<div><p>Ann <b>Bo<i>b</i></b></p><ul><li>one<li>two <a>Bob</a></ul></div> end",
     "line breaks": "one<br>two<br/><br>Bob<br>",
     "a table": "<table><tr><td>Ann</td><td>Bob</td></tr></table>Ann",
+    "a table after a paragraph": "<p>Ann<table><tr><td>Bob</td></tr></table>Ann",
     "a whole page": "<!DOCTYPE html><html><head><title></title></head><body>\n<i>Ann</i>Bob</body>",
     "comments": "Ann<!-- and --> Bob <!-- 😀 -->Ann",
     "line ends of Windows": "<p>one\r\nBob</p>\r\n<p>\r\nAnn 😀 x</p>\r\n<pre>\r\nBob\r\nAnn</pre>",

@@ -43,7 +43,7 @@ class Fake(Backend):
 
     def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
         claim.label_map(["date"])
-        label = self.label or next(iter(claim.control.labels))
+        label = self.label or next(iter(claim.control.labels), "Date")
         yield region(TextSpan(0, 4), {claim.control: [label]}, output, 0.5)
 
 

@@ -71,6 +71,24 @@ window.e2e = (() => {
     return found;
   }
 
+  // The name and the colour of the label on each text region of the prediction that is shown, by its
+  // id, as the page draws them: "Person" and "rgba(255, 0, 0, 0.3)". A label that the control tag
+  // does not have leaves a region without a name.
+  function labels() {
+    const found = {};
+    for (const region of window.Htx.annotationStore.selected.regions) {
+      const [span] = region._spans ?? [];
+      const [, name = ""] = span?.getAttribute("data-label")?.match(/:(.*)/s) ?? [];
+      if (span) found[region.cleanId] = [name, getComputedStyle(span).backgroundColor];
+    }
+    return found;
+  }
+
+  // The names of the choices that are checked on the page.
+  function checked() {
+    return [...document.querySelectorAll(".lsf-choices input:checked")].map(({ name }) => name);
+  }
+
   // The boxes of the prediction that is shown, as left, top, right, bottom in pixels of the image as
   // the browser turns it, and the colour that it shows in the middle of each.
   function boxes() {
@@ -93,5 +111,5 @@ window.e2e = (() => {
     return spans.map((span) => span.textContent).join("");
   }
 
-  return { boxes, highlights, shown };
+  return { boxes, checked, highlights, labels, shown };
 })();

@@ -92,6 +92,25 @@ class Editor:
         )
         return found
 
+    def marked(self, project_id: int, task_id: int) -> list[dict[str, str]]:
+        """`highlights` of each of the task's predictions, oldest first."""
+        return self._do(lambda: self._marked(project_id, task_id))
+
+    def labels(self) -> dict[str, list[str]]:
+        """The name and colour of the label on each text region that was displayed last, by its id.
+
+        The name is empty where the control tag does not have the label.
+        """
+        found: dict[str, list[str]] = self._do(
+            lambda: self._page.evaluate("() => window.e2e.labels()")
+        )
+        return found
+
+    def checked(self) -> list[str]:
+        """The choices that are checked in what was displayed last."""
+        found: list[str] = self._do(lambda: self._page.evaluate("() => window.e2e.checked()"))
+        return found
+
     def boxes(self) -> dict[str, Any]:
         """The boxes displayed last, in pixels of the image as the browser turns it.
 
@@ -134,6 +153,14 @@ class Editor:
     def _predictions(self, project_id: int, task_id: int) -> list[list[Result]]:
         pks = self._open(project_id, task_id)
         return [self._shown(task_id, pks, pk) for pk in pks]
+
+    def _marked(self, project_id: int, task_id: int) -> list[dict[str, str]]:
+        pks = self._open(project_id, task_id)
+        found = []
+        for pk in pks:
+            self._shown(task_id, pks, pk)
+            found.append(self._page.evaluate("() => window.e2e.highlights()"))
+        return found
 
     def _screenshot(self, project_id: int, task_id: int, path: Path, prediction: int) -> None:
         pks = self._open(project_id, task_id)

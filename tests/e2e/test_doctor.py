@@ -495,6 +495,14 @@ def model_that_raises(desk: Desk) -> list[Check]:
     return with_backend(Raises, desk)
 
 
+@breaks("predict_labels")
+def labels_of_the_task_that_are_strings(desk: Desk) -> list[Check]:
+    listed = TEXT.replace('><Label value="Date"/></Labels>', ' value="$labels"/>')
+    with serving(Fake) as url:
+        project = desk.project(listed, {"text": "a text", "labels": ["Date"]}, url=url)
+        return desk.look(url, project)
+
+
 @breaks("predict_refused")
 def request_that_is_too_large(desk: Desk) -> list[Check]:
     with serving(Fake, MAX_BODY_MB="0.01") as url:

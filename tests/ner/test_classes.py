@@ -14,6 +14,8 @@ from shared.claim import Claim, ModelSpec
 from shared.label_config import LabelConfig
 from shared.route import Route
 from shared.settings import read_settings
+from shared.task import Task
+from shared.task_labels import with_labels_of
 
 CHOICES = "".join(f'<Choice value="{name}"/>' for name in ("Sports", "Food", "Weather"))
 ONE = f"""<View><Choices name="c" toName="t" ATTRS>{CHOICES}</Choices>
@@ -78,6 +80,17 @@ def test_scores() -> None:
 def test_names_of_nested_choices_are_the_innermost() -> None:
     [control] = LabelConfig.parse(TREE.replace("ATTRS", "")).controls
     assert names(control) == ("Sports", "Food", "Weather")
+
+
+def test_a_task_that_brings_choices_is_asked_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEXT_CLASSIFICATION_MODEL", "starter")
+    xml = '<View><Choices name="c" toName="t" value="$c"/><Text name="t" value="$t"/></View>'
+    backend = TextClassificationBackend(label_config=xml, served=True)
+    [step] = Route.build(backend.config, [backend]).steps
+    for names_of in (("Sports", "The news"), ("Food",)):
+        data = {"t": "a text", "c": [{"value": name, "alias": name[:1]} for name in names_of]}
+        [claim] = step.for_task(with_labels_of(backend.config, data)).claims
+        assert backend.read(Task(1, data), claim, None).names == names_of
 
 
 def test_without_a_model_the_setting_is_named() -> None:

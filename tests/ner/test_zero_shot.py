@@ -169,3 +169,22 @@ def test_names_say_so_before_they_are_fetched(monkeypatch: pytest.MonkeyPatch) -
         read_settings.cache_clear()
         [claim] = NerBackend(label_config=TEXT, served=True).claim(LabelConfig.parse(TEXT))
         assert ("prompt" in claim.options) == zero_shot
+
+
+def test_a_task_that_brings_labels_is_asked_for_them(route: Any, model: ZeroShot) -> None:
+    listed = '<Labels name="ner" toName="t" value="$labels"/>'
+    built = route(f'<View>{listed}<Text name="t" value="$t"/></View>')
+    own = [
+        [{"value": "human being"}, {"value": "Town", "alias": "T"}],
+        [{"value": "Place", "predicted_values": "place, area"}],
+    ]
+    prompts = [("human being", "Town"), ("place", "area")]
+    names = {"Town": "T", "place": "Place", "area": "Place"}
+    answers = predicted(built, *({"t": SENTENCES[0], "labels": labels} for labels in own))
+    for prompt, answer in zip(prompts, answers, strict=True):
+        expected = told(model, SENTENCES[0], prompt)
+        assert expected
+        assert [
+            (r["value"]["start"], r["value"]["end"], r["value"]["labels"]) for r in answer["result"]
+        ] == [(start, end, [names.get(kind, kind)]) for start, end, kind in expected]
+    assert {answer["model_version"] for answer in answers} == {built.version()}

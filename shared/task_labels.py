@@ -1,0 +1,84 @@
+"""The labels that a task brings: `<Labels value="$labels">`, `<Choice value="$first"/>`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from shared.javascript import UNDEFINED
+from shared.kept import Kept
+from shared.label_config import Control, LabelConfig
+from shared.label_list import LabelList
+from shared.variables import keys_of, resolve
+
+CHARACTERS = 1_000_000
+"""Of the labels, with their label configs, that are kept together."""
+
+Values = dict[str, Any]
+"""What a task has for the attributes of a control tag that have variables in them."""
+
+_kept: Kept[tuple[LabelConfig, bytes], LabelConfig] = Kept(characters=CHARACTERS)
+
+
+def with_labels_of(config: LabelConfig, data: Mapping[str, Any]) -> LabelConfig:
+    """Return the label config with the labels that a task's data brings; itself if none can be.
+
+    Equal labels give the same object, as long as it is kept.
+    """
+    if not config.dynamic:
+        return config
+    values = [{text: _value(text, data) for text in _variables(c)} for c in config.dynamic]
+    try:
+        packed = orjson.dumps([list(found.values()) for found in values])
+    except TypeError:  # such as an integer of 20 digits
+        packed = b"$"
+    if b"$" in packed:  # there may be variables in the labels themselves
+        return _completed(config, values, data, 0)
+    known = _kept.get((config, packed))
+    if known is None:
+        characters = len(packed) + len(config.xml)
+        made = _completed(config, values, data, characters)
+        known = _kept.put((config, packed), made, characters)
+    return known
+
+
+def _value(text: str, data: Mapping[str, Any]) -> Any:
+    """Return what a task has for an attribute; None if that is nothing."""
+    found = resolve(text, data)
+    return None if found is UNDEFINED else found
+
+
+def _variables(control: Control) -> list[str]:
+    """Return the attributes that a task decides on: of the tag itself, and of its Choice tags."""
+    named = control.labels.values() if control.tag == "Choices" else ()
+    texts = [control.attrs.get("value", ""), *(attrs.get("value", "") for attrs in named)]
+    return [text for text in texts if keys_of(text)]
+
+
+def _completed(
+    config: LabelConfig, values: list[Values], data: Mapping[str, Any], characters: int
+) -> LabelConfig:
+    bound = {
+        control.name: _bound(control, found, data)
+        for control, found in zip(config.dynamic, values, strict=True)
+    }
+    controls = tuple(bound.get(control.name, control) for control in config.controls)
+    return replace(config, controls=controls, characters_of_task=characters)
+
+
+def _bound(control: Control, values: Values, data: Mapping[str, Any]) -> Control:
+    """Return a control tag with the labels of a task beside its own."""
+    found = LabelList(control, data)
+    found.add_own(values)
+    source = control.attrs.get("value", "")
+    if source in values:
+        found.add_listed(values[source])
+    return replace(
+        control,
+        labels=found.labels,
+        paths=found.paths,
+        dynamic=False,
+        of_task=True,
+        faults=tuple(found.faults),
+    )
