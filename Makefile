@@ -1,13 +1,19 @@
 # Two commands set up everything: `make demo` and `make test`. See README.md.
 
 PYTHON ?= python3
-EXTRAS ?= detection,ner,gliner,text_classification,ocr,onnx,dev
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 LABEL_STUDIO := .venv-label-studio
 LABEL_STUDIO_VERSION := 1.23.2
 export UV_LINK_MODE ?= hardlink
+
+# All extras, so that a new backend's is among them; or those that are named. Which were installed stands
+# in $(VENV)/installed: naming others installs them, too.
+ifneq ($(filter-out $(shell cat $(VENV)/installed 2>/dev/null),$(EXTRAS)),)
+.PHONY: $(VENV)/installed
+endif
+EXTRAS ?= all
 
 # GHSA-55g9-6c2x-gf8q (CVE-2025-5173): the YOLO example of label-studio-ml unpickles any weights. It is
 # not ours: weights are loaded from MODEL_DIR alone. No release mends it.
@@ -27,8 +33,10 @@ $(UV):
 
 $(VENV)/installed: pyproject.toml requirements.lock | $(UV)
 	$(UV) pip install --python $(BIN)/python --constraints requirements.lock \
-		$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) --editable ".[$(EXTRAS)]"
-	@touch $@
+		$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) \
+		$(if $(filter all,$(EXTRAS)),--requirements pyproject.toml --all-extras --editable .,\
+		--editable ".[label-studio-ml,$(EXTRAS)]")
+	@echo $(EXTRAS) >$@
 
 demo: install ## Start the server, predict the examples, show what was found (ONCE=1 to stop then)
 	$(BIN)/prelabel demo

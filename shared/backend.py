@@ -14,6 +14,7 @@ from shared.base import LabelStudioMLBase
 from shared.claim import Claim, ModelSpec
 from shared.content import content_key
 from shared.errors import SettingError
+from shared.installation import install_extra
 from shared.label_config import Control, LabelConfig
 from shared.media import Media
 from shared.results import Region
@@ -224,15 +225,20 @@ class Backend(LabelStudioMLBase):
         """Why it cannot run here, in one sentence; None if it can."""
         missing = [name for name in cls.modules if not _is_installed(name)]
         if missing:
-            return (
-                f"{cls.name} needs {', '.join(missing)}: install the extra,"
-                f' e.g. uv pip install "prelabel[{cls.name}]"'
-            )
+            return f"{cls.name} needs {', '.join(missing)}: {cls._remedy()}"
         try:
             read_settings(cls.settings_class)
         except SettingError as error:
             return f"{cls.name}: {error}"
         return None
+
+    @classmethod
+    def _remedy(cls) -> str:
+        """How its modules are installed: by an extra of prelabel, or with a project of its own."""
+        package = cls.__module__.partition(".")[0]
+        if package == "backends":
+            return f"install the extra, e.g. {install_extra(cls.name)}"
+        return f"install what {package} requires, e.g. uv pip install -e . in its folder"
 
     def predict(
         self, tasks: list[Any], context: Context | None = None, **kwargs: Any

@@ -1,24 +1,21 @@
 """Any `LabelStudioMLBase` subclass, ours or not, served unchanged: path/to/model.py:MyModel."""
 
-import importlib.util
 import inspect
 import logging
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from shared import __version__
 from shared.backend import Backend
 from shared.base import LabelStudioMLBase
-from shared.errors import InferenceError, SettingError
+from shared.errors import InferenceError
+from shared.failures import clipped
 from shared.label_config import LabelConfig
+from shared.model_file import load_class
 from shared.predictions import Answer
-from shared.routing import find_backends
 from shared.runtime import runtime
 from shared.server.protocol import PredictRequest, WebhookRequest
 from shared.server.service import Answers, Readiness, Service
@@ -32,34 +29,12 @@ INSTANCES = 64
 """Projects and label configs whose model objects are kept."""
 
 
-def is_reference(name: str) -> bool:
-    """Whether a name to serve is a file and a class in it, rather than a backend and its model."""
-    path, _, _ = name.rpartition(":")
-    if name.partition(":")[0] in find_backends():
-        return False
-    return name.endswith(".py") or path.endswith(".py") or Path(path).expanduser().is_file()
-
-
-def check_reference(reference: str) -> tuple[Path, str, str]:
-    """The file, as it is and as it was named, and the class; SettingError if there is no file."""
-    path, _, name = reference.rpartition(":")
-    if not path:
-        raise SettingError(f"{reference}: which class of it? Expected path/to/model.py:MyModel")
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise SettingError(f"{path}: there is no such file (expected path/to/model.py:MyModel)")
-    return file, path, name
-
-
 def open_model(reference: str) -> Answers:
     """The class that `path/to/model.py:MyModel` names, ready to serve.
 
     SettingError names what was not found.
     """
-    file, path, name = check_reference(reference)
-    found = getattr(_imported(file), name, None)
-    if not isinstance(found, type) or not issubclass(found, LabelStudioMLBase):
-        raise SettingError(f"{path} has no class {name} that is a LabelStudioMLBase")
+    found = load_class(reference)
     if issubclass(found, Backend):
         return Service([found], named=[found.name])
     return ForeignService(found)
@@ -167,14 +142,23 @@ class ForeignService:
             answered = answered.model_dump()
         if isinstance(answered, dict):
             answered = answered.get("predictions", answered)
-        if not isinstance(answered, list) or len(answered) != len(tasks):
-            count = len(answered) if isinstance(answered, list) else type(answered).__name__
-            raise InferenceError(f"{self.names[0]} gave {count} answers for {len(tasks)} tasks")
+        if not isinstance(answered, list):
+            raise InferenceError(
+                f"{self.names[0]} answered {_shape(answered)}; expected a list of predictions, or"
+                ' such a list under the key "predictions"'
+            )
+        if len(answered) != len(tasks):
+            raise InferenceError(
+                f"{self.names[0]} gave {len(answered)} answers for {len(tasks)} tasks"
+            )
         return answered
 
     def _ask_one(self, model: Any, task: Any, context: Any) -> Any:
         try:
             return self._ask(model, [task], context)[0]
+        except InferenceError as error:  # ours: it says what is wrong with the answer
+            runtime().failures.add(self.names[0], _id(task), error)
+            return []
         except Exception as error:  # a foreign model may raise anything
             logger.exception("%s failed on one task", self.names[0])
             reason = InferenceError(f"{type(error).__name__} in its predict")
@@ -193,6 +177,8 @@ class ForeignService:
         if hasattr(prediction, "model_dump"):
             prediction = prediction.model_dump()
         if not isinstance(prediction, dict) or not isinstance(prediction.get("result"), list):
+            if prediction is not None:
+                self._refuse(task, f'{_shape(prediction)}; expected an object with a list "result"')
             return None
         results = prediction["result"]
         if isinstance(task, dict) and isinstance(task.get("data"), dict):
@@ -206,10 +192,15 @@ class ForeignService:
             runtime().failures.drop(self.names[0], _id(task), finding.rule, finding.message)
         kept = {key: value for key, value in prediction.items() if value is not None}
         if not isinstance(kept.get("score", 0.0), int | float):
-            del kept["score"]
+            self._refuse(task, f'{_shape(kept.pop("score"))} as "score", which is left out')
         if "model_version" in kept:
             kept["model_version"] = str(kept["model_version"])
         return kept | {"result": [r for index, r in enumerate(results) if index not in wrong]}
+
+    def _refuse(self, task: Any, found: str) -> None:
+        """Say what is wrong with the answer to a task, in the log and in /status."""
+        error = InferenceError(f"{self.names[0]} answered {found}")
+        runtime().failures.add(self.names[0], _id(task), error)
 
     def _fit(self, request: WebhookRequest) -> None:
         project = request.project or {}
@@ -229,22 +220,13 @@ def _data(task: Any) -> dict[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
+def _shape(value: Any) -> str:
+    """What an answer is, in a few words; what it says may be nobody's business."""
+    if not isinstance(value, dict):
+        return f"a value of type {type(value).__name__}"
+    keys = ", ".join(clipped(str(key), 40) for key in list(value)[:5])
+    return f"an object with the keys {keys}" if keys else "an empty object"
+
+
 def _id(task: Any) -> Any:
     return task.get("id") if isinstance(task, dict) else None
-
-
-def _imported(file: Path) -> ModuleType:
-    """The file's module; one in a package is imported by its name there."""
-    root, name = file.resolve().parent, file.stem
-    while (root / "__init__.py").is_file():
-        root, name = root.parent, f"{root.name}.{name}"
-    sys.path.insert(0, str(root))
-    if "." in name:
-        return importlib.import_module(name)
-    spec = importlib.util.spec_from_file_location(name, file.resolve())
-    if spec is None or spec.loader is None:
-        raise SettingError(f"{file} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module

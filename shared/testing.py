@@ -10,12 +10,13 @@ class TestMine(Conformance):
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, ClassVar
 
 from shared import runtime
 from shared.backend import Backend
+from shared.errors import InferenceError, PrelabelError, SettingError
 from shared.examples import Example, folder_of
 from shared.route import Route
 from shared.routing import choose_backends, runnable
@@ -44,7 +45,12 @@ def example_environment(backend: type[Backend]) -> Iterator[None]:
 
 
 def predict_example(backend: type[Backend], tasks: list[Any] | None = None) -> list[Any]:
-    """The answers to the tasks of a backend's example, or to others under its label config."""
+    """The answers to the tasks of a backend's example, or to others under its label config.
+
+    SettingError says why the backend cannot run here.
+    """
+    if (problem := backend.problem()) is not None:
+        raise SettingError(problem)
     example = Example.of(backend)
     route = Route.build(
         backend(label_config=example.label_config, served=True).config,
@@ -139,10 +145,17 @@ def differences(found: Any, expected: Any, where: str = "answer") -> list[str]:
 
 
 def write_expected(backend: type[Backend]) -> None:
-    """Predict a backend's example and write `expected.json`: look at it before committing."""
+    """Predict a backend's example and write `expected.json`: look at it before committing.
+
+    InferenceError names a task that got no prediction, and why.
+    """
     with example_environment(backend):
         answers = predict_example(backend)
-    for answer in answers:
+        failures = runtime.runtime().failures.recent()
+    for number, answer in enumerate(answers, 1):
+        if not isinstance(answer, dict):
+            why = failures[-1]["message"] if failures else "nothing was found for it"
+            raise InferenceError(f"{backend.name}: no prediction of task {number}: {why}")
         answer.pop("model_version", None)
         for result in answer["result"]:
             result.pop("id", None)
@@ -150,6 +163,17 @@ def write_expected(backend: type[Backend]) -> None:
     (folder_of(backend) / "expected.json").write_text(text + "\n", encoding="utf-8")
 
 
-if __name__ == "__main__":
-    for cls in runnable(choose_backends(sys.argv[1:]))[0]:
+def main(names: Sequence[str]) -> None:
+    """Write `expected.json` of the backends of those names, or of all that can run here."""
+    classes, problems = runnable(choose_backends(names))
+    if names and problems:
+        raise SettingError("; ".join(problems.values()))
+    for cls in classes:
         write_expected(cls)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except PrelabelError as error:
+        sys.exit(f"prelabel: {error}")

@@ -165,7 +165,16 @@ def test_build_of_torch_is_left_to_uv(backend: str, words: str, tmp_path: Path) 
     """PyTorch's own index, which has the other builds, is out of reach here: see the next test."""
     lines = told(tmp_path, EXTRAS="ner,ocr", TORCH_BACKEND=backend, INDEX_URL="")
     [install] = [line for line in lines if line.startswith("uv pip install")]
-    assert install.endswith(f"--constraints requirements.lock{words} .[ner,ocr]")
+    assert install.endswith(f"--constraints requirements.lock{words} .[label-studio-ml,ner,ocr]")
+
+
+def test_image_without_a_choice_has_every_backend(tmp_path: Path) -> None:
+    """By the folders: a new one is in the image by itself, and not what only tests need."""
+    lines = told(tmp_path, EXTRAS="", TORCH_BACKEND="", INDEX_URL="")
+    [install] = [line for line in lines if line.startswith("uv pip install")]
+    names = sorted(path.parent.name for path in ROOT.glob("backends/*/backend.py"))
+    assert install.endswith(f" .[label-studio-ml,{','.join(names)}]")
+    assert OURS["build"]["args"]["EXTRAS"] == "${EXTRAS:-}"
 
 
 def test_uv_knows_these_builds_of_torch() -> None:

@@ -67,6 +67,15 @@ def test_commands_exist(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(REPO)))
+def test_packages_are_installed_by_the_uv_that_is_there(document: Path) -> None:
+    """`make install` leaves it in `.venv/bin`; a plain pip would bring what uv's overrides undo."""
+    here, _, elsewhere = document.read_text().partition("\n## In a project of your own\n")
+    assert not re.findall(r"(?<!\.venv/bin/uv )pip install -e", here + elsewhere)
+    assert not re.findall(r"(?<!uv )pip install \S*prelabel", here + elsewhere)
+    assert "prelabel[" not in here, "no registry has it"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(REPO)))
 def test_links_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
         assert (document.parent / target).exists(), target

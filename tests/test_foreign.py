@@ -31,6 +31,11 @@ class Upper(LabelStudioMLBase):
                 raise RuntimeError("secret path /etc/passwd")
             if text == "drop":
                 continue
+            if text == "odd answer":
+                answers.append({"regions": []})
+                continue
+            if text == "results":
+                return {"results": answers}
             result = []
             for word in text.split():
                 if word.isupper():
@@ -98,6 +103,30 @@ def test_score_that_is_no_number_is_left_out(client: TestClient) -> None:
     assert "score" not in answer
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("drop", "Upper gave 0 answers for 1 tasks"),
+        (
+            "results",
+            "Upper answered an object with the keys results; expected a list of predictions, or"
+            ' such a list under the key "predictions"',
+        ),
+        (
+            "odd answer",
+            "Upper answered an object with the keys regions; expected an object with a list"
+            ' "result"',
+        ),
+        ("SCORE", 'Upper answered a value of type str as "score", which is left out'),
+        ("crash", "RuntimeError in its predict"),
+    ],
+)
+def test_status_says_what_is_wrong_with_an_answer(text: str, said: str, client: TestClient) -> None:
+    ask(client, text)
+    [failure] = client.get("/status").json()["failures"]["recent"]
+    assert (failure["task"], failure["message"]) == (0, said)
+
+
 def test_setup_says_a_version(client: TestClient) -> None:
     config = Example.of(find_backends()["pattern"]).label_config
     answer = client.post("/setup", json={"project": "3.1", "schema": config})
@@ -139,3 +168,33 @@ def test_wrong_reference(reference: str, said: str, tmp_path: Path) -> None:
     here.write_text("from pathlib import Path\n")
     with pytest.raises(SettingError, match=said):
         open_model(reference.format(here=here))
+
+
+TEMPLATE = """
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.response import ModelResponse
+
+class NewModel(LabelStudioMLBase):
+    def predict(self, tasks, context=None, **kwargs):
+        return ModelResponse(predictions=[])
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            TEMPLATE,
+            r"needs more than label-studio-ml 1\.0\.9, which is installed \(No module named"
+            r" 'label_studio_ml\.response'\); the 2\.x line, which no registry has, is installed by"
+            r' \S*uv pip install "label-studio-ml @ git\+https://\S+\.git"$',
+        ),
+        ("import no_such_thing", "needs no_such_thing, which is not installed here$"),
+        ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero$"),
+    ],
+)
+def test_file_that_cannot_be_imported(code: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "their_model.py"
+    file.write_text(code)
+    with pytest.raises(SettingError, match=said):
+        open_model(f"{file}:NewModel")

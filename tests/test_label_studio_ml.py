@@ -11,7 +11,7 @@ import pytest
 from backends.pattern import PatternBackend
 from shared.examples import Example
 from shared.routing import find_backends
-from shared.testing import example_environment
+from shared.testing import differences, example_environment
 
 REPO = Path(__file__).parents[1]
 
@@ -82,3 +82,44 @@ def test_base_class_of_2_x() -> None:
     assert {answer["model_version"] for answer in answers} == {version}
     assert answers[0]["result"]
     assert [answer["result"] for answer in interactive] == [[]]
+
+
+WITHOUT = """
+import json, sys
+sys.modules["label_studio_ml"] = None
+from backends.pattern import PatternBackend
+from shared.base import LabelStudioMLBase
+from shared.examples import Example
+
+example = Example.of(PatternBackend)
+model = PatternBackend(label_config=example.label_config)
+answers = model.predict(example.tasks)
+print(json.dumps([LabelStudioMLBase.__name__, answers, model.parsed_label_config]))
+"""
+
+
+def test_without_label_studio_ml_backends_run_all_the_same() -> None:
+    """It is an extra: a plain `pip install` would bring the Flask of 2019 that it pins."""
+    from label_studio_ml.model import parse_config
+
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT], capture_output=True, text=True, cwd=REPO, timeout=120
+    )
+    assert run.returncode == 0, run.stderr
+    base, answers, parsed = json.loads(run.stdout.splitlines()[-1])
+    example = Example.of(PatternBackend)
+    assert base == "SmallBase"
+    assert differences(answers, example.expected) == []
+    [(name, entry)] = parse_config(example.label_config).items()
+    for found in parsed[name]["inputs"]:
+        del found["valueType"]  # which only the SDK has
+    assert parsed == {name: entry}
+
+
+def test_only_its_extra_requires_label_studio_ml() -> None:
+    project = (REPO / "pyproject.toml").read_text()
+    always = project.partition("\ndependencies = [")[2].partition("\n]")[0]
+    assert "label-studio-sdk" in always
+    assert not [
+        name for name in ("label-studio-ml", "redis", "rq>", "setuptools") if name in always
+    ]

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,3 +87,13 @@ def test_xml_attributes_are_read_in_one_place() -> None:
 def test_the_seed_of_a_fork_is_small() -> None:
     lines = (REPO / "backends" / "pattern" / "backend.py").read_text().splitlines()
     assert len(lines) <= 30
+
+
+def test_no_registry_is_named() -> None:
+    """Where packages and images come from is for who installs them to say."""
+    hosts = ("pypi", "pythonhosted", "download.pytorch", "registry.npmjs", "ghcr", "quay", "gcr")
+    named = re.compile(rf"\b({'|'.join(map(re.escape, hosts))})\.(org|com|io)\b|\bdocker\.io\b")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPO, capture_output=True, check=True)
+    files = [REPO / name for name in listed.stdout.decode().split("\0") if name]
+    texts = {file: file.read_bytes().decode(errors="ignore") for file in files if file.is_file()}
+    assert [str(file) for file, text in texts.items() if named.search(text)] == []

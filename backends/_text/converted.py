@@ -17,6 +17,9 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 MODEL = "model.xml"
 """Its file; another one beside it has the weights."""
 
+EXAMPLE = 16
+"""Tokens of the rows that a conversion is shown, where so many fit."""
+
 INSIDE = ("query", "key", "value", "intermediate.dense", "q_lin", "k_lin", "v_lin", "lin1")
 """Linear layers, by their names' ends, whose output another one takes: it stays in bf16."""
 
@@ -40,15 +43,17 @@ def precisions() -> list[str]:
     return ["bf16", "f32"] if has_bf16() else ["f32"]
 
 
-def make(network: Any, inputs: Sequence[str], precision: str, folder: Path) -> None:
+def make(network: Any, inputs: Sequence[str], room: int, precision: str, folder: Path) -> None:
     """Convert the network into an empty folder; the network itself stays as it is.
+
+    `room` is how many tokens fit it at once.
 
     With bf16, matrices are multiplied in it. What flows past them from layer to layer, and its
     normalization, stays in f32: rounded there, errors would be twice as large and more.
     """
     if precision == "bf16":
         network = _halved(copy.deepcopy(network))
-    _convert(openvino(), network, inputs, folder)
+    _convert(openvino(), network, inputs, min(room, EXAMPLE), folder)
 
 
 def load(inputs: Sequence[str], folder: Path) -> "Compiled":
@@ -106,7 +111,7 @@ def _halved(network: Any) -> Any:
     return network
 
 
-def _convert(package: Any, network: Any, inputs: Sequence[str], folder: Path) -> None:
+def _convert(package: Any, network: Any, inputs: Sequence[str], width: int, folder: Path) -> None:
     import torch
 
     class Logits(torch.nn.Module):
@@ -119,7 +124,7 @@ def _convert(package: Any, network: Any, inputs: Sequence[str], folder: Path) ->
         def forward(self, *given: Any) -> Any:
             return self.network(**dict(zip(inputs, given, strict=True))).logits.float()
 
-    example = tuple(torch.ones((2, 16), dtype=torch.int64) for _ in inputs)
+    example = tuple(torch.ones((2, width), dtype=torch.int64) for _ in inputs)
     shapes = [([-1, -1], package.Type.i64) for _ in inputs]
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the tracer, about code that is not ours

@@ -25,11 +25,20 @@ REFUSED = "refused.txt"
 
 
 class Source(NamedTuple):
-    """Where a network is loaded from: the class that reads it, its folder, where it is kept."""
+    """Where a network is loaded from: the class that reads it, its folder, where it is kept.
+
+    `model` is its name in messages: the folder of a hub's model is called by a hash.
+    """
 
     kind: str
     folder: Path
     kept: Path
+    model: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name in messages."""
+        return self.model or self.folder.name
 
     def network(self, half: bool = False) -> Any:
         """The PyTorch network; code beside it is not run."""
@@ -52,16 +61,19 @@ def device_of(settings: Settings) -> str:
 
 
 def choose(
-    config: Any, inputs: Sequence[str], source: Source, device: str, settings: Settings
+    config: Any, inputs: Sequence[str], room: int, source: Source, device: str, settings: Settings
 ) -> tuple[str, Forward]:
-    """OpenVINO where it is asked for or can be; PyTorch is the reference."""
-    name = source.folder.name
+    """OpenVINO where it is asked for or can be; PyTorch is the reference.
+
+    `room` is how many tokens fit the network at once.
+    """
+    name = source.name
     if settings.engine == "onnx":
         raise ModelError(f"ENGINE=onnx: {name} runs on openvino or torch (auto: the faster one)")
     tried = config.model_type in CONVERTED
     if device == "cpu" and (settings.engine == "openvino" or (settings.engine == "auto" and tried)):
         try:
-            return "openvino", _converted(int(config.vocab_size), inputs, source)
+            return "openvino", _converted(int(config.vocab_size), inputs, room, source)
         except Exception as error:  # a converter raises many kinds
             if settings.engine == "openvino":
                 logger.error("OpenVINO cannot run %s", name, exc_info=error)
@@ -69,11 +81,22 @@ def choose(
                     f"ENGINE=openvino: {name} could not be converted"
                     f" ({type(error).__name__}); ENGINE=torch runs it"
                 ) from None
-            logger.warning("%s runs on PyTorch: %s", name, error)
+            logger.warning(
+                "%s runs on PyTorch, which is slower here: %s. ENGINE=openvino logs the whole"
+                " reason; ENGINE=torch leaves out the trial",
+                name,
+                _reason(error),
+            )
     return "torch", Torch(source.network(half=device.startswith("cuda")), device)
 
 
-def _converted(vocabulary: int, inputs: Sequence[str], source: Source) -> Forward:
+def _reason(error: Exception) -> str:
+    """Return an error's first line, with its kind where it is not one of ours."""
+    line = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    return line if isinstance(error, ModelError) else f"{type(error).__name__}: {line}"
+
+
+def _converted(vocabulary: int, inputs: Sequence[str], room: int, source: Source) -> Forward:
     """The network in OpenVINO, in the fastest precision in which it says what PyTorch's says.
 
     What is found out is kept: later the PyTorch network is not even loaded.
@@ -86,9 +109,9 @@ def _converted(vocabulary: int, inputs: Sequence[str], source: Source) -> Forwar
         elif kept.is_dir():
             return converted.load(inputs, kept)
         else:
-            trial = trial or Trial.of(source.network(), inputs, vocabulary)
+            trial = trial or Trial.of(source.network(), inputs, vocabulary, room)
             with fresh_folder(kept) as made:
-                converted.make(trial.network, inputs, precision, made)
+                converted.make(trial.network, inputs, room, precision, made)
                 forward = converted.load(inputs, made)
                 why = trial.differs(forward)
                 if why:  # nobody should find the network without it, nor keep it
@@ -97,7 +120,7 @@ def _converted(vocabulary: int, inputs: Sequence[str], source: Source) -> Forwar
                     (made / REFUSED).write_text(why, encoding="utf-8")
             if not why:
                 return forward
-            logger.warning("%s does not run in %s: %s", source.folder.name, precision, why)
+            logger.warning("%s does not run in %s: %s", source.name, precision, why)
     raise ModelError(why)
 
 
@@ -109,9 +132,9 @@ class Trial(NamedTuple):
     expected: Sequence[Logits]
 
     @classmethod
-    def of(cls, network: Any, inputs: Sequence[str], vocabulary: int) -> "Trial":
-        """Rows of random tokens, of several lengths, some of them filled up."""
-        given = list(_drawn(inputs, vocabulary))
+    def of(cls, network: Any, inputs: Sequence[str], vocabulary: int, room: int) -> "Trial":
+        """Rows of random tokens, of several lengths up to `room`, some of them filled up."""
+        given = list(_drawn(inputs, vocabulary, room))
         return cls(network, given, Torch(network, "cpu")(given))
 
     def differs(self, forward: Forward) -> str:
@@ -128,9 +151,10 @@ class Trial(NamedTuple):
         return f"1 % of its chances differ from PyTorch's by {worst:.2g} and more"
 
 
-def _drawn(inputs: Sequence[str], vocabulary: int) -> Iterator[Inputs]:
+def _drawn(inputs: Sequence[str], vocabulary: int, room: int) -> Iterator[Inputs]:
     draw = np.random.default_rng(0)
-    for rows, width in ((1, 7), (2, 48), (3, 160)):
+    for rows, longest in ((1, 7), (2, 48), (3, 160)):
+        width = min(longest, room)
         given = {name: np.zeros((rows, width), np.int64) for name in inputs}
         given["input_ids"][:] = draw.integers(1, vocabulary, (rows, width))
         ends = np.array([[width], [5], [width // 2]])[:rows]

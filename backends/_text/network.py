@@ -49,11 +49,11 @@ class Network:
         config = transformers.AutoConfig.from_pretrained(source.folder, trust_remote_code=False)
         names = list(tokenizer.inner.model_input_names)
         inputs = [name for name in names if name in INPUTS]
-        engine, forward = choose(config, inputs, source, device, settings)
+        room = room_of(tokenizer, config)
+        engine, forward = choose(config, inputs, room, source, device, settings)
         labels = [str(config.id2label[index]) for index in range(len(config.id2label))]
         pad = tokenizer.inner.pad_token_id or 0
         budget = BUDGET["cuda" if device.startswith("cuda") else "cpu"]
-        room = room_of(tokenizer, config)
         return cls(forward, inputs, labels, config, pad, room, budget, engine)
 
     def run(self, rows: Sequence[Row]) -> list[Logits]:

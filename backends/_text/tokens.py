@@ -14,6 +14,12 @@ LONGEST = 512
 SHORTEST = 8
 STRIDE = 64
 """Tokens that two windows of a long text have in common, at the least."""
+PADDED_POSITIONS = {
+    *("roberta", "xlm-roberta", "camembert", "roberta-prelayernorm", "xlm-roberta-xl"),
+    *("data2vec-text", "longformer", "mpnet", "ibert"),
+}
+"""Kinds of network that count positions from the one after the padding's number: those up to it
+are of no token."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -59,13 +65,13 @@ class Tokenizer:
     inner: Any
 
     @classmethod
-    def load(cls, folder: Path) -> "Tokenizer":
-        """From a folder of transformers; code in it is not run."""
+    def load(cls, folder: Path, model: str = "") -> "Tokenizer":
+        """From a folder of transformers; code in it is not run. `model` is for messages."""
         from transformers import AutoTokenizer
 
         inner = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         if not inner.is_fast:
-            raise ModelError(f"{folder.name} has no fast tokenizer; offsets need one")
+            raise ModelError(f"{model or folder.name} has no fast tokenizer; offsets need one")
         return cls(inner)
 
     @property
@@ -107,8 +113,11 @@ def _tokens(encoding: Any) -> Tokens:
 
 
 def room_of(tokenizer: Tokenizer, config: Any) -> int:
-    """Tokens that fit the model at once, its special ones included."""
-    limits = (tokenizer.limit, getattr(config, "max_position_embeddings", None))
+    """Return how many tokens fit the model at once, its special ones included."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions and config.model_type in PADDED_POSITIONS:
+        positions -= (config.pad_token_id or 0) + 1
+    limits = (tokenizer.limit, positions)
     return min([LONGEST, *(int(limit) for limit in limits if limit and limit >= SHORTEST)])
 
 

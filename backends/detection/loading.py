@@ -14,6 +14,7 @@ from backends.detection.model import Detector, Run
 from backends.detection.network import Kind
 from backends.detection.outputs import Reader
 from shared.errors import ModelError
+from shared.installation import install_extra
 from shared.results import ImageSize
 from shared.settings import Settings
 
@@ -45,7 +46,13 @@ def _engine(weights: Path, ready: Any, kind: Kind, settings: Settings, precision
     except Exception as error:  # a converter raises many kinds
         reason = str(error) if isinstance(error, ModelError) else type(error).__name__
         if asked == "auto":
-            logger.warning("%s runs on PyTorch: %s", weights.name, reason)
+            logger.warning(
+                "%s runs on PyTorch: %s; ENGINE=%s logs the whole reason, ENGINE=torch leaves out"
+                " the trial",
+                weights.name,
+                reason,
+                name,
+            )
             return Torch(ready, device, half=False)
         logger.error("%s cannot run %s", name, weights.name, exc_info=error)
         raise ModelError(
@@ -76,8 +83,7 @@ def _converted(
     if missing:
         extra = "onnx" if name == "onnx" else "detection"
         raise ModelError(
-            f"{', '.join(missing)} is not installed: install the extra, e.g."
-            f' uv pip install "prelabel[{extra}]"'
+            f"{', '.join(missing)} is not installed: install the extra, e.g. {install_extra(extra)}"
         )
     folder = converted.kept(weights, kind, name, cache)
     expected = _comparable(kind, Torch(ready, "cpu", half=False))(agreement.pictures())

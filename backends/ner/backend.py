@@ -124,7 +124,7 @@ class NerBackend(Backend):
             return ZeroShot.load(folder, self.server_settings)
         digest = runtime().models.find_weights(self, spec)
         kept = self.server_settings.cache_dir / "openvino" / f"{spec.label}-{digest[:16]}"
-        source = Source("AutoModelForTokenClassification", folder, kept)
+        source = Source("AutoModelForTokenClassification", folder, kept, spec.label)
         return TokenClassifier.load(source, self.server_settings)
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> Item:

@@ -34,7 +34,7 @@ class TokenClassifier:
     @classmethod
     def load(cls, source: Source, settings: Settings) -> "TokenClassifier":
         """From a folder of transformers; code in it is not run."""
-        tokenizer = Tokenizer.load(source.folder)
+        tokenizer = Tokenizer.load(source.folder, source.name)
         return cls(tokenizer, Network.load(source, tokenizer, settings))
 
     @property

@@ -10,6 +10,7 @@ from backends._text.engine import device_of
 from backends._text.tokens import readable, windows
 from backends.ner.spans import Entity
 from shared.errors import ModelError
+from shared.installation import install_extra
 from shared.label_config import Control
 from shared.settings import Settings
 
@@ -70,7 +71,7 @@ class ZeroShot:
             from gliner import GLiNER
         except ModuleNotFoundError:
             raise ModelError(
-                f'{folder.name} needs gliner: install the extra, uv pip install "prelabel[gliner]"'
+                f"{folder.name} needs gliner: install the extra, {install_extra('gliner')}"
             ) from None
         inner = GLiNER.from_pretrained(
             str(folder), local_files_only=True, map_location=device_of(settings)

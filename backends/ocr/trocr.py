@@ -15,6 +15,7 @@ from backends.ocr.quad import Pixels, crop, stretched
 from backends.ocr.rapid import RapidEngine
 from shared.errors import ModelError
 from shared.image import Image
+from shared.installation import install_extra
 from shared.settings import Settings
 
 NEEDS = ("torch", "transformers")
@@ -28,7 +29,7 @@ def weights(model: str, settings: Settings) -> Iterable[Path]:
     if missing:
         raise ModelError(
             f'The OCR engine "trocr" needs {" and ".join(missing)}: install the extra,'
-            ' e.g. uv pip install "prelabel[trocr]"'
+            f" e.g. {install_extra('trocr')}"
         )
     return hub.files(_wanted(model), settings)
 

@@ -96,7 +96,7 @@ class TextClassificationBackend(Backend):
         folder = weights.folder(_wanted(spec), self.server_settings)
         digest = runtime().models.find_weights(self, spec)
         kept = self.server_settings.cache_dir / "openvino" / f"{spec.label}-{digest[:16]}"
-        source = Source("AutoModelForSequenceClassification", folder, kept)
+        source = Source("AutoModelForSequenceClassification", folder, kept, spec.label)
         return TextClassifier.load(source, self.server_settings)
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> Question:

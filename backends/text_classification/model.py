@@ -77,10 +77,10 @@ class TextClassifier:
     @classmethod
     def load(cls, source: Source, settings: Settings) -> "TextClassifier":
         """From a folder of transformers; code in it is not run."""
-        tokenizer = Tokenizer.load(source.folder)
+        tokenizer = Tokenizer.load(source.folder, source.name)
         network = Network.load(source, tokenizer, settings)
         if len(network.labels) < 2:
-            raise ModelError(f"{source.folder.name} gives a number, not classes")
+            raise ModelError(f"{source.name} gives a number, not classes")
         return cls(tokenizer, network)
 
     @property

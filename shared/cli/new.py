@@ -1,6 +1,7 @@
 """`prelabel new`: a backend's folder, whose tests pass at once."""
 
 import difflib
+import shlex
 from pathlib import Path
 
 import typer
@@ -26,19 +27,24 @@ def new(
         _possible()
         raise typer.Exit(2)
     _check_pair(control, object)
+    from shared.installation import checkout
     from shared.seeds.pairs import PAIRS
-    from shared.seeds.planting import by_itself, check_name, checkout, in_repository
+    from shared.seeds.planting import by_itself, check_name, in_repository
+    from shared.seeds.scaffold import class_name
 
     check_name(name)
     packages = [*PAIRS[control, object][1].requires, *(requires or ())]
     repository = checkout()
+    known = None
     if into is not None:
         into.mkdir(parents=True, exist_ok=True)
+        known = next(into.resolve().glob("pyproject.toml"), None)
         folder = by_itself(name, control, object, packages, into.resolve())
     elif repository is not None:
         folder = in_repository(name, control, object, packages, repository)
     else:
         raise SettingError("prelabel is installed without its repository: say --into FOLDER")
+    _warn(name, class_name(name), packages, known)
     _say(folder, name, into, packages)
 
 
@@ -71,14 +77,36 @@ def _possible() -> None:
 
 
 def _say(folder: Path, name: str, into: Path | None, requires: list[str]) -> None:
+    from shared.installation import install_extra, install_project, program
+
     files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.*") if p.suffix != ".pyc")
     typer.echo(f"{folder}: {', '.join(files)}\n")
+    root = folder.parent.parent if into is None else folder.parent
     if into is None:
-        extra = f"  uv pip install -e '.[{name}]'" if requires else ""
-        typer.echo(f"Next:{extra}\n  make test\n  prelabel serve {name}")
+        lines = [f"cd {shlex.quote(str(root))}", "make test"]
+        lines[1:1] = [install_extra(name)] if requires else []
     else:
-        typer.echo(
-            f"Next, in {into}:\n  pip install -e .     (pyproject.toml must have the entry point"
-            f" {name} under prelabel.backends)\n  pytest\n  prelabel serve {name}"
-        )
+        lines = [*install_project(root), f"{program('python', root)} -m pytest"]
+    lines.append(f"{program('prelabel', root)} serve {name}")
+    typer.echo("\n  ".join(["Next:", *lines]))
     typer.echo(f"Then put your model into {folder.name}/model.py")
+
+
+def _warn(name: str, class_name: str, requires: list[str], project: Path | None) -> None:
+    """What the author has to see to: a file that was there already, a module's name."""
+    from shared.seeds.planting import is_known, module_of
+
+    if project is not None:
+        needs = ", ".join(["prelabel", *requires])
+        typer.echo(
+            f"{project} was there already, and is as it was. It needs the package {name} among"
+            f" those that it builds, {needs} among its dependencies, and\n"
+            f'  [project.entry-points."prelabel.backends"]\n  {name} = "{name}:{class_name}"\n'
+        )
+    for requirement in requires:
+        module = module_of(requirement)
+        if not is_known(module):
+            typer.echo(
+                f'"{requirement}" is not installed yet: `modules` in backend.py takes it that it is'
+                f" imported as {module}. Change that if it has another name\n"
+            )

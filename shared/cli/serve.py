@@ -52,7 +52,8 @@ def make_app(names: list[str], settings: "Settings", neighbours: "Neighbours | N
     import gc
     import sys
 
-    from shared.foreign import is_reference, open_model
+    from shared.foreign import open_model
+    from shared.model_file import is_reference
     from shared.routing import choose_backends, faulty_backends, runnable
     from shared.server.app import create_app
     from shared.server.service import Service
@@ -84,7 +85,7 @@ def _import_before_the_fork() -> None:
 
 def _check(names: list[str]) -> None:
     """SettingError for what cannot be served, before anything is started."""
-    from shared.foreign import check_reference, is_reference
+    from shared.model_file import check_reference, is_reference
     from shared.routing import choose_backends
 
     foreign = [name for name in names if is_reference(name)]

@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import importlib.util
+import json
 import keyword
 import re
 import shutil
@@ -13,13 +14,31 @@ from pathlib import Path
 from shared.backend import Backend
 from shared.discovery import PACKAGE, search
 from shared.errors import SettingError
-from shared.examples import FILES_ROOT
+from shared.installation import install_package
 from shared.routing import find_backends
+from shared.seeds.pairs import PAIRS
 from shared.seeds.scaffold import Scaffold
 from shared.testing import write_expected
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 EXTRAS = "[project.optional-dependencies]\n"
+REQUIREMENT = re.compile(r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:$|[\[(<>=!~;@,])")
+"""A package's name and what may follow it."""
+IMPORTED_AS = {
+    "beautifulsoup4": "bs4",
+    "faiss-cpu": "faiss",
+    "onnxruntime-gpu": "onnxruntime",
+    "openai-whisper": "whisper",
+    "opencv-python": "cv2",
+    "opencv-python-headless": "cv2",
+    "pillow": "PIL",
+    "python-dateutil": "dateutil",
+    "pyyaml": "yaml",
+    "scikit-image": "skimage",
+    "scikit-learn": "sklearn",
+    "tensorflow-cpu": "tensorflow",
+}
+"""Packages whose module has another name, for where they are not installed yet."""
 
 PYPROJECT = """\
 [build-system]
@@ -30,7 +49,10 @@ build-backend = "hatchling.build"
 name = "{name}"
 version = "0.1.0"
 requires-python = ">=3.10"
-dependencies = [{dependencies}]
+dependencies = {dependencies}
+
+[project.optional-dependencies]
+dev = ["pytest>=8"]
 
 [project.entry-points."prelabel.backends"]
 {name} = "{name}:{class_name}"
@@ -40,8 +62,26 @@ packages = ["{name}"]
 
 [tool.pytest.ini_options]
 pythonpath = ["."]
+
+[tool.uv]
+# As prelabel has them: label-studio-ml 1.0.9 pins a Flask of 2019 and the stray package `attr`, its
+# 2.x line wants the SDK's main branch, and one opencv is enough. uv reads this in this folder.
+override-dependencies = [
+{overrides}
+]
 """
 """Of a project of its own. By the entry point prelabel finds the backend once it is installed."""
+OVERRIDES = (
+    "flask>=3",
+    "werkzeug>=3",
+    "jinja2>=3.1",
+    "itsdangerous>=2.2",
+    "attr; python_version < '0'",
+    "label-studio-sdk>=2.1.2",
+    "opencv-python; python_version < '0'",
+    "transformers>=4.50",
+)
+"""The override-dependencies of this repository's pyproject.toml, which is not installed."""
 
 TEST = '''\
 """What every backend must hold to."""
@@ -79,13 +119,29 @@ def plant(scaffold: Scaffold, root: Path) -> Path:
     folder = root / scaffold.name
     if folder.exists():
         raise SettingError(f"{folder} exists already; nothing was changed")
+    _check_seed(scaffold)
     try:
         scaffold.write(folder)
-        write_expected(imported(scaffold, root))
+        write_expected(_stand_in(imported(scaffold, root)))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder
+
+
+def _check_seed(scaffold: Scaffold) -> None:
+    """SettingError if the stand-in needs a package that is not installed."""
+    for requirement in PAIRS[scaffold.control, scaffold.object][1].requires:
+        if importlib.util.find_spec(module_of(requirement)) is None:
+            raise SettingError(
+                f"What is made for {scaffold.object} needs {requirement}, which is not installed:"
+                f" {install_package(requirement)}"
+            )
+
+
+def _stand_in(cls: type[Backend]) -> type[Backend]:
+    """The class without what its model will need, which the stand-in for the model does not."""
+    return type(cls.__name__, (cls,), {"modules": (), "__module__": cls.__module__})
 
 
 def imported(scaffold: Scaffold, root: Path) -> type[Backend]:
@@ -100,14 +156,6 @@ def imported(scaffold: Scaffold, root: Path) -> type[Backend]:
     return found
 
 
-def checkout() -> Path | None:
-    """The folder of this repository, if prelabel runs from one."""
-    project = FILES_ROOT.parent / "pyproject.toml"
-    if project.is_file() and 'name = "prelabel"' in project.read_text(encoding="utf-8"):
-        return FILES_ROOT.parent
-    return None
-
-
 def in_repository(
     name: str, control: str, target: str, requires: Sequence[str], repository: Path
 ) -> Path:
@@ -117,13 +165,21 @@ def in_repository(
     scaffold = Scaffold(name, control, target, package, tuple(requires), modules)
     project = repository / "pyproject.toml"
     text = project.read_text(encoding="utf-8")
-    if requires and EXTRAS not in text:
-        raise SettingError(f"{project} has no {EXTRAS.strip()}")
-    folder = plant(scaffold, repository / PACKAGE)
     if requires:
-        names = ", ".join(f'"{requirement}"' for requirement in requires)
-        project.write_text(text.replace(EXTRAS, f"{EXTRAS}{name} = [{names}]\n", 1), "utf-8")
+        text = _with_extra(text, name, requires)
+    folder = plant(scaffold, repository / PACKAGE)
+    project.write_text(text, "utf-8")
     return folder
+
+
+def _with_extra(project: str, name: str, requires: Sequence[str]) -> str:
+    """The text of pyproject.toml with one more extra; SettingError if it cannot have that."""
+    before, heading, after = project.partition(EXTRAS)
+    if not heading:
+        raise SettingError(f"pyproject.toml has no {EXTRAS.strip()}")
+    if re.search(rf"^{name}\s*=", after.partition("\n[")[0], re.MULTILINE):
+        raise SettingError(f'pyproject.toml has an extra "{name}" already: take another name')
+    return f"{before}{heading}{name} = {json.dumps(list(requires))}\n{after}"
 
 
 def by_itself(name: str, control: str, target: str, requires: Sequence[str], root: Path) -> Path:
@@ -141,16 +197,31 @@ def by_itself(name: str, control: str, target: str, requires: Sequence[str], roo
     test.write_text(TEST.format(**names), encoding="utf-8")
     project = root / "pyproject.toml"
     if not project.exists():
-        dependencies = ", ".join(f'"{one}"' for one in ("prelabel", *requires))
-        project.write_text(PYPROJECT.format(dependencies=dependencies, **names), encoding="utf-8")
+        texts = {
+            "dependencies": json.dumps(["prelabel", *requires]),
+            "overrides": "\n".join(f"    {json.dumps(one)}," for one in OVERRIDES),
+        }
+        project.write_text(PYPROJECT.format(**texts, **names), encoding="utf-8")
     return folder
 
 
 def module_of(requirement: str) -> str:
-    """What a package is imported as: scikit-learn is sklearn, where it is installed."""
-    name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
-    plain = re.sub(r"[-_.]+", "-", name).lower()
+    """What a package is imported as: as it says where it is installed, else by its name.
+
+    SettingError if that is no requirement.
+    """
+    found = REQUIREMENT.match(requirement)
+    if found is None:
+        raise SettingError(
+            f'"{requirement}" names no package; expected e.g. scikit-learn or "scikit-learn>=1.5"'
+        )
+    plain = re.sub(r"[-_.]+", "-", found[1]).lower()
     for module, packages in importlib.metadata.packages_distributions().items():
         if plain in (re.sub(r"[-_.]+", "-", package).lower() for package in packages):
             return module
-    return plain.replace("-", "_")
+    return IMPORTED_AS.get(plain, plain.replace("-", "_"))
+
+
+def is_known(module: str) -> bool:
+    """Whether there is a module of that name, here or as packages are known to have it."""
+    return module in IMPORTED_AS.values() or importlib.util.find_spec(module) is not None

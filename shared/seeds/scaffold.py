@@ -30,6 +30,11 @@ INFER = """\
 """
 
 
+def class_name(name: str) -> str:
+    """Of a backend's class, by the backend's name."""
+    return "".join(part.title() for part in name.split("_")) + "Backend"
+
+
 @dataclass(frozen=True)
 class Scaffold:
     """A backend to be: its name, its tags, and the package that it becomes.
@@ -47,7 +52,7 @@ class Scaffold:
     @property
     def class_name(self) -> str:
         """Of the backend's class."""
-        return "".join(part.title() for part in self.name.split("_")) + "Backend"
+        return class_name(self.name)
 
     def write(self, folder: Path) -> None:
         """Make the folder, but for `expected.json`, which only the backend itself can say."""

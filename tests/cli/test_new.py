@@ -12,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from shared.backend import Backend
+from shared.errors import InferenceError
 from shared.examples import Example
 from shared.foreign import open_model
 from shared.routing import find_backends
@@ -21,12 +22,12 @@ from shared.seeds.planting import imported, module_of, plant
 from shared.seeds.scaffold import Scaffold
 from shared.server.app import create_app
 from shared.settings import Settings
-from shared.testing import Conformance, example_environment, predict_example
+from shared.testing import Conformance, example_environment, predict_example, write_expected
 from shared.validation.answers import ANSWERS
 from shared.validation.shapes import SHAPES
 from shared.validation.spans import SPANS
 
-from ..contributing import copy, python
+from ..contributing import copy, environment, python
 from .conftest import REPO, Command
 
 Planted = dict[tuple[str, str], type[Backend]]
@@ -123,6 +124,42 @@ def test_in_the_repository(tmp_path: Path) -> None:
     assert "7 passed" in passed
 
 
+@pytest.mark.slow
+def test_what_it_requires_need_not_be_installed_yet(tmp_path: Path) -> None:
+    """It seldom is: it is the new model's library."""
+    copy(tmp_path)
+    marked = 'no-such-thing>=1; python_version < "4"'
+    words = ["--control", "Choices", "--object", "Text", "--requires", marked]
+    said = python(tmp_path, "-m", "shared.cli", "new", "mood", *words)
+    assert "takes it that it is imported as no_such_thing" in said
+    project = (tmp_path / "pyproject.toml").read_text()
+    assert 'mood = ["no-such-thing>=1; python_version < \\"4\\""]\n' in project
+    example = json.loads((tmp_path / "backends" / "mood" / "expected.json").read_text())
+    assert len(example) == 2
+    assert example[0]["result"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "shared.testing", "mood"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("prelabel: mood needs no_such_thing: install the extra, e.g. ")
+
+
+def test_example_that_cannot_be_predicted_is_said(planted: Planted, root: Path) -> None:
+    backend = planted["Choices", "Text"]
+    tasks = root / backend.name / "tasks.json"
+    before = tasks.read_text()
+    tasks.write_text('[{"id": 1, "data": {}}]')
+    try:
+        with pytest.raises(InferenceError, match=r": no prediction of task 1: .*text"):
+            write_expected(backend)
+    finally:
+        tasks.write_text(before)
+
+
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a project of its own; what is imported of it is forgotten afterwards."""
@@ -183,7 +220,18 @@ def test_it_is_served_by_its_path(planted: Planted, root: Path) -> None:
         (["My-Model", "--control", "Labels", "--object", "Text"], "small letters, digits and"),
         (["class", "--control", "Labels", "--object", "Text"], "cannot be a backend's name"),
         (["a", "--control", "Label", "--object", "Text"], 'did you mean "Labels"?'),
-        (["a", "--control", "Labels", "--object", "Sound"], "There are: Audio, HyperText, Image"),
+        (
+            ["a", "--control", "Labels", "--object", "Sound"],
+            'No object tag "Sound". There are: Audio, HyperText, Image',
+        ),
+        (
+            ["a", "--control", "Labels", "--object", "Text", "--requires", "-e ."],
+            '"-e ." names no package; expected e.g. scikit-learn',
+        ),
+        (
+            ["dev", "--control", "Labels", "--object", "Text", "--requires", "spacy"],
+            'pyproject.toml has an extra "dev" already',
+        ),
         (["a", "--control", "Labels", "--object", "Image"], "Labels goes on Text, Audio"),
         (["json", "--control", "Labels", "--object", "Text", "--into", "x"], "installed already"),
     ],
@@ -217,7 +265,13 @@ def test_without_tags_it_lists_what_is_possible(prelabel: Command) -> None:
 
 @pytest.mark.parametrize(
     ("requirement", "module"),
-    [("scikit-learn", "sklearn"), ("Pillow>=10", "PIL"), ("not-there[x]>=1", "not_there")],
+    [
+        ("scikit-learn", "sklearn"),
+        ("Pillow>=10", "PIL"),
+        ("not-there[x]>=1", "not_there"),
+        ("scikit-image", "skimage"),
+        ("Not.There @ git+https://example.org/it.git", "not_there"),
+    ],
 )
 def test_module_of_a_requirement(requirement: str, module: str) -> None:
     assert module_of(requirement) == module

@@ -64,6 +64,15 @@ def test_class_that_the_file_lacks(tmp_path: Path) -> None:
     assert "Traceback" not in ran.err
 
 
+def test_class_for_the_other_line_of_label_studio_ml(tmp_path: Path) -> None:
+    code = MODEL.replace("import LabelStudioMLBase", "import LabelStudioMLBase, predict_fn")
+    (tmp_path / "model.py").write_text(code)
+    ran = serve(tmp_path, "model.py:Model")
+    assert ran.status == 2
+    assert "the 2.x line, which no registry has, is installed by" in ran.err
+    assert "Traceback" not in ran.err
+
+
 @pytest.mark.parametrize("host", ["::1", "::", "127.0.0.1"])
 def test_address_to_listen_on(host: str, tmp_path: Path) -> None:
     with served("pattern", log=tmp_path / "log", host=host) as server:

@@ -662,7 +662,8 @@ def test_backend_that_cannot_run_here_is_left_out() -> None:
     with serving(Extra, PatternBackend, named=("extra", "pattern")) as client:
         assert client.get("/").json()["backends"] == ["pattern"]
         words = (
-            'extra needs no_such_module: install the extra, e.g. uv pip install "prelabel[extra]"'
+            "extra needs no_such_module: install what tests requires, e.g. uv pip install -e . in"
+            " its folder"
         )
         assert client.get("/status").json()["problems"] == {"extra": words}
         assert client.get("/ready").json()["failed"] == {"extra": words}

@@ -1,0 +1,72 @@
+"""How prelabel is installed here, and the commands that install more, right where they are read.
+
+Messages are public, so that commands in them name no folders.
+"""
+
+import shlex
+import shutil
+import sys
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+LABEL_STUDIO_ML_2 = "git+https://github.com/HumanSignal/label-studio-ml-backend.git"
+"""Where the 2.x line of label-studio-ml is: no registry has it."""
+
+
+@cache
+def checkout() -> Path | None:
+    """Return the folder of this repository, if prelabel runs from one."""
+    folder = Path(str(files("backends"))).parent
+    project = folder / "pyproject.toml"
+    if project.is_file() and 'name = "prelabel"' in project.read_text(encoding="utf-8"):
+        return folder
+    return None
+
+
+def program(name: str, folder: Path) -> str:
+    """Return how a program of this Python's environment is called in a folder."""
+    path = Path(sys.executable).with_name(name)
+    return shlex.quote(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
+
+
+def install_extra(extra: str) -> str:
+    """Return the command that installs an extra of prelabel into the environment that runs."""
+    if checkout() is None:
+        return f'{_uv()} pip install "prelabel[{extra}]"'
+    return f'{_uv()} pip install -e ".[{extra}]"'
+
+
+def install_package(requirement: str) -> str:
+    """Return the command that installs another package beside prelabel."""
+    return f'{_uv()} pip install "{requirement}"'
+
+
+def install_label_studio_ml_2() -> str:
+    """Return the command that installs the 2.x line of label-studio-ml."""
+    return install_package(f"label-studio-ml @ {LABEL_STUDIO_ML_2}")
+
+
+def install_project(folder: Path) -> list[str]:
+    """Return the commands, to be run in a project's folder, that install it with its tests."""
+    python = shlex.quote(sys.executable)
+    lines = [f"cd {shlex.quote(str(folder))}"]
+    uv = program("uv", folder)
+    if not _uv_path().is_file():
+        if shutil.which("uv") is None:
+            lines.append(f"{python} -m pip install uv")
+        else:
+            uv = "uv"
+    return [*lines, f'{uv} pip install --python {python} -e ".[dev]"']
+
+
+def _uv() -> str:
+    """`make install` leaves uv in the checkout's own environment."""
+    folder, path = checkout(), _uv_path()
+    if folder is None or not path.is_file() or not path.is_relative_to(folder):
+        return "uv"
+    return str(path.relative_to(folder))
+
+
+def _uv_path() -> Path:
+    return Path(sys.executable).with_name("uv")
