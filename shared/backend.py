@@ -93,6 +93,20 @@ class Backend(LabelStudioMLBase):
         """
         return claims
 
+    def left(self, config: LabelConfig) -> Iterable[str]:
+        """Why it leaves control tags of `config`, which nobody fills and it could have filled.
+
+        A sentence each, with what asks for it by hand; /status and the doctor show them.
+        """
+        return ()
+
+    def labels_known(self, model: Any, claim: Claim) -> int:
+        """How many labels of a claim the loaded model has a class for.
+
+        Asked where another backend's claim, which knows fewer than all, is over the same shape.
+        """
+        return 0
+
     def spec(self, control: Control) -> ModelSpec:
         """The model that fills a control tag."""
         return ModelSpec(self.name, self.name)

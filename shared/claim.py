@@ -36,7 +36,10 @@ class Claim:
     """The control tags, on one object tag, that a backend fills together.
 
     `options` are the settings that shape the regions but not the model's run, such as a score
-    threshold. One that is `of_task` has the labels of one task, where a task brings labels.
+    threshold. `labels_known` says how many of its labels the backend can give, where it is sure
+    of that before its model is loaded: a claim that does not know all of them is left to another
+    backend whose model knows more. Without it the claim is not contested.
+    One that is `of_task` has the labels of one task, where a task brings labels.
     """
 
     controls: tuple[Control, ...]
@@ -44,6 +47,7 @@ class Claim:
     spec: ModelSpec
     options: Mapping[str, Any] = field(default_factory=dict)
     of_task: LabelConfig | None = None
+    labels_known: int | None = None
     _maps: dict[str, LabelMap] = field(default_factory=dict, repr=False)
     _notes: dict[str, None] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

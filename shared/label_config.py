@@ -79,6 +79,7 @@ class Control:
     `paths` maps every way through nested choices (Taxonomy) to the attributes of the choice at
     its end; `buckets` holds a Ranker's. One that is
     `repeated` stands inside a Repeater: the editor makes one of it for each item of a list.
+    `header` is what the last Header before it says, if no other named tag stands between.
     """
 
     tag: str
@@ -94,6 +95,7 @@ class Control:
     faults: tuple[str, ...] = ()
     to_names: tuple[str, ...] = ()
     """The names of all object tags that it is on (`toName="a,b"`); `to_name` is the one meant."""
+    header: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "to_names", self.to_names or (self.to_name,))
@@ -296,6 +298,7 @@ def _objects(root: Element) -> Iterable[ObjectTag]:
 
 def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Control]:
     repeated = {inside for repeater in root.iter("Repeater") for inside in repeater.iter()}
+    headers = _headers(root)
     for element in root.iter():
         attrs = _attributes(element)
         if not attrs.get("name") or not attrs.get("toName") or element.tag == "Filter":
@@ -316,6 +319,7 @@ def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Contr
             buckets,
             repeated=element in repeated,
             to_names=tuple(dict.fromkeys(names)),
+            header=headers.get(element, ""),
         )
 
 
@@ -336,6 +340,19 @@ def _is_dynamic(tag: str, attrs: Attributes, labels: Mapping[str, Attributes]) -
 def takes_labels(tag: str) -> bool:
     """Return whether a control tag of this name has labels or choices."""
     return tag.endswith("Labels") or tag in {"Choices", "Taxonomy"}
+
+
+def _headers(root: Element) -> dict[Element, str]:
+    """What the Header right before a named tag says."""
+    found: dict[Element, str] = {}
+    header = ""
+    for element in root.iter():
+        attrs = _attributes(element)
+        if element.tag == "Header":
+            header = attrs.get("value") or (element.text or "").strip()
+        elif "name" in attrs:
+            found[element], header = header, ""
+    return found
 
 
 def _labels(control: Element) -> Iterable[tuple[str, Attributes]]:

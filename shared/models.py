@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.batching import InstantModel, ModelQueue
-from shared.claim import ModelSpec
+from shared.claim import Claim, ModelSpec
 from shared.errors import ModelError
 from shared.figures import Figures
 
@@ -30,7 +31,8 @@ class Slot:
     """One model: waiting, loading, loaded, unloaded to make room, or failed with a reason.
 
     `memory` is an estimate in bytes: what the process grew by while it was loaded by itself,
-    and at least the size of its files. `users` counts the requests that use it.
+    and at least the size of its files. `users` counts the requests that use it. `knows` counts
+    the labels of a claim that the loaded model has a class for.
     """
 
     spec: ModelSpec
@@ -39,6 +41,7 @@ class Slot:
     state: str = "waiting"
     digest: str | None = None
     queue: ModelQueue | InstantModel | None = None
+    knows: Callable[[Claim], int] | None = None
     error: str | None = None
     failed_at: float = 0.0
     seconds: float = 0.0
@@ -74,6 +77,16 @@ class ModelStore:
     def loaded(self, spec: ModelSpec) -> ModelQueue | InstantModel | None:
         """The model's queue if it is loaded already, without waiting."""
         return self._slot(spec).queue
+
+    def labels_known(self, claim: Claim) -> int:
+        """How many of a claim's labels its model has a class for; 0 while that is not loaded."""
+        knows = self._slot(claim.spec).knows
+        return 0 if knows is None else knows(claim)
+
+    def settled(self, spec: ModelSpec) -> bool:
+        """Whether the model is loaded, or cannot be."""
+        slot = self._slot(spec)
+        return slot.queue is not None or slot.error is not None
 
     def hold(self, specs: Iterable[ModelSpec]) -> None:
         """A request uses these models: they stay until it lets them go."""
@@ -161,6 +174,7 @@ class ModelStore:
         self._make_room(slot, max(size, slot.memory))
         model, grown = self._measured(lambda: backend.load(slot.spec))
         slot.memory = max(size, grown)
+        slot.knows = partial(backend.labels_known, model)
         slot.queue = self._served(slot.spec, backend, model)
         slot.seconds = time.monotonic() - start
         slot.used_at = time.monotonic()
@@ -211,6 +225,7 @@ class ModelStore:
                     total -= slot.memory
                     left.append(slot)
                     queue, slot.queue, slot.state = slot.queue, None, "unloaded"
+                    slot.knows = None
                     if queue is not None:
                         queue.close()
         for slot in left:

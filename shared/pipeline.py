@@ -111,8 +111,9 @@ class Pipeline:
     ) -> tuple[list[tuple["Step", Model]], PrelabelError | None]:
         """The models, loaded; and an error if the tasks cannot be predicted now.
 
-        A model that cannot be loaded takes no part, and the version says so. One that is still
-        being loaded would be missed in a prediction that is never asked for again.
+        A model that cannot be loaded takes no part, and the version says so; nor does one whose
+        labels another knows better. One that is still being loaded would be missed in a prediction
+        that is never asked for again.
         """
         models: list[tuple[Step, Model]] = []
         error: PrelabelError | None = None
@@ -125,7 +126,7 @@ class Pipeline:
                 return [], late
             except ModelError as problem:
                 error = problem
-        return models, error if not models else None
+        return route.running(models), error if not models else None
 
     def _model(self, step: "Step", waiting: Waiting) -> Model:
         spec = step.claims[0].spec

@@ -5,11 +5,12 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import orjson
 
 from shared.claim import Claim
+from shared.contest import Rivals, choose, losers
 from shared.errors import ConfigError, ModelError
 from shared.kept import Kept
 from shared.label_config import Control, LabelConfig
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from shared.backend import Backend
 
 logger = logging.getLogger(__name__)
+
+M = TypeVar("M")
 
 LOADING = "-loading"
 """The end of a version whose weights are not known yet."""
@@ -45,13 +48,17 @@ class Step:
 
     def for_task(self, config: LabelConfig) -> "Step":
         """Return the step with the labels of a task: `config` is the label config with them."""
-        key = self.claims[0], config
+        key = self.claims, config
         known = _bound.get(key)
         if known is None:
             claims = [claim.for_task(config) for claim in self.claims]
             made = replace(self, claims=tuple(self.backend.with_labels(claims)))
             known = _bound.put(key, made, config.characters)
         return known
+
+    def without(self, claims: Collection[Claim]) -> "Step":
+        """The step without some of its claims."""
+        return replace(self, claims=tuple(claim for claim in self.claims if claim not in claims))
 
     @property
     def version(self) -> str | None:
@@ -70,7 +77,7 @@ class Step:
         return f"{spec.label}-{hashlib.sha256(packed).hexdigest()[:8]}"
 
 
-_bound: Kept[tuple[Claim, LabelConfig], Step] = Kept(characters=CHARACTERS)
+_bound: Kept[tuple[tuple[Claim, ...], LabelConfig], Step] = Kept(characters=CHARACTERS)
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ class Route:
     problems: tuple[str, ...] = ()
     before: tuple["Route", ...] = field(default=(), kw_only=True)
     score: str = field(default=MEAN, kw_only=True)
+    rivals: Rivals = field(default_factory=dict, kw_only=True)
 
     @classmethod
     def build(
@@ -95,7 +103,9 @@ class Route:
 
         A control tag is filled once: by the backend that its `model_backend` names, else by
         the claim over the most control tags (OCR's box, label and text before a plain box),
-        else by the first backend. `model_skip="true"` leaves it to nobody. Backends that work
+        else by the first backend; but a claim that does not know all labels of its shape is left
+        to one whose loaded model knows more of them (`running`). The version names the models of
+        both. `model_skip="true"` leaves a control tag to nobody. Backends that work
         only on request must be `named`, or be a control's `model_backend`. What stands inside a
         Repeater is filled by nobody: its names are patterns, and the task says how many it makes.
         """
@@ -107,8 +117,9 @@ class Route:
             claims += [(backend, claim) for claim in _claims(backend, offered, problems)]
         claims.sort(key=lambda pair: -len(pair[1].controls))
         score = _task_score(config, problems)
-        steps = tuple(_steps(_without_overlap(claims), score))
-        problems += _unfilled_objects(config, steps)
+        kept, rivals = choose(claims)
+        steps = tuple(_steps(kept, score))
+        problems += [*_unfilled_objects(config, steps), *_left(config, steps, backends, named)]
         if not steps:
             names = ", ".join(_fillable(backends)) or "no backend is running"
             problems.append(
@@ -117,7 +128,7 @@ class Route:
             )
         for problem in problems:
             logger.warning("%s", problem)
-        return cls(config, steps, tuple(problems), score=score)
+        return cls(config, steps, tuple(problems), score=score, rivals=rivals)
 
     def version(self, wait: bool = False) -> str:
         """The model version of its predictions.
@@ -156,6 +167,27 @@ class Route:
             step.backend.instant and step.backend.reads_at_once(step.claims[0])
             for step in self.steps
         )
+
+    def running(self, models: Sequence[tuple[Step, M]]) -> list[tuple[Step, M]]:
+        """The steps whose models are loaded, without the claims that lose to a rival."""
+        if not self.rivals:
+            return list(models)
+        claims = {claim for step, _ in models for claim in step.claims}
+        lost = losers(self.rivals, claims, runtime().models.labels_known)
+        kept = ((step.without(lost), model) for step, model in models)
+        return [(step, model) for step, model in kept if step.claims]
+
+    def filled(self) -> dict[str, str]:
+        """The backend of each control tag; several with "or" until their models are loaded."""
+        steps, models = self.steps, runtime().models
+        if self.rivals and all(models.settled(step.claims[0].spec) for step in steps):
+            steps = tuple(step for step, _ in self.running([(step, None) for step in steps]))
+        found: dict[str, dict[str, None]] = {}
+        for step in steps:
+            for claim in step.claims:
+                for control in claim.controls:
+                    found.setdefault(control.name, {})[step.backend.name] = None
+        return {name: " or ".join(names) for name, names in found.items()}
 
     def claims(self) -> Iterable[Claim]:
         """All claims."""
@@ -223,25 +255,17 @@ def _remote(config: LabelConfig) -> Iterable[str]:
             )
 
 
-def _without_overlap(
-    claims: Iterable[tuple["Backend", Claim]],
-) -> Iterable[tuple["Backend", Claim]]:
-    """Each control tag is filled by one backend, and draws for one claim of it.
-
-    Claims of one backend may share what does not draw: the Labels of two shapes.
-    """
-    taken: dict[tuple[str, str], str] = {}
-    for backend, claim in claims:
-        names = {_place(control) for control in claim.controls}
-        free = all(taken.get(name, backend.name) == backend.name for name in names)
-        if free and _place(claim.control) not in taken:
-            taken |= dict.fromkeys(names, backend.name)
-            yield backend, claim
-
-
-def _place(control: Control) -> tuple[str, str]:
-    """Return what is filled once: a control tag on each of its object tags, or its one answer."""
-    return control.name, "" if control.answers_once else control.to_name
+def _left(
+    config: LabelConfig,
+    steps: Iterable[Step],
+    backends: Iterable["Backend"],
+    named: Collection[str],
+) -> Iterable[str]:
+    """Say why backends leave control tags that nobody fills."""
+    filled = {control.name for step in steps for c in step.claims for control in c.controls}
+    for backend in backends:
+        rest = (c for c in config.controls if c.name not in filled and _offered(c, backend, named))
+        yield from backend.left(replace(config, controls=tuple(rest)))
 
 
 def _unfilled_objects(config: LabelConfig, steps: Iterable[Step]) -> Iterable[str]:

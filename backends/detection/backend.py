@@ -72,6 +72,12 @@ class DetectionBackend(Backend):
     def spec(self, control: Control) -> ModelSpec:
         return wanted.spec(control, self.settings, self.server_settings)
 
+    def labels_known(self, model: Detector | Watcher, claim: Claim) -> int:
+        if isinstance(model, Watcher):
+            return 0  # nobody else fills videos
+        labelled = (control for control in claim.controls if control.labels)
+        return sum(len(set(claim.label_map(model.names, c).to_label.values())) for c in labelled)
+
     def default_specs(self) -> Iterable[ModelSpec]:
         own = self.settings
         return (wanted.model_spec(own.model, own.image_size, own.iou),)

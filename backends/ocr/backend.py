@@ -14,7 +14,7 @@ from backends.ocr import rapid, tesseract, trocr
 from backends.ocr.granularity import GRANULARITIES, text_of, units
 from backends.ocr.page import Corners, Engine, Page
 from backends.ocr.sheet import Pages, Sheets, drawn_in, part
-from backends.ocr.template import KINDS, Group, attribute, groups, marks
+from backends.ocr.template import KINDS, Group, attribute, groups, labels_known, marks, why_left
 from shared.backend import Backend, Context, sorted_options
 from shared.claim import Claim, ModelSpec
 from shared.image import Image
@@ -66,11 +66,21 @@ class OcrBackend(Backend):
     def claim(self, config: LabelConfig) -> list[Claim]:
         """Text areas on images: per region with what draws it, or of the whole image."""
         return [
-            Claim(group, target, self._spec(group), self._options(group))
+            self._claim(group, target)
             for target in config.objects.values()
             if target.tag == "Image"
             for group in groups(config, target)
         ]
+
+    def _claim(self, group: Group, target: ObjectTag) -> Claim:
+        spec, options = self._spec(group), self._options(group)
+        return Claim(group, target, spec, options, labels_known=labels_known(group))
+
+    def left(self, config: LabelConfig) -> Iterable[str]:
+        """Text areas on images that do not ask for text, or whose regions nothing draws."""
+        for control, target in config.pairs():
+            if (control.tag, target.tag) in self.fills:
+                yield f"{control} is left empty: {why_left(control)}"
 
     def spec(self, control: Control) -> ModelSpec:
         return self._spec((control,))

@@ -1,21 +1,33 @@
 """Which control tags of a label config are filled together, and with what of a text."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
+from backends.ocr.wording import asks_for_text
 from shared.claim import Claim
 from shared.errors import ConfigError
 from shared.label_config import Control, LabelConfig, ObjectTag
+from shared.label_map import LabelMap
 
 KINDS = {
     "rectangle": ("Rectangle", "RectangleLabels"),
     "polygon": ("Polygon", "PolygonLabels"),
 }
 """The control tags that draw text, by `ocr_shape`; `auto` takes the first that the config has."""
+DRAWING = frozenset(tag for tags in KINDS.values() for tag in tags)
+PLAIN = frozenset(DRAWING - {"RectangleLabels", "PolygonLabels"})
+"""Those that have no labels of their own."""
 ALIASES = {
-    "text": ("Text", "Printed", "Printed text", "Line", "Text line", "Word", "OCR"),
+    "text": (
+        *("Text", "Printed", "Printed text", "Line", "Lines", "Text line", "Word", "Words", "OCR"),
+        *("Text region", "Text block", "Text box", "Text area", "Transcription"),
+        *("Texte", "Texto", "Testo", "Tekst", "Текст", "文字", "文本", "テキスト", "텍스트"),
+        "O",  # of BIO labels the one of a line that is no entity, or not yet
+    ),
     "handwriting": ("Handwriting", "Handwritten", "Handwritten text", "Script"),
 }
+"""Names of labels for a line of text, by what has been read."""
 HANDWRITING = "trocr"
 """The engine for handwriting: what it reads gets the label that means so."""
 
@@ -26,14 +38,44 @@ def groups(config: LabelConfig, target: ObjectTag) -> list[Group]:
     """The control tags on an image that are filled together.
 
     The one that draws, the labels if there are any and the text area per region; and each text
-    area about the whole image by itself.
+    area about the whole image by itself. Only of text areas that ask for the text.
     """
     on_image = [control for control, of in config.pairs() if of is target]
     areas = [control for control in on_image if control.tag == "TextArea"]
-    whole = [(area,) for area in areas if not area.per_region]
-    area = next((area for area in areas if area.per_region), None)
+    whole = [(area,) for area in areas if not area.per_region and asks_for_text(area)]
+    beside = [control for control in on_image if control.tag in DRAWING or control.tag == "Labels"]
+    per_region = (area for area in areas if area.per_region and asks_for_text(area, beside))
+    area = next(per_region, None)
     regions = _regions(on_image, area) if area else ()
     return [regions, *whole] if regions else list(whole)
+
+
+def labels_known(group: Group) -> int | None:
+    """How many labels of a group are for text; None where that is not in question.
+
+    That is where none has labels, all are for text, or `model_backend` asks for OCR.
+    """
+    labels = [(control, label) for control in group for label in control.labels]
+    known = sum(means_text(control, label) for control, label in labels)
+    asked = any(control.attrs.get("model_backend", "").strip() for control in group)
+    return None if asked or known == len(labels) else known
+
+
+def means_text(control: Control, label: str) -> bool:
+    """Whether a label is for a line of text, printed or handwritten."""
+    one = replace(control, labels={label: control.labels[label]})
+    return bool(LabelMap.build(one, ALIASES, ALIASES).to_label)
+
+
+def why_left(area: Control) -> str:
+    """Why a text area on an image is not filled, though OCR is offered it."""
+    if area.per_region and asks_for_text(area):
+        tags = ", ".join(tag for tags in KINDS.values() for tag in tags)
+        return f"ocr needs a tag on its image that draws ({tags}) for it alone"
+    return (
+        "ocr could fill it with the text in its image, but neither its name nor its header,"
+        ' placeholder or labels ask for that; model_backend="ocr" on it does'
+    )
 
 
 def attribute(controls: Sequence[Control], key: str, default: str, allowed: Iterable[str]) -> str:
@@ -51,13 +93,18 @@ def attribute(controls: Sequence[Control], key: str, default: str, allowed: Iter
 
 
 def marks(claim: Claim, text: str) -> dict[Control, Any]:
-    """What each control tag of a claim says of a region with this text."""
+    """What each control tag of a claim says of a region with this text.
+
+    Labels of which none is for what was read say nothing: the region is then drawn by the text
+    area, which the editor shows as a shape without a label.
+    """
     said: dict[Control, Any] = {}
     for control in claim.controls:
         if control.tag == "TextArea":
             said[control] = [text]
-        elif control is claim.control and not control.labels:
-            said[control] = None
+        elif control.tag in PLAIN:
+            if control is claim.control:
+                said[control] = None
         elif label := _label(claim, control):
             said[control] = [label]
     return said
@@ -80,7 +127,9 @@ def _regions(on_image: Sequence[Control], area: Control) -> Group:
         )
     draws = next(iter(found.values())) if shape == "auto" else found[shape]
     beside = (labels,) if labels and not draws.labels else ()
-    return (draws, *beside, area)
+    plain = (c for c in on_image if c.tag in PLAIN and c is not draws)
+    spare = () if labels else plain  # else the labels are taken, and so nobody draws with it
+    return (draws, *spare, *beside, area)
 
 
 def _preferred(draws: Sequence[Control], labelled: bool) -> Control | None:
@@ -90,9 +139,6 @@ def _preferred(draws: Sequence[Control], labelled: bool) -> Control | None:
 
 
 def _label(claim: Claim, control: Control) -> str | None:
-    """The label that means what the engine reads; else the tag's first that means nothing else."""
-    to_label = claim.label_map(list(ALIASES), control, ALIASES).to_label
+    """The label that means what the engine reads."""
     kind = "handwriting" if claim.spec.model == HANDWRITING else "text"
-    taken = {label for other, label in to_label.items() if other != kind}
-    free = [label for label in control.labels if label not in taken]
-    return to_label.get(kind) or next(iter([*free, *control.labels]), None)
+    return claim.label_map(list(ALIASES), control, ALIASES).to_label.get(kind)

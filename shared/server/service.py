@@ -248,12 +248,7 @@ def _route_status(route: Route) -> dict[str, Any]:
         "digest": hashlib.sha256(route.config.xml.encode()).hexdigest()[:12],
         "tags": route.config.describe(),
         "model_version": route.version(),
-        "filled": {
-            control.name: step.backend.name
-            for step in route.steps
-            for claim in step.claims
-            for control in claim.controls
-        },
+        "filled": route.filled(),
         "labels": [report for claim in route.claims() for report in claim.reports()],
         "mappings": [found.json() for claim in route.claims() for found in claim.maps()],
         "problems": list(route.problems),

@@ -14,7 +14,7 @@ from tests.core.test_document import file
 from tests.ocr.drawing import page
 
 CONFIG = """<View><Image name="i" valueList="$pages"/><Rectangle name="r" toName="i"/>
-<TextArea name="t" toName="i" perRegion="true"/></View>"""
+<TextArea name="text" toName="i" perRegion="true"/></View>"""
 
 
 def run(*words: str) -> str:

@@ -152,7 +152,7 @@ def test_everything_on_one_page(
       </Choices>
       <Image name="page" value="$page"/>
       <Rectangle name="bbox" toName="page"/>
-      <TextArea name="read" toName="page" perRegion="true" editable="true"/>
+      <TextArea name="read" label="Text" toName="page" perRegion="true" editable="true"/>
       <Labels name="who" toName="text"><Label value="Person"/><Label value="Location"/></Labels>
       <Text name="text" value="$text"/>
     </View>

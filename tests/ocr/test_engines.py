@@ -90,7 +90,7 @@ def test_a_turned_page_is_reported_in_degrees(rapid: Engine, degrees: int) -> No
     assert text_of(read.lines) == "\n".join(drawn.lines)
     backend = OcrBackend(
         label_config='<View><Image name="i" value="$i"/><Rectangle name="r" toName="i"/>'
-        '<TextArea name="t" toName="i" perRegion="true"/></View>'
+        '<TextArea name="text" toName="i" perRegion="true"/></View>'
     )
     task = {"id": 1, "data": {"i": drawn.url}}
     [prediction] = backend.predict([task])

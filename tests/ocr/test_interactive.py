@@ -13,7 +13,7 @@ from tests.ocr.drawing import data_url, font
 CONFIG = """<View><Image name="i" value="$image"/>
   <Labels name="l" toName="i"><Label value="Text"/><Label value="Amount"/></Labels>
   <Rectangle name="r" toName="i" smart="true"/><Polygon name="p" toName="i" smart="true"/>
-  <TextArea name="t" toName="i" perRegion="true"/><TextArea name="w" toName="i"/></View>"""
+  <TextArea name="t" toName="i" perRegion="true"/><TextArea name="wholeText" toName="i"/></View>"""
 SIZE = (800, 400)
 
 

@@ -18,8 +18,10 @@ from shared.image import Image
 from shared.task import Task
 from tests.ocr.drawing import Drawn, data_url, page
 
-BOX = '<Rectangle name="r" toName="i"/><TextArea name="t" toName="i" perRegion="true"/>'
-WHOLE = '<TextArea name="w" toName="i"/>'
+BOX = (
+    '<Rectangle name="r" toName="i"/><TextArea name="t" toName="i" perRegion="true" label="Text"/>'
+)
+WHOLE = '<TextArea name="w" toName="i" label="Text"/>'
 LIST = f'<View><Image name="i" valueList="$pages"/>{BOX}{WHOLE}</View>'
 ONE = f'<View><Image name="i" value="$page"/>{BOX}</View>'
 
@@ -139,7 +141,7 @@ def test_a_corrupt_page_costs_its_task_and_a_blank_one_is_empty() -> None:
 TWO = """<View><Image name="front" value="$a"/><Image name="back" value="$b"/>
   <Rectangle name="box" toName="front"/><TextArea name="text" toName="front" perRegion="true"/>
   <PolygonLabels name="outline" toName="back"><Label value="Text"/></PolygonLabels>
-  <TextArea name="said" toName="back" perRegion="true"/></View>"""
+  <TextArea name="said" label="Text" toName="back" perRegion="true"/></View>"""
 
 
 def test_two_images_each_with_its_own_tags() -> None:

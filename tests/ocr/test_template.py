@@ -10,8 +10,10 @@ from backends.ocr.page import Line, Page
 from backends.ocr.sheet import Pages
 from shared.claim import Claim
 from shared.errors import ConfigError
+from shared.label_config import LabelConfig
 from shared.results import ImageSize
 from shared.route import Route
+from shared.validation import check_results
 
 BOX = [[100, 50], [300, 50], [300, 80], [100, 80]]
 TURNED = [[100, 50], [273.2, 150], [258.2, 176], [85, 76]]
@@ -20,10 +22,11 @@ PAGE = Page(ImageSize(1000, 500), [Line(BOX, "TOTAL 9.91", 0.9), Line(TURNED, "T
 R, P = '<Rectangle name="r" toName="i"/>', '<Polygon name="p" toName="i"/>'
 RL = '<RectangleLabels name="rl" toName="i"><Label value="Amount"/><Label value="Text"/>'
 RL += "</RectangleLabels>"
-PL = '<PolygonLabels name="pl" toName="i"><Label value="Amount"/></PolygonLabels>'
+PL = '<PolygonLabels name="pl" toName="i"><Label value="Amount"/><Label value="Line"/>'
+PL += "</PolygonLabels>"
 L = '<Labels name="l" toName="i"><Label value="Handwriting"/><Label value="Printed"/></Labels>'
-T = '<TextArea name="t" toName="i" perRegion="true"/>'
-W = '<TextArea name="w" toName="i"/>'
+T = '<TextArea name="t" toName="i" perRegion="true" placeholder="Text"/>'
+W = '<TextArea name="w" toName="i" placeholder="Text"/>'
 
 
 def config(*tags: str) -> str:
@@ -122,14 +125,14 @@ def test_a_line_is_upright_where_that_makes_little_difference(
     ("tags", "label"),
     [
         ([RL, T], "Text"),
-        ([PL, T], "Amount"),
+        ([PL, T], "Line"),
         ([R, L, T], "Printed"),
         (
             [R, L.replace('"Handwriting"', '"Handwriting" predicted_values="text"'), T],
             "Handwriting",
         ),
     ],
-    ids=["means text", "else the first", "alias of text", "by predicted_values"],
+    ids=["means text", "alias of text", "another", "by predicted_values"],
 )
 def test_the_label_that_means_text(tags: list[str], label: str) -> None:
     [claim] = claims(*tags)
@@ -147,17 +150,36 @@ NAMED = ONLY.replace("/><", ' predicted_values="handwriting"/><Label value="B"/>
     ("labels", "printed", "handwritten"),
     [
         (TWO, "Text", "Handwriting"),
-        (ODD, "Other", "Handwritten"),
-        (ONLY, "Amount", "Amount"),
-        (NAMED, "B", "Amount"),
-        (TWO.replace("Handwriting", "Amount"), "Text", "Amount"),
+        (ODD, None, "Handwritten"),
+        (ONLY, None, None),
+        (NAMED, None, "Amount"),
+        (TWO.replace("Handwriting", "Amount"), "Text", None),
     ],
-    ids=["both", "aliases", "one for all", "by predicted_values", "no handwriting"],
+    ids=["both", "aliases", "neither", "by predicted_values", "no handwriting"],
 )
-def test_what_reads_chooses_the_label(labels: str, printed: str, handwritten: str) -> None:
+def test_what_reads_chooses_the_label(
+    labels: str, printed: str | None, handwritten: str | None
+) -> None:
+    """A label that means something else is given to nothing: the annotator chooses it."""
     for engine, label in {"rapidocr": printed, "tesseract": printed, "trocr": handwritten}.items():
         [claim] = claims(R, labels, T.replace("/>", f' ocr_engine="{engine}"/>'))
-        assert results(claim)[0][1]["value"]["labels"] == [label]
+        found = [
+            result["value"]["labels"] for result in results(claim)[0] if "labels" in result["type"]
+        ]
+        assert found == ([] if label is None else [[label]])
+
+
+@pytest.mark.parametrize("tag", ["RectangleLabels", "PolygonLabels"])
+def test_without_a_fitting_label_the_text_area_draws_the_region(tag: str) -> None:
+    """Which the editor shows as a shape without a label; `test_ocr.py` of the e2e tests sees it."""
+    shape = f'<{tag} name="s" toName="i"><Label value="Amount"/><Label value="Date"/></{tag}>'
+    [claim] = claims(shape, T)
+    xml = LabelConfig.parse(config(shape, T))
+    for region in results(claim):
+        [area] = region
+        assert area["type"] == "textarea"
+        assert {"x", "width"} <= area["value"].keys() or "points" in area["value"]
+        assert check_results(xml, [area]) == []
 
 
 def test_labels_from_the_task_are_left_out() -> None:
