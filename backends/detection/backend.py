@@ -26,6 +26,7 @@ from shared.backend import Backend, Context
 from shared.claim import Claim, ModelSpec
 from shared.image import Image
 from shared.label_config import Control, LabelConfig
+from shared.label_map import LabelMap
 from shared.results import Region
 from shared.settings import BackendSettings
 from shared.task import Task
@@ -75,8 +76,8 @@ class DetectionBackend(Backend):
     def labels_known(self, model: Detector | Watcher, claim: Claim) -> int:
         if isinstance(model, Watcher):
             return 0  # nobody else fills videos
-        labelled = (control for control in claim.controls if control.labels)
-        return sum(len(set(claim.label_map(model.names, c).to_label.values())) for c in labelled)
+        maps = (LabelMap.build(control, model.names) for control in claim.controls)
+        return sum(len(set(found.to_label.values())) for found in maps)
 
     def default_specs(self) -> Iterable[ModelSpec]:
         own = self.settings

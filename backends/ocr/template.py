@@ -1,14 +1,13 @@
 """Which control tags of a label config are filled together, and with what of a text."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from backends.ocr.wording import asks_for_text
 from shared.claim import Claim
 from shared.errors import ConfigError
 from shared.label_config import Control, LabelConfig, ObjectTag
-from shared.label_map import LabelMap
+from shared.label_map import folded
 
 KINDS = {
     "rectangle": ("Rectangle", "RectangleLabels"),
@@ -28,6 +27,7 @@ ALIASES = {
     "handwriting": ("Handwriting", "Handwritten", "Handwritten text", "Script"),
 }
 """Names of labels for a line of text, by what has been read."""
+NAMES = frozenset(folded(name) for kind, names in ALIASES.items() for name in (kind, *names))
 HANDWRITING = "trocr"
 """The engine for handwriting: what it reads gets the label that means so."""
 
@@ -63,8 +63,9 @@ def labels_known(group: Group) -> int | None:
 
 def means_text(control: Control, label: str) -> bool:
     """Whether a label is for a line of text, printed or handwritten."""
-    one = replace(control, labels={label: control.labels[label]})
-    return bool(LabelMap.build(one, ALIASES, ALIASES).to_label)
+    attrs = control.labels[label]
+    written = (label, attrs.get("value", ""), *attrs.get("predicted_values", "").split(","))
+    return any(folded(name) in NAMES for name in written)
 
 
 def why_left(area: Control) -> str:

@@ -86,8 +86,9 @@ def asks_for_text(area: Control, beside: Iterable[Control] = ()) -> bool:
         return False
     if hint & HINTS and not hint & SEEN:
         hint -= TEXT
-    labels = (word for control in beside for word in _of_labels(control))
-    return bool((name | heading | hint).union(labels) & (TEXT | TRANSCRIPTION))
+    if (name | heading | hint) & (TEXT | TRANSCRIPTION):
+        return True
+    return any(_words_of_labels(control) & (TEXT | TRANSCRIPTION) for control in beside)
 
 
 def words(text: str) -> set[str]:
@@ -102,7 +103,9 @@ def _has_options(controls: Sequence[Control]) -> bool:
     return any(key.lower().startswith("ocr_") for control in controls for key in control.attrs)
 
 
-def _of_labels(control: Control) -> Iterable[str]:
-    for label, attrs in control.labels.items():
-        for text in (label, attrs.get("value", ""), attrs.get("predicted_values", "")):
-            yield from words(text)
+def _words_of_labels(control: Control) -> set[str]:
+    written = (
+        (label, attrs.get("value", ""), attrs.get("predicted_values", ""))
+        for label, attrs in control.labels.items()
+    )
+    return words(" ".join(text for texts in written for text in texts))

@@ -1,6 +1,5 @@
 """Who fills a shape is decided by whose classes match its labels."""
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -47,13 +46,6 @@ class BrokenNarrowBackend(BrokenBackend):
 XML = """<View><Text name="text" value="$text"/>
 <Labels name="label" toName="text"><Label value="Word"/><Label value="Other"/></Labels>
 <TextArea name="area" toName="text"/></View>"""
-
-
-@pytest.fixture(autouse=True)
-def _as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(WideBackend, "knows", WideBackend.knows)
-    monkeypatch.setattr(NarrowBackend, "knows", NarrowBackend.knows)
-    yield
 
 
 def route(*classes: type[Any], xml: str = XML) -> Route:
