@@ -96,6 +96,6 @@ class TimelineSpan:
 
     @classmethod
     def read(cls, value: Mapping[str, Any], on: Video | None = None) -> "TimelineSpan":
-        """From a result's `value`: its first range, the only one that the editor draws."""
+        """From a result's `value`: its first range, the only one that the editor edits."""
         first = value["ranges"][0]
         return cls(int(first["start"]) - 1, int(first["end"]))

@@ -11,7 +11,8 @@ from shared.results.reading import PLACES
 from shared.validation.answers import ANSWERS, labels
 from shared.validation.finding import Problems, Value, meant, near, shown
 from shared.validation.shapes import SHAPES, Check, guess
-from shared.validation.spans import SPANS, timeline, timeseries, video
+from shared.validation.spans import SPANS, timeseries
+from shared.validation.tracks import timeline, video
 
 
 @dataclass(frozen=True, eq=False)

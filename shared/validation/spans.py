@@ -1,4 +1,4 @@
-"""What the `value` of a region on a text, a recording or a video must hold."""
+"""What the `value` of a region on a text or a recording must hold."""
 
 import math
 import re
@@ -16,6 +16,7 @@ from shared.validation.finding import (
     shown,
 )
 from shared.validation.shapes import Check, number
+from shared.validation.tracks import timeline
 
 PATH = re.compile(r"/|(?:/(?:[^/\[\]()\sA-Z]+|text\(\))\[[1-9]\d*\])+")
 """XPaths that the editor writes, and knows; any other one leads it nowhere."""
@@ -190,54 +191,6 @@ def _numeric(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
-
-
-def timeline(value: Value, result: Value) -> Problems:
-    """`ranges` of frames."""
-    ranges = value.get("ranges")
-    if not isinstance(ranges, list | tuple) or not ranges:
-        return [Problem("missing_key", f'"ranges" is {shown(ranges)}, expected [{{start, end}}]')]
-    for place, found in enumerate(ranges):
-        ends = (found.get("start"), found.get("end")) if isinstance(found, dict) else (None,)
-        if not all(map(is_count, ends)):
-            what = f"range {place} is {shown(found)}, expected whole frame numbers start and end"
-            return [Problem("frame", what)]
-        if found["start"] > found["end"]:
-            what = f"range {place} starts at {found['start']} and ends at {found['end']}"
-            return [Problem("empty_span", what)]
-    return ()
-
-
-def video(value: Value, result: Value) -> Problems:
-    """A `sequence` of boxes, their frames ascending."""
-    sequence = value.get("sequence")
-    if not isinstance(sequence, list | tuple) or not sequence:
-        return [Problem("missing_key", f'"sequence" is {shown(sequence)}, expected keyframes')]
-    last = -1
-    for place, box in enumerate(sequence):
-        problems = list(_keyframe(box, last))
-        if problems:
-            return [p._replace(message=f"keyframe {place}: {p.message}") for p in problems]
-        last = box["frame"]
-    return ()
-
-
-def _keyframe(box: Any, last: int) -> Iterator[Problem]:
-    if not isinstance(box, dict):
-        yield Problem("not_an_object", f"it is {shown(box)}, expected an object")
-        return
-    frame = box.get("frame")
-    if not is_count(frame):
-        yield Problem("frame", f'"frame" is {shown(frame)}, expected a whole number')
-    elif frame <= last:
-        yield Problem("frame", f'"frame" is {frame} after {last}, expected them to ascend')
-    for key in ("x", "y"):
-        yield from number(box, key, -100, 200)
-    for key in ("width", "height"):
-        yield from number(box, key, 0, 200, zero=False)
-    if not isinstance(box.get("enabled", True), bool):
-        what = f'"enabled" is {shown(box["enabled"])}, expected true or false'
-        yield Problem("not_a_boolean", what)
 
 
 SPANS: Mapping[str, Check] = {

@@ -107,9 +107,55 @@ window.e2e = (() => {
     return { width, height, regions };
   }
 
+  // What is drawn of the first region of the prediction that is shown, a track, by frame: where its
+  // left edge is, in percent of the video's width; null if it is not drawn, or not there.
+  async function track(frames) {
+    const video = window.Htx.annotationStore.selected.objects.find(({ type }) => type === "video");
+    const id = window.Htx.annotationStore.selected.regions[0].id;
+    await steady(() => (video.length > 1 && window.Konva.stages.length ? "" : null));
+    const found = {};
+    for (const frame of frames) {
+      video.setFrame(frame);
+      found[frame] = JSON.parse(await steady(() => (video.frame === frame ? place(id) : null)));
+    }
+    return found;
+  }
+
+  function place(id) {
+    const shapes = window.Konva.stages.flatMap((stage) => stage.find("Rect"));
+    const box = shapes.find((shape) => shape.id() === id);
+    const media = document.querySelector("video");
+    const drawn = box && !Number.isNaN(box.rotation());
+    return JSON.stringify(drawn ? Math.round((1000 * box.x()) / media.videoWidth) / 10 : null);
+  }
+
+  // The frames that the timeline's bars of the first region go over, as [first, last].
+  async function bars() {
+    const video = window.Htx.annotationStore.selected.objects.find(({ type }) => type === "video");
+    return JSON.parse(await steady(() => {
+      const found = [...document.querySelectorAll(".lsf-keypoints__lifespan")].map((bar) => {
+        const step = bar.parentElement.clientWidth / video.length;
+        const first = parseFloat(bar.style.left) / step + 0.5;
+        return [first, first + parseFloat(bar.style.width) / step].map((x) => Math.round(x * 10) / 10);
+      });
+      return video.length > 1 && found.length ? JSON.stringify(found) : null;
+    }));
+  }
+
+  // What `look` says once it has said so for a while; null is nothing yet.
+  async function steady(look) {
+    for (let last = null, since = 0, end = performance.now() + 30000; performance.now() < end; ) {
+      const now = look();
+      if (now !== last) [last, since] = [now, performance.now()];
+      if (now !== null && performance.now() - since > 300) return now;
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    throw new Error("the editor shows nothing that stays");
+  }
+
   function text(spans) {
     return spans.map((span) => span.textContent).join("");
   }
 
-  return { boxes, checked, highlights, labels, shown };
+  return { bars, boxes, checked, highlights, labels, shown, track };
 })();

@@ -1,7 +1,7 @@
 """Label Studio's editor in headless Chromium: what it makes of a task's predictions."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -111,6 +111,16 @@ class Editor:
         found: list[str] = self._do(lambda: self._page.evaluate("() => window.e2e.checked()"))
         return found
 
+    def drawn(
+        self, project_id: int, task_id: int, frames: Sequence[Sequence[int]]
+    ) -> list[dict[int, float | None] | list[list[float]]]:
+        """Where the first region of each of the task's predictions is drawn, oldest first.
+
+        With `frames`: the left edge of a track's box on each, in percent of the video's width, None
+        where it is not drawn; without: the frames that the bars of a TimelineLabels go over.
+        """
+        return self._do(lambda: self._drawn(project_id, task_id, frames))
+
     def boxes(self) -> dict[str, Any]:
         """The boxes displayed last, in pixels of the image as the browser turns it.
 
@@ -160,6 +170,18 @@ class Editor:
         for pk in pks:
             self._shown(task_id, pks, pk)
             found.append(self._page.evaluate("() => window.e2e.highlights()"))
+        return found
+
+    def _drawn(self, project_id: int, task_id: int, frames: Sequence[Sequence[int]]) -> list[Any]:
+        pks = self._open(project_id, task_id)
+        found: list[Any] = []
+        for pk, wanted in zip(pks, frames, strict=True):
+            self._shown(task_id, pks, pk)
+            if wanted:
+                by_frame = self._page.evaluate("(f) => window.e2e.track(f)", list(wanted))
+                found.append({int(frame): place for frame, place in by_frame.items()})
+            else:
+                found.append(self._page.evaluate("() => window.e2e.bars()"))
         return found
 
     def _screenshot(self, project_id: int, task_id: int, path: Path, prediction: int) -> None:
