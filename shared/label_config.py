@@ -133,7 +133,7 @@ class Control:
     @property
     def labelled(self) -> bool:
         """Whether it has labels, be it of a task that is not known yet."""
-        return bool(self.labels) or self.dynamic
+        return bool(self.labels) or self.dynamic or self.of_task
 
     @property
     def per_region(self) -> bool:

@@ -127,7 +127,7 @@ def _regions(on_image: Sequence[Control], area: Control) -> Group:
             area.name,
         )
     draws = next(iter(found.values())) if shape == "auto" else found[shape]
-    beside = (labels,) if labels and not draws.labels else ()
+    beside = (labels,) if labels and not draws.labelled else ()
     plain = (c for c in on_image if c.tag in PLAIN and c is not draws)
     spare = () if labels else plain  # else the labels are taken, and so nobody draws with it
     return (draws, *spare, *beside, area)
@@ -135,7 +135,7 @@ def _regions(on_image: Sequence[Control], area: Control) -> Group:
 
 def _preferred(draws: Sequence[Control], labelled: bool) -> Control | None:
     """The first that has labels of its own if there is no other tag for them, else has none."""
-    fitting = (control for control in draws if bool(control.labels) is labelled)
+    fitting = (control for control in draws if control.labelled is labelled)
     return next(fitting, next(iter(draws), None))
 
 

@@ -13,15 +13,31 @@ from shared.validation.documents import document_of, in_document, without_docume
 from shared.validation.finding import Problem, Value, near, shown
 from shared.validation.rules import ControlRules
 
+NO_LIST = frozenset({"BitmaskLabels", "TimelineLabels", "VectorLabels"})
+"""Control tags with labels for whose value Label Studio 1.23.2 takes a string and nothing else."""
+
 
 def task_data(config: LabelConfig, data: Mapping[str, Any]) -> Iterator[Problem]:
     """That the data has what the object tags show, and labels that the editor can show."""
     for control in with_labels_of(config, data).controls:
         yield from (Problem("labels", fault) for fault in control.faults)
+    yield from _refused(config)
     task = Task(None, data)
     for target in config.objects.values():
         if "{" not in target.value:  # else it stands for several tags, one each item of a list
             yield from _unseen(task, target)
+
+
+def _refused(config: LabelConfig) -> Iterator[Problem]:
+    """That an import takes a list of labels: of tags with one value the last one decides."""
+    last = {control.attrs.get("value", ""): control for control in config.dynamic}
+    for value, control in last.items():
+        if control.tag in NO_LIST and "[" not in value:
+            what = (
+                f"{control} takes its labels from {value}, but Label Studio imports no task with a"
+                f" list there, as it does for Labels: write the labels as Label tags"
+            )
+            yield Problem("labels_refused", what)
 
 
 def _unseen(task: Task, target: ObjectTag) -> Iterator[Problem]:

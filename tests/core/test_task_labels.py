@@ -272,6 +272,25 @@ def test_what_the_editor_cannot_show_is_said(labels: Any, message: str) -> None:
     assert len(finding.message) < 300
 
 
+@pytest.mark.parametrize(
+    ("tags", "refused"),
+    [
+        ('<TimelineLabels name="c" toName="o" value="$labels"/>', True),
+        ('<TimelineLabels name="c" toName="o" value="$labels[0].of"/>', False),
+        ('<TimelineLabels name="c" toName="o"><Label value="A"/></TimelineLabels>', False),
+        (
+            '<TimelineLabels name="c" toName="o" value="$labels"/>'
+            '<Labels name="d" toName="o" value="$labels"/>',
+            False,
+        ),
+    ],
+)
+def test_a_list_that_label_studio_does_not_import_is_named(tags: str, refused: bool) -> None:
+    config = LabelConfig.parse(f'<View>{tags}<Video name="o" value="$video"/></View>')
+    found = check_task(config, {"data": {"video": "/a.mp4", "labels": [{"value": "A"}]}})
+    assert ("labels_refused" in [finding.rule for finding in found]) == refused
+
+
 def test_a_task_without_a_label_that_could_be_shown_answers_nothing_and_says_why() -> None:
     listed, missing, good = predicted(
         ON_TEXT, {"labels": ["PER", "Place"]}, {}, {"labels": ["PER", {"value": "Place"}]}

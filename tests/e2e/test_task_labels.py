@@ -56,12 +56,18 @@ SHOWN = ("labelled", "hypertext", "paragraphs", "audio", "timeseries", "video", 
 def test_every_tag_with_labels_of_the_task_is_displayed_as_it_was_sent(
     name: str, label_studio: LabelStudio, editor: Editor, tmp_path: Path
 ) -> None:
-    """The rows of the table of all types, with the labels of the task instead of Label tags."""
+    """The rows of the table of all types, with the labels of the task instead of Label tags.
+
+    Label Studio imports no list for some of the tags, unless one behind them has the same value.
+    """
     scene, rows = SCENES[name], of_scene(name)
     config = re.sub(
         f"(<\\w*Labels [^>]*)>{LABEL_TAGS}</\\w*Labels>", r'\1 value="$labels"/>', scene.config
     )
     assert "<Label " not in config
+    target = next(iter(LabelConfig.parse(config).objects))
+    last = f'<Labels name="last" toName="{target}" value="$labels"/></View>'
+    config = config.replace("</View>", last)
     project = label_studio.create_project(f"Labels of tasks: {name}", config)
     uploads = label_studio.create_project("Uploads", scene.config)  # a file brings no labels
     data = uploaded(label_studio, uploads, scene.data(), tmp_path)
