@@ -181,7 +181,8 @@ class Route:
         """The backend of each control tag; several with "or" until their models are loaded."""
         steps, models = self.steps, runtime().models
         if self.rivals and all(models.settled(step.claims[0].spec) for step in steps):
-            steps = tuple(step for step, _ in self.running([(step, None) for step in steps]))
+            loaded = [(s, None) for s in steps if models.failed(s.claims[0].spec) is None]
+            steps = tuple(step for step, _ in self.running(loaded))
         found: dict[str, dict[str, None]] = {}
         for step in steps:
             for claim in step.claims:

@@ -122,6 +122,30 @@ def test_example_5_of_the_guide(
         assert overlap(corners(result), corners(wanted[kind])) >= 0.5
 
 
+RECEIPT = """<View><Image name="image" value="$ocr"/>
+<RectangleLabels name="what" toName="image">
+  <Label value="Shop"/><Label value="Total"/>
+</RectangleLabels>
+<TextArea name="transcription" toName="image" perRegion="true"/></View>"""
+
+
+def test_a_line_without_a_fitting_label_is_a_box_with_its_text(
+    label_studio: LabelStudio, editor: Editor, server: Served, tmp_path: Path
+) -> None:
+    """Which of the labels it is, the annotator says: the text area alone draws it."""
+    example(tmp_path / "receipt.png")
+    project, _ = connected(label_studio, server, RECEIPT)
+    [task] = label_studio.upload(project, [tmp_path / "receipt.png"])
+    label_studio.retrieve_predictions(project)
+    displayed = shown(label_studio, editor, project, task).values()
+    assert [list(region) for region in displayed] == [["textarea"]] * 3
+    areas = [region["textarea"]["value"] for region in displayed]
+    assert [area["text"] for area in areas] == [["CORNER MARKET"], ["TOTAL"], ["12.80"]]
+    assert {box["id"] for box in editor.boxes()["regions"]} == {
+        region["textarea"]["id"] for region in displayed
+    }
+
+
 PHOTOS = [(kind, seed, (1, 6, 3, 8)[seed % 4]) for kind in (receipt, sign) for seed in (1, 2, 3)]
 
 
