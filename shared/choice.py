@@ -48,11 +48,12 @@ def answer(scores: Mapping[str, float], claim: Claim, one: bool) -> Answer | Non
     """The surest class, or all above the threshold where several may be chosen.
 
     `one`: the classes exclude each other; then those that share a label add up, and a surest
-    class without a label means that no label fits.
+    class without a label means that no label fits. UnfillableError if no class that the model
+    has answered so far has one.
     """
-    if not scores:
+    if not scores and claim.control.labels:
         return None
-    labels = claim.label_map(scores).to_label
+    labels = claim.labels_for(scores)
     totals: dict[str, float] = {}
     for name, score in scores.items():
         label = labels.get(name)

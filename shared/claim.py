@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from shared.errors import UnfillableError
 from shared.label_config import Control, LabelConfig, ObjectTag
 from shared.label_map import NO_ALIASES, Aliases, LabelMap
 
@@ -60,7 +61,7 @@ class Claim:
     def label_map(
         self, classes: Iterable[str], control: Control | None = None, aliases: Aliases = NO_ALIASES
     ) -> LabelMap:
-        """Return how the model's classes map to the labels of a control tag.
+        """Return how the model's classes map to the labels of a control tag, be it none.
 
         There is one map for each control tag. It holds at least these classes: those of earlier
         calls stay in it, since a model may answer other classes each time, such as its top 5.
@@ -71,6 +72,18 @@ class Claim:
             with self._lock:
                 found = self._grown(control, names, aliases)
         return found
+
+    def labels_for(
+        self, classes: Iterable[str], control: Control | None = None, aliases: Aliases = NO_ALIASES
+    ) -> Mapping[str, str]:
+        """Return the label of each class that has one in a control tag.
+
+        UnfillableError if none has: then the model cannot be asked for anything here.
+        """
+        found = self.label_map(classes, control, aliases)
+        if not found.to_label:
+            raise UnfillableError(f"{self.spec.label} fills nothing of {found.report()}")
+        return found.to_label
 
     def _grown(self, control: Control, names: tuple[str, ...], aliases: Aliases) -> LabelMap:
         """Make or extend the map of a control tag; logged where it fills a label anew."""

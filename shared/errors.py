@@ -79,6 +79,16 @@ class DecodeError(TaskError):
     reason = "decode"
 
 
+class UnfillableError(TaskError):
+    """The model has nothing that a control tag asks for, such as a class for any of its labels.
+
+    Where that is so of all that a prediction could fill, there is none: an empty one would say
+    that the model looked and found nothing.
+    """
+
+    reason = "unfillable"
+
+
 class InferenceError(TaskError):
     """The model failed on this task's input."""
 

@@ -20,6 +20,7 @@ from shared.errors import (
     LabelsError,
     ModelError,
     PrelabelError,
+    UnfillableError,
 )
 from shared.failures import FailureLog
 from shared.figures import Figures
@@ -194,16 +195,33 @@ class Pipeline:
     def _prediction(self, run: Run, raw: Any, outputs: Sequence[Any]) -> Prediction:
         start = time.perf_counter()
         run = run.for_task(Task.parse(raw))
-        regions: list[Region] = []
-        for (step, _), output in zip(run.models, outputs, strict=True):
-            for claim in step.claims:
-                regions.extend(step.backend.regions(output, claim))
+        faults = tuple(run.faults)
+        try:
+            regions = _regions(run, outputs)
+        except UnfillableError as error:
+            raise (LabelsError(faults[0]) if faults else error) from None
         prediction = Prediction.build(regions, run.config, run.version, run.route.score)
         self._figures.took("regions", run.names, time.perf_counter() - start)
-        faults = tuple(run.faults)
         if faults and not prediction.results:
             raise LabelsError(faults[0])
         return replace(prediction, faults=faults)
+
+
+def _regions(run: Run, outputs: Sequence[Any]) -> list[Region]:
+    """Return the regions of all claims that can be filled; UnfillableError if none can."""
+    regions: list[Region] = []
+    reasons: list[str] = []
+    claims = 0
+    for (step, _), output in zip(run.models, outputs, strict=True):
+        for claim in step.claims:
+            claims += 1
+            try:
+                regions.extend(step.backend.regions(output, claim))
+            except UnfillableError as error:
+                reasons.append(str(error))
+    if reasons and len(reasons) == claims and not regions:
+        raise UnfillableError("; ".join(dict.fromkeys(reasons)))
+    return regions
 
 
 def _raise(error: PrelabelError) -> list[Any]:

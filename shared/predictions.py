@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from shared.errors import ModelError
+from shared.errors import ModelError, UnfillableError
 from shared.outcome import Outcome
 from shared.route import Route
 
@@ -33,9 +33,11 @@ def answers(routes: Sequence[Route], tasks: Sequence[Any], run: Run) -> list[Ans
 def _answer(outcomes: Iterable[Outcome | None]) -> list[Any]:
     """Outcomes in the order of the routes: None is a prediction that the task has already.
 
-    A model that cannot be loaded takes no part, here as in the version.
+    A model that cannot be loaded takes no part, here as in the version; nor does one that has
+    nothing for this task, since asking again would change nothing.
     """
-    taking_part = [o for o in outcomes if o is None or not isinstance(o.error, ModelError)]
+    without = ModelError, UnfillableError
+    taking_part = [o for o in outcomes if o is None or not isinstance(o.error, without)]
     done = [o for o in taking_part if o is None or o.prediction is not None]
     if len(done) < len(taking_part):
         done = done[:-1] if done and done[-1] is taking_part[-1] else done

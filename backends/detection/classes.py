@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from backends.detection.found import Found
+from backends.detection.objects import asked
 from shared.choice import answer
 from shared.claim import Claim
 from shared.results import Region, whole_task
@@ -17,8 +18,7 @@ def regions(founds: Iterable[Found], claim: Claim, **place: Any) -> Iterator[Reg
         one = one or found.probabilities is not None
         for name, score in scores_of(found).items():
             scores[name] = max(score, scores.get(name, 0.0))
-    classes = claim.options["classes"]
-    given = {name: score for name, score in scores.items() if not classes or name in classes}
+    given = {name: scores[name] for name in asked(scores, claim)}
     said = answer(given, claim, one)
     if said is not None:
         yield whole_task(claim.control, said.answer, score=said.score, **place)

@@ -4,17 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from backends.detection.found import Floats, Found
-from backends.detection.objects import is_lacking, labelled, marks, wanted
+from backends.detection.objects import asked, check, labelled, marks, wanted
 from backends.detection.shapes import box
 from shared.claim import Claim
+from shared.errors import UnfillableError
 from shared.label_config import Control
 from shared.results import KeyPoint, Region, region
 
 
 def regions(found: Found, claim: Claim, boxes: Sequence[Control], **place: Any) -> Iterator[Region]:
     """Each object's box, if `boxes` (its control tags) are given, and its key points."""
-    if is_lacking(found, claim) or found.points is None:
-        return
+    check(found, claim)
     labels = _labels(found, claim)
     parents = _parents(found, claim, boxes, **place)
     for index in wanted(found, claim):
@@ -34,6 +34,10 @@ def _parents(
     """The box of each object that has a label among the boxes' own."""
     if not boxes:
         return {}
+    try:
+        chosen = list(labelled(found, claim, boxes[-1]))
+    except UnfillableError:  # then the points hang on nothing
+        return {}
     hidden = {"hidden": True} if boxes[0].name == f"{claim.control.name}_bbox" else {}
     return {
         index: region(
@@ -44,7 +48,7 @@ def _parents(
             **hidden,
             **place,
         )
-        for index, label in labelled(found, claim, boxes[-1])
+        for index, label in chosen
     }
 
 
@@ -69,16 +73,19 @@ def _labels(found: Found, claim: Claim) -> Mapping[str, str]:
     """
     assert found.points is not None
     control = claim.controls[-1]
+    if control.tag == "KeyPoint":
+        return {}
+    names = asked(found.names, claim)
     numbers = range(found.points.shape[1])
-    every = [_name(name, number) for name in found.names for number in numbers]
+    every = [_name(name, number) for name in names for number in numbers]
     aliases: dict[str, list[str]] = {}
     for label, number in claim.options["points"].items():
         of = control.labels[label].get("predicted_values", "")
-        for name in _split(of) or found.names:
+        for name in _split(of) or names:
             aliases.setdefault(_name(name, number), []).append(label)
     if not aliases:
-        aliases = {_name(name, number): [name] for name in found.names for number in numbers}
-    return claim.label_map(every, control, aliases).to_label
+        aliases = {_name(name, number): [name] for name in names for number in numbers}
+    return claim.labels_for(every, control, aliases)
 
 
 def _split(text: str) -> list[str]:

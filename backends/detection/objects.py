@@ -7,6 +7,8 @@ from backends.detection.found import Found
 from backends.detection.shapes import lacking, shapes
 from backends.detection.wanted import kind
 from shared.claim import Claim
+from shared.errors import UnfillableError
+from shared.failures import clipped
 from shared.label_config import Control
 from shared.results import Region, region
 
@@ -14,41 +16,65 @@ from shared.results import Region, region
 def regions(found: Found, claim: Claim, **place: Any) -> Iterator[Region]:
     """The objects in the shape of the claim's control tag. `place` goes into each region."""
     shape = kind(claim.control)
-    if is_lacking(found, claim):
-        return
+    check(found, claim)
     for index, label in labelled(found, claim, claim.controls[-1]):
         for drawn in shapes(shape, found, index, claim.options["upright"]):
             score = float(found.scores[index])
             yield region(drawn, marks(claim.controls, label), found.size, score, **place)
 
 
-def is_lacking(found: Found, claim: Claim) -> bool:
-    """Whether the network cannot find what the control tag draws; it is said once."""
+def check(found: Found, claim: Claim) -> None:
+    """UnfillableError if the network cannot find what the control tag draws; noted once."""
     missing = lacking(kind(claim.control), found)
     if missing is not None:
-        claim.note(
-            f"{claim.control} needs {missing}, which {claim.spec.model} does not find:"
-            " choose other weights with model_path, or in the DETECTION_ settings"
-        )
-    return missing is not None
+        raise unfillable(claim, missing)
+
+
+def unfillable(claim: Claim, missing: str) -> UnfillableError:
+    """Note that the network does not find what the control tag needs."""
+    message = (
+        f"{claim.control} needs {missing}, which {claim.spec.model} does not find:"
+        " choose other weights with model_path, or in the DETECTION_ settings"
+    )
+    claim.note(message)
+    return UnfillableError(message)
 
 
 def labelled(found: Found, claim: Claim, control: Control) -> Iterable[tuple[int, str | None]]:
     """The objects that the claim wants, with their label in `control`; None if it has no labels."""
     plain = control.tag == kind(control)
-    labels = {} if plain else claim.label_map(found.names, control).to_label
+    names = asked(found.names, claim)
+    labels = {} if plain else claim.labels_for(names, control)
     for index in wanted(found, claim):
         label = labels.get(found.name(index))
         if plain or label is not None:
             yield index, label
 
 
+def asked(names: Iterable[str], claim: Claim) -> list[str]:
+    """Return the classes that are not left out by `model_classes`.
+
+    UnfillableError if it names none that the network has.
+    """
+    classes, names = claim.options["classes"], list(names)
+    kept = [name for name in names if not classes or name in classes]
+    if not kept:
+        message = (
+            f"{claim.control} asks for the classes {', '.join(classes)} alone (model_classes, or"
+            f" DETECTION_CLASSES), of which {claim.spec.model} has none; it has "
+            + clipped(", ".join(names), 200)
+        )
+        claim.note(message)
+        raise UnfillableError(message)
+    return kept
+
+
 def wanted(found: Found, claim: Claim) -> Iterable[int]:
     """The objects that are sure enough and of a class that is not left out."""
-    classes = claim.options["classes"]
+    names = set(asked(found.names, claim))
     for index in range(len(found)):
-        named = not classes or found.name(index) in classes
-        if named and found.scores[index] >= claim.options["score_threshold"]:
+        sure = found.scores[index] >= claim.options["score_threshold"]
+        if sure and found.name(index) in names:
             yield index
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from backends.detection.classes import scores_of
 from backends.detection.found import Found
+from backends.detection.objects import asked
 from backends.detection.video import Floats, Watched
 from shared.choice import answer
 from shared.claim import Claim
@@ -16,8 +17,8 @@ from shared.results import Region, TimelineSpan, region, whole_task
 def spans(watched: Watched, claim: Claim) -> Iterator[Region]:
     """Where each label holds: a region a span, as sure as its frames are on average."""
     founds = watched.seen.found[claim.options["network"]]
-    labels = claim.label_map(founds[0].names).to_label
-    scores = _by_label(founds, labels, claim.options["classes"])
+    labels = claim.labels_for(asked(founds[0].names, claim))
+    scores = _by_label(founds, labels)
     looked = _looked(watched)
     for label, of_label in sorted(scores.items()):
         smooth = smoothed(of_label, claim.options["smoothing"])[looked]
@@ -31,8 +32,8 @@ def whole(watched: Watched, claim: Claim) -> Iterator[Region]:
     """One answer about the video: the classes' average, or the objects that stay for a while."""
     founds = watched.seen.found[claim.options["network"]]
     one = founds[0].probabilities is not None
-    names = {name: name for name in founds[0].names}
-    scores = _by_label(founds, names, claim.options["classes"])
+    names = {name: name for name in asked(founds[0].names, claim)}
+    scores = _by_label(founds, names)
     window = claim.options["smoothing"]
     total = {
         name: float(of_class.mean() if one else smoothed(of_class, window).max())
@@ -67,17 +68,13 @@ def _looked(watched: Watched) -> NDArray[np.int64]:
     return found.astype(np.int64)
 
 
-def _by_label(
-    founds: Sequence[Found], labels: Mapping[str, str], classes: Sequence[str]
-) -> dict[str, Floats]:
+def _by_label(founds: Sequence[Found], labels: Mapping[str, str]) -> dict[str, Floats]:
     """The score of each label on each frame, of shape (m,).
 
     Of classes that exclude each other those of one label add up; of objects the surest counts.
     """
     names = founds[0].names
     chosen = {name: labels[name] for name in names if name in labels}
-    if classes:
-        chosen = {name: label for name, label in chosen.items() if name in classes}
     scores: dict[str, Floats] = {label: np.zeros(len(founds)) for label in chosen.values()}
     if founds[0].probabilities is not None:
         table = np.stack(

@@ -1,9 +1,10 @@
 """What was seen in a video, as regions of the control tags on it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from backends.detection import timeline
 from backends.detection.key_frames import video_track
+from backends.detection.objects import asked, unfillable
 from backends.detection.tracks import Track, follow
 from backends.detection.video import Watched
 from backends.detection.video_claims import SIDE
@@ -30,29 +31,26 @@ def tracked(watched: Watched, claim: Claim) -> Iterator[Region]:
     """A region for each object that is followed, as sure as it is on average."""
     founds, options = watched.seen.found[claim.options["network"]], claim.options
     if founds[0].probabilities is not None:
-        claim.note(
-            f"{claim.control} needs objects, which {claim.spec.model} does not find:"
-            " choose other weights with model_path, or in the DETECTION_ settings"
-        )
-        return
+        raise unfillable(claim, "objects")
     motion = watched.seen.motion if options["motion"] else None
     parameters = dict(options["parameters"])
     tolerance = options["tolerance"]
     if tolerance < 0:
         tolerance = max(1.0, max(watched.shown.size) / SIDE)
     plain = len(claim.controls) == 1
+    names = asked(founds[0].names, claim)
+    labels = {} if plain else claim.labels_for(names, claim.controls[-1])
     chosen = options["classes"], options["least"]
     for track in follow(founds, options["tracker"], parameters, motion, *chosen):
         score = sum(track.scores) / len(track.scores)
-        label = None if plain else label_of(track, claim, founds[0].names)
+        label = None if plain else label_of(track, labels)
         shape = video_track(track, watched, tolerance, options["gap"])
         if shape is not None and score >= options["score_threshold"] and (plain or label):
             yield region(shape, {claim.control: label and [label]}, watched.shown, score)
 
 
-def label_of(track: Track, claim: Claim, names: tuple[str, ...]) -> str | None:
+def label_of(track: Track, labels: Mapping[str, str]) -> str | None:
     """The label whose classes are surest in sum; None if a class without a label is surer."""
-    labels = claim.label_map(names, claim.controls[-1]).to_label
     sums: dict[str, float] = {}
     others = 0.0
     for name, total in track.classes.items():

@@ -173,7 +173,7 @@ class NerBackend(Backend):
 def _found(output: Output, claim: Claim) -> Iterable[Region]:
     types = dict.fromkeys(output.item.prompt or map(type_of, output.tags))
     types.pop("O", None)
-    labels = claim.label_map(types, aliases=ALIASES).to_label
+    labels = claim.labels_for(types, aliases=ALIASES)
     passages = output.item.passages
     for place, found in enumerate(_entities(output, claim)):
         for entity in found:

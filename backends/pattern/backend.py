@@ -22,7 +22,7 @@ class PatternBackend(Backend):
 
     def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
         text, found = output
-        labels = claim.label_map(RULES).to_label
+        labels = claim.labels_for(RULES)
         for name, start, end in found:
             if name in labels:
                 yield region(TextSpan(start, end), {claim.control: [labels[name]]}, on=text)

@@ -37,6 +37,7 @@ FAILED = {
     "model": "predict_model",
     "deadline": "predict_deadline",
     "labels": "predict_labels",
+    "unfillable": "predict_unfillable",
 }
 """The rules of other reasons; what has none is the model's own failure."""
 

@@ -108,6 +108,8 @@ REMEDIES = {
     " e.g. DETECTION_MODEL or MODEL_DIR",
     "predict_deadline": "Ask again: the model was still loading, or is slow; PREDICT_DEADLINE where"
     " the server runs, at most Label Studio's ML_TIMEOUT_PREDICT (100 s)",
+    "predict_unfillable": 'Name the model\'s class on a label, predicted_values="class", or serve a'
+    " model that has what the label config asks for",
     "predict_failed": "The model fails on this task: the server's log has the traceback",
     "predict_labels": "Write the labels in the task's data as objects, which the editor shows by"
     ' name: [{"value": "Person"}, {"value": "Place"}]',

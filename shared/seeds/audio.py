@@ -54,7 +54,7 @@ class Spans(Backend):
 
     def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
         sound, spans = output
-        labels = claim.label_map(Model.classes).to_label
+        labels = claim.labels_for(Model.classes)
         for found in spans:
             if found.name in labels:
                 span = AudioSpan(found.start, found.end)

@@ -67,7 +67,7 @@ class Labelled(Backend):
     """For control tags with labels."""
 
     def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
-        labels = claim.label_map(Model.classes).to_label
+        labels = claim.labels_for(Model.classes)
         for found in output:
             if found.name in labels:
                 marks = {claim.control: [labels[found.name]]}

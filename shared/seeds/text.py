@@ -52,7 +52,7 @@ class Spans(Backend):
 
     def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
         text, spans = output
-        labels = claim.label_map(Model.classes).to_label
+        labels = claim.labels_for(Model.classes)
         for found in spans:
             if found.name in labels:
                 place = text.shape(found.passage, found.start, found.end)

@@ -56,7 +56,7 @@ class Spans(Backend):
         return Series.read(task, claim.object, self.media)
 
     def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
-        labels = claim.label_map(Model.classes).to_label
+        labels = claim.labels_for(Model.classes)
         for found in output:
             if found.name in labels:
                 span = TimeSeriesSpan(found.start, found.end)

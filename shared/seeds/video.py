@@ -93,7 +93,7 @@ class Spans(Backend):
 
     def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
         clip, spans = output
-        labels = claim.label_map(Model.classes).to_label
+        labels = claim.labels_for(Model.classes)
         for found in spans:
             if found.name in labels:
                 span = TimelineSpan(found.start, found.end)

@@ -42,7 +42,7 @@ class Fake(Backend):
         return items
 
     def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
-        claim.label_map(["date"])
+        claim.labels_for(["date"])
         label = self.label or next(iter(claim.control.labels), "Date")
         yield region(TextSpan(0, 4), {claim.control: [label]}, output, 0.5)
 

@@ -398,6 +398,11 @@ def label_of_no_class(desk: Desk) -> list[Check]:
     return under(TEXT.replace("</Labels>", '<Label value="Planet"/></Labels>'), desk)
 
 
+@breaks("predict_unfillable")
+def only_a_label_of_no_class(desk: Desk) -> list[Check]:
+    return under(TEXT.replace('"Date"', '"Planet"'), desk)
+
+
 # The task's media, as the server reads it
 
 
