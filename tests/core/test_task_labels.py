@@ -10,6 +10,7 @@ from shared.backend import Backend, Context
 from shared.choice import answer
 from shared.claim import Claim
 from shared.errors import LabelsError
+from shared.errors import UnfillableError
 from shared.label_config import LabelConfig
 from shared.outcome import Outcome
 from shared.results import (
@@ -168,7 +169,10 @@ def test_choices(attributes: str, options: list[Json], chosen: list[Any] | None)
     xml = f"""<View><Text name="o" value="$text"/>
       <Choices name="c" toName="o" value="$options" {attributes}/></View>"""
     [outcome] = predicted(xml, {"options": options, "who": "PER"})
-    assert [r["value"]["choices"] for r in results(outcome)] == ([chosen] if chosen else [])
+    if chosen is None:
+        assert isinstance(outcome.error, UnfillableError)
+    else:
+        assert [r["value"]["choices"] for r in results(outcome)] == [chosen]
 
 
 def test_taxonomy() -> None:

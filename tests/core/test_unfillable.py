@@ -143,3 +143,15 @@ def test_texts(name: str, labels: str) -> None:
 
 def test_every_label_config_is_read() -> None:
     assert [len(LabelConfig.parse(xml).controls) for xml in (KNOWN, UNKNOWN, BOTH)] == [1, 2, 2]
+
+
+def test_it_is_decided_for_each_task_where_tasks_bring_the_labels() -> None:
+    xml = """<View><Text name="text" value="$text"/>
+      <Labels name="l" toName="text" value="$own"/></View>"""
+    given = [
+        {"id": 1, "data": {"text": "nothing", "own": [{"value": label}]}}
+        for label in ("Word", "Dragon", "word")
+    ]
+    outcomes = list(runtime().pipeline.run(routed(made(MappedBackend, xml), xml=xml), given))
+    assert [outcome.error is None for outcome in outcomes] == [True, False, True]
+    assert isinstance(outcomes[1].error, UnfillableError)
