@@ -9,8 +9,7 @@ import pytest
 from shared.backend import Backend, Context
 from shared.choice import answer
 from shared.claim import Claim
-from shared.errors import LabelsError
-from shared.errors import UnfillableError
+from shared.errors import LabelsError, UnfillableError
 from shared.label_config import LabelConfig
 from shared.outcome import Outcome
 from shared.results import (
