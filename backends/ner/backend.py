@@ -14,7 +14,7 @@ from backends._text.network import IMPORTS, size_of
 from backends._text.weights import Wanted
 from backends.ner.marks import Mark, elsewhere, marks_of
 from backends.ner.model import Read, TokenClassifier
-from backends.ner.spans import Entity, entities, token_scores, type_of
+from backends.ner.spans import Entity, Labels, entities, token_scores, type_of
 from backends.ner.words import STRATEGIES, words
 from backends.ner.zero_shot import CONFIG, ZeroShot, is_zero_shot, prompt
 from shared.backend import Backend, Context
@@ -175,28 +175,33 @@ def _found(output: Output, claim: Claim) -> Iterable[Region]:
     types.pop("O", None)
     labels = claim.labels_for(types, aliases=ALIASES)
     passages = output.item.passages
-    for place, found in enumerate(_entities(output, claim)):
+    for place, found in enumerate(_entities(output, claim, labels)):
         for entity in found:
             if entity.type in labels and entity.score >= claim.options["score_threshold"]:
                 shape = passages.shape(passages.parts[place], entity.start, entity.end)
                 marks = {claim.control: [labels[entity.type]]}
-                meta = _meta(entity, output, place) if "token_scores" in claim.options else {}
+                meta = (
+                    _meta(entity, output, place, labels) if "token_scores" in claim.options else {}
+                )
                 yield region(shape, marks, on=passages.on, score=entity.score, **meta)
 
 
-def _meta(entity: Entity, output: Output, place: int) -> Mapping[str, Any]:
+def _meta(entity: Entity, output: Output, place: int, labels: Labels) -> Mapping[str, Any]:
     """The scores of an entity's tokens; nothing of a zero-shot model, which has none."""
     if not output.reads:
         return {}
-    return {"meta": {"token_scores": token_scores(entity, *output.reads[place], output.tags)}}
+    scores = token_scores(entity, *output.reads[place], output.tags, labels)
+    return {"meta": {"token_scores": scores}}
 
 
-def _entities(output: Output, claim: Claim) -> Iterable[Sequence[Entity]]:
+def _entities(output: Output, claim: Claim, labels: Labels) -> Iterable[Sequence[Entity]]:
     """The entities of each passage."""
     if output.found:
         return output.found
     strategy = claim.options["aggregation"]
-    return (entities(words(*read, output.tags, strategy), read.text) for read in output.reads)
+    return (
+        entities(words(*read, output.tags, strategy), read.text, labels) for read in output.reads
+    )
 
 
 def _repeats(passages: Passages, marks: Iterable[Mark], control: Control) -> Iterable[Region]:

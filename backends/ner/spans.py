@@ -1,7 +1,8 @@
 """Tags of words to spans of entities."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from backends._text.tokens import Tokens
@@ -18,12 +19,18 @@ class Entity:
     score: float
 
 
+Labels = Mapping[str, str]
+"""From types to the labels of a control tag."""
+NO_LABELS: Labels = MappingProxyType({})
 OUTSIDE = "O"
 _BEGINS, _SINGLE, _LAST = "B", "SU", "EL"
 
 
-def entities(words: Sequence[Word], text: str) -> list[Entity]:
+def entities(words: Sequence[Word], text: str, labels: Labels = NO_LABELS) -> list[Entity]:
     """Group words by the schemes B-I, B-I-E-S, B-I-L-U and by plain types.
+
+    Types of one label are one type here: a network without names calls the first word of a
+    person LABEL_1 and the others LABEL_2. An entity's type is that of its first word.
 
     A B-, S- or U- tag always begins an entity, so that two neighbours of one type stay two;
     an I-, E- or L- tag goes on with an entity of its type, or else begins one. Plain types go on
@@ -32,7 +39,7 @@ def entities(words: Sequence[Word], text: str) -> list[Entity]:
     found: list[Entity] = []
     group: list[Word] = []
     for word in words:
-        if group and not _goes_on(group, word, text):
+        if group and not _goes_on(group, word, text, labels):
             found.extend(_entity(group, text))
             group = []
         if _parts(word.tag)[1] != OUTSIDE:
@@ -49,14 +56,18 @@ def _parts(tag: str) -> tuple[str, str]:
     return "", tag
 
 
-def _goes_on(group: Sequence[Word], word: Word, text: str) -> bool:
+def _goes_on(group: Sequence[Word], word: Word, text: str, labels: Labels) -> bool:
     before, kind = _parts(group[-1].tag)
     prefix, own = _parts(word.tag)
-    if own != kind or before in tuple(_SINGLE + _LAST):
+    if not _alike(own, kind, labels) or before in tuple(_SINGLE + _LAST):
         return False
     if prefix:
         return prefix not in _BEGINS + _SINGLE
     return not text[group[-1].end : word.start].strip()
+
+
+def _alike(one: str, other: str, labels: Labels) -> bool:
+    return one == other or (one in labels and labels[one] == labels.get(other))
 
 
 def _entity(group: Sequence[Word], text: str) -> Iterable[Entity]:
@@ -91,13 +102,21 @@ def type_of(tag: str) -> str:
 
 
 def token_scores(
-    entity: Entity, text: str, tokens: Tokens, chances: Chances, tags: Sequence[str]
+    entity: Entity,
+    text: str,
+    tokens: Tokens,
+    chances: Chances,
+    tags: Sequence[str],
+    labels: Labels = NO_LABELS,
 ) -> list[dict[str, Any]]:
     """Of each token of an entity its text, and how sure it is of the entity's type.
 
-    `chances` has the shape (tokens, tags); those of all tags of the type are added up.
+    `chances` has the shape (tokens, tags); those of all tags of the type, and of the types that
+    have the same label, are added up.
     """
-    wanted = [number for number, tag in enumerate(tags) if type_of(tag) == entity.type]
+    wanted = [
+        number for number, tag in enumerate(tags) if _alike(type_of(tag), entity.type, labels)
+    ]
     found = []
     for token, (start, end) in enumerate(tokens.offsets):
         piece = text[max(start, entity.start) : min(end, entity.end)].strip()
