@@ -112,7 +112,7 @@ REMEDIES = {
     " model that has what the label config asks for",
     "predict_failed": "The model fails on this task: the server's log has the traceback",
     "predict_labels": "Write the labels in the task's data as objects, which the editor shows by"
-    ' name: [{"value": "Person"}, {"value": "Place"}]',
+    ' name: [{{"value": "Person"}}, {{"value": "Place"}}]',
     "predict_refused": "The server's log says more of this request",
     "predict_version": "Label Studio stores such predictions again at every retrieval: ask again"
     " when all models are loaded; in a backend of your own, list all files in `weights`",

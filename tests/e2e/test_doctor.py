@@ -416,6 +416,11 @@ def several_images_for_a_tag_of_one(desk: Desk) -> list[Check]:
     return showing([PIXEL, PIXEL], desk)
 
 
+@breaks("media_value")
+def address_that_is_empty(desk: Desk) -> list[Check]:
+    return showing("", desk)
+
+
 @breaks("media_url")
 def upload_without_label_studio_url(desk: Desk) -> list[Check]:
     return showing("/data/upload/1/a.png", desk)
