@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
@@ -15,6 +15,7 @@ from shared import variables
 from shared.attributes import Attributes
 from shared.errors import ConfigError
 from shared.kept import Kept
+from shared.tags import spelling
 
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
@@ -171,6 +172,14 @@ class Control:
         return f'{self.tag} "{self.name}"'
 
 
+class Written(NamedTuple):
+    """A tag as it stands in the XML, and the names of the tags around it."""
+
+    name: str
+    attrs: Attributes
+    around: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class LabelConfig:
     """All control tags and object tags of one label config, in the order of the XML."""
@@ -215,6 +224,11 @@ class LabelConfig:
         kept = tuple(control for control in whole.controls if control.name in parsed)
         return whole if len(kept) == len(whole.controls) else replace(whole, controls=kept)
 
+    def written(self) -> Iterable[Written]:
+        """All tags as they are written; what is inside a HyperText is a document, no tags."""
+        if self.xml:
+            yield from _written(_root(self.xml), ())
+
     def control(self, name: str, to_name: str = "") -> Control | None:
         """The control tag of that name, as it is on its first object tag or on that of a name."""
         found = next((control for control in self.controls if control.name == name), None)
@@ -258,8 +272,19 @@ _kept: Kept[str, LabelConfig] = Kept()
 
 
 def _parse(xml: str) -> LabelConfig:
+    root = _root(xml)
+    for element in root.iter():
+        element.tag = spelling(element.tag)
+    objects = {tag.name: tag for tag in _objects(root)}
+    relations = (_attributes(element).get("value") for element in root.iter("Relation"))
+    return LabelConfig(
+        tuple(_controls(root, objects)), objects, xml, tuple(filter(None, relations))
+    )
+
+
+def _root(xml: str) -> Element:
     try:
-        root = fromstring(xml, forbid_dtd=True)
+        root: Element = fromstring(xml, forbid_dtd=True)
     except ParseError as error:
         raise ConfigError(f"The label config is not well-formed XML: {error}") from None
     except DefusedXmlException:
@@ -267,11 +292,14 @@ def _parse(xml: str) -> LabelConfig:
     except (ValueError, LookupError) as error:
         raise ConfigError(f"The label config cannot be read: {error}") from None
     _check_depth(root)
-    objects = {tag.name: tag for tag in _objects(root)}
-    relations = (_attributes(element).get("value") for element in root.iter("Relation"))
-    return LabelConfig(
-        tuple(_controls(root, objects)), objects, xml, tuple(filter(None, relations))
-    )
+    return root
+
+
+def _written(element: Element, around: tuple[str, ...]) -> Iterable[Written]:
+    yield Written(element.tag, _attributes(element), around)
+    if element.tag.lower() != "hypertext":
+        for child in element:
+            yield from _written(child, (*around, element.tag))
 
 
 def _attributes(element: Element) -> Attributes:

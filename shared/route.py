@@ -17,6 +17,7 @@ from shared.label_config import Control, LabelConfig
 from shared.prediction import MEAN, TASK_SCORES
 from shared.runtime import runtime
 from shared.task_labels import CHARACTERS
+from shared.validation import config_problems
 
 if TYPE_CHECKING:
     from shared.backend import Backend
@@ -110,7 +111,8 @@ class Route:
         Repeater is filled by nobody: its names are patterns, and the task says how many it makes.
         """
         claims: list[tuple[Backend, Claim]] = []
-        problems = [*_not_serving(config, backends), *_repeated(config), *_remote(config)]
+        problems = [problem.message for problem in config_problems(config)]
+        problems += [*_not_serving(config, backends), *_repeated(config), *_remote(config)]
         for backend in backends:
             controls = tuple(c for c in config.controls if _offered(c, backend, named))
             offered = replace(config, controls=controls)

@@ -74,9 +74,13 @@ class Count:
     rules: Counter[str] = field(default_factory=Counter)
 
     def findings(self, tasks: "Iterable[Entry]", config: "LabelConfig") -> Iterator[Row]:
-        """The findings of all tasks, counted as they pass."""
-        from shared.validation import Fractions
+        """The findings of the label config and of all tasks, counted as they pass."""
+        from shared.validation import Finding, Fractions, config_problems
 
+        for problem in config_problems(config):
+            what = f"label config: {problem.message}"
+            finding = Finding(problem.rule, None, None, what, problem.severity)
+            yield self._counted(None, finding)
         fractions = Fractions(config)
         for entry in tasks:
             for finding in self._of(entry, config, fractions):
@@ -130,7 +134,7 @@ def _list(value: Any, key: str) -> list[Any]:
 
 
 def _row(entry: "Entry | None", finding: "Finding") -> Row:
-    """Without an entry the finding is of the whole file."""
+    """Without an entry the finding is of the label config or of the whole file."""
     task = entry.task if entry is not None else None
     return {
         "task": entry.number if entry is not None else None,

@@ -9,7 +9,7 @@ from shared.doctor.check import Check, broken, good, warning
 from shared.doctor.way import Way
 from shared.errors import ConfigError
 from shared.javascript import get
-from shared.validation import Fractions, check_results
+from shared.validation import Fractions, check_results, config_problems
 from shared.variables import keys_of
 
 MEDIA = (
@@ -51,6 +51,9 @@ def label_config(way: Way) -> Iterator[Check]:
     except ConfigError as error:
         yield broken("Label config", "config", str(error))
         return
+    for problem in config_problems(way.config):
+        say = broken if problem.severity == "error" else warning
+        yield say("Label config", "config", problem.message)
     project = f"{way.number}.{int(time.time())}"
     body = {"project": project, "schema": xml, "hostname": way.home}
     answer = way.server.post(f"{way.url}/setup", json=body)

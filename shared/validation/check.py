@@ -68,6 +68,8 @@ def _problems(
         return []
     found = rules.find(result.get("from_name"), result.get("to_name"))
     known = _identify(found, result, seen) if found is not None else None
+    if found is not None and not found.known:
+        return []  # `config_problems` says so
     if found is None or kind != found.control.type:
         return [_mismatch(rules, found, result)]
     value = result.get("value")

@@ -91,13 +91,13 @@ def meant(name: str, names: Iterable[str]) -> str | None:
     return same or next(iter(difflib.get_close_matches(name[:LONGEST], known, 1, 0.75)), None)
 
 
-def near(name: str, names: Iterable[str]) -> str:
-    """The name that was probably meant, as the end of a message; or those there are."""
+def near(name: str, names: Iterable[str], few: bool = True) -> str:
+    """The name that was probably meant, as the end of a message; or, of a `few`, all there are."""
     known = list(names)
     other = meant(name, known)
     if other is not None:
         return f"; did you mean {shown(other)}?"
-    if not known:
+    if not known or not few:
         return ""
     more = f" and {len(known) - 8} more" if len(known) > 8 else ""
     return f"; there is {', '.join(shown(other) for other in known[:8])}{more}"

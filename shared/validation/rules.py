@@ -8,6 +8,7 @@ from typing import Any
 from shared.kept import Kept
 from shared.label_config import Control, LabelConfig, ObjectTag
 from shared.results.reading import PLACES
+from shared.tags import is_known
 from shared.validation.answers import ANSWERS, labels
 from shared.validation.finding import Problems, Value, meant, near, shown
 from shared.validation.shapes import SHAPES, Check, guess
@@ -32,6 +33,11 @@ class ControlRules:
     answer: Check | None
     repeated: re.Pattern[str] | None = None
     """The form of `to_name` inside a Repeater."""
+
+    @property
+    def known(self) -> bool:
+        """Whether there is such a tag; of another nothing can be said, nor is anything shown."""
+        return is_known(self.control.tag)
 
     @property
     def single(self) -> bool:

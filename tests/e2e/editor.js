@@ -142,6 +142,18 @@ window.e2e = (() => {
     }));
   }
 
+  // What the editor says of the label config in the task's place, and the types of the regions.
+  async function config() {
+    const store = window.Htx.annotationStore;
+    const found = await steady(() => {
+      const errors = document.querySelectorAll(".lsf-errors");
+      const text = [...errors].map((error) => error.innerText).join("\n");
+      const said = store.validation?.length ? text : "";
+      return JSON.stringify([said, store.predictions[0]?.regions.map(({ type }) => type) ?? []]);
+    });
+    return JSON.parse(found);
+  }
+
   // What `look` says once it has said so for a while; null is nothing yet.
   async function steady(look) {
     for (let last = null, since = 0, end = performance.now() + 30000; performance.now() < end; ) {
@@ -157,5 +169,5 @@ window.e2e = (() => {
     return spans.map((span) => span.textContent).join("");
   }
 
-  return { bars, boxes, checked, highlights, labels, shown, track };
+  return { bars, boxes, checked, config, highlights, labels, shown, track };
 })();

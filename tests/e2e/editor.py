@@ -111,6 +111,12 @@ class Editor:
         found: list[str] = self._do(lambda: self._page.evaluate("() => window.e2e.checked()"))
         return found
 
+    def config(self, project_id: int, task_id: int) -> tuple[str, list[str]]:
+        """What the editor says of the label config in the task's place, empty if nothing; and the
+        kinds of the first prediction's regions, each empty where none is drawn.
+        """
+        return self._do(lambda: self._config(project_id, task_id))
+
     def drawn(
         self, project_id: int, task_id: int, frames: Sequence[Sequence[int]]
     ) -> list[dict[int, float | None] | list[list[float]]]:
@@ -171,6 +177,11 @@ class Editor:
             self._shown(task_id, pks, pk)
             found.append(self._page.evaluate("() => window.e2e.highlights()"))
         return found
+
+    def _config(self, project_id: int, task_id: int) -> tuple[str, list[str]]:
+        self._open(project_id, task_id)
+        errors, regions = self._page.evaluate("() => window.e2e.config()")
+        return errors, regions
 
     def _drawn(self, project_id: int, task_id: int, frames: Sequence[Sequence[int]]) -> list[Any]:
         pks = self._open(project_id, task_id)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from label_studio_sdk.label_interface import LabelInterface
 
 from shared.label_config import LabelConfig
-from shared.results import TextSpan, region
+from shared.results import Document, TextSpan, region
 from shared.validation import check_prediction, check_results, check_task
 
 from .test_bad_input import CONFIG, DATA, GONE, VALUES, prediction, result
@@ -46,6 +46,9 @@ def test_good_results_with_junk_in_them_never_raise(name: str, value: Json, odd:
         check_task(CONFIG, {"data": DATA, "predictions": [prediction([{**found, key: odd}])]})
     for line in check_results(CONFIG, [found], DATA):
         line.message.encode()
+
+
+Document.parse("")  # imports the HTML parser, which would be too much for an example's time
 
 
 @given(st.dictionaries(st.sampled_from(sorted(DATA)), junk))

@@ -1,0 +1,61 @@
+"""The tags that the editor of Label Studio knows, and which control tag is for what."""
+
+from collections.abc import Mapping
+
+TAGS = (
+    "View", "Header", "Style", "Collapse", "Panel", "Filter", "Dialog", "Markdown", "PagedView",
+    "Repeater", "Shortcut", "CustomInterface",
+    "Audio", "AudioPlus", "Image", "HyperText", "List", "Paragraphs", "Pdf", "Table", "Text",
+    "TimeSeries", "Channel", "MultiChannel", "Video",
+    "Bitmask", "BitmaskLabels", "Brush", "BrushLabels", "Bucket", "Choice", "Choices", "DateTime",
+    "Ellipse", "EllipseLabels", "HyperTextLabels", "KeyPoint", "KeyPointLabels", "Label", "Labels",
+    "MagicWand", "Number", "Pairwise", "ParagraphLabels", "Polygon", "PolygonLabels", "Ranker",
+    "Rating", "Rectangle", "RectangleLabels", "Relation", "Relations", "Taxonomy", "TextArea",
+    "TimelineLabels", "TimeSeriesLabels", "Vector", "VectorLabels", "VideoRectangle",
+)  # fmt: skip
+"""Those of release 1.23.2, as its guide writes them."""
+
+ELSEWHERE: Mapping[str, str] = {
+    "Chat": "only Label Studio Enterprise has it",
+    "OcrLabels": "only Label Studio Enterprise has it",
+    "ReactCode": "only Label Studio Enterprise has it",
+    "VideoVector": "only other editions or later releases have it",
+    "VideoVectorLabels": "only other editions or later releases have it",
+}
+"""Tags that the guide describes and the editor of the open-source 1.23.2 does not have."""
+
+HELD_TO: Mapping[str, str] = dict.fromkeys(
+    ("BitmaskLabels", "BrushLabels", "KeyPointLabels", "Polygon", "PolygonLabels",
+     "RectangleLabels", "Vector", "VectorLabels"), "Image",
+) | {"HyperTextLabels": "HyperText"}  # fmt: skip
+"""The one object tag, to the letter, on which the editor allows a control tag (controlledTags)."""
+
+MADE_FOR: Mapping[str, str] = {
+    **HELD_TO,
+    **dict.fromkeys(("Bitmask", "Brush", "Ellipse", "EllipseLabels", "KeyPoint"), "Image"),
+    **dict.fromkeys(("MagicWand", "Rectangle"), "Image"),
+    "ParagraphLabels": "Paragraphs",
+    "TimelineLabels": "Video",
+    "TimeSeriesLabels": "TimeSeries",
+    "VideoRectangle": "Video",
+}
+"""The one object tag on which the editor draws a control tag's regions."""
+
+INSIDE: Mapping[str, tuple[str, ...]] = {
+    "Choice": ("Choices", "Taxonomy"),
+    "Channel": ("TimeSeries",),
+    "MultiChannel": ("TimeSeries",),
+}
+"""The tags of which one must stand around a tag (parentTypes)."""
+
+_SPELLING = {tag.lower(): tag for tag in (*TAGS, *ELSEWHERE)}
+
+
+def spelling(tag: str) -> str:
+    """A tag's name as the guide writes it; the editor knows it in any case."""
+    return _SPELLING.get(tag.lower(), tag)
+
+
+def is_known(tag: str) -> bool:
+    """Whether some edition of Label Studio has a tag of that name."""
+    return tag.lower() in _SPELLING
