@@ -1,9 +1,6 @@
 """Any `LabelStudioMLBase` subclass, ours or not, served unchanged: path/to/model.py:MyModel."""
 
-import inspect
 import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,22 +8,20 @@ from typing import Any
 from shared import __version__
 from shared.backend import Backend
 from shared.base import LabelStudioMLBase
-from shared.errors import InferenceError
+from shared.errors import DeadlineError, InferenceError
 from shared.failures import clipped
+from shared.instances import Instances
 from shared.label_config import LabelConfig
 from shared.model_file import load_class
 from shared.predictions import Answer
 from shared.runtime import runtime
 from shared.server.protocol import PredictRequest, WebhookRequest
-from shared.server.service import Answers, Readiness, Service
+from shared.server.service import PATIENCE, Answers, Readiness, Service
 from shared.task_labels import with_labels_of
 from shared.validation import check_results
 from shared.waiting import Waiting
 
 logger = logging.getLogger(__name__)
-
-INSTANCES = 64
-"""Projects and label configs whose model objects are kept."""
 
 
 def open_model(reference: str) -> Answers:
@@ -43,14 +38,14 @@ def open_model(reference: str) -> Answers:
 class ForeignService:
     """Serves somebody else's model: one object a project and label config, one call at a time.
 
-    What it answers is brought into the shape that Label Studio stores: as many answers as tasks,
-    and no region that would not be shown.
+    Training goes on beside, on an object of its own, which then takes the other's place. What it
+    answers is brought into the shape that Label Studio stores: as many answers as tasks, and no
+    region that would not be shown.
     """
 
     def __init__(self, model_class: type[Any]) -> None:
         self._class = model_class
-        self._models: OrderedDict[tuple[str, str], Any] = OrderedDict()
-        self._lock = threading.RLock()
+        self._models = Instances(model_class)
         self._training = ThreadPoolExecutor(1, thread_name_prefix="fit")
 
     @property
@@ -66,13 +61,13 @@ class ForeignService:
         """One answer a task; if the model fails or miscounts, it is asked task by task."""
         xml = LabelConfig.parse(request.label_config).xml
         project = str(request.project or "").split(".", 1)[0]
-        with self._lock:
-            model = self._model(xml, project)
-            try:
-                answers = self._ask(model, request.tasks, request.context)
-            except Exception as error:  # a foreign model may raise anything
-                logger.warning("%s failed on %d tasks: %s", *self.names, len(request.tasks), error)
-                answers = [self._ask_one(model, task, request.context) for task in request.tasks]
+        try:
+            with self._models.turn(waiting):
+                answers = self._ask_all(self._models.get((project, xml)), request)
+        except DeadlineError as late:
+            for task in request.tasks:
+                runtime().failures.add(self.names[0], _id(task), late)
+            answers = [None] * len(request.tasks)
         config = LabelConfig.parse(xml)
         interactive = request.context is not None
         return [
@@ -85,10 +80,8 @@ class ForeignService:
         return None
 
     def version(self, xml: str, project: str, only: str | None) -> str:
-        """What the model says of itself."""
-        with self._lock:
-            model = self._model(LabelConfig.parse(xml).xml, project)
-            return str(getattr(model, "model_version", None) or "INITIAL")
+        """What the model says of itself; INITIAL while it is not made, since others run."""
+        return _version(self._models.soon((project, LabelConfig.parse(xml).xml), PATIENCE))
 
     def event(self, request: WebhookRequest) -> str:
         """Training, if the model has any, in a thread of its own: Label Studio does not wait."""
@@ -101,9 +94,7 @@ class ForeignService:
 
     def versions(self) -> list[str]:
         """Of the models in use."""
-        with self._lock:
-            found = [getattr(model, "model_version", None) for model in self._models.values()]
-        return list(dict.fromkeys(str(version or "INITIAL") for version in found))
+        return list(dict.fromkeys(map(_version, self._models.values())))
 
     def warm_up(self) -> None:
         """A foreign model loads when its first label config comes."""
@@ -123,18 +114,12 @@ class ForeignService:
             "failures": {"counts": counts, "recent": failures.recent()},
         }
 
-    def _model(self, xml: str, project: str) -> Any:
-        """The object for a project and label config, made by either generation's signature."""
-        key = project, xml
-        if key not in self._models:
-            if "project_id" in inspect.signature(self._class.__init__).parameters:
-                self._models[key] = self._class(project_id=project, label_config=xml)
-            else:
-                self._models[key] = self._class(label_config=xml, train_output={})
-            while len(self._models) > INSTANCES:
-                self._models.popitem(last=False)
-        self._models.move_to_end(key)
-        return self._models[key]
+    def _ask_all(self, model: Any, request: PredictRequest) -> list[Any]:
+        try:
+            return self._ask(model, request.tasks, request.context)
+        except Exception as error:  # a foreign model may raise anything
+            logger.warning("%s failed on %d tasks: %s", *self.names, len(request.tasks), error)
+            return [self._ask_one(model, task, request.context) for task in request.tasks]
 
     def _ask(self, model: Any, tasks: Sequence[Any], context: Any) -> list[Any]:
         answered = model.predict(list(tasks), context=context)
@@ -206,13 +191,18 @@ class ForeignService:
         project = request.project or {}
         xml, number = str(project.get("label_config") or ""), str(project.get("id") or "")
         try:
-            with self._lock:
-                model = self._model(xml, number)
+            key = number, LabelConfig.parse(xml).xml
+            model = self._models.new(key)
             data = request.model_dump()
             model.process_event(request.action, data, f"{number}-{request.action}", {})
+            self._models.keep(key, model)
             logger.info("%s: training for project %s is done", self.names[0], number)
         except Exception:  # a foreign model may raise anything
             logger.exception("%s: training for project %s failed", self.names[0], number)
+
+
+def _version(model: Any) -> str:
+    return str(getattr(model, "model_version", None) or "INITIAL")
 
 
 def _data(task: Any) -> dict[str, Any] | None:

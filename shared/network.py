@@ -6,6 +6,8 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as Late
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from functools import cache
@@ -42,6 +44,10 @@ WRAPPING = tuple(
 PUBLIC = ipaddress.ip_network("2000::/3")
 """The only part of IPv6 that is routed over the internet; Python's `is_global` allows more."""
 
+LOOKUPS = 64
+"""Hosts that are looked up at once, those included that nobody waits for any more."""
+_lookups = threading.BoundedSemaphore(LOOKUPS)
+
 
 class Doors:
     """The rules about hosts and addresses.
@@ -57,13 +63,16 @@ class Doors:
         port = home.port or (443 if home.scheme == "https" else 80)
         self._home = (home.hostname, port) if home.hostname else None
 
-    def addresses(self, host: str, port: int) -> list[str]:
-        """The host's addresses if a connection may be made; FetchError says why not."""
+    def addresses(self, host: str, port: int, seconds: float | None = None) -> list[str]:
+        """The host's addresses if a connection may be made; FetchError says why not.
+
+        httpcore.ConnectTimeout if they are not known in so many seconds.
+        """
         home = (host.lower(), port) == self._home
         if self._hosts and not home and not any(fnmatch(host.lower(), h) for h in self._hosts):
             raise FetchError(f"Host {host} is not in ALLOWED_HOSTS")
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = _looked_up(host, port, seconds)
         except (OSError, UnicodeError):
             raise FetchError(f"Host {host} is not known") from None
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -81,6 +90,30 @@ class Doors:
                 f"Host {host} has a private address; set ALLOWED_NETWORKS to fetch from there"
                 " (or LABEL_STUDIO_URL if it is Label Studio)"
             )
+
+
+def _looked_up(host: str, port: int, seconds: float | None) -> list[Any]:
+    """What the system's resolver says; it has no time limit, so a thread waits for it."""
+    if seconds is None:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    until = time.monotonic() + seconds
+    if not _lookups.acquire(timeout=seconds):
+        raise httpcore.ConnectTimeout(f"Too many hosts are being looked up to begin with {host}")
+    found: Future[list[Any]] = Future()
+    threading.Thread(target=_look_up, args=(host, port, found), name="dns", daemon=True).start()
+    try:
+        return found.result(max(0.0, until - time.monotonic()))
+    except Late:
+        raise httpcore.ConnectTimeout(f"Host {host} was not looked up in time") from None
+
+
+def _look_up(host: str, port: int, found: "Future[list[Any]]") -> None:
+    try:
+        found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError) as error:
+        found.set_exception(error)
+    finally:
+        _lookups.release()
 
 
 def _is_public(address: Address) -> bool:
@@ -113,7 +146,7 @@ class _CheckedBackend(httpcore.SyncBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception | None = None
-        for address in self._doors.addresses(host, port):
+        for address in self._doors.addresses(host, port, _left(timeout)):
             try:
                 stream = super().connect_tcp(
                     address, port, _left(timeout), local_address, socket_options

@@ -1,6 +1,7 @@
 """The ASGI application: every route of the contract."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,6 +32,8 @@ from shared.server.requests import Requests
 from shared.server.service import Answers
 from shared.server.straight import Straight, refused
 from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 def create_app(
@@ -64,8 +67,12 @@ def create_app(
 
 
 async def _leave(metrics: Metrics) -> None:
+    """Leave the figures for the other workers now and then; in a thread, as it is a file."""
     while True:
-        metrics.leave()
+        try:
+            await anyio.to_thread.run_sync(metrics.leave)
+        except OSError as error:  # the disk is full, for now
+            logger.warning("The figures of a worker cannot be written: %s", error.strerror)
         await asyncio.sleep(EVERY)
 
 
@@ -138,7 +145,8 @@ async def status(request: Request) -> Response:
 @about.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Figures in Prometheus format."""
-    text = request.app.state.metrics.text()
+    # In a thread: parsing those of 16 workers would leave health checks waiting.
+    text = await anyio.to_thread.run_sync(request.app.state.metrics.text)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -13,6 +13,9 @@ from shared.settings import Settings
 PER_MB = 10.0
 """Seconds more for each megabyte that has arrived: slow lines are not the same as idle ones."""
 
+STOPPING_SECONDS = 1.0
+"""Seconds for the body of a request that comes while the server stops."""
+
 
 class BodyTooLargeError(RequestError):
     """The body is over MAX_BODY_MB."""
@@ -28,6 +31,16 @@ class BodyTimeoutError(RequestError):
     status = 408
 
 
+class StoppingError(RequestError):
+    """The server was told to stop."""
+
+    reason = "stopping"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("The server is stopping; ask again")
+
+
 class BodyReader:
     """Reads bodies up to MAX_BODY_MB, and not for longer than BODY_TIMEOUT allows."""
 
@@ -35,29 +48,35 @@ class BodyReader:
         self._max_mb = settings.max_body_mb
         self._seconds = settings.body_timeout
         self._reading: set[Alarm] = set()
+        self._stopping = False
 
     async def read(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body.
 
         BodyTooLargeError as soon as it is known to be over the cap, BodyTimeoutError when it
-        comes too slowly, ClientGoneError when its sender is gone.
+        comes too slowly, ClientGoneError when its sender is gone, StoppingError when the server
+        stops meanwhile.
         """
         self._check(int(_declared(scope)))
         body = bytearray()
-        with Alarm(self._seconds) as alarm:
+        with Alarm(STOPPING_SECONDS if self._stopping else self._seconds) as alarm:
             self._reading.add(alarm)
             try:
                 while await self._more(receive, body):
-                    alarm.later(PER_MB * len(body) / 1e6)
+                    if not self._stopping:
+                        alarm.later(PER_MB * len(body) / 1e6)
                 return bytes(body)
             finally:
                 self._reading.discard(alarm)
+        if self._stopping:
+            raise StoppingError
         raise BodyTimeoutError(
             f"The body did not arrive in BODY_TIMEOUT={self._seconds:g} s: {len(body)} bytes did"
         )
 
     def stop(self) -> None:
-        """Wait for no body any longer."""
+        """Wait for no body any longer: not for those that come now, and hardly for later ones."""
+        self._stopping = True
         for alarm in list(self._reading):
             alarm.ring()
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
@@ -10,10 +11,10 @@ from anyio import CapacityLimiter
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope
 
-from shared.errors import DeadlineError, RequestError
+from shared.errors import DeadlineError
 from shared.hands import Hands
 from shared.logs import event
-from shared.server.body import BodyReader
+from shared.server.body import BodyReader, StoppingError
 from shared.server.metrics import Metrics
 from shared.server.protocol import PredictRequest, SetupRequest, WebhookRequest, pack, parse
 from shared.server.service import Answers
@@ -40,6 +41,7 @@ class Calls:
         self._metrics = metrics
         self._limits = {urgent: CapacityLimiter(PREDICTING) for urgent in (True, False)}
         self._asking = CapacityLimiter(4)
+        self._parsing = CapacityLimiter(4)
         self._hands = Hands(WORKING)
         self._under_way: set[Waiting] = set()
         self._stopping = False
@@ -66,22 +68,15 @@ class Calls:
         start, waiting = time.monotonic(), Waiting(self._deadline)
         body = await self._bodies.read(scope, receive)
         if self._stopping:
-            raise StoppingError("The server is stopping; ask again")
-        message = _parsed(body, waiting) if len(body) <= SMALL else None
-
-        def work() -> tuple[bytes, int, int]:
-            return self._predict(message or _parsed(body, waiting), backend, waiting)
-
-        if message is not None and self._answers.at_once(message, backend):
-            packed, count, failed = work()
+            raise StoppingError
+        if len(body) <= SMALL:
+            message = _parsed(body, waiting)
+        else:  # before it takes its turn: it says whether a user waits for it
+            message = await anyio.to_thread.run_sync(_parsed, body, waiting, limiter=self._parsing)
+        if len(body) <= SMALL and self._answers.at_once(message, backend):
+            packed, count, failed = self._predict(message, backend, waiting)
         else:
-            limit, waiting.hands = self._limits[waiting.urgent], self._hands
-            self._under_way.add(waiting)
-            try:
-                async with Listening(receive, waiting):
-                    packed, count, failed = await anyio.to_thread.run_sync(work, limiter=limit)
-            finally:
-                self._under_way.discard(waiting)
+            packed, count, failed = await self._in_turn(message, backend, waiting, receive)
         self._metrics.predicted(count - failed, failed)
         seconds = round(time.monotonic() - start, 4)
         event(logger, "predicted", tasks=count, failed=failed, seconds=seconds)
@@ -109,6 +104,19 @@ class Calls:
         for waiting in self._under_way:
             waiting.end(late)
 
+    async def _in_turn(
+        self, message: PredictRequest, backend: str | None, waiting: Waiting, receive: Receive
+    ) -> tuple[bytes, int, int]:
+        """The same as `_predict`, in a thread, when one is free."""
+        waiting.hands = self._hands
+        work = partial(self._predict, message, backend, waiting)
+        self._under_way.add(waiting)
+        try:
+            async with Listening(receive, waiting):
+                return await anyio.to_thread.run_sync(work, limiter=self._limits[waiting.urgent])
+        finally:
+            self._under_way.discard(waiting)
+
     def _predict(
         self, message: PredictRequest, backend: str | None, waiting: Waiting
     ) -> tuple[bytes, int, int]:
@@ -117,13 +125,6 @@ class Calls:
         empty: Any = [] if message.context is None else {"result": []}
         packed, lost = pack(results, empty)
         return packed, len(results), lost + sum(1 for result in results if result == [])
-
-
-class StoppingError(RequestError):
-    """The server was told to stop."""
-
-    reason = "stopping"
-    status = 503
 
 
 class Listening:

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,8 @@ class Neighbours:
         texts = {str(os.getpid()): own}
         for path in sorted(self.folder.glob("*.prom")):
             if path.stem not in texts:
-                texts[path.stem] = path.read_bytes()
+                with suppress(FileNotFoundError):  # that worker has just ended
+                    texts[path.stem] = path.read_bytes()
         registry = CollectorRegistry()
         registry.register(_Workers(texts))
         return generate_latest(registry)

@@ -122,9 +122,15 @@ class Service:
         return self._routes.put(key, tuple(found), len(xml))
 
     def at_once(self, request: PredictRequest, only: str | None) -> bool:
-        """A few tasks of a known label config, for models that answer sooner than a queue would."""
+        """A few tasks of a known label config, for models that answer sooner than a queue would.
+
+        They must be loaded: a load may take any time, and the event loop would wait for it.
+        """
         routes = self._routes.get((request.label_config, only)) or ()
-        return len(routes) == 1 and len(request.tasks) <= FEW and routes[0].at_once
+        if len(routes) != 1 or len(request.tasks) > FEW or not routes[0].at_once:
+            return False
+        specs = (step.claims[0].spec for step in routes[0].steps)
+        return all(runtime().models.loaded(spec) is not None for spec in specs)
 
     def predict(self, request: PredictRequest, only: str | None, waiting: Waiting) -> list[Answer]:
         """One answer a task, in order: `[]` (interactive: an empty result) for one that failed."""

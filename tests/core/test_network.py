@@ -1,8 +1,10 @@
 import socket
+import threading
 from typing import Any
 
 import pytest
 
+from shared import network
 from shared.errors import FetchError
 from shared.media import Media
 from shared.network import Doors
@@ -196,3 +198,42 @@ def test_address_that_was_checked_is_the_one_connected_to(
 def test_unknown_host(host: str) -> None:
     with pytest.raises(FetchError, match=r"is not known|private address"):
         doors().addresses(host, 80)
+
+
+def test_looking_up_a_host_takes_no_longer_than_a_fetch_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And however many hang, others can be fetched from."""
+    go, lookups = threading.Event(), network.LOOKUPS
+    resolve = socket.getaddrinfo
+
+    def silent(host: Any, *more: Any, **options: Any) -> Any:
+        if host == "silent.test":
+            go.wait(20)
+        return resolve("127.0.0.1" if host == "silent.test" else host, *more, **options)
+
+    with web("127.0.0.1") as allowed:
+        allowed.pages["/a"] = says(b"Hi")
+        monkeypatch.setattr(socket, "getaddrinfo", silent)
+        hasty = Media(Settings(allowed_networks="127.0.0.1", fetch_timeout=0.1))
+        late = rf"http://silent\.test:{allowed.server_port}/a did not arrive in FETCH_TIMEOUT=0\.1"
+        with pytest.raises(FetchError, match=late):
+            hasty.fetch(f"http://silent.test:{allowed.server_port}/a")
+        assert not go.is_set()
+        where = Media(Settings(allowed_networks="127.0.0.1"))
+        assert where.fetch(f"http://127.0.0.1:{allowed.server_port}/a") == b"Hi"
+        go.set()
+        assert where.fetch(f"http://silent.test:{allowed.server_port}/a") == b"Hi"
+    for _ in range(lookups):  # all have come to an end
+        assert network._lookups.acquire(timeout=10)
+    network._lookups.release(lookups)
+
+
+def test_no_more_hosts_are_looked_up_at_once_than_there_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(network, "_lookups", threading.BoundedSemaphore(1))
+    network._lookups.acquire()
+    hasty = Media(Settings(allowed_networks="127.0.0.1", fetch_timeout=0.1))
+    with pytest.raises(FetchError, match="did not arrive in FETCH_TIMEOUT"):
+        hasty.fetch("http://localhost:9/a")

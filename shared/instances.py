@@ -1,0 +1,99 @@
+"""Objects of somebody else's model class: one a project and label config, one call at a time."""
+
+import inspect
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Late
+from contextlib import contextmanager
+from typing import Any
+
+from shared.errors import DeadlineError
+from shared.waiting import LATE, Waiting
+
+Key = tuple[str, str]
+"""A project and its label config."""
+INSTANCES = 64
+"""Objects that are kept, those that were used last."""
+
+
+class Instances:
+    """Makes the objects and keeps them.
+
+    Two locks: whoever calls the model's own code has a `turn`, which may take long; what is kept
+    can be looked up meanwhile.
+    """
+
+    def __init__(self, model_class: type[Any]) -> None:
+        self._class = model_class
+        self._kept: OrderedDict[Key, Any] = OrderedDict()
+        self._lock = threading.Lock()
+        self._calls = threading.Lock()
+        self._making = ThreadPoolExecutor(1, thread_name_prefix="make")
+
+    @contextmanager
+    def turn(self, waiting: Waiting) -> Iterator[None]:
+        """While in the block no other call runs; DeadlineError if that is not so in time."""
+        if not self._calls.acquire(timeout=min(waiting.left(), threading.TIMEOUT_MAX)):
+            waiting.check()
+            raise DeadlineError(LATE)
+        try:
+            waiting.check()
+            yield
+        finally:
+            self._calls.release()
+
+    def get(self, key: Key) -> Any:
+        """Return the object, made if need be. Only for who has the turn."""
+        found = self.known(key)
+        if found is None:
+            found = self._make(key)
+            self.keep(key, found)
+        return found
+
+    def new(self, key: Key) -> Any:
+        """Return another object, which is not kept, when no call runs."""
+        with self._calls:
+            return self._make(key)
+
+    def soon(self, key: Key, seconds: float) -> Any:
+        """Return the object, whatever runs; None if it has to be made and that takes longer."""
+        found = self.known(key)
+        if found is not None:
+            return found
+        try:
+            return self._making.submit(self._made, key).result(seconds)
+        except Late:
+            return None
+
+    def known(self, key: Key) -> Any:
+        """Return the object if there is one."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def keep(self, key: Key, model: Any) -> None:
+        """Let an object be the one for a project and label config."""
+        with self._lock:
+            self._kept[key] = model
+            self._kept.move_to_end(key)
+            while len(self._kept) > INSTANCES:
+                self._kept.popitem(last=False)
+
+    def values(self) -> list[Any]:
+        """Return all that are kept."""
+        with self._lock:
+            return list(self._kept.values())
+
+    def _made(self, key: Key) -> Any:
+        with self._calls:
+            return self.get(key)
+
+    def _make(self, key: Key) -> Any:
+        """Make an object, by either generation's signature."""
+        project, xml = key
+        if "project_id" in inspect.signature(self._class.__init__).parameters:
+            return self._class(project_id=project, label_config=xml)
+        return self._class(label_config=xml, train_output={})

@@ -1,0 +1,243 @@
+"""The event loop waits for nothing: whatever takes time has a thread, and users do not queue."""
+
+import asyncio
+import json
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from starlette.types import ASGIApp
+
+from shared.claim import Claim, ModelSpec
+from shared.server import calls as calling
+from shared.server.app import create_app
+from shared.server.body import BodyReader, StoppingError
+from shared.server.calls import SMALL, Calls
+from shared.server.metrics import Metrics
+from shared.server.neighbours import Neighbours
+from shared.server.protocol import PredictRequest
+from shared.server.service import Service
+from shared.settings import Settings, read_settings
+from tests.core.tiny import TEXT_CONFIG, WordBackend, tasks
+
+SECONDS = 20.0
+"""After which what is tested has failed."""
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(test(), 2 * SECONDS))
+
+
+async def event(happened: threading.Event) -> None:
+    assert await asyncio.to_thread(happened.wait, SECONDS)
+
+
+async def ask(app: ASGIApp, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    """Status and body of the answer to a request."""
+    sent = [{"type": "http.request", "body": body or b""}]
+    got: list[Any] = []
+
+    async def receive() -> Any:
+        return sent.pop() if sent else await asyncio.Future()
+
+    async def send(message: Any) -> None:
+        got.append(message)
+
+    method = "GET" if body is None else "POST"
+    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b""}
+    scope |= {"client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "scheme": "http"}
+    await app({**scope, "raw_path": path.encode(), "http_version": "1.1"}, receive, send)
+    return got[0]["status"], b"".join(message.get("body", b"") for message in got[1:])
+
+
+def predicting(*texts: str, xml: str = TEXT_CONFIG) -> bytes:
+    return json.dumps({"tasks": tasks(*texts), "label_config": xml, "project": "1.1"}).encode()
+
+
+class SlowToLoad(WordBackend):
+    """A few rules that are read from somewhere first."""
+
+    name = "slow"
+    instant = True
+    begun: ClassVar[threading.Event]
+    go: ClassVar[threading.Event]
+
+    def load(self, spec: ModelSpec) -> Any:
+        self.begun.set()
+        assert self.go.wait(SECONDS)
+
+    def reads_at_once(self, claim: Claim) -> bool:
+        return True
+
+
+def test_health_is_answered_while_an_instant_model_loads() -> None:
+    SlowToLoad.begun, SlowToLoad.go = threading.Event(), threading.Event()
+    service = Service([SlowToLoad])
+    app = create_app(service, read_settings(Settings))
+
+    async def test() -> None:
+        setup = json.dumps({"project": "1.1", "schema": TEXT_CONFIG}).encode()
+        assert (await ask(app, "/setup", setup))[0] == 200
+        prediction = asyncio.create_task(ask(app, "/predict", predicting("a b")))
+        await event(SlowToLoad.begun)
+        assert (await ask(app, "/health"))[0] == 200
+        assert not prediction.done()
+        SlowToLoad.go.set()
+        status, answer = await prediction
+        assert status == 200
+        assert json.loads(answer)["results"][0]["result"]
+
+    run(test)
+    request = PredictRequest(tasks=tasks("a"), label_config=TEXT_CONFIG)
+    assert service.at_once(request, None), "from now on the loop itself answers"
+
+
+class Held(WordBackend):
+    """`hold …` waits to be read."""
+
+    name = "held"
+    begun: ClassVar[threading.Semaphore]
+    go: ClassVar[threading.Event]
+
+    def read(self, *given: Any) -> Any:
+        text = super().read(*given)
+        if text.startswith("hold"):
+            self.begun.release()
+            assert self.go.wait(SECONDS)
+        return text
+
+
+@pytest.mark.parametrize("labels", [1, 1000])
+def test_a_user_does_not_stand_behind_bulk_requests(
+    labels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Be the label config, and so the request, small or large."""
+    monkeypatch.setattr(calling, "PREDICTING", 2)
+    Held.begun, Held.go = threading.Semaphore(0), threading.Event()
+    app = create_app(Service([Held]), read_settings(Settings))
+    more = "".join(f'<Label value="Other {number}"/>' for number in range(labels))
+    own = predicting("a", xml=TEXT_CONFIG.replace("</Labels>", f"{more}</Labels>"))
+    assert (len(own) > SMALL) == (labels > 1)
+
+    async def test() -> None:
+        padded = predicting("hold", "hold", "x" * SMALL)
+        bulk = [asyncio.create_task(ask(app, "/predict", padded)) for _ in range(3)]
+        for _ in range(4):
+            assert await asyncio.to_thread(Held.begun.acquire, timeout=SECONDS)
+        status, _ = await asyncio.wait_for(ask(app, "/predict", own), SECONDS)
+        assert status == 200
+        assert not any(request.done() for request in bulk)
+        Held.go.set()
+        assert [status for status, _ in await asyncio.gather(*bulk)] == [200] * 3
+
+    run(test)
+
+
+def test_health_is_answered_while_figures_are_read_and_written(tmp_path: Path) -> None:
+    """Pipes in the place of the workers' files: who opens one waits for the other end."""
+    read, written = tmp_path / "1.prom", tmp_path / f"{os.getpid()}.new"
+    os.mkfifo(read)
+    os.mkfifo(written)
+    app = create_app(Service([WordBackend]), read_settings(Settings), Neighbours(tmp_path))
+    answered = threading.Event()
+
+    def rescue() -> None:
+        """Or a loop that does wait would wait for ever."""
+        while not answered.wait(SECONDS):
+            for pipe in (read, written):
+                os.close(os.open(pipe, os.O_RDWR))
+
+    threading.Thread(target=rescue, daemon=True).start()
+
+    async def test() -> None:
+        async with app.router.lifespan_context(app):
+            figures = asyncio.create_task(ask(app, "/metrics"))
+            for _ in range(3):
+                assert (await asyncio.wait_for(ask(app, "/health"), SECONDS))[0] == 200
+            assert not figures.done()
+            answered.set()
+            own = await asyncio.to_thread(written.read_bytes)
+            await asyncio.to_thread(read.write_bytes, own)
+            status, text = await figures
+            assert status == 200
+            assert b'worker="1"' in text
+
+    run(test)
+
+
+def test_figures_of_a_worker_that_has_just_ended_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "1.prom").symlink_to(tmp_path / "it is gone")
+    metrics = Metrics(Neighbours(tmp_path))
+    assert f'worker="{os.getpid()}"'.encode() in metrics.text()
+
+
+def test_figures_are_written_again_after_a_failure(tmp_path: Path) -> None:
+    """As on a disk that is full for a while."""
+    folder = tmp_path / "not there yet"
+    app = create_app(Service([WordBackend]), read_settings(Settings), Neighbours(folder))
+    written = folder / f"{os.getpid()}.prom"
+
+    async def test() -> None:
+        async with app.router.lifespan_context(app):
+            await ask(app, "/health")
+            await asyncio.sleep(0.1)
+            folder.mkdir()
+            while not written.exists():
+                await asyncio.sleep(0.05)
+
+    run(test)
+
+
+def test_who_is_sending_is_told_that_the_server_stops() -> None:
+    app = create_app(Service([WordBackend]), read_settings(Settings))
+    calls: Calls = app.state.calls
+
+    async def test() -> None:
+        begun, got = asyncio.Event(), list[Any]()
+
+        async def receive() -> Any:
+            if not begun.is_set():
+                begun.set()
+                return {"type": "http.request", "body": b'{"tasks": [', "more_body": True}
+            return await asyncio.Future()
+
+        async def send(message: Any) -> None:
+            got.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": []}
+        sending = asyncio.create_task(app({**scope, "query_string": b""}, receive, send))
+        await begun.wait()
+        await asyncio.sleep(0)
+        calls.drain(SECONDS)
+        await sending
+        assert got[0]["status"] == 503
+        assert json.loads(got[1]["body"]) == {"detail": "The server is stopping; ask again"}
+        assert dict(got[0]["headers"])[b"connection"] == b"close"
+
+    run(test)
+
+
+def test_a_body_that_begins_when_the_server_stops_is_not_waited_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.server.body.STOPPING_SECONDS", 0.05)
+
+    async def test() -> None:
+        reader = BodyReader(read_settings(Settings))
+        reader.stop()
+
+        async def receive() -> Any:
+            return await asyncio.Future()
+
+        with pytest.raises(StoppingError):
+            await reader.read({"type": "http", "headers": []}, receive)
+
+        async def whole() -> Any:
+            return {"type": "http.request", "body": b"{}"}
+
+        assert await reader.read({"type": "http", "headers": []}, whole) == b"{}"
+
+    run(test)
