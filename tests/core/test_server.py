@@ -103,7 +103,7 @@ def test_predict(path: str, client: TestClient) -> None:
 
 def test_as_many_answers_as_tasks(client: TestClient) -> None:
     sent = body()
-    sent["tasks"] = [*tasks(DATE, None, 7), "x", None, {}, *tasks(DATE), {"id": 1, "data": []}]
+    sent["tasks"] = [*tasks(DATE, None, {}), "x", None, {}, *tasks(DATE), {"id": 1, "data": []}]
     results = client.post("/predict", json=sent).json()["results"]
     assert [bool(result) for result in results] == [1, 0, 0, 0, 0, 0, 1, 0]
     assert [result for result in results if not result] == [[]] * 6

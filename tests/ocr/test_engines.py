@@ -140,15 +140,19 @@ def test_chinese_and_japanese(rapid: Engine) -> None:
     assert [line.text for line in rapid.read(Image(np.asarray(image))).lines] == wanted
 
 
-def test_a_stamp_across_a_receipt(rapid: Engine) -> None:
-    """The stamp is a line of its own, turned; the receipt's lines are read as without it."""
-    photo = receipt(4)
+@pytest.mark.parametrize("seed", [4, 5, 6])
+def test_a_stamp_across_a_receipt(seed: int, rapid: Engine) -> None:
+    """The stamp is a line of its own, turned; the receipt's lines are read as without it.
+
+    It hides no character: whether a half hidden one is read differs from CPU to CPU.
+    """
+    photo = receipt(seed)
     stamp = Pillow.new("RGBA", (260, 80))
     ImageDraw.Draw(stamp).rectangle((2, 2, 257, 77), outline="#b40000", width=4)
     ImageDraw.Draw(stamp).text((50, 18), "PAID", "#b40000", font(44))
     turned = stamp.rotate(30, Pillow.Resampling.BICUBIC, expand=True)
     stamped = photo.image.copy()
-    stamped.paste(turned, (250, 480), turned)
+    stamped.paste(turned, (250, 440), turned)
     lines = {line.text: line for line in rapid.read(Image(np.asarray(stamped))).lines}
     assert lines.keys() == {text for text, _ in photo.lines} | {"PAID"}
     (x0, y0), (x1, y1) = lines["PAID"].corners[:2]

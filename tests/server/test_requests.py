@@ -38,7 +38,7 @@ def test_as_many_answers_as_tasks_in_order_whatever_fails(gated: Any) -> None:
     texts: list[Any] = [f"word{number} a" for number in range(120)]
     texts[3::10] = [f"fail: {number}" for number in range(12)]
     texts[5::10] = [None] * 12
-    texts[7::20] = [7] * 6
+    texts[7::20] = [{}] * 6
     with gated() as server:
         found = marked(server.predict(*texts))
     expected = [
