@@ -4,7 +4,7 @@ import pytest
 
 from shared.choice import answer, names
 from shared.claim import Claim, ModelSpec
-from shared.errors import ConfigError
+from shared.errors import ConfigError, UnfillableError
 from shared.label_config import LabelConfig
 
 
@@ -59,7 +59,8 @@ def test_a_choice_below_two_parents_is_not_guessed(
     tag: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     claim = tree(tag=tag)
-    assert answer({"jaguar": 0.9}, claim, one=False) is None
+    with pytest.raises(UnfillableError, match=TWO):
+        answer({"jaguar": 0.9}, claim, one=False)
     assert answer({"jaguar": 0.9, "cat": 0.8}, claim, one=False) == ([["Animal", "Cat"]], 0.8)
     [report] = claim.reports()
     assert TWO in report
@@ -103,8 +104,13 @@ ANIMAL, MACHINE = ["Animal", "Jaguar"], ["Machine", "Jaguar"]
 def test_what_tells_choices_of_one_name_apart(
     claim: Claim, name: str, path: list[str] | None
 ) -> None:
-    found = answer({name: 0.9}, claim, one=False)
-    assert (found and found.answer) == (path and [path])
+    if path is None:
+        with pytest.raises(UnfillableError, match="predicted_values"):
+            answer({name: 0.9}, claim, one=False)
+    else:
+        found = answer({name: 0.9}, claim, one=False)
+        assert found is not None
+        assert found.answer == [path]
     assert bool(claim.maps()[0].ambiguous) == (path is None)
 
 
