@@ -8,12 +8,19 @@ LABEL_STUDIO := .venv-label-studio
 LABEL_STUDIO_VERSION := 1.23.2
 export UV_LINK_MODE ?= hardlink
 
-# All extras, so that a new backend's is among them; or those that are named. Which were installed stands
-# in $(VENV)/installed: naming others installs them, too.
-ifneq ($(filter-out $(shell cat $(VENV)/installed 2>/dev/null),$(EXTRAS)),)
+# Which extras to install: those that are named, else those of the last time and what pyproject.toml has
+# got since then (a new backend's), else all. $(VENV)/installed says what was chosen, and in its second
+# line what there was to choose from. Naming others installs them, too.
+comma := ,
+space := $() $()
+CHOSEN := $(shell sed -n 1p $(VENV)/installed 2>/dev/null)
+OFFERED := $(shell sed -n '/^\[project.optional-dependencies\]/,/^\[/s/^\([A-Za-z0-9_-]*\) *=.*/\1/p' pyproject.toml)
+KNOWN := $(shell sed -n 2p $(VENV)/installed 2>/dev/null)
+ADDED := $(if $(KNOWN),$(filter-out $(KNOWN),$(OFFERED)))
+ifneq ($(filter-out $(CHOSEN),$(EXTRAS)),)
 .PHONY: $(VENV)/installed
 endif
-EXTRAS ?= all
+EXTRAS ?= $(if $(filter-out all,$(CHOSEN)),$(subst $(space),$(comma),$(strip $(CHOSEN) $(ADDED))),all)
 
 # GHSA-55g9-6c2x-gf8q (CVE-2025-5173): the YOLO example of label-studio-ml unpickles any weights. It is
 # not ours: weights are loaded from MODEL_DIR alone. No release mends it.
@@ -37,6 +44,7 @@ $(VENV)/installed: pyproject.toml requirements.lock | $(UV)
 		$(if $(filter all,$(EXTRAS)),--requirements pyproject.toml --all-extras --editable .,\
 		--editable ".[label-studio-ml,$(EXTRAS)]")
 	@echo $(EXTRAS) >$@
+	@echo $(OFFERED) >>$@
 
 demo: install ## Start the server, predict the examples, show what was found (ONCE=1 to stop then)
 	$(BIN)/prelabel demo

@@ -79,14 +79,16 @@ def _look_into(name: str, found: Search) -> None:
 def _imported(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"{PACKAGE}.{name}")
-    except Exception as error:  # a folder's code may raise anything
+    except (Exception, SystemExit) as error:  # a folder's code may raise anything
         raise _import_fault(f"{PACKAGE}/{name}", error) from error
 
 
-def _import_fault(what: str, error: Exception) -> SettingError:
+def _import_fault(what: str, error: Exception | SystemExit) -> SettingError:
     logger.debug("%s", what, exc_info=error)
     words = _FOLDERS.sub("…/", f"{type(error).__name__}: {error}")
     hint = ""
+    if isinstance(error, SystemExit):  # what it says on leaving is for its own command line
+        words = "it ends the program (SystemExit)"
     if isinstance(error, ModuleNotFoundError):
         hint = f"; import {error.name} in `load` and name it in `modules`, or install it"
     return SettingError(f"{what} cannot be imported: {words}{hint}")
@@ -141,7 +143,7 @@ def _offered(point: EntryPoint, found: Search) -> type[Backend]:
     """The class of an entry point; SettingError says why it cannot serve."""
     try:
         cls = point.load()
-    except Exception as error:  # another package may raise anything
+    except (Exception, SystemExit) as error:  # another package may raise anything
         raise _import_fault(point.value, error) from error
     if not isinstance(cls, type) or not issubclass(cls, Backend):
         raise SettingError(f"{point.value} is no Backend")

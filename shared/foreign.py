@@ -117,8 +117,8 @@ class ForeignService:
     def _ask_all(self, model: Any, request: PredictRequest) -> list[Any]:
         try:
             return self._ask(model, request.tasks, request.context)
-        except Exception as error:  # a foreign model may raise anything
-            logger.warning("%s failed on %d tasks: %s", *self.names, len(request.tasks), error)
+        except (Exception, SystemExit) as error:  # a foreign model may raise anything
+            logger.warning("%s failed on %s: %s", *self.names, _tasks(request.tasks), error)
             return [self._ask_one(model, task, request.context) for task in request.tasks]
 
     def _ask(self, model: Any, tasks: Sequence[Any], context: Any) -> list[Any]:
@@ -134,7 +134,7 @@ class ForeignService:
             )
         if len(answered) != len(tasks):
             raise InferenceError(
-                f"{self.names[0]} gave {len(answered)} answers for {len(tasks)} tasks"
+                f"{self.names[0]} gave {len(answered)} answers for {_tasks(tasks)}"
             )
         return answered
 
@@ -144,7 +144,7 @@ class ForeignService:
         except InferenceError as error:  # ours: it says what is wrong with the answer
             runtime().failures.add(self.names[0], _id(task), error)
             return []
-        except Exception as error:  # a foreign model may raise anything
+        except (Exception, SystemExit) as error:  # a foreign model may raise anything
             logger.exception("%s failed on one task", self.names[0])
             reason = InferenceError(f"{type(error).__name__} in its predict")
             runtime().failures.add(self.names[0], _id(task), reason)
@@ -197,8 +197,12 @@ class ForeignService:
             model.process_event(request.action, data, f"{number}-{request.action}", {})
             self._models.keep(key, model)
             logger.info("%s: training for project %s is done", self.names[0], number)
-        except Exception:  # a foreign model may raise anything
+        except (Exception, SystemExit):  # a foreign model may raise anything
             logger.exception("%s: training for project %s failed", self.names[0], number)
+
+
+def _tasks(tasks: Sequence[Any]) -> str:
+    return "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
 
 
 def _version(model: Any) -> str:

@@ -43,8 +43,18 @@ def install_package(requirement: str) -> str:
 
 
 def install_label_studio_ml_2() -> str:
-    """Return the command that installs the 2.x line of label-studio-ml."""
-    return install_package(f"label-studio-ml @ {LABEL_STUDIO_ML_2}")
+    """Return the command that installs the 2.x line of label-studio-ml, and where it works.
+
+    That line wants the SDK from a repository: only overrides let uv take what is installed. uv
+    reads them from the pyproject.toml of the folder that it runs in.
+    """
+    command = install_package(f"label-studio-ml @ {LABEL_STUDIO_ML_2}")
+    if checkout() is not None:
+        return f"{command} in prelabel's own folder, whose pyproject.toml has the overrides for it"
+    return (
+        f"{command} in a folder whose pyproject.toml has prelabel's override-dependencies, such as"
+        " a project that `prelabel new NAME --into FOLDER` has made"
+    )
 
 
 def install_project(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from concurrent.futures import TimeoutError as Late
 from contextlib import contextmanager
 from typing import Any
 
-from shared.errors import DeadlineError
+from shared.errors import DeadlineError, ModelError
 from shared.waiting import LATE, Waiting
 
 Key = tuple[str, str]
@@ -94,6 +94,11 @@ class Instances:
     def _make(self, key: Key) -> Any:
         """Make an object, by either generation's signature."""
         project, xml = key
+        given = {"label_config": xml, "train_output": {}}
         if "project_id" in inspect.signature(self._class.__init__).parameters:
-            return self._class(project_id=project, label_config=xml)
-        return self._class(label_config=xml, train_output={})
+            given = {"project_id": project, "label_config": xml}
+        try:
+            return self._class(**given)
+        except SystemExit:  # which would end the server's process
+            name = self._class.__name__
+            raise ModelError(f"{name} ends the program (SystemExit) instead of loading") from None

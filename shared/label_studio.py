@@ -22,6 +22,12 @@ _USER = re.compile(r"//[^/]*@")
 CLOUD_SCHEMES = ("s3", "gs", "azure-blob", "azure", "dbfs")
 """Addresses that only Label Studio, which holds the storage's keys, can resolve."""
 
+TO_ASK_LABEL_STUDIO = (
+    "set LABEL_STUDIO_URL to its address as this server reaches it, and LABEL_STUDIO_API_KEY to a"
+    " personal access token"
+)
+"""What helps where a file is to be had from Label Studio alone."""
+
 
 class LabelStudioHost:
     """Says at which address Label Studio serves a task's value, and with which headers."""
@@ -37,10 +43,7 @@ class LabelStudioHost:
     def resolve(self, value: str, task_id: Any) -> str:
         """The http address of an upload (`/data/…`) or a cloud storage URI (`s3://…`)."""
         if self.url is None:
-            raise FetchError(
-                f'"{short(value)}" is a file of Label Studio: set LABEL_STUDIO_URL to its address'
-                " as this server reaches it, and LABEL_STUDIO_API_KEY to a personal access token"
-            )
+            raise FetchError(f'"{short(value)}" is a file of Label Studio: {TO_ASK_LABEL_STUDIO}')
         if urlsplit(value).scheme in CLOUD_SCHEMES:
             if not isinstance(task_id, int | str) or not re.fullmatch(r"\w+", str(task_id)):
                 raise FetchError(f'"{short(value)}" can be fetched for a task with an id only')

@@ -16,7 +16,7 @@ from shared.encoded_text import decoded
 from shared.errors import DecodeError, FetchError
 from shared.image import Image, decode
 from shared.label_config import ObjectTag
-from shared.label_studio import CLOUD_SCHEMES, LabelStudioHost, short
+from shared.label_studio import CLOUD_SCHEMES, TO_ASK_LABEL_STUDIO, LabelStudioHost, short
 from shared.settings import Settings
 from shared.video import Limits, Video
 
@@ -192,9 +192,16 @@ class Media:
         """A file below LOCAL_FILES_ROOT, if the value names one; None if it does not."""
         root = self._settings.local_files_root
         path, _, query = value.partition("?")
-        if root is None or not path.endswith(LOCAL_FILES):
+        if not path.endswith(LOCAL_FILES):
             return None
         name = parse_qs(query).get("d", [""])[0]
+        if root is None:
+            if self._host.url is None and not _SCHEME.match(value):
+                raise FetchError(
+                    f'"{short(name)}" is in a local storage of Label Studio: set LOCAL_FILES_ROOT'
+                    f" to that storage's root, if this server has it, or {TO_ASK_LABEL_STUDIO}"
+                )
+            return None
         try:
             return self._read(root.resolve(), name)
         except (OSError, ValueError, RuntimeError):  # not allowed, no file name, a loop of links

@@ -44,7 +44,7 @@ def load_class(reference: str) -> type[Any]:
         module = _imported(file)
     except SettingError:
         raise
-    except Exception as error:  # somebody else's file may raise anything
+    except (Exception, SystemExit) as error:  # somebody else's file may raise anything
         raise SettingError(f"{path} {_import_fault(error)}") from error
     found = getattr(module, name, None)
     if not isinstance(found, type) or not issubclass(found, LabelStudioMLBase):
@@ -69,8 +69,10 @@ def _imported(file: Path) -> ModuleType:
     return module
 
 
-def _import_fault(error: Exception) -> str:
+def _import_fault(error: Exception | SystemExit) -> str:
     """What keeps a file from being imported, and what helps."""
+    if isinstance(error, SystemExit):  # what it says on leaving is for its own command line
+        return "cannot be imported: it ends the program (SystemExit) instead of defining the class"
     missing = (error.name or "") if isinstance(error, ImportError) else ""
     installed = _installed(LIBRARY.replace("_", "-"))
     if missing.partition(".")[0] == LIBRARY:

@@ -123,10 +123,9 @@ class Route:
         steps = tuple(_steps(kept, score))
         problems += [*_unfilled_objects(config, steps), *_left(config, steps, backends, named)]
         if not steps:
-            names = ", ".join(_fillable(backends)) or "no backend is running"
             problems.append(
                 f"Nothing in this label config can be filled: it has {config.describe()};"
-                f" what could be filled: {names}"
+                f" {_fillable(config, backends, named)}"
             )
         for problem in problems:
             logger.warning("%s", problem)
@@ -310,7 +309,24 @@ def _steps(claims: Iterable[tuple["Backend", Claim]], score: str) -> Iterable[St
         yield Step(backend, tuple(group), score)
 
 
-def _fillable(backends: Iterable["Backend"]) -> Iterable[str]:
+def _fillable(config: LabelConfig, backends: Sequence["Backend"], named: Collection[str]) -> str:
+    """Say what could be filled on the object tags that the label config has.
+
+    Without the pairs that it has and a backend left: why it left them has been said.
+    """
+    if not backends:
+        return "no backend is running"
+    shown = {target.tag for target in config.objects.values()}
+    groups: dict[tuple[str, str], list[str]] = {}
     for backend in backends:
-        for control, target in sorted(backend.fills):
-            yield f"{control} on {target} ({backend.name})"
+        left = {(c.tag, t.tag) for c, t in config.pairs() if _offered(c, backend, named)}
+        for control, target in sorted(backend.fills - left):
+            if target in shown:
+                groups.setdefault((target, backend.name), []).append(control)
+    if groups:
+        words = (f"{', '.join(tags)} on {on} ({name})" for (on, name), tags in groups.items())
+        return f"what could be filled: {'; '.join(words)}"
+    served = sorted({target for backend in backends for _, target in backend.fills})
+    if shown.intersection(served):
+        return f"nothing else on {', '.join(sorted(shown))} is filled by what serves here"
+    return f"what serves here fills control tags on {', '.join(served)}"

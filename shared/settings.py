@@ -157,6 +157,7 @@ HELD = {
     "YOLO_AUTOINSTALL": "false",
     "ORT_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # transformers heeds it, too, where it loads weights
 }
 """What model libraries are told, unless the environment says otherwise."""
 SILENCED = ("openvino_telemetry",)
@@ -197,8 +198,9 @@ def environment(extra: dict[str, str]) -> dict[str, str]:
 
 
 def hold_libraries() -> None:
-    """Keep model libraries from installing packages by themselves, and from telling their makers
-    over the network what is done with them; before they are imported.
+    """Keep model libraries from installing packages by themselves, from telling their makers over
+    the network what is done with them, and from drawing progress bars into our output; before they
+    are imported.
     """
     for name, value in HELD.items():
         os.environ.setdefault(name, value)

@@ -74,7 +74,7 @@ class Task:
         ValueTypeError if it is another kind of value; MissingKeyError if an address is empty.
         """
         found = self.value(target)
-        if target.tag == "Image" and isinstance(found, list) and len(found) == 1:
+        if target.tag == "Image" and isinstance(found, list) and [*map(type, found)] == [str]:
             found = found[0]  # the editor shows the first of a list
         if target.tag in TEXTS and isinstance(found, bool | int | float):
             return javascript.text(found)
@@ -112,8 +112,21 @@ def _found(value: Any, target: ObjectTag) -> str:
     """What was found in the place of a string, and what helps."""
     if target.tag == "Image" and isinstance(value, list):
         written = f'valueList="{target.value}"'
-        return f"a list: of several images write {written} instead of value"
+        if all(isinstance(part, str) for part in value):
+            return f"a list: of several images write {written} instead of value"
+        return (
+            f"{_list_of(value)}: write each image's address as a string, and {written} instead of"
+            " value if there are several"
+        )
     return kind_of(value)
+
+
+def _list_of(value: list[Any]) -> str:
+    """Return what a list holds, in words."""
+    kinds = {kind_of(part).removeprefix("an ").removeprefix("a ") for part in value}
+    if len(kinds) == 1 and "null" not in kinds:
+        return f"a list of {kinds.pop()}s"
+    return "a list of other values than strings"
 
 
 def _is_address(target: ObjectTag) -> bool:

@@ -29,6 +29,8 @@ class Upper(LabelStudioMLBase):
             text = task["data"][info["inputs"][0]["value"]]
             if text == "crash":
                 raise RuntimeError("secret path /etc/passwd")
+            if text == "leave":
+                raise SystemExit("bye SECRET123")
             if text == "drop":
                 continue
             if text == "odd answer":
@@ -49,6 +51,10 @@ class Upper(LabelStudioMLBase):
             answers.append({"result": result, "score": "high" if text == "SCORE" else 0.5,
                             "model_version": None})
         return answers
+
+    def setup(self):
+        if "leave" in self.label_config:
+            raise SystemExit("bye SECRET123")
 
     def fit(self, *args, **kwargs):
         Upper.fitted.append(kwargs.get("event") or args)
@@ -106,7 +112,7 @@ def test_score_that_is_no_number_is_left_out(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("drop", "Upper gave 0 answers for 1 tasks"),
+        ("drop", "Upper gave 0 answers for 1 task"),
         (
             "results",
             "Upper answered an object with the keys results; expected a list of predictions, or"
@@ -119,6 +125,7 @@ def test_score_that_is_no_number_is_left_out(client: TestClient) -> None:
         ),
         ("SCORE", 'Upper answered a value of type str as "score", which is left out'),
         ("crash", "RuntimeError in its predict"),
+        ("leave", "SystemExit in its predict"),
     ],
 )
 def test_status_says_what_is_wrong_with_an_answer(text: str, said: str, client: TestClient) -> None:
@@ -187,9 +194,14 @@ class NewModel(LabelStudioMLBase):
             TEMPLATE,
             r"needs more than label-studio-ml 1\.0\.9, which is installed \(No module named"
             r" 'label_studio_ml\.response'\); the 2\.x line, which no registry has, is installed by"
-            r' \S*uv pip install "label-studio-ml @ git\+https://\S+\.git"$',
+            r' \S*uv pip install "label-studio-ml @ git\+https://\S+\.git" in'
+            r" prelabel's own folder, whose pyproject\.toml has the overrides for it$",
         ),
         ("import no_such_thing", "needs no_such_thing, which is not installed here$"),
+        (
+            "raise SystemExit('bye')",
+            r"ends the program \(SystemExit\) instead of defining the class$",
+        ),
         ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero$"),
     ],
 )

@@ -23,9 +23,13 @@ def new(
     ),
 ) -> None:
     """Make a backend with a stand-in for its model, an example and tests that pass."""
-    if name is None or control is None or object is None:
+    given = {"NAME": name, "--control": control, "--object": object}
+    missing = [option for option, value in given.items() if value is None]
+    if missing:
         _possible()
-        raise typer.Exit(2)
+        raise SettingError(
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+        )
     _check_pair(control, object)
     from shared.installation import checkout
     from shared.seeds.pairs import PAIRS

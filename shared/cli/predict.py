@@ -99,7 +99,8 @@ def _work(options: Options) -> bool:
     from shared.runtime import reset
 
     logs.set_up("WARNING")
-    logging.getLogger("shared.failures").setLevel(logging.CRITICAL)  # they are listed at the end
+    for said_here in ("shared.failures", "shared.route"):  # and in fewer words than a log's
+        logging.getLogger(said_here).setLevel(logging.CRITICAL)
     if options.resume and is_finished(options.output):
         typer.echo(f"{options.output} is finished already")
         return _list(failures(options.output), options.output)
@@ -125,6 +126,8 @@ def _predict(options: Options) -> None:
     project = _project(options.project)
     config = _config(options, project)
     routes = chosen(config, options.backends)
+    for problem in dict.fromkeys(problem for route in routes for problem in route.problems):
+        typer.echo(f"prelabel: {problem}", err=True)
     versions = [route.version() for route in routes]
     if project is not None and options.push and not options.inputs:
         project.versions = frozenset(versions)

@@ -39,8 +39,11 @@ def serve(
     names = list(backend or settings.backends)
     _import_before_the_fork()
     _check(names)
-    _greet(names, settings)
-    Server(lambda neighbours: make_app(names, settings, neighbours), settings).run()
+    Server(
+        lambda neighbours: make_app(names, settings, neighbours),
+        settings,
+        loaded=lambda: _greet(names, settings),
+    ).run()
 
 
 def make_app(names: list[str], settings: "Settings", neighbours: "Neighbours | None" = None) -> Any:

@@ -1,5 +1,6 @@
 """gunicorn with our settings: one process a worker, models loaded after the fork."""
 
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -15,10 +16,19 @@ from shared.settings import Settings
 
 
 class Server(BaseApplication):
-    """Runs the application that `make_app` makes in each worker."""
+    """Runs the application that `make_app` makes in each worker.
 
-    def __init__(self, make_app: Callable[[Neighbours | None], Any], settings: Settings) -> None:
+    `loaded` is called once, in the first worker that has it.
+    """
+
+    def __init__(
+        self,
+        make_app: Callable[[Neighbours | None], Any],
+        settings: Settings,
+        loaded: Callable[[], None],
+    ) -> None:
         self._make_app = make_app
+        self._loaded = loaded
         self._settings = settings
         self._neighbours = Neighbours.make() if settings.workers > 1 else None
         super().__init__()
@@ -37,6 +47,7 @@ class Server(BaseApplication):
             "preload_app": False,
             "proc_name": "prelabel",
             "control_socket_disable": True,
+            "post_worker_init": self._started,
             "child_exit": self._left,
         }.items():
             if key in self.cfg.settings:
@@ -47,6 +58,7 @@ class Server(BaseApplication):
         try:
             return self._make_app(self._neighbours)
         except PrelabelError as error:
+            logging.getLogger("gunicorn.error").disabled = True  # the sentence is the last word
             raise AppImportError(f"prelabel: {error}") from error
 
     def run(self) -> None:
@@ -61,6 +73,10 @@ class Server(BaseApplication):
         finally:  # workers come out here too
             if self._neighbours is not None and os.getpid() == master:
                 self._neighbours.remove()
+
+    def _started(self, worker: Any) -> None:
+        if worker.age == 1:
+            self._loaded()
 
     def _left(self, arbiter: Any, worker: Any) -> None:
         """A worker is no more: its figures go with it."""

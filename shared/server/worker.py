@@ -23,10 +23,18 @@ HEARD = 0.5
 class Log(Logger):
     """gunicorn's and uvicorn's events go where all others go: see `shared.logs`."""
 
+    _explained = False
+
     def setup(self, cfg: Any) -> None:
         """Without handlers of its own."""
         self.cfg = cfg
         self._access_log_enabled = False
+
+    def error(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Nothing more once a worker that could not load has said why, in a sentence."""
+        self._explained |= args[1:] == (Arbiter.APP_LOAD_ERROR,)  # its process and how it ended
+        if not self._explained:
+            super().error(msg, *args, **kwargs)
 
 
 class Draining(Server):

@@ -65,11 +65,10 @@ def in_document(value: Value, document: Document) -> Iterator[Problem]:
 
 
 def _no_text(value: Value, key: str) -> Problem:
-    searches = (
-        "" if PATH.fullmatch(value[key]) else ", which knows paths like /p[1]/text()[1] alone"
-    )
-    what = f'"{key}" is {shown(value[key])}, by which the editor finds no text{searches}'
-    return Problem("xpath", f"{what}; it marks nothing")
+    what = f'"{key}" is {shown(value[key])}: the editor finds no text there and highlights nothing'
+    if not PATH.fullmatch(value[key]):
+        what += ". It resolves only paths such as /p[1]/text()[1]"
+    return Problem("xpath", what)
 
 
 def _in_nodes(value: Value, first: Node, last: Node, document: Document) -> Iterator[Problem]:

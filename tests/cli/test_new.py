@@ -259,8 +259,15 @@ def test_nothing_is_overwritten(prelabel: Command, tmp_path: Path) -> None:
 def test_without_tags_it_lists_what_is_possible(prelabel: Command) -> None:
     ran = prelabel("new", "mood")
     assert ran.status == 2
+    assert ran.err == "prelabel: --control and --object are missing\n"
     listed = ran.out.split("\n--object ")[1:]
     assert sum(len(line.split(", ")) for line in listed) == len(PAIRS)
+
+
+def test_one_option_that_is_missing_is_named(prelabel: Command) -> None:
+    assert prelabel("new", "mood", "--object", "Text").err == "prelabel: --control is missing\n"
+    said = prelabel("new", "--control", "Choices").err
+    assert said == "prelabel: NAME and --object are missing\n"
 
 
 @pytest.mark.parametrize(

@@ -606,3 +606,22 @@ def test_help(prelabel: Command) -> None:
         for word in ("INPUT", "--resume", "--push", "--url-prefix", "FOLDER")
         if word not in ran.out
     ] == []
+
+
+def test_what_is_not_filled_is_said_once(prelabel: Command, tmp_path: Path) -> None:
+    """Each sentence in a line of its own, and not in the log, too."""
+    (tmp_path / "in.json").write_bytes(lines({"data": {"text": "3 May", "photo": "a.png"}}))
+    (tmp_path / "image.xml").write_text(IMAGE_CONFIG)
+    other = '<Labels name="other" toName="text" model_backend="nobody"><Label value="A"/></Labels>'
+    (tmp_path / "text.xml").write_text(
+        TEXT_CONFIG.read_text().replace("</View>", f"{other}</View>")
+    )
+    nothing = prelabel(
+        "predict", "in.json", "--label-config", "image.xml", "--backend=pattern", "-o=o.json"
+    )
+    assert nothing.err.startswith("prelabel: Nothing in this label config can be filled")
+    assert len(nothing.err.splitlines()) == 1
+    ran = prelabel("predict", "in.json", *PATTERN[2:], "--label-config", "text.xml", "-o=o.json")
+    assert ran.status == 0
+    [said] = [line for line in ran.err.splitlines() if "nobody" in line]
+    assert said.startswith('prelabel: Labels "other" is left to the backend "nobody"')

@@ -60,8 +60,20 @@ def test_class_that_the_file_lacks(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(MODEL)
     ran = serve(tmp_path, "model.py:Other")
     assert ran.status == 2
-    assert "prelabel: model.py has no class Other that is a LabelStudioMLBase" in ran.err
+    sentence = "prelabel: model.py has no class Other that is a LabelStudioMLBase"
+    assert ran.err.splitlines()[-1] == sentence, "nothing comes after it"
     assert "Traceback" not in ran.err
+    assert ran.out == "", "no server was announced"
+
+
+def test_file_that_ends_the_program(tmp_path: Path) -> None:
+    """As one does that reads a command line; it would end each new worker, too."""
+    (tmp_path / "model.py").write_text("raise SystemExit('bye SECRET123')")
+    ran = serve(tmp_path, "model.py:Model")
+    assert ran.status == 2
+    assert ran.err.splitlines()[-1].startswith("prelabel: model.py cannot be imported: it ends")
+    assert "SECRET123" not in ran.err + ran.out
+    assert ran.out == ""
 
 
 def test_class_for_the_other_line_of_label_studio_ml(tmp_path: Path) -> None:

@@ -67,6 +67,11 @@ def test_folder_whose_library_is_not_installed(add: Add) -> None:
 @pytest.mark.parametrize(
     ("folder", "code", "said"),
     [
+        (
+            "leaves",
+            "raise SystemExit('bye')",
+            "cannot be imported: it ends the program (SystemExit)",
+        ),
         ("wrong_code", "def broken(:\n", "cannot be imported: SyntaxError: "),
         ("wrong_call", "1 / 0\n", "cannot be imported: ZeroDivisionError: division by zero"),
         ("wrong_import", "from json import loadz\n", "cannot import name 'loadz' from 'json' (…/"),

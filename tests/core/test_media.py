@@ -158,6 +158,13 @@ def test_local_file(value: str, expected: bytes, root: Path) -> None:
     assert media(local_files_root=root).fetch(value) == expected
 
 
+def test_local_file_without_its_root() -> None:
+    said = refused(media(), local("data set\\2.png"))
+    assert said.startswith('"data set\\2.png" is in a local storage of Label Studio: set')
+    assert "LOCAL_FILES_ROOT" in said
+    assert "LABEL_STUDIO_URL" in said
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

@@ -202,8 +202,7 @@ def test_a_backend_sees_only_what_it_is_offered() -> None:
             BOTH,
             [
                 'Nothing in this label config can be filled: it has Rating "r" on Text; what could'
-                " be filled: Choices on Text (first), Labels on Text (first),"
-                " Labels on Text (second)"
+                " be filled: Choices, Labels on Text (first); Labels on Text (second)"
             ],
             id="nothing-to-fill",
         ),
@@ -212,9 +211,18 @@ def test_a_backend_sees_only_what_it_is_offered() -> None:
             [],
             [
                 "Nothing in this label config can be filled: it has no control tags;"
-                " what could be filled: no backend is running"
+                " no backend is running"
             ],
             id="nothing-at-all",
+        ),
+        pytest.param(
+            ['<Image name="image" value="$image"/><Rating name="r" toName="image"/>'],
+            BOTH,
+            [
+                'Nothing in this label config can be filled: it has Rating "r" on Image; what could'
+                " be filled: Choices, Labels on Text (first); Labels on Text (second)"
+            ],
+            id="object-tags-of-the-config",
         ),
         pytest.param(
             [labels("a", model_backend="third"), labels("b")],

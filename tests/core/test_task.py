@@ -176,6 +176,22 @@ def test_a_list_in_the_place_of_one_image() -> None:
     assert Task(1, {"image": ["a.png"]}).addresses(IMAGE) == [(None, "a.png")]
 
 
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ([{"url": "a.png"}], "a list of objects: write each image's address as a string"),
+        ([{"url": "a.png"}, {}], "a list of objects: "),
+        ([1], "a list of numbers: "),
+        (["a.png", None], "a list of other values than strings: "),
+    ],
+)
+def test_a_list_of_other_values_in_the_place_of_an_image(value: Any, found: str) -> None:
+    with pytest.raises(ValueTypeError) as caught:
+        Task(1, {"image": value}).text_value(IMAGE)
+    assert f"found {found}" in str(caught.value)
+    assert 'valueList="$image"' in str(caught.value)
+
+
 def test_a_list_of_objects_in_the_place_of_images() -> None:
     target = ObjectTag("Image", "im", "pages", {"valueList": "$pages"})
     with pytest.raises(ValueTypeError) as caught:

@@ -1,5 +1,7 @@
-"""Model libraries tell their makers nothing: each would keep a file of its own for that."""
+"""Model libraries tell their makers nothing, and draw nothing between the lines that we write."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,23 @@ def test_nothing_is_told(engine: str, tmp_path: Path, monkeypatch: pytest.Monkey
         server.wait("/ready")
     kept = {path.parts[len(home.parts) + 1] for path in home.rglob("*") if path.is_file()}
     assert kept <= OWN
+
+
+ASK = """
+from shared.settings import hold_libraries
+hold_libraries()
+from transformers.utils import logging
+print(logging.is_progress_bar_enabled())
+"""
+
+
+@pytest.mark.parametrize(("variable", "shown"), [("", "False"), ("0", "True")])
+def test_progress_bars_of_weights(
+    variable: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("transformers")
+    monkeypatch.delenv("HF_HUB_DISABLE_PROGRESS_BARS", raising=False)
+    if variable:
+        monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", variable)
+    said = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == shown

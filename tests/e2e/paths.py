@@ -66,9 +66,13 @@ ROWS = {
     "without a slash": Row(at("p[1]/text()[1]", 0, 7), "", "xpath", PLACE),
     "from the root": Row(at(f"/html[1]/body[1]{P}", 0, 7), "", "xpath", PLACE),
     "from the body": Row(at(f"/body[1]{P}", 0, 7), "", "xpath", PLACE),
-    "upper case": Row(at("/P[1]/text()[1]", 0, 7), "", "xpath", "/p[1]/text()[1] alone"),
+    "upper case": Row(
+        at("/P[1]/text()[1]", 0, 7), "", "xpath", "It resolves only paths such as /p[1]/text()[1]"
+    ),
     "space at the end": Row(at(f"{P} ", 0, 7), "", "xpath", PLACE),
-    "no such paragraph": Row(at("/p[9]/text()[1]", 0, 7), "", "xpath", "finds no text; it marks"),
+    "no such paragraph": Row(
+        at("/p[9]/text()[1]", 0, 7), "", "xpath", "finds no text there and highlights nothing"
+    ),
     "no such text": Row(at("/p[1]/text()[2]", 0, 7), "", "xpath", '"start" is "/p[1]/text()[2]"'),
     "no such paragraph, with its text": Row(
         at("/p[9]/text()[1]", 0, 6, text="rating"), "", "xpath", '"startOffset": 8'

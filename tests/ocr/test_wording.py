@@ -105,7 +105,8 @@ def test_of_several_text_areas_the_one_for_text() -> None:
 def test_what_is_left_says_who_could_fill_it_and_how() -> None:
     xml = f'<View>{IMAGE}<TextArea name="caption" toName="i"/></View>'
     backend = OcrBackend(label_config=xml)
-    left, _ = Route.build(backend.config, [backend]).problems
+    left, nothing = Route.build(backend.config, [backend]).problems
+    assert nothing.endswith("; nothing else on Image is filled by what serves here")
     assert left == (
         'TextArea "caption" is left empty: ocr could fill it with the text in its image, but'
         " neither its name nor its header, placeholder or labels ask for that;"
