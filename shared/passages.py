@@ -11,6 +11,7 @@ from shared.errors import DecodeError, ValueTypeError
 from shared.label_config import ObjectTag
 from shared.media import Media
 from shared.results import Dialogue, Document, HyperTextSpan, ParagraphSpan, TextSpan
+from shared.results.hypertext import Node
 from shared.results.region import Shape
 from shared.task import Task
 
@@ -83,19 +84,33 @@ class Passages:
 
 def _blocks(document: Document) -> Iterator[Passage]:
     """Text nodes that follow each other in one block are one passage."""
-    for (_, read), nodes in groupby(document.nodes, key=lambda node: _block(node.path)):
+    known: dict[Node | None, Block] = {None: Block(None, True)}
+    for (_, read), nodes in groupby(document.nodes, key=lambda node: _block(node.above, known)):
         group = list(nodes)
         start, end = group[0].start, group[-1].end
         if read and document.text[start:end].strip():
             yield Passage(document.text[start:end], start)
 
 
-def _block(path: str) -> tuple[tuple[str, ...], bool]:
-    """The steps to the innermost block that a text node is in, and whether it is read."""
-    steps = path.split("/")[1:-1]
-    names = [step.partition("[")[0] for step in steps]
-    inner = next((n for n in range(len(names), 0, -1) if names[n - 1] not in INLINE), 0)
-    return tuple(steps[:inner]), not UNREAD & set(names)
+class Block(NamedTuple):
+    """The innermost block that a text node is in, and whether it is read."""
+
+    element: Node | None
+    read: bool
+
+
+def _block(element: Node | None, known: dict[Node | None, Block]) -> Block:
+    """Return the block of what is in an element; `known` are those of other elements."""
+    above: list[Node] = []
+    while element is not None and element not in known:
+        above.append(element)
+        element = element.above
+    block = known[element]
+    for inner in reversed(above):
+        read = block.read and inner.name not in UNREAD
+        block = Block(block.element if inner.name in INLINE else inner, read)
+        known[inner] = block
+    return block
 
 
 def _dialogue(task: Task, target: ObjectTag, media: Media) -> Dialogue:

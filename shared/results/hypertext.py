@@ -2,12 +2,14 @@
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from xml.etree.ElementTree import Element
 
+from shared.results.html_tree import body_of
 from shared.results.utf16 import points, units
 
 Value = tuple[dict[str, Any], dict[str, Any]]
@@ -19,16 +21,39 @@ REMOVED = re.compile(
 LINE_END = re.compile("&#(?:0*(10|13)(?![0-9])|x0*([ad])(?![0-9a-f]));?", re.IGNORECASE)
 """Line ends by number: the editor writes them out, and its browser reads them like any other."""
 
+TEXT = "text()"
+"""The name of a text node in an XPath."""
 STANDARDS = "<!DOCTYPE html>"
 """In an iframe's `srcdoc` a page is in standards mode without it, too: a table ends a paragraph."""
 
 
-class Node(NamedTuple):
-    """A text node: its XPath from the body on, and its text's place in the document's text."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Node:
+    """A text node or an element: the last step of its XPath from the body on, and its text's place.
 
-    path: str
+    The whole path is made when it is asked for: together all paths of a document may be far
+    longer than the document. Of an element only the start is known.
+    """
+
+    above: "Node | None"
+    step: str
     start: int
     end: int
+
+    @property
+    def name(self) -> str:
+        """The element's name, or `text()`."""
+        return self.step.partition("[")[0]
+
+    @property
+    def path(self) -> str:
+        """The XPath."""
+        steps: list[str] = []
+        node: Node | None = self
+        while node is not None:
+            steps.append(node.step)
+            node = node.above
+        return "".join(f"/{step}" for step in reversed(steps))
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +66,8 @@ class Document:
 
     text: str
     nodes: tuple[Node, ...]
-    elements: Mapping[str, int]
-    """Where each element starts in `text`, by its XPath."""
+    places: Mapping[tuple[Node | None, str], Node]
+    """Each element and text node, by what it is in and its step of the XPath."""
 
     @classmethod
     def parse(cls, html: str, inline: bool = False) -> "Document":
@@ -52,10 +77,6 @@ class Document:
         the head's elements stand before the body's.
         """
         return _parse(html, inline)
-
-    @cached_property
-    def _by_path(self) -> dict[str, Node]:
-        return {node.path: node for node in self.nodes}
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -85,9 +106,16 @@ class Document:
 
     def node(self, path: str) -> Node | None:
         """The text that the editor takes an XPath for: of an element the one at its start."""
-        start = 0 if path == "/" else self.elements.get(path)
-        if start is None:
-            return self._by_path.get(path)
+        if not path.startswith("/"):
+            return None
+        found = None
+        for step in path.split("/")[1:] if path != "/" else ():
+            found = self.places.get((found, step))
+            if found is None:
+                return None
+        if found is not None and found.name == TEXT:
+            return found
+        start = found.start if found is not None else 0
         at = bisect_right(self._ends, start)
         return self.nodes[at] if at < len(self.nodes) and self.nodes[at].start <= start else None
 
@@ -141,62 +169,65 @@ class HyperTextSpan:
 
 def _body(html: str, inline: bool) -> Element | None:
     """The element whose content is shown. Both pages of the editor are in standards mode."""
-    import html5lib
-
     shown = LINE_END.sub(_line_end, REMOVED.sub("", html))
-    if inline:
-        part: Element = html5lib.parseFragment(shown, namespaceHTMLElements=False)
-        return part
-    root: Element = html5lib.parse(STANDARDS + shown, namespaceHTMLElements=False)
-    return root.find("body")
+    return body_of(shown if inline else STANDARDS + shown, inline)
 
 
 @lru_cache(maxsize=16)
 def _parse(html: str, inline: bool) -> Document:
     body = _body(html, inline)
-    text: list[str] = []
-    nodes: list[Node] = []
-    elements: dict[str, int] = {}
-    length = 0
-    for path, piece in _walk(body) if body is not None else ():
-        if piece is None:
-            elements[path] = length
-        else:
-            if not path.endswith("]br"):
-                nodes.append(Node(path, length, length + len(piece)))
-            text.append(piece)
-            length += len(piece)
-    return Document("".join(text), tuple(nodes), elements)
+    return _Walk().document(body)
 
 
 def _line_end(number: "re.Match[str]") -> str:
     return "\n" if (number[1] or number[2]).lower() in {"10", "a"} else "\r"
 
 
-def _walk(body: Element) -> Iterator[tuple[str, str | None]]:
-    """Each element's path (with None) and each text's path and text, in document order."""
-    stack: list[tuple[Element, str, Iterator[Element], dict[str, int]]] = []
-    counts: dict[str, int] = {}
-    if body.text:
-        yield _step("", "text()", counts), body.text
-    stack.append((body, "", iter(body), counts))
-    while stack:
-        element, path, children, counts = stack[-1]
-        child = next(children, None)
-        if child is None:
+class _Walk:
+    """Goes through a body in document order, and collects what is in it."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._length = 0
+        self._nodes: list[Node] = []
+        self._places: dict[tuple[Node | None, str], Node] = {}
+        self._counts: Counter[tuple[Node | None, str]] = Counter()
+
+    def document(self, body: Element | None) -> Document:
+        """Return the document of a body."""
+        stack: list[tuple[Node | None, Element, Iterator[Element]]] = []
+        if body is not None:
+            self._add_text(None, body.text)
+            stack.append((None, body, iter(body)))
+        while stack:
+            above, element, children = stack[-1]
+            child = next(children, None)
+            if child is not None:
+                stack.append((self._entered(above, child), child, iter(child)))
+                continue
             stack.pop()
-            if stack and element.tail:
-                yield _step(stack[-1][1], "text()", stack[-1][3]), element.tail
-            continue
-        name = child.tag.rsplit("}", 1)[-1].lower() if isinstance(child.tag, str) else "#comment"
-        inside = _step(path, name, counts)
-        yield (inside + "br", "\n") if name == "br" else (inside, None)
-        inner: dict[str, int] = {}
-        if child.text and isinstance(child.tag, str):
-            yield _step(inside, "text()", inner), child.text
-        stack.append((child, inside, iter(child), inner))
+            if stack:
+                self._add_text(stack[-1][0], element.tail)
+        return Document("".join(self._text), tuple(self._nodes), self._places)
 
+    def _entered(self, above: Node | None, element: Element) -> Node:
+        tag = element.tag
+        name = tag.rsplit("}", 1)[-1].lower() if isinstance(tag, str) else "#comment"
+        node = self._node(above, name, "\n" if name == "br" else "")
+        if name != "br":
+            self._places[above, node.step] = node
+        if isinstance(tag, str):
+            self._add_text(node, element.text)
+        return node
 
-def _step(path: str, name: str, counts: dict[str, int]) -> str:
-    counts[name] = counts.get(name, 0) + 1
-    return f"{path}/{name}[{counts[name]}]"
+    def _add_text(self, above: Node | None, text: str | None) -> None:
+        if text:
+            node = self._node(above, TEXT, text)
+            self._places[above, node.step] = node
+            self._nodes.append(node)
+
+    def _node(self, above: Node | None, name: str, text: str) -> Node:
+        self._counts[above, name] += 1
+        start, self._length = self._length, self._length + len(text)
+        self._text.append(text)
+        return Node(above, f"{name}[{self._counts[above, name]}]", start, self._length)

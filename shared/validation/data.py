@@ -16,6 +16,9 @@ from shared.validation.rules import ControlRules
 NO_LIST = frozenset({"BitmaskLabels", "TimelineLabels", "VectorLabels"})
 """Control tags with labels for whose value Label Studio 1.23.2 takes a string and nothing else."""
 
+MOST_LACKING = 10
+"""Keys that one object tag shows, and the data lacks, that are named."""
+
 
 def task_data(config: LabelConfig, data: Mapping[str, Any]) -> Iterator[Problem]:
     """That the data has what the object tags show, and labels that the editor can show."""
@@ -44,7 +47,7 @@ def _unseen(task: Task, target: ObjectTag) -> Iterator[Problem]:
     """What the editor could not show of an object tag's value."""
     lacking = variables.lacking(target.value, task.data)
     if lacking and variables.unreadable(target.value, task.data) is None:
-        for key in lacking:
+        for key in lacking[:MOST_LACKING]:
             what = f'{target} shows "{key}", which the task\'s data lacks'
             yield Problem("missing_data", what + near(key, map(str, task.data)))
         return
@@ -107,9 +110,18 @@ def _span(value: Value, target: ObjectTag, task: Task) -> Iterator[Problem]:
     if text is None or text.startswith(("http://", "https://")):
         yield from without_document(value)
     elif target.tag == "HyperText" or "startOffset" in value:
-        yield from in_document(value, document_of(target, text))
+        yield from _in_document(value, target, text)
     else:
         yield from _plain(value, text)
+
+
+def _in_document(value: Value, target: ObjectTag, text: str) -> Iterator[Problem]:
+    try:
+        document = document_of(target, text)
+    except DecodeError as error:
+        yield Problem("document", str(error), "warning")
+    else:
+        yield from in_document(value, document)
 
 
 def _plain(value: Value, text: str) -> Iterator[Problem]:

@@ -1,10 +1,15 @@
 """Characters: on plain text, in HTML, in paragraphs. The editor's side is in tests/e2e."""
 
+import time
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.errors import DecodeError
 from shared.label_config import LabelConfig
+from shared.passages import Passages
 from shared.results import Dialogue, Document, HyperTextSpan, ParagraphSpan, TextSpan
 from shared.results.text import code_points, editor_offset
 from shared.results.utf16 import points, units
@@ -117,9 +122,48 @@ def test_spans_on_hardly_any_html_never_raise(html: str, span: tuple[int, int]) 
 
 
 def test_deep_html_is_read() -> None:
-    depth = 3000
+    depth = 500
     document = Document.parse("<b>" * depth + "x" + "</b>" * depth)
     assert document.text == "x"
+    assert document.nodes[0].path == "/b[1]" * depth + "/text()[1]"
+    assert document.node("/b[1]" * depth) == document.nodes[0]
+
+
+OVER_THE_LIMITS = {
+    "div": ("<div>" * 10_000 + "x", "512 deep"),
+    "list": ("<ul><li>x" * 8000, "512 deep"),
+    "misnested": ("<b><i>x</b>" * 8000, "512 deep"),
+    "tables": ("<table><tr><td>x" * 6000, "512 deep"),
+    "never closed": ("<b>x" * 10_000, "512 deep"),
+    "attributes": (f"<p {' '.join(f'a{n}' for n in range(20_000))}>x</p>", "1000 attributes"),
+    "outside of cells": ("<table>" + "<p>x</p>" * 12_000, "10000 pieces in tables"),
+}
+
+
+@pytest.mark.parametrize("inline", [False, True])
+@pytest.mark.parametrize(("html", "limit"), OVER_THE_LIMITS.values(), ids=OVER_THE_LIMITS)
+def test_html_that_would_take_forever_is_refused(html: str, limit: str, inline: bool) -> None:
+    assert len(html) < 150_000
+    start = time.thread_time()
+    with pytest.raises(DecodeError, match=limit) as caught:
+        Document.parse(html, inline)
+    assert time.thread_time() - start < 8
+    assert len(str(caught.value)) < 250
+
+
+def test_html_is_as_large_as_its_text_and_not_as_all_its_paths() -> None:
+    """Four kilobytes of path for each of 10,000 texts: 40 MB in all."""
+    depth, count = 500, 10_000
+    html = "<div>" * depth + "<p>x</p>" * count
+    tracemalloc.start()
+    passages = Passages.of_html(html)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(passages.parts) == count
+    assert kept < 15_000_000
+    last = passages.on.nodes[-1]
+    assert last.path == "/div[1]" * depth + f"/p[{count}]/text()[1]"
+    assert passages.on.node(last.path) is last
 
 
 PARAGRAPHS = '<View><Paragraphs name="d" value="$d" nameKey="who" textKey="says"/></View>'

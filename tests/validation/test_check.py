@@ -146,3 +146,23 @@ def test_a_span_costs_microseconds() -> None:
         assert check_results(CONFIG, results) == []
         times.append(time.perf_counter() - start)
     assert min(times) / len(results) < 15e-6
+
+
+def test_a_document_that_is_nested_too_deep_is_named() -> None:
+    xml = """<View><HyperText name="o" value="$html"/><HyperTextLabels name="c" toName="o">
+      <Label value="A"/></HyperTextLabels></View>"""
+    value = {"start": "/div[1]", "end": "/div[1]", "startOffset": 0, "endOffset": 1}
+    value |= {"hypertextlabels": ["A"]}
+    result = {"id": "r", "from_name": "c", "to_name": "o", "type": "hypertextlabels"}
+    config, data = LabelConfig.parse(xml), {"html": "<div>" * 600 + "x"}
+    [finding] = check_results(config, [{**result, "value": value}], data)
+    assert (finding.rule, finding.severity) == ("document", "warning")
+    assert "512 deep" in finding.message
+
+
+def test_few_of_many_missing_keys_are_named() -> None:
+    config = LabelConfig.parse(
+        f'<View><Text name="t" value="{"".join(f"$a{n}" for n in range(99))}"/></View>'
+    )
+    found = check_task(config, {"data": {"b": 1}})
+    assert [finding.rule for finding in found] == ["missing_data"] * 10
