@@ -134,18 +134,26 @@ class Readings:
         if run.waiting.gone:
             run.waiting.check()
         return [
-            list(self._submitted(run, step, model, item))
+            self._submitted(run, step, model, item)
             for (step, model), item in zip(run.models, items, strict=True)
         ]
 
-    def _submitted(
-        self, run: Run, step: "Step", model: Model, item: Any
-    ) -> "Iterator[Future[Any]]":
+    def _submitted(self, run: Run, step: "Step", model: Model, item: Any) -> "list[Future[Any]]":
+        """The parts of a task, queued; none is left there once nobody waits for the whole."""
         parts = step.backend.parts(item)
-        for part in parts:
-            if len(parts) > 1:  # it takes long: no more of it after the deadline
+        queued: list[Future[Any]] = []
+        try:
+            for part in parts:
+                if len(parts) > 1:  # it takes long: no more of it after the deadline
+                    run.waiting.check()
+                queued.append(self._submit(run, step, model, part))
+            if run.waiting.gone or (len(parts) > 1 and not run.waiting.left()):
                 run.waiting.check()
-            yield self._submit(run, step, model, part)
+        except Exception:  # what had been queued was dropped with the rest of the request, or
+            for future in queued:  # came too late for that
+                future.cancel()
+            raise
+        return queued
 
     def _submit(self, run: Run, step: "Step", model: Model, item: Any) -> "Future[Any]":
         """The output for a part, if the model has said it before; else it is queued."""

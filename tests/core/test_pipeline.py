@@ -224,8 +224,13 @@ class StuckBackend(WordBackend):
     name = "stuck"
     batch_size = 1
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.is_stuck = threading.Event()
+
     def infer(self, model: Any, items: list[Any]) -> Any:
         if items == ["stuck"]:
+            self.is_stuck.set()
             self.gate.wait(5)
         self.batches.append(items)
         return items
@@ -354,7 +359,7 @@ class PartsBackend(StuckBackend):
 
 
 def begun(backend: Any, text: str, **options: Any) -> tuple[threading.Thread, list[Outcome]]:
-    """A request of one task, whose first word is being inferred."""
+    """A request of one task, whose first word is being inferred, and whose others are queued."""
     outcomes: list[Outcome] = []
     backend.gate.clear()
     route = routed(backend)
@@ -365,6 +370,7 @@ def begun(backend: Any, text: str, **options: Any) -> tuple[threading.Thread, li
 
     asking = threading.Thread(target=ask)
     asking.start()
+    assert backend.is_stuck.wait(5)  # or the first word, too, would be one of those queued
     queue = runtime().models.queue(backend, route.steps[0].claims[0].spec)
     until = time.monotonic() + 5
     while len(queue) < len(text.split()) - 1 and time.monotonic() < until:
@@ -407,6 +413,37 @@ def test_no_more_parts_when_nobody_waits(error: PrelabelError) -> None:
     backend.batches.clear()
     assert [marked(o) for o in run(backend, tasks("stuck b c d"))] == ["stuck+b+c+d"]
     assert backend.batches == [["b"], ["c"], ["d"]], "the first is known"
+
+
+@pytest.mark.parametrize("error", [DeadlineError("Late"), ClientGoneError("Gone")])
+def test_a_part_that_is_queued_while_nobody_waits_any_more_is_taken_out(
+    error: PrelabelError,
+) -> None:
+    waiting, left = Waiting(), threading.Event()
+
+    class Late(PartsBackend):
+        name = "late"
+
+        def key(self, item: Any) -> Any:
+            if item == "c":
+                assert self.is_stuck.wait(5)
+                waiting.end(error)
+                assert left.wait(5)
+            return super().key(item)
+
+    backend = made(Late)
+    backend.gate.clear()
+    with suppress(ClientGoneError):
+        run(backend, tasks("stuck b c d"), waiting=waiting)
+    left.set()
+    queue = runtime().models.queue(backend, routed(backend).steps[0].claims[0].spec)
+    until = time.monotonic() + 5
+    while not len(queue) and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    backend.gate.set()
+    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=5)] == ["x"]
+    assert backend.batches == [["stuck"], ["x"]]
 
 
 def test_no_parts_are_queued_after_the_deadline() -> None:
