@@ -3,9 +3,11 @@
 import base64
 import binascii
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
+
+from shared.kept import Kept
 
 EXACT_INTEGERS = 2**53
 """From here on JavaScript's numbers, which are doubles, leave whole numbers out."""
@@ -13,6 +15,8 @@ DIGITS_BEFORE_EXPONENT = 21
 """A number with more digits before its point is written with an exponent: 1e+21."""
 ZEROS_BEFORE_EXPONENT = 6
 """So is a fraction with this many zeros behind its point: 1e-7."""
+INDEX_DIGITS = 15
+"""A longer number is no index: nothing has as many members."""
 
 
 class _Undefined:
@@ -60,32 +64,68 @@ def steps(path: str) -> list[str]:
 def _member(value: Any, name: str) -> Any:
     if isinstance(value, Mapping):
         return value.get(name, UNDEFINED)
-    if isinstance(value, str):
-        value = _units(value)
-    if not isinstance(value, list):
+    if not isinstance(value, str | list):
         return UNDEFINED
+    units = _units(value) if isinstance(value, str) else value
     if name == "length":
-        return len(value)
-    index = int(name) if name.isdecimal() and str(int(name)) == name else len(value)
-    return value[index] if index < len(value) else UNDEFINED
+        return len(units)
+    if len(name) > INDEX_DIGITS or not (name.isascii() and name.isdecimal()):
+        return UNDEFINED
+    index = int(name)
+    return units[index] if str(index) == name and index < len(units) else UNDEFINED
 
 
-def _units(text: str) -> list[str]:
-    """Return the UTF-16 code units that JavaScript counts in."""
-    data = text.encode("utf-16-le", "surrogatepass")
-    return [chr(int.from_bytes(data[at : at + 2], "little")) for at in range(0, len(data), 2)]
+class _Units:
+    """The UTF-16 code units of a text, which JavaScript counts in."""
+
+    def __init__(self, text: str) -> None:
+        self._data = text.encode("utf-16-le", "surrogatepass")
+
+    def __len__(self) -> int:
+        return len(self._data) // 2
+
+    def __getitem__(self, index: int) -> str:
+        return chr(int.from_bytes(self._data[2 * index : 2 * index + 2], "little"))
+
+
+_kept: Kept[str, _Units] = Kept(count=8, characters=1_000_000)
+"""Of the last texts: a label config may ask for many characters of one."""
+
+
+def _units(text: str) -> str | _Units:
+    """Return the units of a text; those of ASCII are its characters."""
+    if text.isascii():
+        return text
+    return _kept.get(text) or _kept.put(text, _Units(text), len(text))
 
 
 def text(value: Any) -> str:
-    """Return a value of JSON as `String(value)` writes it."""
+    """Return a value of JSON as `String(value)` writes it, however deep its lists are."""
+    if isinstance(value, list):
+        return ",".join(_leaves(value))
+    return _single(value)
+
+
+def _leaves(value: list[Any]) -> Iterator[str]:
+    """Yield the texts between the commas of a list; an empty list in it, or null, is one, too."""
+    stack = [iter(value or [None])]
+    while stack:
+        for part in stack[-1]:
+            if isinstance(part, list):
+                stack.append(iter(part or [None]))
+                break
+            yield "" if part is None else _single(part)
+        else:
+            stack.pop()
+
+
+def _single(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return _number(value)
-    if isinstance(value, list):
-        return ",".join("" if part is None else text(part) for part in value)
     names = {type(None): "null", _Undefined: "undefined"}
     return names.get(type(value), "[object Object]")
 

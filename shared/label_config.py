@@ -100,8 +100,9 @@ class Control:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "to_names", self.to_names or (self.to_name,))
-        labels = {label: Attributes.of(attrs) for label, attrs in self.labels.items()}
-        object.__setattr__(self, "labels", labels)
+        if not self.of_task:  # those of a task are shared by all control tags that list them
+            labels = {label: Attributes.of(attrs) for label, attrs in self.labels.items()}
+            object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "attrs", Attributes.of(self.attrs))
 
     @cached_property

@@ -32,7 +32,13 @@ class LabelList:
     data: Mapping[str, Any]
     labels: dict[str, Attributes] = field(default_factory=dict)
     paths: dict[Path, Attributes] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What the editor cannot show, a sentence each."""
+        source = self.control.attrs.get("value") or "its Choice tags"
+        return tuple(f"{self.control} ({source}): the task has {what}" for what in self.wrong)
 
     def add_own(self, values: Mapping[str, Any]) -> None:
         """Add the labels in the tag itself; `values` holds what the variables in them are."""
@@ -62,6 +68,20 @@ class LabelList:
         else:
             expected = 'a list of objects such as [{"value": "A"}]'
             self._fault(f"{_written(found)} for its labels, expected {expected}")
+
+    def join(self, other: "LabelList") -> None:
+        """Add those of another list behind its own; with none of its own it shares the other's."""
+        own = self.labels, self.paths
+        self.labels = {**own[0], **other.labels, **own[0]} if own[0] else other.labels
+        self.paths = {**own[1], **other.paths, **own[1]} if own[1] else other.paths
+        self.wrong = (self.wrong + other.wrong)[:MOST_FAULTS]
+
+    @property
+    def characters(self) -> int:
+        """How long all of it is."""
+        tags = (*self.labels.values(), *self.paths.values())
+        texts = (*self.labels, *self.wrong, *(text for attrs in tags for text in attrs.values()))
+        return sum(map(len, texts)) + sum(map(len, self.paths))
 
     def _add(self, items: list[Any], above: Path) -> None:
         seen: set[str] = set()
@@ -100,9 +120,8 @@ class LabelList:
         return Attributes((key, text) for key, text in pairs if text is not None)
 
     def _fault(self, what: str) -> None:
-        if len(self.faults) < MOST_FAULTS:
-            source = self.control.attrs.get("value") or "its Choice tags"
-            self.faults.append(f"{self.control} ({source}): the task has {what}")
+        if len(self.wrong) < MOST_FAULTS:
+            self.wrong.append(what)
 
 
 def _wrong(item: Any) -> str | None:

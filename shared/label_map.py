@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.label_config import Control
 from shared.label_names import Names, labels_of, predicted_values, written
+from shared.results.answer import nested
 
 Aliases = Mapping[str, Iterable[str]]
 """Other names under which a class is commonly known: {"PER": ["Person", "People"]}."""
@@ -46,7 +47,7 @@ class LabelMap:
         written exactly so (as alias or value), that is written so but for case, white space,
         hyphens and underscores, or that is a common other name of it.
         """
-        rules = _with_folded(predicted_values(control)), _with_folded(written(control))
+        rules = _rules_of(control)
         empty = cls(control, MappingProxyType({}), (), tuple(labels_of(control)), _rules=rules)
         return empty.grown(classes, aliases)
 
@@ -124,6 +125,20 @@ class LabelMap:
 def folded(name: str) -> str:
     """A name as it is compared when case and separators do not matter."""
     return "".join(name.casefold().replace("-", " ").replace("_", " ").split())
+
+
+def _rules_of(control: Control) -> tuple[Rule, ...]:
+    """Return the rules of a control tag: the last ones, if it shares its labels with that tag."""
+    global _last
+    labels, rules = _last
+    if labels is not control.labels or nested(control):
+        rules = _with_folded(predicted_values(control)), _with_folded(written(control))
+        if control.of_task and not nested(control):
+            _last = control.labels, rules
+    return rules
+
+
+_last: tuple[Mapping[str, Mapping[str, str]], tuple[Rule, ...]] = {}, ()
 
 
 def _with_folded(names: Names) -> Rule:

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MOST_REASONS = 3
+"""Of the reasons why a task cannot be filled, those that its error names."""
+LONGEST_REASON = 1000
+"""Characters of such a reason."""
 LOADERS = 16
 """Threads that load models, or wait for one, while their requests wait no longer than they may."""
 
@@ -220,8 +224,15 @@ def _regions(run: Run, outputs: Sequence[Any]) -> list[Region]:
             except UnfillableError as error:
                 reasons.append(str(error))
     if reasons and len(reasons) == claims and not regions:
-        raise UnfillableError("; ".join(dict.fromkeys(reasons)))
+        raise UnfillableError(_together(tuple(dict.fromkeys(reasons))))
     return regions
+
+
+def _together(reasons: Sequence[str]) -> str:
+    """Return reasons as one, as far as a message should go."""
+    short = (reason[:LONGEST_REASON] for reason in reasons[:MOST_REASONS])
+    more = len(reasons) - MOST_REASONS
+    return "; ".join(short) + (f"; and {more} more control tags" if more > 0 else "")
 
 
 def _raise(error: PrelabelError) -> list[Any]:

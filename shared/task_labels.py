@@ -10,6 +10,7 @@ from shared.javascript import UNDEFINED
 from shared.kept import Kept
 from shared.label_config import Control, LabelConfig
 from shared.label_list import LabelList
+from shared.results.answer import nested
 from shared.variables import keys_of, resolve
 
 CHARACTERS = 1_000_000
@@ -28,18 +29,20 @@ def with_labels_of(config: LabelConfig, data: Mapping[str, Any]) -> LabelConfig:
     """
     if not config.dynamic:
         return config
-    values = [{text: _value(text, data) for text in _variables(c)} for c in config.dynamic]
+    needed = [_variables(control) for control in config.dynamic]
+    values: Values = {text: None for texts in needed for text in texts}
+    values |= {text: _value(text, data) for text in values}
     try:
-        packed = orjson.dumps([list(found.values()) for found in values])
+        packed = orjson.dumps(list(values.values()))
     except TypeError:  # such as an integer of 20 digits
         packed = b"$"
+    own = [{text: values[text] for text in texts} for texts in needed]
     if b"$" in packed:  # there may be variables in the labels themselves
-        return _completed(config, values, data, 0)
+        return _completed(config, own, data)
     known = _kept.get((config, packed))
     if known is None:
-        characters = len(packed) + len(config.xml)
-        made = _completed(config, values, data, characters)
-        known = _kept.put((config, packed), made, characters)
+        made = _completed(config, own, data)
+        known = _kept.put((config, packed), made, len(packed) + made.characters)
     return known
 
 
@@ -56,29 +59,47 @@ def _variables(control: Control) -> list[str]:
     return [text for text in texts if keys_of(text)]
 
 
-def _completed(
-    config: LabelConfig, values: list[Values], data: Mapping[str, Any], characters: int
-) -> LabelConfig:
-    bound = {
-        control.name: _bound(control, found, data)
+def _completed(config: LabelConfig, values: list[Values], data: Mapping[str, Any]) -> LabelConfig:
+    listed: dict[tuple[str, bool, str], LabelList] = {}
+    lists = {
+        control.name: _list(control, found, data, listed)
         for control, found in zip(config.dynamic, values, strict=True)
     }
-    controls = tuple(bound.get(control.name, control) for control in config.controls)
+    controls = tuple(
+        _bound(control, lists[control.name]) if control.name in lists else control
+        for control in config.controls
+    )
+    apart = {id(found.labels): found for found in (*listed.values(), *lists.values())}
+    characters = sum(found.characters for found in apart.values())
     return replace(config, controls=controls, characters_of_task=characters)
 
 
-def _bound(control: Control, values: Values, data: Mapping[str, Any]) -> Control:
-    """Return a control tag with the labels of a task beside its own."""
+def _list(
+    control: Control,
+    values: Values,
+    data: Mapping[str, Any],
+    listed: dict[tuple[str, bool, str], LabelList],
+) -> LabelList:
+    """Return the labels of a control tag; what the task lists is made once for like tags."""
     found = LabelList(control, data)
     found.add_own(values)
     source = control.attrs.get("value", "")
     if source in values:
-        found.add_listed(values[source])
+        key = control.tag, nested(control), source
+        if key not in listed:
+            listed[key] = LabelList(control, data)
+            listed[key].add_listed(values[source])
+        found.join(listed[key])
+    return found
+
+
+def _bound(control: Control, found: LabelList) -> Control:
+    """Return a control tag with the labels of a task beside its own."""
     return replace(
         control,
         labels=found.labels,
         paths=found.paths,
         dynamic=False,
         of_task=True,
-        faults=tuple(found.faults),
+        faults=found.faults,
     )

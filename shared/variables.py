@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from shared import javascript
@@ -13,6 +14,10 @@ READABLE = "letters from A to Z, digits, _ . [ ] { }"
 _VARIABLE = re.compile(r"\$([\w[\].{}]+)", re.ASCII)
 _DOLLAR = re.compile(r"\$(?![\w[\].{}])", re.ASCII)
 """A `$` that begins no variable."""
+EXAMINED = 100
+"""Of the `$` in a value those behind which a key is looked for that cannot be read whole."""
+LONGEST_KEY = 200
+"""Characters of such a key."""
 
 
 def key_of(written: str) -> str | None:
@@ -49,10 +54,13 @@ def unreadable(written: str, data: Mapping[str, Any]) -> str | None:
     """
     if not _DOLLAR.search(written) and not lacking(written, data):
         return None
-    parts = (written[found.end() :] for found in re.finditer(r"\$", written))
-    return max((key for part in parts for key in _keys_at(part, data)), key=len, default=None)
+    starts = (found.end() for found in islice(re.finditer(r"\$", written), EXAMINED))
+    keys = (key for start in starts for key in _keys_at(written, start, data))
+    return max(keys, key=len, default=None)
 
 
-def _keys_at(part: str, data: Mapping[str, Any]) -> Iterable[str]:
-    keys = (key for key in data if isinstance(key, str) and key and part.startswith(key))
-    return (key for key in keys if key_of(f"${key}") is None)
+def _keys_at(written: str, start: int, data: Mapping[str, Any]) -> Iterable[str]:
+    """Yield the keys of the data that stand there; they are looked up, however many there are."""
+    part = written[start : start + LONGEST_KEY]
+    keys = (part[:end] for end in range(1, len(part) + 1))
+    return (key for key in keys if key in data and key_of(f"${key}") is None)

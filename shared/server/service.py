@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 FEW = 16
 """Tasks that are answered at once, where their models allow it."""
+FEW_VARIABLES = 32
+"""`$` in a label config with which that is so: each is a part of every task to be read."""
 PATIENCE = 0.25
 """Seconds that /setup waits for the hash of weights; Label Studio's health check allows 1."""
 
@@ -128,6 +130,8 @@ class Service:
         """
         routes = self._routes.get((request.label_config, only)) or ()
         if len(routes) != 1 or len(request.tasks) > FEW or not routes[0].at_once:
+            return False
+        if request.label_config.count("$") > FEW_VARIABLES:
             return False
         specs = (step.claims[0].spec for step in routes[0].steps)
         return all(runtime().models.loaded(spec) is not None for spec in specs)

@@ -1,6 +1,7 @@
 import json
 import shutil
 import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -46,6 +47,25 @@ def test_get(path: str, expected: Any) -> None:
     assert javascript.get(DATA, path) == expected
 
 
+@pytest.mark.parametrize("name", ["1" * 5000, "0" * 5000, "٣", "²"])
+@pytest.mark.parametrize("value", ["text", ["a"]])
+def test_what_is_no_index(name: str, value: Any) -> None:
+    """Python reads no number of more than 4300 digits."""
+    assert javascript.get({"a": value}, f"a[{name}]") is UNDEFINED
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "🙂", "\ud800"])
+def test_many_characters_of_one_text(letter: str) -> None:
+    data, count = {"t": letter * 100_000}, 3000
+    units = len((letter * 2).encode("utf-16-le", "surrogatepass")) // 4
+    start = time.thread_time()
+    found = [javascript.get(data, f"t[{place * units}]") for place in range(count)]
+    assert time.thread_time() - start < 5
+    first = letter.encode("utf-16-le", "surrogatepass")[:2]
+    assert set(found) == {first.decode("utf-16-le", "surrogatepass")}
+    assert javascript.get(data, f"t[{100_000 * units}]") is UNDEFINED
+
+
 NUMBERS = [
     0, -0.0, 1, 1.0, -2.5, 0.1, 100.25, 12345678901234567890, 1e20, 1e21, 1.5e21, 1e-6, 1.5e-6,
     1e-7, 1.25e-7, 2**53 + 1, 1.7976931348623157e308, 5e-324, 123456.789, True, False,
@@ -79,12 +99,21 @@ def test_numbers_as_node_writes_them() -> None:
         (None, "null"),
         (UNDEFINED, "undefined"),
         (["a", None, [1, 2.0]], "a,,1,2"),
+        ([[], "a", [[]], [None, [True]]], ",a,,,true"),
+        ([], ""),
         ({}, "[object Object]"),
     ],
     ids=repr,
 )
 def test_other_values_as_text(value: Any, expected: str) -> None:
     assert javascript.text(value) == expected
+
+
+def test_lists_as_deep_as_can_be_as_text() -> None:
+    value: Any = "x"
+    for _ in range(10_000):
+        value = ["a", value]
+    assert javascript.text(value) == "a," * 10_000 + "x"
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from shared.errors import MissingKeyError, TaskError, ValueTypeError
 from shared.label_config import ObjectTag
 from shared.task import Task
-from shared.variables import key_of
+from shared.variables import key_of, unreadable
 
 TEXT = ObjectTag("Text", "t", "text")
 IMAGE = ObjectTag("Image", "t", "image", {"value": "$image"})
@@ -205,3 +206,21 @@ def test_an_image_with_both_shows_its_list() -> None:
     target = ObjectTag("Image", "im", key_of("$pages"), both)
     data = {"one": "0.png", "pages": ["a.png", "b.png"]}
     assert Task(1, data).addresses(target) == [(0, "a.png"), (1, "b.png")]
+
+
+def test_a_text_with_a_list_however_deep_is_shown() -> None:
+    who: Any = "Bob"
+    for _ in range(2000):
+        who = [who]
+    assert Task(1, {"who": who}).value(ObjectTag("Text", "t", None, {"value": "From: $who"})) == (
+        "From: Bob"
+    )
+
+
+def test_unreadable_keys_are_looked_up_however_many_there_are() -> None:
+    data = {f"-{number}": "x" for number in range(5000)} | {"-key-": "x", "-key": "x"}
+    start = time.thread_time()
+    assert unreadable("$-" * 9000, data) is None
+    assert unreadable("$-key-" * 9000, data) == "-key-"
+    assert unreadable("$-" * 50 + "$-4999", data) == "-4999"
+    assert time.thread_time() - start < 3

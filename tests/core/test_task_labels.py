@@ -1,5 +1,6 @@
 """Labels that a task brings are those that the editor of Label Studio 1.23.2 makes of its data."""
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -343,6 +344,62 @@ def test_equal_labels_are_read_once_and_those_of_many_tasks_are_forgotten() -> N
     for number in range(300):
         with_labels_of(config, {"labels": [{"value": str(number)}]})
     assert with_labels_of(config, {"labels": LABELS}) is not first
+
+
+@pytest.mark.parametrize("odd", ["$", "\ud800", 10**20], ids=["dollar", "surrogate", "number"])
+def test_labels_with_anything_in_them_count_with_their_size(odd: Any) -> None:
+    config = LabelConfig.parse(ON_TEXT)
+    labels = [{"value": "Price", "hint": "x" * 50_000}, {"value": "Odd", "html": odd}]
+    labels = labels if isinstance(odd, str) else [*labels, odd]
+    made = with_labels_of(config, {"labels": labels})
+    assert next(iter(made.controls[0].labels)) == "Price"
+    assert made.characters > 50_000
+
+
+def test_choices_that_are_long_only_in_the_task_count_with_their_size() -> None:
+    config = LabelConfig.parse(ON_TEXT.replace("Labels", "Choices"))
+    made = with_labels_of(config, {"labels": [{"value": "$a$a$a$a"}], "a": "x" * 10_000})
+    assert made.characters > 40_000
+
+
+def test_a_list_that_many_control_tags_show_is_made_once() -> None:
+    count = 1000
+    tags = "".join(f'<Labels name="c{n}" toName="o" value="$labels"/>' for n in range(count))
+    xml = f'<View>{tags}<Text name="o" value="$text"/></View>'
+    labels = [{"value": f"label {number}"} for number in range(count)]
+    start = time.thread_time()
+    made = with_labels_of(LabelConfig.parse(xml), {"labels": labels, "text": TEXT})
+    assert time.thread_time() - start < 1.5
+    assert len(made.controls) == count
+    assert {id(control.labels) for control in made.controls} == {id(made.controls[0].labels)}
+    assert list(made.controls[-1].labels) == [f"label {number}" for number in range(count)]
+    assert made.controls[-1].name == "c999"
+
+
+def test_control_tags_that_list_the_same_keep_their_own_labels_and_faults() -> None:
+    xml = """<View><Labels name="a" toName="o" value="$labels"/>
+      <Labels name="b" toName="o" value="$labels"><Label value="Own"/><Label value="A"/></Labels>
+      <Choices name="c" toName="o" value="$labels"/><Taxonomy name="d" toName="o" value="$labels"/>
+      <Text name="o" value="$text"/></View>"""
+    labels = [{"value": "A", "hint": "h", "children": [{"value": "B"}]}, "C"]
+    a, b, c, d = with_labels_of(LabelConfig.parse(xml), {"labels": labels}).controls
+    assert [list(control.labels) for control in (a, b, c)] == [["A"], ["Own", "A"], ["A"]]
+    assert list(d.labels) == ["A", "B"]
+    assert a.labels["A"]["hint"] == "h"
+    assert "hint" not in b.labels["A"]
+    assert [control.faults[0].split()[1] for control in (a, b, c, d)] == [
+        '"a"', '"b"', '"c"', '"d"'
+    ]  # fmt: skip
+    assert [len(control.faults) for control in (a, b, c, d)] == [2, 2, 1, 1]
+
+
+def test_the_error_of_many_control_tags_that_cannot_be_filled_is_short() -> None:
+    tags = "".join(f'<Choices name="c{n}" toName="o" value="$labels"/>' for n in range(300))
+    labels = [{"value": "nothing like it" * 1000}]
+    [outcome] = predicted(f'<View>{tags}<Text name="o" value="$t"/></View>', {"labels": labels})
+    assert isinstance(outcome.error, UnfillableError)
+    assert str(outcome.error).endswith("; and 297 more control tags")
+    assert len(str(outcome.error)) < 4000
 
 
 def test_labels_deeper_than_any_real_ones_are_left_out() -> None:

@@ -93,6 +93,10 @@ def test_health_is_answered_while_an_instant_model_loads() -> None:
     run(test)
     request = PredictRequest(tasks=tasks("a"), label_config=TEXT_CONFIG)
     assert service.at_once(request, None), "from now on the loop itself answers"
+    many = TEXT_CONFIG.replace("$text", "$text[0]" * 40)
+    assert service.routes(many)[0].at_once
+    request = PredictRequest(tasks=tasks("a"), label_config=many)
+    assert not service.at_once(request, None), "but not what has many variables"
 
 
 class Held(WordBackend):
