@@ -306,6 +306,7 @@ def test_nothing_more_is_done_for_a_client_that_is_gone() -> None:
 
     asking = threading.Thread(target=ask)
     asking.start()
+    assert backend.is_stuck.wait(5)
     queue = runtime().models.queue(backend, routed(backend).steps[0].claims[0].spec)
     until = time.monotonic() + 5
     while len(queue) < 2 and time.monotonic() < until:
