@@ -226,7 +226,7 @@ def test_an_engine_that_is_asked_for_is_not_replaced(
 
 def test_a_missing_package_is_named(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match=r"ENGINE=onnx.*onnx, onnxruntime.*prelabel\[onnx\]"):
+    with pytest.raises(ModelError, match=r"ENGINE=onnx.*onnx, onnxruntime.*\[onnx\]"):
         load(engine="onnx")
 
 
