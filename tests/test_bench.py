@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.bench.__main__ import names
-from tests.bench.table import Row, in_turns
+from tests.bench.table import HEAD, Row, in_turns
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,20 @@ def test_an_unknown_name_says_which_there_are() -> None:
     assert run.returncode == 2
     assert ", ".join(names()) in run.stderr
     assert "ocr" in names()
+    assert all(not name.startswith("__") for name in names())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names())
+def test_each_benchmark_runs_at_its_smallest(name: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.bench", "--smallest", "--markdown", name],
+        capture_output=True,
+        text=True,
+        timeout=580,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    head, _, *rows = run.stdout.splitlines()
+    assert rows, head
+    for row in rows:
+        assert len(row.split(" | ")) == len(HEAD), row

@@ -1,23 +1,27 @@
-"""All benchmarks in one table: python -m tests.bench [--quick] [--markdown] [name …]"""
+"""All benchmarks in one table: python -m tests.bench [--quick] [--markdown] [name …]
+
+With --smallest each does as little as it can: that shows that it runs, and no bound is asked for.
+"""
 
 import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.bench.table import Row, show
+from tests.bench.table import Row, Size, show, size_of
 
 FOLDER = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """The modules here that have `rows`."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if "\ndef rows(" in path.read_text())
+    """The modules here that have `rows`, but for this one."""
+    found = (path for path in FOLDER.glob("*.py") if "\ndef rows(" in path.read_text())
+    return sorted(path.stem for path in found if not path.stem.startswith("__"))
 
 
-def rows(chosen: Sequence[str], quick: bool) -> Iterator[Row]:
+def rows(chosen: Sequence[str], size: Size) -> Iterator[Row]:
     for name in chosen:
-        yield from importlib.import_module(f"tests.bench.{name}").rows(quick)
+        yield from importlib.import_module(f"tests.bench.{name}").rows(size)
 
 
 def main(*words: str) -> int:
@@ -25,11 +29,12 @@ def main(*words: str) -> int:
     flags = {word for word in words if word.startswith("--")}
     chosen = [word for word in words if word not in flags] or names()
     unknown = [name for name in chosen if name not in names()]
-    if unknown or flags - {"--quick", "--markdown"}:
+    if unknown or flags - {"--quick", "--smallest", "--markdown"}:
         sys.stderr.write(f"{__doc__}\nThere are: {', '.join(names())}\n")
         return 2
-    made = show(rows(chosen, "--quick" in flags), "--markdown" in flags)
-    return 0 if all(row.held for row in made) else 1
+    size = size_of(flags)
+    made = show(rows(chosen, size), "--markdown" in flags)
+    return 0 if size == "smallest" or all(row.held for row in made) else 1
 
 
 if __name__ == "__main__":

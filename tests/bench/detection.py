@@ -34,7 +34,7 @@ from backends.detection.model import Detector, Run
 from backends.detection.starter.shapes import CLASSES, draw_picture
 from shared.image import Image
 from shared.settings import Settings
-from tests.bench.table import Row, in_turns, rate, show
+from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
 from tests.detection.networks import full_size
 from tests.serving import children, free_port, served
 
@@ -47,26 +47,29 @@ OFFICIAL = "the official example's loop"
 Ask = Callable[[], float]
 
 
-def rows(quick: bool) -> Iterator[Row]:
-    """The rates, and whether memory is flat; `quick` makes rounds fewer and shorter."""
+def rows(size: Size = "whole") -> Iterator[Row]:
+    """The rates, and whether memory is flat."""
     os.environ["YOLO_OFFLINE"] = "true"
     with tempfile.TemporaryDirectory() as name:
-        for precision in PRECISIONS[not has_bf16() :]:
-            yield from rates(Path(name), precision, 1 if quick else ROUNDS, 32 if quick else IMAGES)
+        for precision in PRECISIONS[size == "smallest" or not has_bf16() :]:
+            yield from rates(Path(name), precision, size)
     with tempfile.TemporaryDirectory() as name:
-        yield from memory(Path(name), *((200, 600) if quick else (1000, 5000)))
+        yield from memory(Path(name), *sized(size, (1000, 5000), (200, 600), (8, 16)))
 
 
 # Images a second
 
 
-def rates(folder: Path, precision: str, rounds: int, count: int) -> Iterator[Row]:
-    photos(folder, count)
-    weights = full_size("yolo11n", folder, [decoded(folder / f"{n}.jpg") for n in range(8)])
-    settings = {"MODEL_DIR": str(folder), "DETECTION_MODEL": weights.name, "ENGINE": "auto"}
+def rates(folder: Path, precision: str, size: Size) -> Iterator[Row]:
+    rounds, count = sized(size, ROUNDS, 1, 1), sized(size, IMAGES, 32, 2)
+    engine = sized(size, "auto", "auto", "torch")  # which converts nothing
+    seen = 8  # by the network, whose scores are set by them
+    photos(folder, max(count, seen))
+    weights = full_size("yolo11n", folder, [decoded(folder / f"{n}.jpg") for n in range(seen)])
+    settings = {"MODEL_DIR": str(folder), "DETECTION_MODEL": weights.name, "ENGINE": engine}
     settings |= {"LOCAL_FILES_ROOT": str(folder), "ANSWER_CACHE_MB": "0"}
     settings |= {"DETECTION_PRECISION": precision}
-    detector = loading.load(weights, Run(), Settings(), precision)
+    detector = loading.load(weights, Run(), Settings(engine=engine), precision)
     images = [decoded(folder / f"{number}.jpg") for number in range(count)]
     labels = "".join(f'<Label value="{label}"/>' for label in detector.names)
     config = f'<View><Image name="image" value="$image"/><RectangleLabels name="box"' \
@@ -200,15 +203,15 @@ def memory(folder: Path, first: int, last: int) -> Iterator[Row]:
              f' toName="image">{labels}</RectangleLabels></View>'  # fmt: skip
     picture = draw_picture(np.random.default_rng(0), (320, 240), "clean", 4).image
     _, file = cv2.imencode(".png", picture)
-    held = []
+    held, step = [], min(first, 100)
     with served("detection", log=folder / "log", **starter) as server:
         server.wait("/ready", 300)
-        for start in range(0, last, 100):
-            for number in range(start, start + 100):  # the same picture, in a file of its own
+        for start in range(0, last, step):
+            for number in range(start, start + step):  # the same picture, in a file of its own
                 (folder / f"{number}.png").write_bytes(file.tobytes() + b"%d" % number)
             with closing(connected(server.url)) as connection:
-                predicted(connection, config, range(start, start + 100), "png")
-            if start + 100 in {first, last}:
+                predicted(connection, config, range(start, start + step), "png")
+            if start + step in {first, last}:
                 held.append(resident(server.process.pid))
     name = f"detection: memory after {last} images"
     yield Row(name, "MB", held[1:], held[:1], f"after {first}", at_most=1.05)
@@ -223,4 +226,4 @@ def resident(process: int) -> float:
 
 
 if __name__ == "__main__":
-    show(rows(quick="--quick" in sys.argv))
+    show(rows(size_of(sys.argv)))

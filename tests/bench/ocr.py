@@ -17,7 +17,7 @@ import httpx
 
 from backends.ocr.backend import OcrBackend
 from shared.claim import ModelSpec
-from tests.bench.table import Row, in_turns, rate, show
+from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
 from tests.ocr.accuracy import CLEAN, HARD, distance, measure
 from tests.ocr.drawing import Drawn, page
 from tests.serving import Served, served
@@ -28,10 +28,10 @@ CONFIG = """<View><Image name="image" value="$image"/>
 PAGES, ROUNDS = 12, 3
 
 
-def rows(quick: bool = False) -> Iterator[Row]:
+def rows(size: Size = "whole") -> Iterator[Row]:
     """Pages a second and that the text is the same; then errors and word boxes of each engine."""
-    yield from speed(4 if quick else PAGES, 2 if quick else ROUNDS)
-    step = 4 if quick else 1
+    yield from speed(sized(size, PAGES, 4, 1), sized(size, ROUNDS, 2, 1))
+    step = sized(size, 1, 4, 100)
     for name in ("rapidocr", "tesseract") if shutil.which("tesseract") else ("rapidocr",):
         model = OcrBackend().load(ModelSpec("ocr", name))
         for kind, pages, most in (("clean", CLEAN, 2), ("noisy and turned", HARD, 5)):
@@ -109,4 +109,4 @@ def page_by_page(plain: Any, folder: Path, start: int, count: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    show(rows(quick="--quick" in sys.argv))
+    show(rows(size_of(sys.argv)))

@@ -23,7 +23,7 @@ import httpx
 from backends.pattern import PatternBackend
 from shared.examples import FILES_ROOT, Example
 from shared.routing import find_backends
-from tests.bench.table import Row, in_turns, rate, show
+from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
 from tests.serving import children, free_port, served
 from tests.test_probes import (
     CLIENTS,
@@ -64,27 +64,28 @@ end
 """
 
 
-def rows(quick: bool) -> Iterator[Row]:
-    """The rows of serving; `quick` makes their rounds fewer and shorter."""
+def rows(size: Size = "whole") -> Iterator[Row]:
+    """The rows of serving."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         if shutil.which("wrk"):
-            yield from _overhead(home, quick)
-            for backend in ("ner", "detection"):
-                yield from _beside_bulk(home, quick, backend)
+            yield from _overhead(home, size)
+            for backend in ("ner", "detection")[: sized(size, 2, 2, 1)]:
+                yield from _beside_bulk(home, size, backend)
         else:
             sys.stderr.write(f"{WITHOUT_WRK}\n")
-        yield from _thousand(home, quick)
-        yield from _memory(home, quick)
-        yield from _recovery(home, quick)
-        yield from _probes(home, quick)
+        yield from _thousand(home, size)
+        yield from _memory(home, size)
+        yield from _recovery(home, size)
+        if size != "smallest":  # tests/test_probes.py does the same
+            yield from _probes(home, size)
 
 
 # (a) What the protocol costs
 
 
-def _overhead(home: Path, quick: bool) -> Iterator[Row]:
-    rounds, seconds = (2, 2) if quick else (5, 4)
+def _overhead(home: Path, size: Size) -> Iterator[Row]:
+    rounds, seconds = sized(size, (5, 4), (2, 2), (1, 1))
     sent = _request([_task(1, Example.of(PatternBackend).tasks[0]["data"])])
     with served("pattern", log=home / "ours.log") as server, _label_studio_ml(home) as theirs:
         server.wait()
@@ -135,7 +136,7 @@ def _same_results(ours: str, theirs: str, sent: str) -> None:
 # Many tasks in one request
 
 
-def _thousand(home: Path, quick: bool) -> Iterator[Row]:
+def _thousand(home: Path, size: Size) -> Iterator[Row]:
     text = Example.of(PatternBackend).tasks[0]["data"]["text"]
     sent = _request([_task(n, {"text": f"{n}: {text}"}) for n in range(1000)])
     with served("pattern", log=home / "thousand.log") as server:
@@ -146,16 +147,16 @@ def _thousand(home: Path, quick: bool) -> Iterator[Row]:
                 answer = client.post("/predict", content=sent)
                 assert len(answer.json()["results"]) == 1000
 
-            [ours] = in_turns(2 if quick else 7, lambda: rate(1000, ask))
+            [ours] = in_turns(sized(size, 7, 2, 1), lambda: rate(1000, ask))
     yield Row("serving: tasks of one request of 1,000", "tasks/s", ours, at_least=5000)
 
 
 # (e) Users beside a bulk request
 
 
-def _beside_bulk(home: Path, quick: bool, backend: str) -> Iterator[Row]:
+def _beside_bulk(home: Path, size: Size, backend: str) -> Iterator[Row]:
     """Users open one task each, the next when the last is there; nothing is kept of answers."""
-    rounds, seconds = (1, 3) if quick else (3, 5)
+    rounds, seconds = sized(size, (3, 5), (1, 3), (1, 1))
     example = Example.of(find_backends()[backend])
     data = [task["data"] for task in example.tasks]
     users = _request([_task(1, data[0])], example.label_config)
@@ -165,7 +166,7 @@ def _beside_bulk(home: Path, quick: bool, backend: str) -> Iterator[Row]:
     variables = SETTINGS | {"ANSWER_CACHE_MB": "0"}
     with served(backend, log=home / f"{backend}.log", **variables) as server:
         server.wait("/ready")
-        wrk(server.url, users, USERS, 2)
+        wrk(server.url, users, USERS, sized(size, 2, 2, 1))
         for _ in range(rounds):
             idle = wrk(server.url, users, USERS, seconds)
             with _bulk(server.url, bulk, f"{backend}-starter"):
@@ -211,16 +212,16 @@ def _shut(client: httpx.Client) -> None:
 # (f) Memory
 
 
-def _memory(home: Path, quick: bool) -> Iterator[Row]:
+def _memory(home: Path, size: Size) -> Iterator[Row]:
     """Texts never asked before, images, errors: what is kept is full after the first part.
 
     The figures are of several moments in the tenth before each of the two.
     """
-    few, many = (200, 2000) if quick else (1000, 10_000)
+    few, many = sized(size, (1000, 10_000), (200, 2000), (50, 100))
     moments = {end: range(end - few // 10, end + 1, few // 50) for end in (few, many)}
     variables = {"NER_MODEL": "starter", "DETECTION_MODEL": "starter", "ANSWER_CACHE_MB": "2"}
     variables |= {"LOCAL_FILES_ROOT": str(FILES_ROOT), "LOG_LEVEL": "ERROR"}
-    names = ("pattern", "ner", "detection")
+    names = ("pattern", "ner", "detection")[: sized(size, 3, 3, 2)]
     examples = [Example.of(find_backends()[name]) for name in names]
     with served(*names, log=home / "memory.log", **variables) as server:
         server.wait("/ready")
@@ -239,7 +240,7 @@ def _mixed(client: httpx.Client, examples: list[Example], number: int) -> None:
     if number % 50 == 49:
         assert client.post("/predict", content=b"{").status_code == 422
         return
-    example = examples[2 if number % 20 == 0 else number % 2]
+    example = examples[-1 if number % 20 == 0 else number % 2]
     sent = json.loads(json.dumps(example.request()))
     for task in sent["tasks"]:
         if "text" in task["data"]:
@@ -253,7 +254,7 @@ def _mixed(client: httpx.Client, examples: list[Example], number: int) -> None:
 # Faults
 
 
-def _recovery(home: Path, quick: bool) -> Iterator[Row]:
+def _recovery(home: Path, size: Size) -> Iterator[Row]:
     """From SIGKILL of the only worker, busy with requests, to the next answer."""
     sent = _request([_task(1, {"text": "On 3 May 2024"})])
 
@@ -275,18 +276,18 @@ def _recovery(home: Path, quick: bool) -> Iterator[Row]:
         clients = [threading.Thread(target=load) for _ in range(4)]
         for client in clients:
             client.start()
-        [seconds] = in_turns(2 if quick else 5, lambda: recovered(server))
+        [seconds] = in_turns(sized(size, 5, 2, 1), lambda: recovered(server))
         stop.set()
         for client in clients:
             client.join()
     yield Row("serving: a worker is killed, to the next answer", "s", seconds, at_most=5)
 
 
-def _probes(home: Path, quick: bool) -> Iterator[Row]:
+def _probes(home: Path, size: Size) -> Iterator[Row]:
     """/health and /setup, the slower of both, as Label Studio asks them."""
     loading: list[float] = []
     busy: dict[str, list[float]] = {"0": [], "64": []}
-    for number in range(1 if quick else 3):
+    for number in range(1 if size == "quick" else 3):
         for kept, found in busy.items():
             variables = SETTINGS | {"CACHE_DIR": str(home / "cache"), "ANSWER_CACHE_MB": kept}
             with served(*NAMES, log=home / f"probes{number}.log", **variables) as server:
@@ -346,4 +347,4 @@ def _until(holds: Callable[[], bool]) -> None:
 
 
 if __name__ == "__main__":
-    show(rows("--quick" in sys.argv))
+    show(rows(size_of(sys.argv)))

@@ -8,11 +8,26 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
 Figures = tuple[float, ...]
+Size = Literal["whole", "quick", "smallest"]
+"""How much a benchmark does: `quick` is for a first look; `smallest` only shows that it runs."""
+T = TypeVar("T")
+
+
+def size_of(words: Iterable[str]) -> Size:
+    """Return the size that the words of a command line ask for."""
+    given = set(words)
+    return "smallest" if "--smallest" in given else "quick" if "--quick" in given else "whole"
+
+
+def sized(size: Size, whole: T, quick: T, smallest: T) -> T:
+    """Return what is meant for the size."""
+    return {"whole": whole, "quick": quick, "smallest": smallest}[size]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from backends._text.network import Network
 from backends._text.tokens import Tokenizer
 from backends.ner.starter.sentences import generate
 from shared.settings import Settings
-from tests.bench.table import Row, in_turns, rate, show
+from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
 from tests.serving import Served, children, served
 
 CONFIG = """<View><Labels name="label" toName="text"><Label value="Person"/>
@@ -31,6 +31,8 @@ CONFIG = """<View><Labels name="label" toName="text"><Label value="Person"/>
 TYPES = ("PER", "ORG", "LOC", "MISC")
 ROUNDS = 3
 SHORT, MIXED = 1000, 64
+TINY = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+"""What is less than in a BERT-base, in the smallest size."""
 """Texts of a round: of 5 to 15 words, and of 5 to 400."""
 PIECES = 28996
 """Entries of the vocabulary, as bert-base-cased has."""
@@ -79,16 +81,16 @@ class Bare:
         self._network.run([tokens.row(0, min(len(tokens.ids), LONGEST)) for tokens in encoded])
 
 
-def rows(quick: bool = False) -> Iterator[Row]:
+def rows(size: Size = "whole") -> Iterator[Row]:
     """Texts a second, memory, and what all around the network costs."""
     texts = Texts()
     with tempfile.TemporaryDirectory() as name:
-        folder = model_in(Path(name) / "bert-base")
+        folder = model_in(Path(name) / "bert-base", **sized(size, {}, {}, TINY))
         with started(folder) as server:
             server.wait("/ready", 300)
             bare = Bare(folder)
-            yield from beside_pipeline(server, folder, texts, bare, 1 if quick else ROUNDS)
-            yield from beside_network(server, texts, bare, 2 if quick else ROUNDS)
+            yield from beside_pipeline(server, folder, texts, bare, size)
+            yield from beside_network(server, texts, bare, size)
 
 
 def started(folder: Path) -> Any:
@@ -97,7 +99,7 @@ def started(folder: Path) -> Any:
     return served("ner", log=folder.parent / "log", **variables)
 
 
-def model_in(folder: Path) -> Path:
+def model_in(folder: Path, **shape: int) -> Path:
     """A BERT-base with a word-piece tokenizer for these sentences, saved as users have theirs."""
     import torch
     from tokenizers import Tokenizer as Trained
@@ -115,6 +117,7 @@ def model_in(folder: Path) -> Path:
     tags = ["O", *(f"{prefix}-{kind}" for kind in TYPES for prefix in "BI")]
     torch.manual_seed(0)
     config = BertConfig(
+        **shape,
         vocab_size=PIECES,
         id2label=dict(enumerate(tags)),
         label2id={tag: number for number, tag in enumerate(tags)},
@@ -139,33 +142,35 @@ def model_in(folder: Path) -> Path:
 
 
 def beside_pipeline(
-    server: Served, folder: Path, texts: Texts, bare: Bare, rounds: int
+    server: Served, folder: Path, texts: Texts, bare: Bare, size: Size
 ) -> Iterator[Row]:
     from transformers import pipeline
 
     plain = pipeline("ner", model=str(folder), tokenizer=str(folder))
-    fresh = of_rounds(lambda: texts.of(MIXED, 5, 400))
+    count = sized(size, MIXED, MIXED, 8)
+    fresh = of_rounds(lambda: texts.of(count, 5, 400))
     ours, theirs, engine = in_turns(
-        rounds,
-        lambda: rate(MIXED, lambda: predict(server, fresh(0))),
-        lambda: rate(MIXED, lambda: plain(fresh(1))),
-        lambda: rate(MIXED, lambda: bare(fresh(2))),
+        sized(size, ROUNDS, 1, 1),
+        lambda: rate(count, lambda: predict(server, fresh(0))),
+        lambda: rate(count, lambda: plain(fresh(1))),
+        lambda: rate(count, lambda: bare(fresh(2))),
     )
-    name = f"Entities, {MIXED} texts of 5–400 words, BERT-base"
+    name = f"Entities, {count} texts of 5–400 words, BERT-base"
     yield Row(name, "texts/s", ours, theirs, "transformers.pipeline", at_least=6)
     yield Row(name, "texts/s", ours, engine, bare.name)
     memory = (peak(server.process.pid),), (peak_of_pipeline(folder, texts),)
     yield Row("Memory at the most", "MB", *memory, "the pipeline's process")
 
 
-def beside_network(server: Served, texts: Texts, bare: Bare, rounds: int) -> Iterator[Row]:
-    fresh = of_rounds(lambda: texts.of(SHORT, 5, 15))
+def beside_network(server: Served, texts: Texts, bare: Bare, size: Size) -> Iterator[Row]:
+    count = sized(size, SHORT, SHORT, 40)
+    fresh = of_rounds(lambda: texts.of(count, 5, 15))
     figures = in_turns(
-        rounds,
+        sized(size, ROUNDS, 2, 1),
         lambda: 1 / rate(1, lambda: predict(server, fresh(0))),
         lambda: 1 / rate(1, lambda: bare(fresh(1))),
     )
-    name = f"Entities, {SHORT:,} texts of 5–15 words in one request"
+    name = f"Entities, {count:,} texts of 5–15 words in one request"
     yield Row(name, "s", *figures, bare.name, at_most=1.3)
 
 
@@ -212,4 +217,4 @@ def peak_of_pipeline(folder: Path, texts: Texts) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if all(row.held for row in show(rows("--quick" in sys.argv))) else 1)
+    sys.exit(0 if all(row.held for row in show(rows(size_of(sys.argv)))) else 1)

@@ -8,6 +8,7 @@ Ours through `/predict` and HTTP, beside what the official YOLO example does wit
 import itertools
 import os
 import struct
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import cv2
 import httpx
 
-from tests.bench.table import Row, in_turns, rate, show
+from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
 from tests.detection.clip import encoded, frame
 from tests.serving import Served, served
 
@@ -27,12 +28,12 @@ FRAMES, ROUNDS = 300, 3
 SIZE = (640, 480)
 
 
-def rows(quick: bool = False) -> Iterator[Row]:
+def rows(size: Size = "whole") -> Iterator[Row]:
     """One video in one request."""
     os.environ.setdefault("YOLO_OFFLINE", "true")
     from ultralytics import YOLO
 
-    count = 100 if quick else FRAMES
+    count = sized(size, FRAMES, 100, 6)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         network = YOLO("yolo11n.yaml")
@@ -41,16 +42,16 @@ def rows(quick: bool = False) -> Iterator[Row]:
         (folder / "theirs.mp4").write_bytes(film)
         names = itertools.count()
         settings = {"LOCAL_FILES_ROOT": name, "MODEL_DIR": name, "DETECTION_MODEL": "yolo11n.pt"}
+        settings |= sized(size, {}, {}, {"ENGINE": "torch"})  # which converts nothing
         with served("detection", log=folder / "log", **settings) as server:
             server.wait("/ready", 300)
             figures = in_turns(
-                1 if quick else ROUNDS,
+                sized(size, ROUNDS, 1, 1),
                 lambda: rate(count, lambda: through_http(server, folder, film, next(names))),
                 lambda: rate(count, lambda: frame_by_frame(network, folder / "theirs.mp4")),
             )
-    size = "×".join(map(str, SIZE))
     yield Row(
-        f"Tracks, {count} frames of {size}",
+        f"Tracks, {count} frames of {SIZE[0]}×{SIZE[1]}",
         "frames/s",
         *figures,
         "Ultralytics' track",
@@ -76,4 +77,4 @@ def frame_by_frame(network: Any, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    show(rows())
+    show(rows(size_of(sys.argv)))
