@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
+from backends.detection.model import Look
 from shared.image import Image, decode
 
 CHUNK = 8
@@ -26,12 +27,28 @@ class Page:
 
 
 @dataclass(frozen=True, eq=False)
+class View:
+    """An image or a page, and how what the network says of it is read."""
+
+    image: Image | Page
+    look: Look
+
+
+@dataclass(frozen=True, eq=False)
 class Album:
-    """The pages of a list: each is inferred by itself, so that other tasks have their turns between
-    them, and none is after the deadline.
+    """An image, or the pages of a list, in all ways in which the control tags on it look at them.
+
+    Each is inferred by itself, so that other tasks have their turns between them, and none is
+    after the deadline.
     """
 
-    pages: tuple[Page, ...]
+    pages: tuple[Image | Page, ...]
+    looks: tuple[Look, ...]
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Each page in each way."""
+        return tuple(View(page, look) for page in self.pages for look in self.looks)
 
 
 def chunks(pages: Iterable[Page]) -> Iterator[list[Image]]:

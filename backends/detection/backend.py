@@ -19,7 +19,7 @@ from backends.detection import video_regions as on_video
 from backends.detection.album import Album, Page
 from backends.detection.claims import TAGS, WHOLE, groups, indexed, labels_beside, point_options
 from backends.detection.found import Found
-from backends.detection.model import Detector, Run
+from backends.detection.model import Detector, Look, Run
 from backends.detection.settings import DetectionSettings
 from backends.detection.video import Footage, Watched, Watcher, networks_of
 from shared.backend import Backend, Context
@@ -60,7 +60,7 @@ class DetectionBackend(Backend):
             if wanted.kind(group[0]) == "KeyPoint":
                 options |= point_options(group, self.config)
             found.append(Claim(group, target, self.spec(group[0]), options))
-        return found + video_claims.claims(config, self.settings, self.server_settings)
+        return _together(found) + video_claims.claims(config, self.settings, self.server_settings)
 
     def with_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
         return [
@@ -81,7 +81,7 @@ class DetectionBackend(Backend):
 
     def default_specs(self) -> Iterable[ModelSpec]:
         own = self.settings
-        return (wanted.model_spec(own.model, own.image_size, own.iou),)
+        return (wanted.model_spec(own.model, own.image_size),)
 
     def reads_ahead(self, claim: Claim) -> int:
         return 2 if claim.object.tag == "Video" or claim.object.is_list else self.ahead
@@ -106,22 +106,24 @@ class DetectionBackend(Backend):
             path, Run(**dict(spec.options)), self.server_settings, self.settings.precision
         )
 
-    def read(self, task: Task, claim: Claim, context: Context | None) -> Image | Album | Footage:
+    def read(self, task: Task, claim: Claim, context: Context | None) -> Album | Footage:
         if claim.object.tag == "Video":
             video = self.media.video(task.text_value(claim.object), task.id)
             return Footage(video, video.shown(claim.object, task))
+        looks = claim.options["looks"]
         if not claim.object.is_list:
-            return self.media.image(task.text_value(claim.object), task.id)
+            return Album((self.media.image(task.text_value(claim.object), task.id),), looks)
         most = self.server_settings.max_megapixels
         return Album(
             tuple(
                 Page(self.media.fetch(address, task.id), place or 0, most)
                 for place, address in task.addresses(claim.object)
-            )
+            ),
+            looks,
         )
 
     def parts(self, item: Any) -> Sequence[Any]:
-        return item.pages if isinstance(item, Album) else (item,)
+        return item.views if isinstance(item, Album) else (item,)
 
     def whole(self, outputs: Sequence[Any]) -> Any:
         one = len(outputs) == 1  # what was seen in a video is no list
@@ -130,12 +132,14 @@ class DetectionBackend(Backend):
     def infer(self, model: Detector | Watcher, items: list[Any]) -> Sequence[Any]:
         if isinstance(model, Watcher):
             return [model.watch(footage) for footage in items]
-        pages = [item for item in items if isinstance(item, Page)]
-        listed = (found for chunk in album.chunks(pages) for found in model.detect(chunk))
-        single = iter(model.detect([item for item in items if not isinstance(item, Page)]))
+        found: dict[int, Found] = {}
+        for look in dict.fromkeys(view.look for view in items):
+            chosen = [number for number, view in enumerate(items) if view.look == look]
+            images = [items[number].image for number in chosen]
+            found |= zip(chosen, _detected(model.reading(look), images), strict=True)
         return [
-            [(item.place, next(listed))] if isinstance(item, Page) else [(None, next(single))]
-            for item in items
+            [(getattr(view.image, "place", None), found[number])]
+            for number, view in enumerate(items)
         ]
 
     def regions(
@@ -144,10 +148,12 @@ class DetectionBackend(Backend):
         if isinstance(output, Watched):
             yield from on_video.regions(output, claim)
             return
+        own = {None, claim.options["look"].iou}
+        seen = [(place, found) for place, found in output if found.iou in own]
         if claim.control.tag in WHOLE and not claim.control.flag("perItem"):
-            yield from classes.regions([found for _, found in output], claim)
+            yield from classes.regions([found for _, found in seen], claim)
             return
-        for place, found in output:
+        for place, found in seen:
             beside = {} if place is None else {"item_index": place}
             if claim.control.tag in WHOLE:
                 yield from classes.regions([found], claim, **beside)
@@ -160,3 +166,31 @@ class DetectionBackend(Backend):
         """The control tags that take the box around key points."""
         control = self.config.control(claim.options["boxes"] or "", claim.object.name)
         return (control, *labels_beside(control, self.config)) if control else ()
+
+
+def _together(claims: Sequence[Claim]) -> list[Claim]:
+    """Let the claims of one model on one object tag share what it says of an image.
+
+    What is read from the least of their scores has all that the others look at; `looks` are the
+    ways in which it is read, one for each `model_iou`.
+    """
+    shared: dict[tuple[str, ModelSpec], list[Look]] = {}
+    for claim in claims:
+        shared.setdefault((claim.object.name, claim.spec), []).append(claim.options["look"])
+    made = []
+    for claim in claims:
+        looks = shared[claim.object.name, claim.spec]
+        least = min(look.least for look in looks)
+        united = tuple(Look(iou, least) for iou in sorted({look.iou for look in looks}))
+        own = Look(claim.options["look"].iou, least)
+        made.append(replace(claim, options={**claim.options, "look": own, "looks": united}))
+    return made
+
+
+def _detected(model: Detector, images: Sequence[Image | Page]) -> Iterable[Found]:
+    """What is on each image; pages are decoded a few at a time."""
+    pages = [image for image in images if isinstance(image, Page)]
+    listed = (found for chunk in album.chunks(pages) for found in model.detect(chunk))
+    single = iter(model.detect([image for image in images if not isinstance(image, Page)]))
+    for image in images:
+        yield next(listed if isinstance(image, Page) else single)

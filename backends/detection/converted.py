@@ -3,7 +3,7 @@
 import hashlib
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -13,13 +13,16 @@ from xml.etree import ElementTree
 import numpy as np
 
 from backends._openvino.package import openvino
+from backends.detection.frame import Frame
 from backends.detection.network import Kind
 from shared.fresh_folder import fresh_folder
 from shared.models import digest_of
+from shared.results import ImageSize
 
 FORM = 3
 """To be raised when what is converted here changes: what is kept by then is made anew."""
-
+SHAPES = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16))
+"""Width to height of images for which OpenVINO is compiled on their own."""
 
 _STAGE = re.compile(r"network\.model\.(\d+)\.(.*)")
 _COARSE = re.compile(r"(one2one_)?cv2\.\d+\.[01]\b|proto\b")
@@ -37,6 +40,14 @@ def kept(weights: Path, kind: Kind, tool: str, cache: Path) -> Path:
 def is_flexible(kind: Kind) -> bool:
     """Whether its input has any shape of whole strides; others have one."""
     return kind.task != "classify" and not kind.stretches
+
+
+def shapes(kind: Kind) -> Collection[tuple[int, int]]:
+    """Height and width of the inputs for which OpenVINO is compiled on their own."""
+    if not is_flexible(kind):
+        return {(kind.side, kind.side)}
+    frames = [Frame.around(ImageSize(*shape), kind.side, kind.stride) for shape in SHAPES]
+    return {(frame.height, frame.width) for frame in frames}
 
 
 def openvino_model(ready: Any, kind: Kind, folder: Path) -> Path:

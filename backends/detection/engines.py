@@ -11,6 +11,9 @@ from backends._openvino.package import openvino
 from backends.detection.frame import Floats
 from shared.image import Pixels
 
+MOST_SHAPES = 21
+"""Shapes for which OpenVINO is compiled on their own: those of three image sizes."""
+
 
 class Engine(Protocol):
     """Runs a network. `name` says which and how, for the log.
@@ -29,11 +32,12 @@ class Engine(Protocol):
 class Torch:
     """The reference; on a GPU in half precision."""
 
-    threads = 1  # a head keeps what it computed last
+    threads = 1  # a head keeps what it computed last; models that share the network wait
 
     def __init__(self, ready: Any, device: str, half: bool) -> None:
         self._network = (ready.half() if half else ready).to(device)
         self._device = device
+        self._lock = threading.Lock()
         self.together = 16 if device.startswith("cuda") else 1
         self.name = f"PyTorch on {device}" + (" in half precision" if half else "")
 
@@ -41,9 +45,10 @@ class Torch:
     def run(self, pixels: Pixels) -> Iterator[Sequence[Floats]]:
         import torch
 
-        with torch.inference_mode():
+        with self._lock, torch.inference_mode():
             found = self._network(torch.from_numpy(pixels).to(self._device))
-            yield [part.float().cpu().numpy() for part in found]
+            outputs = [part.float().cpu().numpy() for part in found]
+        yield outputs
 
 
 class OpenVino:
@@ -58,11 +63,22 @@ class OpenVino:
 
     def __init__(self, path: Path, shapes: Collection[tuple[int, int]], precision: str) -> None:
         self._core = openvino().Core()
-        self._path, self._shapes, self._precision = path, shapes, precision
+        self._path, self._precision = path, precision
+        self._shapes = frozenset(shapes)
         self._compiled: dict[tuple[int, int] | None, _Compiled] = {}
         self._lock = threading.Lock()
         self.threads = self._for(None).requests + 1  # one prepares or reads meanwhile
         self.name = f"OpenVINO in {precision}"
+
+    def expect(self, shapes: Collection[tuple[int, int]]) -> None:
+        """Compile for further shapes, of another image size, as long as they are not many.
+
+        Each has a copy of the weights; the shapes of further sizes run on the one for any.
+        """
+        with self._lock:
+            more = self._shapes | frozenset(shapes)
+            if len(more) <= MOST_SHAPES:
+                self._shapes = more
 
     @contextmanager
     def run(self, pixels: Pixels) -> Iterator[Sequence[Floats]]:

@@ -20,7 +20,8 @@ class Found:
     some networks find is None elsewhere: `turned` (n, 5), the oriented boxes as centre, width,
     height and clockwise turn in radians, around which `boxes` then lie; `masks` of n objects;
     `points` (n, k, 3), x, y and score of k key points; `probabilities` (c,), one a name, of a
-    network that finds no objects.
+    network that finds no objects. `iou` is the overlap from which two boxes are one here;
+    None if nobody said.
     """
 
     size: ImageSize
@@ -32,6 +33,7 @@ class Found:
     masks: Masks | None = None
     points: Floats | None = None
     probabilities: Floats | None = None
+    iou: float | None = None
 
     def __len__(self) -> int:
         return len(self.scores)

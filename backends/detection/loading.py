@@ -1,39 +1,43 @@
 """From a file of weights to a network on the engine that is fastest here, or that is asked for."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from backends._openvino.package import has_bf16
-from backends.detection import agreement, converted, network
+from backends.detection import agreement, converted
 from backends.detection.engines import Engine, Onnx, OpenVino, Torch
-from backends.detection.frame import Frame
+from backends.detection.held import Key, held
 from backends.detection.model import Detector, Run
 from backends.detection.network import Kind
 from backends.detection.outputs import Reader
 from shared.errors import ModelError
 from shared.installation import install_extra
-from shared.results import ImageSize
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-SHAPES = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16))
-"""Width to height of images for which OpenVINO is compiled on their own."""
 COMPARED = ("detect", "classify")
 """Tasks of which all that a network finds is compared: others run in bf16 only if asked to."""
 PACKAGES = {"openvino": ("openvino",), "onnx": ("onnx", "onnxruntime")}
 
 
 def load(weights: Path, run: Run, settings: Settings, precision: str = "auto") -> Detector:
-    """The network; ModelError if the engine that is asked for cannot run it."""
-    ready, kind = network.load(weights, run.image_size)
-    reader = Reader(kind, run.least, run.iou)
-    engine = _engine(weights, ready, kind, settings, precision)
-    logger.info("%s runs on %s", weights.name, engine.name)
-    return Detector(kind, engine, reader)
+    """The network, which is loaded once for all models of the same weights.
+
+    ModelError if the engine that is asked for cannot run it.
+    """
+
+    def make(ready: Any, kind: Kind) -> Engine:
+        made = _engine(weights, ready, kind, settings, precision)
+        logger.info("%s runs on %s", weights.name, made.name)
+        return made
+
+    shared = held(Key.of(weights, settings, precision))
+    kind, engine = shared.engine(weights, run.image_size, make)
+    return Detector(kind, engine, Reader(kind, run.least, run.iou), shared)
 
 
 def _engine(weights: Path, ready: Any, kind: Kind, settings: Settings, precision: str) -> Engine:
@@ -91,7 +95,7 @@ def _converted(
         onnx = Onnx(converted.onnx_model(ready, kind, folder))
         agreement.check(_comparable(kind, onnx), expected)
         return onnx
-    path, shapes = converted.openvino_model(ready, kind, folder), _shapes(kind)
+    path, shapes = converted.openvino_model(ready, kind, folder), converted.shapes(kind)
     single = OpenVino(path, shapes, "f32")
     agreement.check(_comparable(kind, single), expected)
     if precision == "f32" or not has_bf16():
@@ -107,13 +111,6 @@ def _converted(
             return single
         logger.warning("%s runs in bf16 as asked for, but %s", weights.name, error)
     return faster
-
-
-def _shapes(kind: Kind) -> Collection[tuple[int, int]]:
-    if not converted.is_flexible(kind):
-        return {(kind.side, kind.side)}
-    frames = [Frame.around(ImageSize(*shape), kind.side, kind.stride) for shape in SHAPES]
-    return {(frame.height, frame.width) for frame in frames}
 
 
 def _comparable(kind: Kind, engine: Engine) -> Callable[..., Any]:

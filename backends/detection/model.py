@@ -1,5 +1,6 @@
 """A loaded network: images in, all that one pass finds on each out."""
 
+import copy
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +17,26 @@ from backends.detection.outputs import Reader
 from shared.image import Image
 
 
-class Run(NamedTuple):
-    """How a network is run: what label configs cannot choose afterwards.
+class Look(NamedTuple):
+    """How what a network says of an image is read.
 
-    `image_size` is the longer side in pixels, 0 as trained; `iou` the overlap from which two
-    boxes are one; `least` the score under which nothing is looked at.
+    `iou` is the overlap from which two boxes are one; `least` the score under which nothing is
+    looked at.
+    """
+
+    iou: float = 0.7
+    least: float = 0.01
+
+
+class Run(NamedTuple):
+    """How a network is run, and how it is read unless another look is asked for.
+
+    `image_size` is the longer side in pixels, 0 as trained.
     """
 
     image_size: int = 0
-    iou: float = 0.7
-    least: float = 0.01
+    iou: float = Look().iou
+    least: float = Look().least
 
 
 Placed = tuple[int, Frame | Crop]
@@ -38,6 +49,8 @@ class Detector:
     kind: Kind
     engine: Engine
     reader: Reader
+    weights: object = None
+    """What is shared with other models of the same weights, and stays as long as one of them."""
     _threads: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +65,12 @@ class Detector:
     def names(self) -> tuple[str, ...]:
         """The network's classes."""
         return self.kind.names
+
+    def reading(self, look: Look) -> "Detector":
+        """Return the same network, read in another way."""
+        other = copy.copy(self)
+        other.reader = Reader(self.kind, look.least, look.iou)
+        return other
 
     def detect(self, images: Sequence[Image]) -> list[Found]:
         """What is on each image.

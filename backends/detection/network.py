@@ -1,7 +1,7 @@
 """An Ultralytics network as its weights hold it, made ready to run on any engine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,12 @@ def load(weights: Path, image_size: int) -> tuple[Any, Kind]:
 
     kind = _kind(loaded, image_size)
     return Ready(network), kind
+
+
+def sized(kind: Kind, image_size: int) -> Kind:
+    """Return the kind of the same network at another image size; 0 is the one it has."""
+    side = image_size or kind.side
+    return replace(kind, side=-(-side // kind.stride) * kind.stride)
 
 
 def _kind(loaded: Any, image_size: int) -> Kind:

@@ -54,6 +54,7 @@ class Reader:
             turned,
             masks,
             points,
+            iou=self.iou,
         )
 
     def _classes(self, output: Floats, frame: Crop) -> Found:
@@ -65,6 +66,7 @@ class Reader:
             none,
             none.astype(np.int64),
             probabilities=output.copy(),
+            iou=self.iou,
         )
 
     def _objects(self, output: Floats) -> Floats:

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from backends.detection import wanted
+from backends.detection.model import Look
 from backends.detection.settings import DetectionSettings
 from shared.backend import sorted_options
 from shared.claim import Claim, ModelSpec
@@ -97,6 +98,11 @@ def _united(wishes: Sequence[Wish]) -> list[Wish]:
     ]
 
 
+def _looked_at(network: ModelSpec, look: Look) -> ModelSpec:
+    """The network and how it is read: the frames are not kept to be read once more."""
+    return replace(network, options=sorted_options(**dict(network.options), **look._asdict()))
+
+
 def _from(network: ModelSpec, least: float) -> ModelSpec:
     """The network, looked at from another least score."""
     run = {**dict(network.options), "least": least}
@@ -123,7 +129,7 @@ def _model(wishes: Sequence[Wish]) -> ModelSpec:
 def _wish(
     control: Control, config: LabelConfig, settings: DetectionSettings, server: Settings
 ) -> Wish:
-    network = wanted.spec(control, settings, server)
+    network = _looked_at(wanted.spec(control, settings, server), wanted.look(control, settings))
     step = int(control.number("model_frame_step", 1, low=1, high=1000))
     options: dict[str, Any] = {"classes": wanted.options(control, settings)["classes"]}
     if control.tag == "VideoRectangle":

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from backends.detection.model import Look
 from backends.detection.settings import DetectionSettings, names
 from shared.backend import sorted_options
 from shared.claim import ModelSpec
@@ -17,7 +18,7 @@ SUFFIXES = {"segment": "-seg", "pose": "-pose", "obb": "-obb"}
 PRETRAINED = re.compile(r"(yolo(?:v8|11|26)[nsmlx])\.pt")
 """Names of Ultralytics' detectors, which have a sister for every other task."""
 LEAST = (0.01, 0.001, 0.0)
-"""Scores from which the network's output is looked at. Few, since each is a model of its own."""
+"""Scores from which the network's output is looked at. Few, since each is an answer of its own."""
 
 
 def kind(control: Control) -> str:
@@ -30,24 +31,27 @@ def spec(control: Control, settings: DetectionSettings, server: Settings) -> Mod
     asked = control.attrs.get("model_path", "").strip()
     if asked:
         _check_path(asked, control, settings, server)
+    return model_spec(asked or _default(_task(control), settings), _image_size(control, settings))
+
+
+def model_spec(model: str, image_size: int) -> ModelSpec:
+    """A model and how it is run."""
+    return ModelSpec("detection", model, sorted_options(image_size=image_size))
+
+
+def look(control: Control, settings: DetectionSettings) -> Look:
+    """Return how a control tag looks at what the model says."""
     threshold = least_score(control, settings)
-    return model_spec(
-        asked or _default(_task(control), settings),
-        image_size=_image_size(control, settings),
+    return Look(
         iou=control.number("model_iou", settings.iou, low=0.01, high=1),
         least=next(least for least in LEAST if least <= threshold),
     )
 
 
-def model_spec(model: str, image_size: int, iou: float, least: float = LEAST[0]) -> ModelSpec:
-    """A model and how it is run."""
-    run = sorted_options(image_size=image_size, iou=iou, least=least)
-    return ModelSpec("detection", model, run)
-
-
 def options(control: Control, settings: DetectionSettings) -> Mapping[str, Any]:
     """What shapes the regions of a control tag."""
     return {
+        "look": look(control, settings),
         "score_threshold": least_score(control, settings),
         "classes": names(control.attrs.get("model_classes", "")) or settings.classes,
         "upright": not control.flag("model_obb", default=True),
