@@ -198,7 +198,8 @@ class Pipeline:
 
     def _prediction(self, run: Run, raw: Any, outputs: Sequence[Any]) -> Prediction:
         start = time.perf_counter()
-        run = run.for_task(Task.parse(raw))
+        if run.config.dynamic:
+            run = run.for_task(Task.parse(raw))
         faults = tuple(run.faults)
         try:
             regions = _regions(run, outputs)
@@ -208,7 +209,7 @@ class Pipeline:
         self._figures.took("regions", run.names, time.perf_counter() - start)
         if faults and not prediction.results:
             raise LabelsError(faults[0])
-        return replace(prediction, faults=faults)
+        return replace(prediction, faults=faults) if faults else prediction
 
 
 def _regions(run: Run, outputs: Sequence[Any]) -> list[Region]:
