@@ -23,8 +23,8 @@ from shared.routing import choose_backends, runnable
 from shared.settings import changed_environment
 
 TOLERANCE = {"score": 0.05, "rotation": 1.5}
-"""How far a number may be from the expected one, by key; others by `ANY_NUMBER`. A short line of text
-that begins a pixel higher is turned by a degree: that differs from CPU to CPU."""
+"""How far a number may be from the expected one, by key; others by `ANY_NUMBER`. A short line that
+begins a pixel higher is turned by a degree: that differs from CPU to CPU."""
 ANY_NUMBER = 0.5
 """In percent of the image's side; engines and machines differ by less."""
 
