@@ -30,7 +30,7 @@ def bert(folder: Path) -> Path:
 
     torch.manual_seed(0)
     shape = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    config = BertConfig(vocab_size=3000, intermediate_size=128, num_labels=5, **shape)
+    config = BertConfig(vocab_size=4000, intermediate_size=128, num_labels=5, **shape)
     BertForTokenClassification(config).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(STARTER / name, folder / name)

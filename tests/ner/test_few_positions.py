@@ -21,7 +21,8 @@ from shared.settings import Settings
 from .conftest import STARTER
 
 TOPICS = Path(__file__).parents[2] / "backends" / "text_classification" / "starter" / "weights"
-TEXTS = [sentence.text for sentence in generate(20, 5, "held_out")]
+TEXTS = [" ".join(sentence.text.split()) for sentence in generate(20, 5, "held_out")]
+"""Without line breaks: tokens that lie between two sentences are not read."""
 CPU: dict[str, Any] = {"device": "cpu"}
 
 
@@ -47,7 +48,7 @@ def small(kind: str, positions: int, folder: Path, limit: int | None = None) -> 
     torch.manual_seed(0)
     shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "num_labels": 5}
     config = getattr(transformers, f"{kind}Config")(
-        vocab_size=3000,
+        vocab_size=4000,
         intermediate_size=32,
         max_position_embeddings=positions,
         **({"pad_token_id": 1} if kind == "Roberta" else {}),

@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base, made = tmp_path_factory.mktemp("encoder"), tmp_path_factory.mktemp("models") / "tiny"
     torch.manual_seed(0)
     shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    BertModel(BertConfig(vocab_size=3000, intermediate_size=64, **shape)).save_pretrained(base)
+    BertModel(BertConfig(vocab_size=4000, intermediate_size=64, **shape)).save_pretrained(base)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(STARTER / name, base / name)
     config = GLiNERConfig(model_name=str(base), hidden_size=32, max_width=4, max_len=24)

@@ -62,6 +62,13 @@ class Figures:
             f"{self.part('short weekdays')}, {day} {month}",
             f"{year}-{numeric}-{day:02d}",
             f"{year}-{numeric}-{day:02d}",
+            f"{self.part('short weekdays')} {ordinal}",
+            f"{self.part('weekdays')} {ordinal} {month}",
+            f"{self.part('weekdays')} {day} {month}",
+            f"{self.part('weekdays')}s",
+            f"{self.part('holidays')}",
+            f"{self.part('holidays')}",
+            f"{self.part('short weekdays')}",
             f"{day:02d}{mark}{numeric}{mark}{year}",
             f"{day}{mark}{rng.randint(1, 12)}{mark}{year[2:]}",
         ]
@@ -87,6 +94,10 @@ class Figures:
             f"{rng.choice(['early', 'late', 'mid'])} {year}",
             f"{rng.choice(['spring', 'summer', 'autumn', 'winter', 'fall'])} {year}",
             f"Q{rng.randint(1, 4)} {year}",
+            f"{self.short_month()} {year}",
+            f"{rng.choice(['early', 'late', 'mid'])} {month}",
+            f"mid-{month}",
+            f"{year}/{rng.randint(10, 99)}",
         ]
         return rng.choice(kinds)
 
@@ -142,8 +153,14 @@ class Figures:
             *[f"{half}:{minute}{gap}{half_day}"] * 2,
             f"{hour:02d}:{minute}",
             f"{hour}:{minute} {rng.choice(['GMT', 'CET', 'UTC', 'EST'])}",
+            f"{half}.{minute}{gap}{half_day}",
+            f"{half}.{minute} {half_day}",
+            f"{hour}.{minute}",
+            f"{hour:02d}h{minute}",
+            f"{hour:02d}:{minute}:{rng.randint(0, 59):02d}",
             "noon",
             "midnight",
+            f"half {rng.choice(self.parts['numbers'][:12])}",
             f"{rng.choice(self.parts['numbers'][:12])} o'clock",
             f"{half} o'clock",
             f"{quarter} {rng.choice(self.parts['numbers'][:12])}",
@@ -179,6 +196,15 @@ class Figures:
             f"{self.spelled()} {self.part('scales')} {currency}",
             f"{self.spelled()} {currency}",
             f"{rng.choice('$€£')}{rng.randint(1, 90)}",
+            f"{rng.choice('$€£')}{number}.{rng.randint(0, 99):02d}",
+            f"{rng.randint(1, 99)}{rng.choice(['p', 'c', '¢'])}",
+            f"{rng.randint(1, 900)} {self.part('slang money')}",
+            f"{self.spelled()} {self.part('slang money')}",
+            f"{self.spelled()} {rng.choice(['thousand', 'million'])} {currency}",
+            f"{rng.choice(['a', 'half a', 'two hundred'])} {self.part('scales')} {currency}",
+            f"{self.part('codes')} {number}.{rng.randint(0, 99):02d}",
+            f"{rng.randint(1, 999)},{rng.randint(0, 99):02d} {rng.choice(['€', 'zł', 'kr'])}",
+            f"{symbol}{small}{rng.choice(['m', 'bn', 'k', 'mn', 'tn'])}",
         ]
         return rng.choice(kinds)
 
@@ -193,7 +219,9 @@ class Figures:
         kinds = [
             *[f"{value}%"] * 5,
             *[f"{value} {word}"] * 3,
-            f"{value} %",
+            *[f"{value} %"] * 2,
+            f"{rng.randint(1, 40)}-{rng.randint(41, 99)}%",
+            f"{rng.choice(['a', 'half a'])} {word}",
             f"{self.spelled()} {word}",
         ]
         return rng.choice(kinds)

@@ -79,31 +79,39 @@ class Names:
         name = self.draw("last")
         if roll < 0.05:
             return f"{name}-{self.draw('last')}"
-        if roll < 0.09:
-            return f"{self.rng.choice(['van', 'von', 'de', 'di', 'van der', 'de la'])} {name}"
+        if roll < 0.10:
+            return f"{self.part('particles')} {name}"
+        if roll < 0.115:
+            return self.part("prefixes of last") + name
         return name
 
     def initial(self) -> str:
         return self.rng.choice("ABCDEFGHJKLMNPRSTVW") + "."
 
     def full(self) -> str:
-        """A first and a last name, at times with initials or a second first name."""
+        """A first and a last name, at times with initials, more names or what follows a name."""
         roll = self.rng.random()
-        if roll < 0.06:
-            return f"{self.first()} {self.initial()} {self.last()}"
-        if roll < 0.10:
-            return f"{self.initial()} {self.last()}"
-        if roll < 0.12:
-            return f"{self.initial()} {self.initial()} {self.last()}"
-        if roll < 0.17:
-            return f"{self.first()} {self.first()} {self.last()}"
-        if roll < 0.19:
-            return f"{self.first()}-{self.first()} {self.last()}"
-        return f"{self.first()} {self.last()}"
+        first, second, last = self.first(), self.first(), self.last()
+        forms = {
+            0.06: f"{first} {self.initial()} {last}",
+            0.10: f"{self.initial()} {last}",
+            0.12: f"{self.initial()} {self.initial()} {last}",
+            0.17: f"{first} {second} {last}",
+            0.19: f"{first}-{second} {last}",
+            0.20: f"{self.initial()}{self.initial()} {last}",
+            0.22: f"{first} {last} {self.rng.choice(['Jr.', 'Jr', 'Sr.', 'II', 'III'])}",
+            0.24: f"{first} {self.draw('last')} {last}",
+        }
+        return next((form for limit, form in forms.items() if roll < limit), f"{first} {last}")
 
     def brand(self) -> str:
-        """A company's short name: listed, coined, or two words in one."""
-        if self.rng.random() < 0.12:
+        """A company's short name: listed, coined, two words in one, or of a foreign form."""
+        roll = self.rng.random()
+        if roll < 0.05:
+            return f"{self.part('leads of brands')} {self.draw('brand')}"
+        if roll < 0.08:
+            return f"{self.draw('last')}'s"
+        if roll < 0.18:
             while True:
                 word = "".join(self.rng.sample(self.parts["compounds"], 2))
                 word = word if self.rng.random() < 0.7 else word.capitalize()
@@ -145,7 +153,23 @@ class Names:
         """A name made of a person's or a place's name and a usual word: "Bank of Oslo"."""
         last, city = self.draw("last"), self.draw("city")
         field = self.part("fields")
+        region, country = self.rng.choice(self.lists["region"]), self.country()
         patterns = [
+            f"Bank of {country}",
+            f"{country} {self.part('bodies')}",
+            f"{region} {self.part('authorities')}",
+            f"{city} {self.part('authorities')}",
+            f"{self.part('ranks')} {self.part('authorities')}",
+            f"{self.part('ranks')} {self.part('learned bodies')} of {self.part('fields')}",
+            f"{self.part('learned bodies')} of {self.part('fields')}",
+            f"{self.part('learned bodies')} of {city}",
+            f"{city} {self.part('learned bodies')} of {self.part('fields')}",
+            f"{last} {self.part('learned bodies')}",
+            f"{self.part('foreign bodies')} {city}",
+            f"{self.part('foreign bodies')} {last}",
+            f"{self.part('fields')} {self.part('authorities')}",
+            f"{last}, {self.draw('last')} & {self.draw('last')}",
+            f"{self.first()} {last} {self.rng.choice(['Foundation', 'Trust', 'Ltd', 'Institute'])}",
             f"{last} & {self.rng.choice(['Sons', 'Co.', 'Partners', 'Daughters', 'Company'])}",
             f"{last} and {self.rng.choice(['Sons', 'Partners', 'Company'])}",
             f"{last} & {self.draw('last')}",
@@ -214,9 +238,33 @@ class Names:
             f"{city} Airport",
             f"{city} Central Station",
             f"{name} County",
+            f"{name} Islands",
+            f"Isle of {name}",
+            f"Cape {name}",
+            f"{name} Bay",
+            f"{name} Falls",
+            f"{name} Forest",
+            f"{name} Peninsula",
+            f"Strait of {name}",
+            f"{self.part('compass points')} {self.rng.choice(self.lists['region'])}",
+            f"{self.part('compass points')} {name}",
+            f"Upper {name}",
+            f"St. {self.first()}",
+            f"{city}-{self.coin('city')}",
+            f"Port {name}",
+            f"{self.part('foreign stations')} {city}",
+            f"{name} Stadium",
         ]
         return self.rng.choice(patterns)
 
     def street(self) -> str:
-        kind = self.rng.choice(["Street", "Road", "Avenue", "Lane", "Drive", "St", "Boulevard"])
-        return f"{self.draw('last')} {kind}"
+        """A street, named after a person, a place or a plain thing; at times a foreign one."""
+        roll = self.rng.random()
+        name = self.draw("last") if roll < 0.5 else self.draw("city")
+        if roll > 0.7:
+            name = self.part("plain names")
+        if roll > 0.88:
+            return f"{self.part('foreign streets')} {self.draw('last')}"
+        if roll > 0.82:
+            return self.draw("last") + self.part("endings of street")
+        return f"{name} {self.part('streets')}"

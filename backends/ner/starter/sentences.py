@@ -114,8 +114,9 @@ def capitalised(sentence: Sentence) -> Sentence:
 class Writer:
     """Writes sentences with the names of one split.
 
-    `noise` is the share of sentences in which some plain words give way to random ones: training
-    uses it, so that the model does not learn the grammar by heart.
+    `noise` is the share of sentences in which some plain words give way to random ones, and half as
+    often the letters' case or the final period: training uses it, so that the model does not learn
+    the grammar by heart.
     """
 
     def __init__(self, seed: int, split: Split, noise: float = 0.0, coined: float = COINED) -> None:
@@ -149,7 +150,9 @@ class Writer:
             share = self.rng.choice([0.15, 0.4])
             pieces = [piece if piece.label else self.disturb(piece, share) for piece in pieces]
         sentence = assemble(pieces)
-        return sentence if self.rng.random() < 0.05 else capitalised(sentence)
+        if self.rng.random() >= 0.05:
+            sentence = capitalised(sentence)
+        return self.roughen(sentence) if self.rng.random() < self.noise / 2 else sentence
 
     def expand(self, template: str) -> list[Piece]:
         """Pieces of a template, its slots filled and its rules followed."""
@@ -171,6 +174,14 @@ class Writer:
             number = self.figures.spelled()
             return [Piece(number.capitalize() if rule == "Spelled" else number)]
         return self.expand(self.rng.choice(self.rules[rule]))
+
+    def roughen(self, sentence: Sentence) -> Sentence:
+        """A sentence in capitals, in small letters, or without its period."""
+        text = sentence.text
+        changed = self.rng.choice([text.upper(), text.lower(), text.removesuffix(".")])
+        ends = max((span.end for span in sentence.spans), default=0)
+        kept = len(changed) == len(text) or ends <= len(changed) < len(text)
+        return Sentence(changed, sentence.spans) if kept else sentence
 
     def disturb(self, piece: Piece, share: float) -> Piece:
         """Other words, of the grammar or coined, in the place of a share of the plain ones."""

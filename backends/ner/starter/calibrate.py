@@ -1,0 +1,97 @@
+"""Makes the starter as sure as it is right: python -m backends.ner.starter.calibrate FILE
+
+The scores of a network that saw generated text alone are too high on real text. One number, the
+temperature, divides its logits; it changes scores and no entity. It is written into the weights of
+the classifier, so that every engine has it.
+"""
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModelForTokenClassification
+
+from backends._text.engine import Source
+from backends.ner.model import Read, TokenClassifier
+from backends.ner.spans import entities
+from backends.ner.starter.sentences import Sentence, Span, parse_marked
+from backends.ner.words import words
+from shared.settings import Settings
+
+WEIGHTS = Path(__file__).with_name("weights")
+TEMPERATURES = [number / 20 for number in range(10, 81)]
+CERTAIN = 1e-6  # distance from 0 and 1 at which a score's logarithm is taken
+
+Scored = tuple[float, bool]
+"""The score of an entity that the model gave, and whether it is right."""
+
+
+def read_marked(path: Path) -> list[Sentence]:
+    """The sentences of a file, "[Ada](PER) lives in [Oslo](LOC)." on each line."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [parse_marked(line) for line in lines if line and not line.startswith("#")]
+
+
+def cooled(read: Read, temperature: float) -> Read:
+    """What was read, with the chances that it has at a temperature."""
+    logits = np.log(np.maximum(read.chances, 1e-30)) / temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return read._replace(chances=powers / powers.sum(axis=1, keepdims=True))
+
+
+def scores(
+    reads: Sequence[Read], sentences: Sequence[Sentence], tags: Sequence[str]
+) -> list[Scored]:
+    """Every entity that the backend makes of what was read."""
+    return [
+        (entity.score, Span(entity.start, entity.end, entity.type) in sentence.spans)
+        for read, sentence in zip(reads, sentences, strict=True)
+        for entity in entities(words(*read, tags, "first"), read.text)
+    ]
+
+
+def log_loss(scored: Sequence[Scored]) -> float:
+    """The mean surprise at whether each entity is right, by its score."""
+    chances = (score if right else 1 - score for score, right in scored)
+    return -sum(math.log(max(chance, CERTAIN)) for chance in chances) / max(len(scored), 1)
+
+
+def fitted_temperature(folder: Path, sentences: Sequence[Sentence]) -> float:
+    """The temperature at which the scores of entities tell best which are right."""
+    source = Source("AutoModelForTokenClassification", folder, Path("unused"))
+    model = TokenClassifier.load(
+        source, Settings.model_validate({"engine": "torch", "device": "cpu"})
+    )
+    reads = model.read([sentence.text for sentence in sentences])
+
+    def loss(temperature: float) -> float:
+        at_it = [cooled(read, temperature) for read in reads]
+        return log_loss(scores(at_it, sentences, model.tags))
+
+    return min(TEMPERATURES, key=loss)
+
+
+def calibrate(folder: Path, sentences: Sequence[Sentence]) -> float:
+    """Write the fitted temperature into the weights of a folder, and return it."""
+    temperature = fitted_temperature(folder, sentences)
+    model = AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32)
+    with torch.no_grad():
+        for parameter in model.classifier.parameters():
+            parameter /= temperature
+    model.half().save_pretrained(folder)
+    return temperature
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path, help="sentences with their entities marked")
+    parser.add_argument("--folder", type=Path, default=WEIGHTS, help="folder of the model")
+    args = parser.parse_args()
+    print(f"temperature {calibrate(args.folder, read_marked(args.file)):.2f}")
+
+
+if __name__ == "__main__":
+    main()
