@@ -7,6 +7,8 @@ UV := $(BIN)/uv
 LABEL_STUDIO := .venv-label-studio
 LABEL_STUDIO_VERSION := 1.23.2
 export UV_LINK_MODE ?= hardlink
+# PyTorch takes seconds to import where nothing keeps its bytecode, as in CI; each server pays for it.
+export UV_COMPILE_BYTECODE ?= 1
 
 # Which extras to install: those that are named, else those of the last time and what pyproject.toml has
 # got since then (a new backend's), else all. $(VENV)/installed says what was chosen, and in its second
