@@ -117,7 +117,7 @@ def test_the_labels_of_the_config_are_the_prompt(route: Any, model: ZeroShot) ->
         assert [
             (r["value"]["start"], r["value"]["end"], r["value"]["labels"]) for r in answer["result"]
         ] == [(start, end, [labels.get(kind, kind)]) for start, end, kind in expected]
-    html, broken = predicted(route(HTML), {"h": f"<p>{SENTENCES[0]}</p>"}, {"h": 3})
+    html, broken = predicted(route(HTML), {"h": f"<p>{SENTENCES[0]}</p>"}, {"h": {}})
     assert html["result"]
     assert broken == []
 
