@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def test_the_last_of_two_spellings_counts() -> None:
 
 
 def view(config: LabelConfig) -> list[dict[str, Any]]:
-    return [vars(part) for part in (*config.controls, *config.objects.values())]
+    parts = (*config.controls, *config.objects.values())
+    return [{f.name: getattr(part, f.name) for f in fields(part)} for part in parts]
 
 
 @pytest.mark.parametrize("spelled", [str.lower, str.upper, str.title])
