@@ -155,7 +155,7 @@ class Backend(LabelStudioMLBase):
         """Whether `read` only takes what the task itself holds: it needs no thread then."""
         target = claim.object
         own = type(self).read is not Backend.read
-        return not own and target.tag != "Image" and target.attrs.get("valueType") != "url"
+        return not own and target.tag != "Image" and not target.is_at_address
 
     def reads_ahead(self, claim: Claim) -> int:
         """How many tasks may be read before their turn, where that depends on the object tag."""

@@ -2,7 +2,6 @@
 
 import inspect
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from shared.errors import DeadlineError, ModelError
+from shared.kept import Kept
 from shared.waiting import LATE, Waiting
 
 Key = tuple[str, str]
@@ -21,14 +21,13 @@ INSTANCES = 64
 class Instances:
     """Makes the objects and keeps them.
 
-    Two locks: whoever calls the model's own code has a `turn`, which may take long; what is kept
-    can be looked up meanwhile.
+    Whoever calls the model's own code has a `turn`, which may take long; what is kept can be
+    looked up meanwhile.
     """
 
     def __init__(self, model_class: type[Any]) -> None:
         self._class = model_class
-        self._kept: OrderedDict[Key, Any] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept: Kept[Key, Any] = Kept(count=INSTANCES)
         self._calls = threading.Lock()
         self._making = ThreadPoolExecutor(1, thread_name_prefix="make")
 
@@ -46,7 +45,7 @@ class Instances:
 
     def get(self, key: Key) -> Any:
         """Return the object, made if need be. Only for who has the turn."""
-        found = self.known(key)
+        found = self._kept.get(key)
         if found is None:
             found = self._make(key)
             self.keep(key, found)
@@ -59,7 +58,7 @@ class Instances:
 
     def soon(self, key: Key, seconds: float) -> Any:
         """Return the object, whatever runs; None if it has to be made and that takes longer."""
-        found = self.known(key)
+        found = self._kept.get(key)
         if found is not None:
             return found
         try:
@@ -67,25 +66,13 @@ class Instances:
         except Late:
             return None
 
-    def known(self, key: Key) -> Any:
-        """Return the object if there is one."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
     def keep(self, key: Key, model: Any) -> None:
         """Let an object be the one for a project and label config."""
-        with self._lock:
-            self._kept[key] = model
-            self._kept.move_to_end(key)
-            while len(self._kept) > INSTANCES:
-                self._kept.popitem(last=False)
+        self._kept.put(key, model, characters=0)
 
     def values(self) -> list[Any]:
         """Return all that are kept."""
-        with self._lock:
-            return list(self._kept.values())
+        return self._kept.values()
 
     def _made(self, key: Key) -> Any:
         with self._calls:

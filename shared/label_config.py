@@ -58,6 +58,16 @@ class ObjectTag:
         return "valueList" in self.attrs
 
     @property
+    def is_at_address(self) -> bool:
+        """Whether the task holds the address of what is shown, where it may hold a text."""
+        return self.attrs.get("valueType") == "url"
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether a HyperText is shown in the editor's own page, not in a frame."""
+        return self.attrs.get("inline") == "true"
+
+    @property
     def value(self) -> str:
         """The value as it is written: `$photo`. Of an image's list that, whatever else is there."""
         names = ("valueList", "value") if self.tag == "Image" else ("value", "valueList")

@@ -125,7 +125,7 @@ class Media:
 
         Either is decoded if the tag says `encoding`.
         """
-        if target.attrs.get("valueType") != "url":
+        if not target.is_at_address:
             return decoded(value, target)
         if not isinstance(value, NamedFile) and address.is_plain_text(value):
             raise FetchError(

@@ -61,7 +61,7 @@ class MediaFiles:
 
     def _entry(self, index: int, path: Path) -> Entry:
         url = self._prefix + quote(path.relative_to(self._folder).as_posix())
-        if self._target.tag in TEXTS and self._target.attrs.get("valueType") != "url":
+        if self._target.tag in TEXTS and not self._target.is_at_address:
             return self._text(index, path)
         return Entry(index, None, {"data": _data(self._target, NamedFile.of(url, path))})
 

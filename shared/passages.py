@@ -50,7 +50,7 @@ class Passages:
         text = media.text(task.text_value(target), target, task.id)
         if target.tag != "HyperText":
             return cls.of_text(text)
-        return cls.of_html(text, inline=target.attrs.get("inline") == "true")
+        return cls.of_html(text, inline=target.is_inline)
 
     @classmethod
     def of_text(cls, text: str) -> "Passages":
@@ -115,7 +115,7 @@ def _block(element: Node | None, known: dict[Node | None, Block]) -> Block:
 
 def _dialogue(task: Task, target: ObjectTag, media: Media) -> Dialogue:
     value = task.value(target)
-    if target.attrs.get("valueType") == "url":
+    if target.is_at_address:
         try:
             value = orjson.loads(media.text(task.text_value(target), target, task.id))
         except orjson.JSONDecodeError:

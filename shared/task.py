@@ -130,7 +130,7 @@ def _list_of(value: list[Any]) -> str:
 
 
 def _is_address(target: ObjectTag) -> bool:
-    return target.tag not in TEXTS or target.attrs.get("valueType") == "url"
+    return target.tag not in TEXTS or target.is_at_address
 
 
 def kind_of(value: Any) -> str:

@@ -134,7 +134,7 @@ class NerBackend(Backend):
         return Item(passages, marks_of(context, self.config, claim.object, passages))
 
     def reads_at_once(self, claim: Claim) -> bool:
-        return claim.object.attrs.get("valueType") != "url"
+        return not claim.object.is_at_address
 
     def item_size(self, item: Item) -> float:
         return sum(size_of(passage.text) for passage in item.passages.parts)

@@ -104,7 +104,7 @@ class TextClassificationBackend(Backend):
         return Question(text, claim.options["names"], claim.options["template"])
 
     def reads_at_once(self, claim: Claim) -> bool:
-        return claim.object.attrs.get("valueType") != "url"
+        return not claim.object.is_at_address
 
     def item_size(self, item: Question) -> float:
         return size_of(item.text)

@@ -65,7 +65,7 @@ def shown_text(task: Task, target: ObjectTag) -> str | None:
     TaskError if the editor cannot show it.
     """
     value = task.value(target)
-    if target.tag not in TEXTS or target.attrs.get("valueType") == "url":
+    if target.tag not in TEXTS or target.is_at_address:
         return None
     return None if isinstance(value, list | dict) else decoded(task.text_value(target), target)
 

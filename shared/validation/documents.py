@@ -33,7 +33,7 @@ LONGEST = 1000
 def document_of(target: ObjectTag, text: str) -> Document:
     """What the editor shows: HTML, or of a plain text a span for each line."""
     if target.tag == "HyperText":
-        return Document.parse(text, inline=target.attrs.get("inline") == "true")
+        return Document.parse(text, inline=target.is_inline)
     lines = (f"<span>{html.escape(line)}</span>" for line in re.split("[\n\r]", text))
     return Document.parse("<br/>".join(lines))
 

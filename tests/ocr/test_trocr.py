@@ -173,5 +173,5 @@ def test_without_transformers_the_error_names_the_extra(monkeypatch: pytest.Monk
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "transformers" else found(name)
     )
-    with pytest.raises(ModelError, match=r'needs transformers: .*"prelabel\[trocr\]"'):
+    with pytest.raises(ModelError, match=r'needs transformers: .*uv pip install .*\[trocr\]"'):
         trocr.weights("any", OcrBackend().server_settings)
