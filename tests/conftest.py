@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared import runtime
-from shared.routing import find_backends
+from shared.backend.registry import find_backends
+from shared.pipeline import runtime
 from shared.settings import Settings, variables
 
 from .contributing import follow
@@ -35,6 +35,6 @@ def _clean_runtime(monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> Iterator
     for name in (*names, *OTHER_NAMES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CACHE_DIR", str(cache_dir))
-    runtime.reset()
+    runtime.reset_runtime()
     yield
-    runtime.reset()
+    runtime.reset_runtime()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shared.testing import differences
+from shared.backend.testing import differences
 
 REPO = Path(__file__).parents[1]
 STEP = re.compile(
@@ -22,7 +22,7 @@ COPIED = (
 )
 COMMANDS = {
     ".venv/bin/prelabel": "-m shared.cli",
-    "BACKENDS=mood make expected": "-m shared.testing mood",
+    "BACKENDS=mood make expected": "-m shared.backend.testing mood",
 }
 
 

@@ -13,9 +13,9 @@ import yaml
 from starlette.testclient import TestClient
 
 from backends.pattern import PatternBackend
-from shared.routing import find_backends
+from shared.backend.registry import find_backends
 from shared.server.app import create_app
-from shared.server.service import Service
+from shared.server.service import BackendService
 from shared.server.worker import GRACE
 from shared.settings import Settings, read_settings, variables
 
@@ -191,7 +191,7 @@ def test_uv_knows_these_builds_of_torch() -> None:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
-    app = create_app(Service([PatternBackend], named=["pattern"]), read_settings(Settings))
+    app = create_app(BackendService([PatternBackend], named=["pattern"]), read_settings(Settings))
     with TestClient(app) as client:
         yield client
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
-from shared.label_config import LabelConfig
-from shared.routing import find_backends
+from shared.backend.registry import find_backends
+from shared.label_studio.label_config import LabelConfig
 from shared.settings import BackendSettings, Settings, variables
 
 from .contributing import python

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from shared.backend.example import Example
+from shared.backend.registry import find_backends
 from shared.errors import SettingError
-from shared.examples import Example
-from shared.foreign import open_model
-from shared.routing import find_backends
 from shared.server.app import create_app
+from shared.server.third_party import open_model
 from shared.settings import Settings
 
 MODEL = '''

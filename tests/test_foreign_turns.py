@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from shared.base import LabelStudioMLBase
+from shared.backend.label_studio_ml import LabelStudioMLBase
 from shared.errors import ClientGoneError
-from shared.foreign import ForeignService
-from shared.runtime import runtime
-from shared.server.protocol import PredictRequest, WebhookRequest
-from shared.waiting import Waiting
-from tests.core.tiny import TEXT_CONFIG, tasks
+from shared.pipeline.runtime import runtime
+from shared.pipeline.scheduling.request_scope import RequestScope
+from shared.server.schemas import PredictRequest, WebhookRequest
+from shared.server.third_party import ForeignService
+from tests.tiny import TEXT_CONFIG, tasks
 
 SECONDS = 10.0
 OTHER_CONFIG = TEXT_CONFIG.replace("Other", "Another")
@@ -78,9 +78,9 @@ class Asked(threading.Thread):
         return self.answer
 
 
-def predict(service: ForeignService, text: str, waiting: Waiting | None = None) -> Any:
+def predict(service: ForeignService, text: str, waiting: RequestScope | None = None) -> Any:
     request = PredictRequest(tasks=tasks(text), label_config=TEXT_CONFIG, project="3.1")
-    return service.predict(request, None, waiting or Waiting())
+    return service.predict(request, None, waiting or RequestScope())
 
 
 def train(service: ForeignService) -> None:
@@ -119,14 +119,14 @@ def test_training_has_an_object_of_its_own_which_then_predicts(service: ForeignS
 def test_a_request_past_its_deadline_does_not_wait_for_another(service: ForeignService) -> None:
     running = Asked(predict, service, "hold")
     assert Held.begun.wait(SECONDS)
-    assert Asked(predict, service, "b", Waiting(0.05)).result() == [[]]
+    assert Asked(predict, service, "b", RequestScope(0.05)).result() == [[]]
     assert runtime().failures.counts() == {("Held", "deadline"): 1}
     Held.go.set()
     assert running.result() != [[]]
 
 
 def test_nothing_is_asked_for_a_client_that_is_gone(service: ForeignService) -> None:
-    waiting = Waiting()
-    waiting.leave()
+    waiting = RequestScope()
+    waiting.disconnect()
     assert isinstance(Asked(predict, service, "a", waiting).result(), ClientGoneError)
     assert Held.seen == []

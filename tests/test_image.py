@@ -18,8 +18,8 @@ from typing import NoReturn
 import httpx
 import pytest
 
-from shared.examples import Example
-from shared.routing import find_backends
+from shared.backend.example import Example
+from shared.backend.registry import find_backends
 from tests.serving import Served, free_port
 
 ROOT = Path(__file__).parents[1]

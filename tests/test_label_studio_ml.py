@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from backends.pattern import PatternBackend
-from shared.examples import Example
-from shared.routing import find_backends
-from shared.testing import differences, example_environment
+from shared.backend.example import Example
+from shared.backend.registry import find_backends
+from shared.backend.testing import differences, example_environment
 
 REPO = Path(__file__).parents[1]
 
 NEW_GENERATION = """
 import json, sys
-from shared.examples import Example
-from shared.testing import example_environment
+from shared.backend.example import Example
+from shared.backend.testing import example_environment
 from backends.pattern import PatternBackend
 
 example = Example.of(PatternBackend)
@@ -88,8 +88,8 @@ WITHOUT = """
 import json, sys
 sys.modules["label_studio_ml"] = None
 from backends.pattern import PatternBackend
-from shared.base import LabelStudioMLBase
-from shared.examples import Example
+from shared.backend.label_studio_ml import LabelStudioMLBase
+from shared.backend.example import Example
 
 example = Example.of(PatternBackend)
 model = PatternBackend(label_config=example.label_config)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.seeds.planting import OVERRIDES
+from shared.cli.scaffold.create import OVERRIDES
 
 ROOT = Path(__file__).parents[1]
 

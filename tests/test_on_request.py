@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("transformers")
 
-from shared.routing import choose_backends
-from shared.server.protocol import PredictRequest
-from shared.server.service import Service
-from shared.waiting import Waiting
+from shared.backend.registry import choose_backends
+from shared.pipeline.scheduling.request_scope import RequestScope
+from shared.server.schemas import PredictRequest
+from shared.server.service import BackendService
 
 XML = """<View><Labels name="label" toName="text" ATTRS>
 <Label value="Person"/><Label value="Date"/><Label value="Ordinal"/></Labels>
@@ -31,12 +31,12 @@ def test_rules_are_off_unless_asked_for(
     named: tuple[str, ...], attrs: str, filled_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NER_MODEL", "starter")
-    service = Service(choose_backends(named), named)
+    service = BackendService(choose_backends(named), named)
     xml = XML.replace("ATTRS", attrs)
     request = PredictRequest.model_validate(
         {"tasks": [{"id": 1, "data": {"text": TEXT}}], "label_config": xml}
     )
-    [answer] = service.predict(request, None, Waiting())
+    [answer] = service.predict(request, None, RequestScope())
     assert isinstance(answer, dict)
     assert answer["model_version"].startswith(filled_by)
     values: list[Any] = [result["value"] for result in answer["result"]]

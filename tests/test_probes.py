@@ -17,8 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.examples import FILES_ROOT, Example
-from shared.routing import find_backends
+from shared.backend.example import FILES_ROOT, Example
+from shared.backend.registry import find_backends
 from tests.serving import Served, served
 
 SETTINGS = {

@@ -5,31 +5,37 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from backends.detection import (
-    album,
-    classes,
-    key_points,
-    loading,
-    objects,
-    video_claims,
-    wanted,
-    weights,
+from backends.detection.inputs import image_list
+from backends.detection.inputs.image_list import ImageList, ListedImage
+from backends.detection.inputs.video import (
+    AlignedDetections,
+    VideoDetector,
+    VideoInput,
+    networks_of,
 )
-from backends.detection import video_regions as on_video
-from backends.detection.album import Album, Page
-from backends.detection.claims import TAGS, WHOLE, groups, indexed, labels_beside, point_options
-from backends.detection.found import Found
-from backends.detection.model import Detector, Look, Run
+from backends.detection.model import loader, weights
+from backends.detection.model.detections import Detections
+from backends.detection.model.detector import Detector, Look, Run
+from backends.detection.regions import choices, keypoints, objects
+from backends.detection.regions import video as on_video
 from backends.detection.settings import DetectionSettings
-from backends.detection.video import Footage, Watched, Watcher, networks_of
-from shared.backend import Backend, Context
-from shared.claim import Claim, ModelSpec
-from shared.image import Image
-from shared.label_config import Control, LabelConfig
-from shared.label_map import LabelMap
+from backends.detection.tags import tag_options, video_tags
+from backends.detection.tags.image_tags import (
+    TAGS,
+    WHOLE,
+    groups,
+    indexed,
+    labels_beside,
+    point_options,
+)
+from shared.backend.base import Backend, Context
+from shared.backend.claim import Claim, ModelSpec
+from shared.backend.label_map import LabelMap
+from shared.label_studio.label_config import Control, LabelConfig
+from shared.label_studio.task import Task
+from shared.media.image import Image
 from shared.results import Region
 from shared.settings import BackendSettings
-from shared.task import Task
 
 Place = int | None
 """An image's `item_index`; None where the object tag shows one image."""
@@ -40,10 +46,10 @@ class DetectionBackend(Backend):
 
     name = "detection"
     fills = frozenset((tag, "Image") for tag in TAGS) | frozenset(
-        (tag, "Video") for tag in video_claims.TAGS
+        (tag, "Video") for tag in video_tags.TAGS
     )
     modules = ("torch", "torchvision", "ultralytics", "av", "lap")
-    imports = ("ultralytics.models.yolo", "ultralytics.trackers.track")
+    preload_modules = ("ultralytics.models.yolo", "ultralytics.trackers.track")
     batch_size = 8
     ahead = 24
     settings_class: ClassVar[type[BackendSettings]] = DetectionSettings
@@ -56,11 +62,11 @@ class DetectionBackend(Backend):
         """Each tag that draws, with the Labels beside it; and each answer about the image."""
         found = []
         for group, target in groups(config):
-            options = dict(wanted.options(group[0], self.settings))
-            if wanted.kind(group[0]) == "KeyPoint":
+            options = dict(tag_options.options(group[0], self.settings))
+            if tag_options.kind(group[0]) == "KeyPoint":
                 options |= point_options(group, self.config)
             found.append(Claim(group, target, self.spec(group[0]), options))
-        return _together(found) + video_claims.claims(config, self.settings, self.server_settings)
+        return _together(found) + video_tags.claims(config, self.settings, self.server_settings)
 
     def with_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
         return [
@@ -71,17 +77,17 @@ class DetectionBackend(Backend):
         ]
 
     def spec(self, control: Control) -> ModelSpec:
-        return wanted.spec(control, self.settings, self.server_settings)
+        return tag_options.spec(control, self.settings, self.server_settings)
 
-    def labels_known(self, model: Detector | Watcher, claim: Claim) -> int:
-        if isinstance(model, Watcher):
+    def labels_known(self, model: Detector | VideoDetector, claim: Claim) -> int:
+        if isinstance(model, VideoDetector):
             return 0  # nobody else fills videos
         maps = (LabelMap.build(control, model.names) for control in claim.controls)
         return sum(len(set(found.to_label.values())) for found in maps)
 
     def default_specs(self) -> Iterable[ModelSpec]:
         own = self.settings
-        return (wanted.model_spec(own.model, own.image_size),)
+        return (tag_options.model_spec(own.model, own.image_size),)
 
     def reads_ahead(self, claim: Claim) -> int:
         return 2 if claim.object.tag == "Video" or claim.object.is_list else self.ahead
@@ -93,46 +99,46 @@ class DetectionBackend(Backend):
         parts = networks_of(spec) or (spec,)
         return tuple(weights.find(part.model, self.server_settings) for part in parts)
 
-    def load(self, spec: ModelSpec) -> Detector | Watcher:
+    def load(self, spec: ModelSpec) -> Detector | VideoDetector:
         options = dict(spec.options)
         if networks := networks_of(spec):
             loaded = {part: self._network(part) for part in networks}
-            return Watcher(loaded, options["step"], options["motion"])
+            return VideoDetector(loaded, options["step"], options["motion"])
         return self._network(spec)
 
     def _network(self, spec: ModelSpec) -> Detector:
         path = weights.find(spec.model, self.server_settings)
-        return loading.load(
+        return loader.load(
             path, Run(**dict(spec.options)), self.server_settings, self.settings.precision
         )
 
-    def read(self, task: Task, claim: Claim, context: Context | None) -> Album | Footage:
+    def read(self, task: Task, claim: Claim, context: Context | None) -> ImageList | VideoInput:
         if claim.object.tag == "Video":
             video = self.media.video(task.text_value(claim.object), task.id)
-            return Footage(video, video.shown(claim.object, task))
+            return VideoInput(video, video.shown(claim.object, task))
         looks = claim.options["looks"]
         if not claim.object.is_list:
-            return Album((self.media.image(task.text_value(claim.object), task.id),), looks)
+            return ImageList((self.media.image(task.text_value(claim.object), task.id),), looks)
         most = self.server_settings.max_megapixels
-        return Album(
+        return ImageList(
             tuple(
-                Page(self.media.fetch(address, task.id), place or 0, most)
+                ListedImage(self.media.fetch(address, task.id), place or 0, most)
                 for place, address in task.addresses(claim.object)
             ),
             looks,
         )
 
-    def parts(self, item: Any) -> Sequence[Any]:
-        return item.views if isinstance(item, Album) else (item,)
+    def split(self, item: Any) -> Sequence[Any]:
+        return item.views if isinstance(item, ImageList) else (item,)
 
-    def whole(self, outputs: Sequence[Any]) -> Any:
+    def join(self, outputs: Sequence[Any]) -> Any:
         one = len(outputs) == 1  # what was seen in a video is no list
         return outputs[0] if one else [found for output in outputs for found in output]
 
-    def infer(self, model: Detector | Watcher, items: list[Any]) -> Sequence[Any]:
-        if isinstance(model, Watcher):
+    def infer(self, model: Detector | VideoDetector, items: list[Any]) -> Sequence[Any]:
+        if isinstance(model, VideoDetector):
             return [model.watch(footage) for footage in items]
-        found: dict[int, Found] = {}
+        found: dict[int, Detections] = {}
         for look in dict.fromkeys(view.look for view in items):
             chosen = [number for number, view in enumerate(items) if view.look == look]
             images = [items[number].image for number in chosen]
@@ -143,22 +149,22 @@ class DetectionBackend(Backend):
         ]
 
     def regions(
-        self, output: list[tuple[Place, Found]] | Watched, claim: Claim
+        self, output: list[tuple[Place, Detections]] | AlignedDetections, claim: Claim
     ) -> Iterable[Region]:
-        if isinstance(output, Watched):
+        if isinstance(output, AlignedDetections):
             yield from on_video.regions(output, claim)
             return
         own = {None, claim.options["look"].iou}
         seen = [(place, found) for place, found in output if found.iou in own]
         if claim.control.tag in WHOLE and not claim.control.flag("perItem"):
-            yield from classes.regions([found for _, found in seen], claim)
+            yield from choices.regions([found for _, found in seen], claim)
             return
         for place, found in seen:
             beside = {} if place is None else {"item_index": place}
             if claim.control.tag in WHOLE:
-                yield from classes.regions([found], claim, **beside)
-            elif wanted.kind(claim.control) == "KeyPoint":
-                yield from key_points.regions(found, claim, self._boxes(claim), **beside)
+                yield from choices.regions([found], claim, **beside)
+            elif tag_options.kind(claim.control) == "KeyPoint":
+                yield from keypoints.regions(found, claim, self._boxes(claim), **beside)
             else:
                 yield from objects.regions(found, claim, **beside)
 
@@ -187,10 +193,10 @@ def _together(claims: Sequence[Claim]) -> list[Claim]:
     return made
 
 
-def _detected(model: Detector, images: Sequence[Image | Page]) -> Iterable[Found]:
+def _detected(model: Detector, images: Sequence[Image | ListedImage]) -> Iterable[Detections]:
     """What is on each image; pages are decoded a few at a time."""
-    pages = [image for image in images if isinstance(image, Page)]
-    listed = (found for chunk in album.chunks(pages) for found in model.detect(chunk))
-    single = iter(model.detect([image for image in images if not isinstance(image, Page)]))
+    pages = [image for image in images if isinstance(image, ListedImage)]
+    listed = (found for chunk in image_list.decoded_chunks(pages) for found in model.detect(chunk))
+    single = iter(model.detect([image for image in images if not isinstance(image, ListedImage)]))
     for image in images:
-        yield next(listed if isinstance(image, Page) else single)
+        yield next(listed if isinstance(image, ListedImage) else single)

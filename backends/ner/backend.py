@@ -8,24 +8,24 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from backends._text import weights
-from backends._text.engine import Source
-from backends._text.network import IMPORTS, size_of
-from backends._text.weights import Wanted
-from backends.ner.marks import Mark, elsewhere, marks_of
-from backends.ner.model import Read, TokenClassifier
-from backends.ner.spans import Entity, Labels, entities, token_scores, type_of
-from backends.ner.words import STRATEGIES, words
-from backends.ner.zero_shot import CONFIG, ZeroShot, is_zero_shot, prompt
-from shared.backend import Backend, Context
-from shared.claim import Claim, ModelSpec
+from backends._transformers import hub
+from backends._transformers.engine import Source
+from backends._transformers.hub import ModelReference
+from backends._transformers.network import IMPORTS, size_of
+from backends.ner.entities import Entity, Labels, entities, token_scores, type_of
+from backends.ner.gliner import CONFIG, ZeroShot, is_zero_shot, prompt
+from backends.ner.propagate import UserSpan, marks_of, other_occurrences
+from backends.ner.token_classifier import TokenClassifier, TokenScores
+from backends.ner.word_aggregation import STRATEGIES, words
+from shared.backend.base import Backend, Context
+from shared.backend.claim import Claim, ModelSpec
+from shared.backend.passages import Passages
 from shared.errors import ConfigError
-from shared.label_config import Control, LabelConfig
-from shared.passages import Passages
+from shared.label_studio.label_config import Control, LabelConfig
+from shared.label_studio.task import Task
+from shared.pipeline.runtime import runtime
 from shared.results import Region, region
-from shared.runtime import runtime
 from shared.settings import BackendSettings
-from shared.task import Task
 
 ALIASES = {
     "PER": ("PERSON", "People", "Name"),
@@ -55,19 +55,19 @@ class NerSettings(BackendSettings):
     )
 
 
-class Item(NamedTuple):
+class NerInput(NamedTuple):
     """What is to be read, for a zero-shot model of which types; or what the user marked in it."""
 
     passages: Passages
-    marks: tuple[Mark, ...] | None = None
+    marks: tuple[UserSpan, ...] | None = None
     prompt: tuple[str, ...] = ()
 
 
-class Output(NamedTuple):
+class NerOutput(NamedTuple):
     """An item as the model read it: of each passage the tags' chances, or the entities."""
 
-    item: Item
-    reads: Sequence[Read] = ()
+    item: NerInput
+    reads: Sequence[TokenScores] = ()
     tags: Sequence[str] = ()
     found: Sequence[Sequence[Entity]] = ()
 
@@ -80,7 +80,7 @@ class NerBackend(Backend):
         {("Labels", "Text"), ("HyperTextLabels", "HyperText"), ("ParagraphLabels", "Paragraphs")}
     )
     modules = ("torch", "transformers")
-    imports = IMPORTS
+    preload_modules = IMPORTS
     batch_size = 256
     ahead = 1024
     interactive = True
@@ -116,46 +116,48 @@ class NerBackend(Backend):
         return (ModelSpec(self.name, self.settings.model),)
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
-        return weights.files(_wanted(spec), self.server_settings)
+        return hub.files(_wanted(spec), self.server_settings)
 
     def load(self, spec: ModelSpec) -> TokenClassifier | ZeroShot:
-        folder = weights.folder(_wanted(spec), self.server_settings)
+        folder = hub.folder(_wanted(spec), self.server_settings)
         if (folder / CONFIG).is_file():
             return ZeroShot.load(folder, self.server_settings)
-        digest = runtime().models.find_weights(self, spec)
+        digest = runtime().models.weights_hash(self, spec)
         kept = self.server_settings.cache_dir / "openvino" / f"{spec.label}-{digest[:16]}"
         source = Source("AutoModelForTokenClassification", folder, kept, spec.label)
         return TokenClassifier.load(source, self.server_settings)
 
-    def read(self, task: Task, claim: Claim, context: Context | None) -> Item:
+    def read(self, task: Task, claim: Claim, context: Context | None) -> NerInput:
         passages = Passages.read(task, claim.object, self.media)
         if context is None:
-            return Item(passages, prompt=claim.options.get("prompt", ()))
-        return Item(passages, marks_of(context, self.config, claim.object, passages))
+            return NerInput(passages, prompt=claim.options.get("prompt", ()))
+        return NerInput(passages, marks_of(context, self.config, claim.object, passages))
 
-    def reads_at_once(self, claim: Claim) -> bool:
+    def reads_inline(self, claim: Claim) -> bool:
         return not claim.object.is_at_address
 
-    def item_size(self, item: Item) -> float:
+    def item_size(self, item: NerInput) -> float:
         return sum(size_of(passage.text) for passage in item.passages.parts)
 
-    def infer(self, model: TokenClassifier | ZeroShot, items: list[Item]) -> Sequence[Output]:
+    def infer(
+        self, model: TokenClassifier | ZeroShot, items: list[NerInput]
+    ) -> Sequence[NerOutput]:
         asked = [item.passages.parts if item.marks is None else () for item in items]
         texts = [passage.text for parts in asked for passage in parts]
         if isinstance(model, ZeroShot):
             prompts = [item.prompt for item, parts in zip(items, asked, strict=True) for _ in parts]
             found = iter(model.find(texts, prompts))
             return [
-                Output(item, found=[next(found) for _ in parts])
+                NerOutput(item, found=[next(found) for _ in parts])
                 for item, parts in zip(items, asked, strict=True)
             ]
         read = iter(model.read(texts))
         return [
-            Output(item, [next(read) for _ in parts], model.tags)
+            NerOutput(item, [next(read) for _ in parts], model.tags)
             for item, parts in zip(items, asked, strict=True)
         ]
 
-    def regions(self, output: Output, claim: Claim) -> Iterable[Region]:
+    def regions(self, output: NerOutput, claim: Claim) -> Iterable[Region]:
         if output.item.marks is not None:
             return _repeats(output.item.passages, output.item.marks, claim.control)
         return _found(output, claim)
@@ -170,7 +172,7 @@ class NerBackend(Backend):
         return str(chosen)
 
 
-def _found(output: Output, claim: Claim) -> Iterable[Region]:
+def _found(output: NerOutput, claim: Claim) -> Iterable[Region]:
     types = dict.fromkeys(output.item.prompt or map(type_of, output.tags))
     types.pop("O", None)
     labels = claim.labels_for(types, aliases=ALIASES)
@@ -183,10 +185,10 @@ def _found(output: Output, claim: Claim) -> Iterable[Region]:
                 meta = (
                     _meta(entity, output, place, labels) if "token_scores" in claim.options else {}
                 )
-                yield region(shape, marks, on=passages.on, score=entity.score, **meta)
+                yield region(shape, marks, source=passages.on, score=entity.score, **meta)
 
 
-def _meta(entity: Entity, output: Output, place: int, labels: Labels) -> Mapping[str, Any]:
+def _meta(entity: Entity, output: NerOutput, place: int, labels: Labels) -> Mapping[str, Any]:
     """The scores of an entity's tokens; nothing of a zero-shot model, which has none."""
     if not output.reads:
         return {}
@@ -194,7 +196,7 @@ def _meta(entity: Entity, output: Output, place: int, labels: Labels) -> Mapping
     return {"meta": {"token_scores": scores}}
 
 
-def _entities(output: Output, claim: Claim, labels: Labels) -> Iterable[Sequence[Entity]]:
+def _entities(output: NerOutput, claim: Claim, labels: Labels) -> Iterable[Sequence[Entity]]:
     """The entities of each passage."""
     if output.found:
         return output.found
@@ -204,17 +206,17 @@ def _entities(output: Output, claim: Claim, labels: Labels) -> Iterable[Sequence
     )
 
 
-def _repeats(passages: Passages, marks: Iterable[Mark], control: Control) -> Iterable[Region]:
+def _repeats(passages: Passages, marks: Iterable[UserSpan], control: Control) -> Iterable[Region]:
     """What the user marked with a control tag, wherever else it stands; nothing twice."""
     taken = {mark.shape for mark in marks if mark.control == control.name}
     for mark in marks:
         if mark.control == control.name:
-            for shape in elsewhere(mark, passages):
+            for shape in other_occurrences(mark, passages):
                 if shape not in taken:
                     taken.add(shape)
-                    yield region(shape, {control: list(mark.labels)}, on=passages.on)
+                    yield region(shape, {control: list(mark.labels)}, source=passages.on)
 
 
-def _wanted(spec: ModelSpec) -> Wanted:
+def _wanted(spec: ModelSpec) -> ModelReference:
     starter = Path(__file__).parent / "starter" / "weights"
-    return Wanted(spec.model, "NER_MODEL", starter)
+    return ModelReference(spec.model, "NER_MODEL", starter)

@@ -10,18 +10,18 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from backends.ocr import rapid, tesseract, trocr
-from backends.ocr.granularity import GRANULARITIES, text_of, units
-from backends.ocr.page import Corners, Engine, Page
-from backends.ocr.sheet import Pages, Sheets, drawn_in, part
-from backends.ocr.template import KINDS, Group, attribute, groups, labels_known, marks, why_left
-from shared.backend import Backend, Context, sorted_options
-from shared.claim import Claim, ModelSpec
-from shared.image import Image
-from shared.label_config import Control, LabelConfig, ObjectTag
-from shared.results import Polygon, Reading, Rectangle, Region, region, whole_task
+from backends.ocr.engines import rapidocr, tesseract, trocr
+from backends.ocr.inputs import Pages, Sheets, drawn_in, part
+from backends.ocr.layout.granularity import GRANULARITIES, text_of, units
+from backends.ocr.layout.page import Corners, Engine, Page
+from backends.ocr.tag_groups import KINDS, Group, attribute, groups, labels_known, marks, why_left
+from shared.backend.base import Backend, Context, spec_options
+from shared.backend.claim import Claim, ModelSpec
+from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
+from shared.label_studio.task import Task
+from shared.media.image import Image
+from shared.results import ParsedRegion, Polygon, Rectangle, Region, region, whole_task
 from shared.settings import BackendSettings
-from shared.task import Task
 
 ENGINES = ("rapidocr", "tesseract", "trocr")
 UPRIGHT_WITHIN = 2.0
@@ -57,7 +57,7 @@ class OcrBackend(Backend):
     name = "ocr"
     fills = frozenset({("TextArea", "Image")})
     modules = ("rapidocr", "onnxruntime")
-    imports = ("rapidocr.main", "openvino")
+    preload_modules = ("rapidocr.main", "openvino")
     interactive = True
     batch_size = 4
     ahead = 16
@@ -88,9 +88,9 @@ class OcrBackend(Backend):
     def _spec(self, group: Group) -> ModelSpec:
         engine = attribute(group, "ocr_engine", self.settings.engine, ENGINES)
         if engine == "trocr":
-            return ModelSpec(self.name, engine, sorted_options(model=self.settings.trocr_model))
+            return ModelSpec(self.name, engine, spec_options(model=self.settings.trocr_model))
         language = self.settings.lang or ("eng" if engine == "tesseract" else "")
-        return ModelSpec(self.name, engine, sorted_options(lang=language or None))
+        return ModelSpec(self.name, engine, spec_options(lang=language or None))
 
     def _options(self, group: Group) -> Mapping[str, Any]:
         least = self.settings.score_threshold
@@ -108,8 +108,8 @@ class OcrBackend(Backend):
             return tesseract.weights(options.get("lang", "eng"))
         if spec.model == "trocr":
             model = trocr.weights(options["model"], self.server_settings)
-            return [*rapid.weights(), *model]
-        return rapid.weights()
+            return [*rapidocr.weights(), *model]
+        return rapidocr.weights()
 
     def load(self, spec: ModelSpec) -> Engine:
         options = dict(spec.options)
@@ -117,7 +117,7 @@ class OcrBackend(Backend):
             return tesseract.TesseractEngine(options.get("lang", "eng"))
         if spec.model == "trocr":
             return trocr.TrocrEngine(options["model"], self.server_settings)
-        return rapid.RapidEngine(self.server_settings.engine, options.get("lang", ""))
+        return rapidocr.RapidEngine(self.server_settings.engine, options.get("lang", ""))
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> Sheets:
         """All images of the object tag; after the user has drawn a region, that part of one."""
@@ -146,10 +146,10 @@ class OcrBackend(Backend):
             if only is None or index is None or index == only:
                 yield index, self.media.image(address, task.id)
 
-    def parts(self, item: Sheets) -> Sequence[Sheets]:
+    def split(self, item: Sheets) -> Sequence[Sheets]:
         return item.single()
 
-    def whole(self, outputs: Sequence[Pages]) -> Pages:
+    def join(self, outputs: Sequence[Pages]) -> Pages:
         return Pages.of(outputs)
 
     def infer(self, model: Engine, items: list[Sheets]) -> Sequence[Pages]:
@@ -170,7 +170,7 @@ class OcrBackend(Backend):
                 yield from _each(kept, claim, place)
 
 
-def _drawn(drawn: Reading, page: Page, claim: Claim) -> Iterable[Region]:
+def _drawn(drawn: ParsedRegion, page: Page, claim: Claim) -> Iterable[Region]:
     """The drawn region as it is, with its text."""
     area = claim.controls[-1]
     if page.lines and claim.control.tag != "TextArea":
@@ -190,7 +190,7 @@ def _each(page: Page, claim: Claim, place: Mapping[str, int]) -> Iterable[Region
         shape: Rectangle | Polygon = _rectangle(unit.corners)
         if polygon:
             shape = Polygon(unit.corners)
-        yield region(shape, marks(claim, unit.text), on=page.size, score=unit.score, **place)
+        yield region(shape, marks(claim, unit.text), source=page.size, score=unit.score, **place)
 
 
 def _rectangle(corners: Corners) -> Rectangle:

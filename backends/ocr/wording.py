@@ -7,7 +7,7 @@ the same tag. So a text area is read only where a word says that it is for text.
 import re
 from collections.abc import Iterable, Sequence
 
-from shared.label_config import Control
+from shared.label_studio.label_config import Control
 
 
 def _words(text: str) -> frozenset[str]:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from backends.pattern.rules import RULES, find
-from shared.backend import Backend
-from shared.claim import Claim
+from shared.backend.base import Backend
+from shared.backend.claim import Claim
 from shared.results import Region, TextSpan, region
 
 
@@ -14,8 +14,8 @@ class PatternBackend(Backend):
 
     name = "pattern"
     fills = frozenset({("Labels", "Text")})
-    on_request = True
-    instant = True
+    opt_in = True
+    inline = True
 
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
         return [(text, find(text)) for text in items]
@@ -25,4 +25,4 @@ class PatternBackend(Backend):
         labels = claim.labels_for(RULES)
         for name, start, end in found:
             if name in labels:
-                yield region(TextSpan(start, end), {claim.control: [labels[name]]}, on=text)
+                yield region(TextSpan(start, end), {claim.control: [labels[name]]}, source=text)

@@ -8,21 +8,25 @@ from typing import Any, ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from backends._text import weights
-from backends._text.engine import Source
-from backends._text.network import IMPORTS, size_of
-from backends._text.weights import Wanted
-from backends.text_classification.model import Classified, Question, TextClassifier
-from shared.backend import Backend, Context
-from shared.choice import answer, names, takes_several
-from shared.claim import Claim, ModelSpec
+from backends._transformers import hub
+from backends._transformers.engine import Source
+from backends._transformers.hub import ModelReference
+from backends._transformers.network import IMPORTS, size_of
+from backends.text_classification.sequence_classifier import (
+    Classification,
+    ClassifierInput,
+    TextClassifier,
+)
+from shared.backend.base import Backend, Context
+from shared.backend.choices import names, select_choices, takes_several
+from shared.backend.claim import Claim, ModelSpec
+from shared.backend.passages import TEXT_TAGS, Passages
 from shared.errors import ConfigError
-from shared.label_config import Control, LabelConfig
-from shared.passages import TEXT_TAGS, Passages
+from shared.label_studio.label_config import Control, LabelConfig
+from shared.label_studio.task import Task
+from shared.pipeline.runtime import runtime
 from shared.results import Region, whole_task
-from shared.runtime import runtime
 from shared.settings import BackendSettings
-from shared.task import Task
 
 
 class TextClassificationSettings(BackendSettings):
@@ -49,7 +53,7 @@ class TextClassificationBackend(Backend):
     name = "text_classification"
     fills = frozenset((tag, text) for tag in ("Choices", "Taxonomy") for text in TEXT_TAGS)
     modules = ("torch", "transformers")
-    imports = IMPORTS
+    preload_modules = IMPORTS
     batch_size = 256
     ahead = 1024
     settings_class: ClassVar[type[BackendSettings]] = TextClassificationSettings
@@ -90,38 +94,40 @@ class TextClassificationBackend(Backend):
         return (ModelSpec(self.name, self.settings.model),) if self.settings.model else ()
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
-        return weights.files(_wanted(spec), self.server_settings)
+        return hub.files(_wanted(spec), self.server_settings)
 
     def load(self, spec: ModelSpec) -> TextClassifier:
-        folder = weights.folder(_wanted(spec), self.server_settings)
-        digest = runtime().models.find_weights(self, spec)
+        folder = hub.folder(_wanted(spec), self.server_settings)
+        digest = runtime().models.weights_hash(self, spec)
         kept = self.server_settings.cache_dir / "openvino" / f"{spec.label}-{digest[:16]}"
         source = Source("AutoModelForSequenceClassification", folder, kept, spec.label)
         return TextClassifier.load(source, self.server_settings)
 
-    def read(self, task: Task, claim: Claim, context: Context | None) -> Question:
+    def read(self, task: Task, claim: Claim, context: Context | None) -> ClassifierInput:
         text = Passages.read(task, claim.object, self.media).text
-        return Question(text, claim.options["names"], claim.options["template"])
+        return ClassifierInput(text, claim.options["names"], claim.options["template"])
 
-    def reads_at_once(self, claim: Claim) -> bool:
+    def reads_inline(self, claim: Claim) -> bool:
         return not claim.object.is_at_address
 
-    def item_size(self, item: Question) -> float:
+    def item_size(self, item: ClassifierInput) -> float:
         return size_of(item.text)
 
-    def infer(self, model: TextClassifier, items: list[Question]) -> Sequence[Classified]:
+    def infer(
+        self, model: TextClassifier, items: list[ClassifierInput]
+    ) -> Sequence[Classification]:
         return model.classify(items)
 
-    def regions(self, output: Classified, claim: Claim) -> Iterable[Region]:
+    def regions(self, output: Classification, claim: Claim) -> Iterable[Region]:
         several = takes_several(claim.control)
         asked = names(claim.control) if output.kind == "named" else output.classes
         scores = output.scores(asked, several)
         one = output.kind == "one" or (output.kind == "named" and not several)
-        found = answer(scores, claim, one)
+        found = select_choices(scores, claim, one)
         if found is not None:
             yield whole_task(claim.control, found.answer, score=found.score)
 
 
-def _wanted(spec: ModelSpec) -> Wanted:
+def _wanted(spec: ModelSpec) -> ModelReference:
     starter = Path(__file__).parent / "starter" / "weights"
-    return Wanted(spec.model, "TEXT_CLASSIFICATION_MODEL", starter)
+    return ModelReference(spec.model, "TEXT_CLASSIFICATION_MODEL", starter)

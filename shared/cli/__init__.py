@@ -8,7 +8,15 @@ import typer
 from shared import __version__
 from shared.errors import PrelabelError
 
-COMMANDS = ("serve", "demo", "predict", "pages", "validate", "doctor", "new")
+COMMANDS = (
+    "serve",
+    "demo.command",
+    "predict",
+    "pages",
+    "validate",
+    "doctor.command",
+    "scaffold.command",
+)
 
 app = typer.Typer(
     name="prelabel",

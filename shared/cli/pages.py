@@ -30,7 +30,7 @@ def split(
     ),
 ) -> None:
     """Make an image of each page, and a task of each file, for <Image valueList="$pages"/>."""
-    from shared.document import DPI
+    from shared.media.document import DPI
     from shared.settings import Settings, read_settings
 
     settings = read_settings(Settings)
@@ -52,7 +52,7 @@ def split(
 def _write(file: Path, folder: Path, max_megapixels: float, dpi: float) -> Iterator[Path]:
     from PIL import Image as Pillow
 
-    from shared.document import pages
+    from shared.media.document import pages
 
     folder.mkdir(parents=True, exist_ok=True)
     for number, page in enumerate(pages(file.read_bytes(), max_megapixels, dpi), 1):
@@ -72,7 +72,7 @@ def _names(files: list[Path]) -> list[str]:
 
 def _prefix(output: Path, root: Path | None) -> str:
     """Label Studio's address of local files, from LOCAL_FILES_ROOT or beside the folder."""
-    from shared.media import LOCAL_FILES
+    from shared.media.reader import LOCAL_FILES
 
     folder = output.resolve()
     base = root.resolve() if root and folder.is_relative_to(root.resolve()) else folder.parent

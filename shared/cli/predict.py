@@ -15,10 +15,10 @@ from shared.errors import SettingError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.import_file import ImportFile
-    from shared.job import Source
-    from shared.label_config import LabelConfig
-    from shared.project import Project, Push
+    from shared.label_studio.import_file import ImportFile
+    from shared.label_studio.label_config import LabelConfig
+    from shared.label_studio.project import Project, Push
+    from shared.pipeline.bulk import Source
 
 DROPPED = "dropped_"
 """How the reasons of regions that were left out begin: their tasks have not failed."""
@@ -94,12 +94,15 @@ def predict(
 
 def _work(options: Options) -> bool:
     """Do it all; whether tasks failed."""
-    from shared import logs
-    from shared.import_file import failures, is_finished
-    from shared.runtime import reset
+    from shared.label_studio.import_file import failures, is_finished
+    from shared.pipeline.runtime import reset_runtime
+    from shared.server import logs
 
     logs.set_up("WARNING")
-    for said_here in ("shared.failures", "shared.route"):  # and in fewer words than a log's
+    for said_here in (
+        "shared.pipeline.failures",
+        "shared.pipeline.plan",
+    ):  # and in fewer words than a log's
         logging.getLogger(said_here).setLevel(logging.CRITICAL)
     if options.resume and is_finished(options.output):
         typer.echo(f"{options.output} is finished already")
@@ -112,20 +115,20 @@ def _work(options: Options) -> bool:
     except OSError as error:  # such as a full disk
         raise SettingError(f"{options.output}: {error}; --resume goes on from there") from None
     finally:
-        reset()
+        reset_runtime()
     return _list(failures(options.output), options.output)
 
 
 def _predict(options: Options) -> None:
-    from shared.chosen import chosen
     from shared.cli.progress import Meter, counted, duration
-    from shared.import_file import ImportFile
-    from shared.importable import summary
-    from shared.job import Job
+    from shared.label_studio.import_file import ImportFile
+    from shared.label_studio.import_filter import summary
+    from shared.pipeline.bulk import BulkPrediction
+    from shared.pipeline.chosen import build_plans
 
     project = _project(options.project)
     config = _config(options, project)
-    routes = chosen(config, options.backends)
+    routes = build_plans(config, options.backends)
     for problem in dict.fromkeys(problem for route in routes for problem in route.problems):
         typer.echo(f"prelabel: {problem}", err=True)
     versions = [route.version() for route in routes]
@@ -140,7 +143,7 @@ def _predict(options: Options) -> None:
             typer.echo(f"{counted(before)} done already", err=True)
         sent = _push(options, project, file)
         with Meter(source, "predict") as meter:
-            job = Job(source, routes, file, sent, meter.show)
+            job = BulkPrediction(source, routes, file, sent, meter.show)
             job.run()
         done, seconds = file.done - before, meter.seconds
     rate = done / max(seconds, 1e-3)
@@ -151,14 +154,14 @@ def _predict(options: Options) -> None:
 
 
 def _project(number: int | None) -> "Project | None":
-    from shared.project import Project
-    from shared.runtime import runtime
+    from shared.label_studio.project import Project
+    from shared.pipeline.runtime import runtime
 
     return None if number is None else Project(number, runtime().settings)
 
 
 def _push(options: Options, project: "Project | None", file: "ImportFile") -> "Push | None":
-    from shared.project import Push
+    from shared.label_studio.project import Push
 
     if project is None or not options.push:
         return None
@@ -166,7 +169,7 @@ def _push(options: Options, project: "Project | None", file: "ImportFile") -> "P
 
 
 def _config(options: Options, project: "Project | None") -> "LabelConfig":
-    from shared.label_config import LabelConfig
+    from shared.label_studio.label_config import LabelConfig
 
     if options.label_config is not None:
         return LabelConfig.parse(options.label_config.read_text("utf-8", errors="replace"))
@@ -175,10 +178,10 @@ def _config(options: Options, project: "Project | None") -> "LabelConfig":
 
 
 def _source(options: Options, config: "LabelConfig", project: "Project | None") -> "Source":
-    from shared.job import Inputs
-    from shared.media_files import MediaFiles, is_media, shown_by
-    from shared.runtime import runtime
-    from shared.tasks_file import TasksFile
+    from shared.label_studio.media_folder import MediaFiles, is_media, shown_by
+    from shared.label_studio.task_file import TasksFile
+    from shared.pipeline.bulk import Inputs
+    from shared.pipeline.runtime import runtime
 
     root = runtime().settings.local_files_root
     sources: list[Source] = []
@@ -193,7 +196,7 @@ def _source(options: Options, config: "LabelConfig", project: "Project | None") 
 def _list(failures: "Iterable[dict[str, Any]]", output: Path) -> bool:
     """Say what failed, and what was left out; whether tasks failed."""
     from shared.cli.progress import counted
-    from shared.import_file import failures_path
+    from shared.label_studio.import_file import failures_path
 
     first: list[dict[str, Any]] = []
     reasons: Counter[str] = Counter()

@@ -9,7 +9,7 @@ from shared.cli import app
 from shared.errors import SettingError
 
 if TYPE_CHECKING:
-    from shared.server.neighbours import Neighbours
+    from shared.server.worker_metrics import WorkerMetrics
     from shared.settings import Settings
 
 
@@ -27,8 +27,8 @@ def serve(
     workers: int = typer.Option(None, help="Processes (env WORKERS; 1)"),
 ) -> None:
     """Serve predictions to Label Studio."""
-    from shared import logs
-    from shared.server.gunicorn import Server
+    from shared.server import logs
+    from shared.server.gunicorn_app import Server
     from shared.settings import Settings, read_settings
 
     given = {"host": host, "port": port, "workers": workers}
@@ -46,7 +46,9 @@ def serve(
     ).run()
 
 
-def make_app(names: list[str], settings: "Settings", neighbours: "Neighbours | None" = None) -> Any:
+def make_app(
+    names: list[str], settings: "Settings", neighbours: "WorkerMetrics | None" = None
+) -> Any:
     """The application, in the process that serves it.
 
     Modules are imported before the first request is accepted: importing holds the interpreter,
@@ -55,11 +57,11 @@ def make_app(names: list[str], settings: "Settings", neighbours: "Neighbours | N
     import gc
     import sys
 
-    from shared.foreign import open_model
-    from shared.model_file import is_reference
-    from shared.routing import choose_backends, faulty_backends, runnable
+    from shared.backend.registry import choose_backends, faulty_backends, split_available
     from shared.server.app import create_app
-    from shared.server.service import Service
+    from shared.server.model_file import is_reference
+    from shared.server.service import BackendService
+    from shared.server.third_party import open_model
 
     sys.setswitchinterval(0.001)
     if settings.label_studio_api_key is not None:
@@ -68,28 +70,28 @@ def make_app(names: list[str], settings: "Settings", neighbours: "Neighbours | N
     if len(names) == 1 and is_reference(names[0]):
         return create_app(open_model(names[0]), settings, neighbours)
     classes = choose_backends(names)
-    for cls in runnable(classes)[0]:
-        if not cls.on_request or cls.name in plain:
+    for cls in split_available(classes)[0]:
+        if not cls.opt_in or cls.name in plain:
             cls.import_modules()
     gc.collect()
     gc.freeze()  # a look at half a million objects of libraries holds the interpreter
-    service = Service(classes, named=plain, faults=faulty_backends())
+    service = BackendService(classes, named=plain, faults=faulty_backends())
     return create_app(service, settings, neighbours)
 
 
 def _import_before_the_fork() -> None:
     """What every worker needs and no model does: one that is killed is back in a moment."""
-    from shared.routing import find_backends
+    from shared.backend.registry import find_backends
 
     importlib.import_module("shared.server.app")
-    importlib.import_module("shared.foreign")
+    importlib.import_module("shared.server.third_party")
     find_backends()
 
 
 def _check(names: list[str]) -> None:
     """SettingError for what cannot be served, before anything is started."""
-    from shared.model_file import check_reference, is_reference
-    from shared.routing import choose_backends
+    from shared.backend.registry import choose_backends
+    from shared.server.model_file import check_reference, is_reference
 
     foreign = [name for name in names if is_reference(name)]
     if foreign and len(names) > 1:

@@ -14,9 +14,9 @@ import typer
 from shared.cli import app
 
 if TYPE_CHECKING:
-    from shared.label_config import LabelConfig
-    from shared.tasks_file import Entry
-    from shared.validation import Finding, Fractions
+    from shared.label_studio.label_config import LabelConfig
+    from shared.label_studio.task_file import Entry
+    from shared.results.validation import Finding, Fractions
 
 SHOWN = 100
 """Findings that a table shows, if nothing else is asked for."""
@@ -51,8 +51,8 @@ def validate(
     ),
 ) -> None:
     """Check a file of pre-annotations. The exit status is 1 if there are errors."""
-    from shared.label_config import LabelConfig
-    from shared.tasks_file import TasksFile
+    from shared.label_studio.label_config import LabelConfig
+    from shared.label_studio.task_file import TasksFile
 
     config = LabelConfig.parse(label_config.read_text(encoding="utf-8", errors="replace"))
     count = Count()
@@ -75,7 +75,7 @@ class Count:
 
     def findings(self, tasks: "Iterable[Entry]", config: "LabelConfig") -> Iterator[Row]:
         """The findings of the label config and of all tasks, counted as they pass."""
-        from shared.validation import Finding, Fractions, config_problems
+        from shared.results.validation import Finding, Fractions, config_problems
 
         for problem in config_problems(config):
             what = f"label config: {problem.message}"
@@ -94,8 +94,8 @@ class Count:
         return _row(entry, finding)
 
     def _of(self, entry: "Entry", config: "LabelConfig", fractions: "Fractions") -> "list[Finding]":
-        from shared.tasks_file import as_task
-        from shared.validation import Finding, check_task
+        from shared.label_studio.task_file import as_task
+        from shared.results.validation import Finding, check_task
 
         if entry.problem is not None:
             return [Finding("broken", None, None, entry.problem)]
@@ -151,7 +151,7 @@ def _row(entry: "Entry | None", finding: "Finding") -> Row:
 
 def _lines(rows: Iterator[Row], count: Count, limit: int) -> None:
     """JSON Lines: the findings, and an object with the summary."""
-    from shared.json_stream import dump_line
+    from shared.label_studio.json_stream import dump_line
 
     for shown, row in enumerate(rows):
         if not limit or shown < limit:

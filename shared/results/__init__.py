@@ -1,13 +1,13 @@
 """Result builders: pixels, characters and seconds in; the JSON that the editor displays out."""
 
 from shared.results.audio import AudioSpan
-from shared.results.contour import polygons
 from shared.results.hypertext import Document, HyperTextSpan
 from shared.results.image import Ellipse, ImageSize, KeyPoint, Rectangle
 from shared.results.mask import Bitmask, Brush
-from shared.results.outline import Polygon, Vector
+from shared.results.mask_to_polygon import polygons
 from shared.results.paragraphs import Dialogue, ParagraphSpan
-from shared.results.reading import Reading, read, relations
+from shared.results.parse import ParsedRegion, parse_regions, relations
+from shared.results.polygon import Polygon, Vector
 from shared.results.region import Region, Result, region
 from shared.results.relation import Relation, relation
 from shared.results.text import TextSpan
@@ -26,8 +26,8 @@ __all__ = [
     "ImageSize",
     "KeyPoint",
     "ParagraphSpan",
+    "ParsedRegion",
     "Polygon",
-    "Reading",
     "Rectangle",
     "Region",
     "Relation",
@@ -39,8 +39,8 @@ __all__ = [
     "Video",
     "VideoBox",
     "VideoTrack",
+    "parse_regions",
     "polygons",
-    "read",
     "region",
     "relation",
     "relations",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.label_config import ObjectTag
+from shared.label_studio.label_config import ObjectTag
 from shared.results.utf16 import points, units
 
 Value = tuple[dict[str, Any], dict[str, Any]]

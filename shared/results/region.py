@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from shared.label_config import Control
-from shared.results.answer import names_labels, value_key, written
+from shared.label_studio.label_config import Control
+from shared.results.control_value import names_labels, value_key, written
 
 Result = dict[str, Any]
 """One entry of a prediction's `result` list, as Label Studio reads it."""
@@ -45,7 +45,7 @@ class Region:
 
 
 def region(
-    shape: Shape, marks: Marks, on: Any = None, score: float | None = None, **envelope: Any
+    shape: Shape, marks: Marks, source: Any = None, score: float | None = None, **envelope: Any
 ) -> Region:
     """Build a region.
 
@@ -58,7 +58,7 @@ def region(
     parent = envelope.pop("parent", None)
     if parent is not None:
         envelope["parentID"] = parent.id
-    value, beside = shape.value(on)
+    value, beside = shape.value(source)
     region_id = envelope.pop("id", None) or region_id_of(value, marks, envelope)
     return Region(
         region_id,

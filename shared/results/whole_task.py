@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.label_config import Control
+from shared.label_studio.label_config import Control
 from shared.results.region import Region, region
 
 Value = tuple[dict[str, Any], dict[str, Any]]

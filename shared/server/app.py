@@ -15,33 +15,33 @@ from starlette.exceptions import HTTPException
 
 from shared import __version__
 from shared.errors import PrelabelError
-from shared.runtime import reset
-from shared.server.auth import Guard
-from shared.server.body import described
-from shared.server.calls import Calls
+from shared.pipeline.runtime import reset_runtime
+from shared.server.auth import AuthMiddleware
+from shared.server.endpoints import Endpoints
 from shared.server.metrics import Metrics
-from shared.server.neighbours import EVERY, Neighbours
-from shared.server.protocol import (
+from shared.server.request_body import described
+from shared.server.request_id import RequestIdMiddleware
+from shared.server.schemas import (
     PredictRequest,
     PredictResponse,
     SetupRequest,
     SetupResponse,
     WebhookRequest,
 )
-from shared.server.requests import Requests
-from shared.server.service import Answers
+from shared.server.service import PredictionService
 from shared.server.straight import Straight, refused
+from shared.server.worker_metrics import PUBLISH_INTERVAL_SECONDS, WorkerMetrics
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 
 def create_app(
-    answers: Answers, settings: Settings, neighbours: Neighbours | None = None
+    answers: PredictionService, settings: Settings, neighbours: WorkerMetrics | None = None
 ) -> FastAPI:
     """The application that serves these answers, perhaps beside others of one server."""
     metrics = Metrics(neighbours)
-    calls = Calls(answers, settings, metrics)
+    calls = Endpoints(answers, settings, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -50,7 +50,7 @@ def create_app(
         yield
         if leaving is not None:
             leaving.cancel()
-        reset()
+        reset_runtime()
 
     app = FastAPI(title="prelabel", version=__version__, lifespan=lifespan)
     app.state.answers, app.state.calls, app.state.metrics = answers, calls, metrics
@@ -61,8 +61,8 @@ def create_app(
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _broken)
     app.add_middleware(Straight, calls=calls, backends=answers.names)
-    app.add_middleware(Guard, settings=settings)
-    app.add_middleware(Requests, metrics=metrics)
+    app.add_middleware(AuthMiddleware, settings=settings)
+    app.add_middleware(RequestIdMiddleware, metrics=metrics)
     return app
 
 
@@ -73,7 +73,7 @@ async def _leave(metrics: Metrics) -> None:
             await anyio.to_thread.run_sync(metrics.leave)
         except OSError as error:  # the disk is full, for now
             logger.warning("The figures of a worker cannot be written: %s", error.strerror)
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(PUBLISH_INTERVAL_SECONDS)
 
 
 router = APIRouter()
@@ -128,7 +128,7 @@ async def index(request: Request) -> dict[str, Any]:
 @about.get("/ready")
 async def ready(request: Request) -> Response:
     """200 when all models are loaded; else 503, which are not, and why."""
-    answers: Answers = request.app.state.answers
+    answers: PredictionService = request.app.state.answers
     found = answers.readiness()
     body = {"ready": found.ready, "waiting": dict(found.waiting), "failed": dict(found.failed)}
     return JSONResponse(body, status_code=200 if found.ready else 503)
@@ -137,7 +137,7 @@ async def ready(request: Request) -> Response:
 @about.get("/status")
 async def status(request: Request) -> Response:
     """Backends, models, label configs with their mappings, and the last failures."""
-    answers: Answers = request.app.state.answers
+    answers: PredictionService = request.app.state.answers
     found = await anyio.to_thread.run_sync(answers.status)
     return Response(orjson.dumps(found, default=str), media_type="application/json")
 
@@ -150,14 +150,14 @@ async def metrics(request: Request) -> Response:
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _calls(request: Request) -> Calls:
-    calls: Calls = request.app.state.calls
+def _calls(request: Request) -> Endpoints:
+    calls: Endpoints = request.app.state.calls
     return calls
 
 
 def _backend(request: Request) -> str | None:
     """The backend that the path names, if any."""
-    answers: Answers = request.app.state.answers
+    answers: PredictionService = request.app.state.answers
     backend: str | None = request.path_params.get("backend")
     if backend is not None and backend not in answers.names:
         names = ", ".join(f"/{name}" for name in answers.names)

@@ -13,7 +13,7 @@ from shared.settings import Settings
 SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105
 
 
-class Guard:
+class AuthMiddleware:
     """Asks for BASIC_AUTH_USER and BASIC_AUTH_PASS, and WEBHOOK_SECRET, in constant time.
 
     Label Studio sends the password with all but the webhooks of annotations, to which its user

@@ -11,9 +11,9 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from shared.models import resident_bytes
-from shared.runtime import runtime
-from shared.server.neighbours import Neighbours
+from shared.pipeline.models import resident_bytes
+from shared.pipeline.runtime import runtime
+from shared.server.worker_metrics import WorkerMetrics
 
 BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 100)
 
@@ -21,7 +21,7 @@ BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 100)
 class Metrics:
     """The figures of one server process, and on request those of its neighbours too."""
 
-    def __init__(self, neighbours: Neighbours | None = None) -> None:
+    def __init__(self, neighbours: WorkerMetrics | None = None) -> None:
         self._neighbours = neighbours
         self._registry = registry = CollectorRegistry()
         requests = Counter(
@@ -93,7 +93,7 @@ def _models() -> Iterable[Metric]:
         "prelabel_model_memory_bytes", "Estimated memory of loaded models", labels=["model"]
     )
     waiting = GaugeMetricFamily("prelabel_queue_items", "Items waiting", labels=["model"])
-    for slot in runtime().models.slots():
+    for slot in runtime().models.all_models():
         loaded.add_metric([slot.spec.label], float(slot.state == "loaded"))
         if slot.queue is not None:
             memory.add_metric([slot.spec.label], float(slot.memory))
@@ -107,16 +107,16 @@ def _stages() -> Iterable[Metric]:
         "Time of a task's read and regions, and of a batch's infer",
         labels=["stage", "backend"],
     )
-    for labels, histogram in runtime().figures.stages().items():
+    for labels, histogram in runtime().metrics.stages().items():
         stages.add_metric(list(labels), histogram.buckets(), histogram.total)
     batches = HistogramMetricFamily("prelabel_batch_items", "Items in a batch", labels=["model"])
-    for model, histogram in runtime().figures.batches().items():
+    for model, histogram in runtime().metrics.batches().items():
         batches.add_metric([model], histogram.buckets(), histogram.total)
     return stages, batches
 
 
 def _answers() -> Iterable[Metric]:
-    kept = runtime().answers
+    kept = runtime().output_cache
     asked = CounterMetricFamily(
         "prelabel_answer_cache", "Outputs asked of the cache", labels=["found"]
     )

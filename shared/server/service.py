@@ -10,25 +10,25 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from shared import __version__
-from shared.backend import Backend
+from shared.backend.base import Backend
+from shared.backend.registry import group_by_prediction, split_available
 from shared.errors import ModelError
-from shared.kept import Kept
-from shared.label_config import LabelConfig
-from shared.outcome import Outcome
-from shared.predictions import Answer, answers
-from shared.route import LOADING, NOTHING, Route
-from shared.routing import runnable, side_by_side
-from shared.runtime import runtime
-from shared.server.protocol import PredictRequest, WebhookRequest
-from shared.waiting import Waiting
+from shared.label_studio.label_config import LabelConfig
+from shared.lru_cache import LRUCache
+from shared.pipeline.multi_model import PredictionJson, predict_all
+from shared.pipeline.outcome import TaskOutcome
+from shared.pipeline.plan import LOADING_SUFFIX, NO_VERSION, PredictionPlan
+from shared.pipeline.runtime import runtime
+from shared.pipeline.scheduling.request_scope import RequestScope
+from shared.server.schemas import PredictRequest, WebhookRequest
 
 logger = logging.getLogger(__name__)
 
-FEW = 16
+MAX_INLINE_TASKS = 16
 """Tasks that are answered at once, where their models allow it."""
 FEW_VARIABLES = 32
 """`$` in a label config with which that is so: each is a part of every task to be read."""
-PATIENCE = 0.25
+VERSION_WAIT_SECONDS = 0.25
 """Seconds that /setup waits for the hash of weights; Label Studio's health check allows 1."""
 
 
@@ -45,14 +45,16 @@ class Readiness:
         return not self.waiting and not self.failed
 
 
-class Answers(Protocol):
+class PredictionService(Protocol):
     """What stands behind the routes: our backends, or somebody else's model."""
 
     @property
     def names(self) -> list[str]:
         """The backends that serve, each also under a path of its name."""
 
-    def predict(self, request: PredictRequest, only: str | None, waiting: Waiting) -> list[Answer]:
+    def predict(
+        self, request: PredictRequest, only: str | None, waiting: RequestScope
+    ) -> list[PredictionJson]:
         """One answer a task, in order; ClientGoneError if there is nobody to answer."""
 
     def at_once(self, request: PredictRequest, only: str | None) -> bool:
@@ -80,7 +82,7 @@ class Answers(Protocol):
         """Everything an operator may want to know."""
 
 
-class Service:
+class BackendService:
     """The chosen backends, and the route of each label config seen."""
 
     def __init__(
@@ -90,10 +92,10 @@ class Service:
         faults: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """`faults` are the backends that could not even be found, with what is wrong."""
-        self._classes, self.problems = runnable(classes)
+        self._classes, self.problems = split_available(classes)
         self._named = tuple(named)
-        self._predictions = side_by_side(self._classes)
-        self._routes: Kept[tuple[str, str | None], tuple[Route, ...]] = Kept()
+        self._predictions = group_by_prediction(self._classes)
+        self._routes: LRUCache[tuple[str, str | None], tuple[PredictionPlan, ...]] = LRUCache()
         for problem in self.problems.values():
             logger.warning("%s", problem)
         self.problems |= faults
@@ -103,7 +105,7 @@ class Service:
         """The backends that serve."""
         return list(dict.fromkeys(cls.name for cls in self._classes))
 
-    def routes(self, xml: str, only: str | None = None) -> tuple[Route, ...]:
+    def routes(self, xml: str, only: str | None = None) -> tuple[PredictionPlan, ...]:
         """How a label config is filled, by all backends or one: a route for each prediction.
 
         ConfigError if the label config is unreadable.
@@ -114,13 +116,13 @@ class Service:
             return known
         config = LabelConfig.parse(xml)
         named = [only] if only else self._named
-        found: list[Route] = []
+        found: list[PredictionPlan] = []
         for classes in self._predictions:
             chosen = [cls for cls in classes if only is None or cls.name == only]
             backends = [cls(label_config=config.xml, served=True) for cls in chosen]
-            route = Route.build(config, backends, named)
+            route = PredictionPlan.build(config, backends, named)
             if route.steps or not found:  # the first says why nothing can be filled
-                found.append(replace(route, before=tuple(found)))
+                found.append(replace(route, preceding=tuple(found)))
         return self._routes.put(key, tuple(found), len(xml))
 
     def at_once(self, request: PredictRequest, only: str | None) -> bool:
@@ -129,42 +131,44 @@ class Service:
         They must be loaded: a load may take any time, and the event loop would wait for it.
         """
         routes = self._routes.get((request.label_config, only)) or ()
-        if len(routes) != 1 or len(request.tasks) > FEW or not routes[0].at_once:
+        if len(routes) != 1 or len(request.tasks) > MAX_INLINE_TASKS or not routes[0].is_inline:
             return False
         if request.label_config.count("$") > FEW_VARIABLES:
             return False
         specs = (step.claims[0].spec for step in routes[0].steps)
-        return all(runtime().models.loaded(spec) is not None for spec in specs)
+        return all(runtime().models.get(spec) is not None for spec in specs)
 
-    def predict(self, request: PredictRequest, only: str | None, waiting: Waiting) -> list[Answer]:
+    def predict(
+        self, request: PredictRequest, only: str | None, waiting: RequestScope
+    ) -> list[PredictionJson]:
         """One answer a task, in order: `[]` (interactive: an empty result) for one that failed."""
         routes, context = self.routes(request.label_config, only), request.context
         # Whatever is raised closes all streams, and gives the hand back: not the garbage collector.
-        with waiting.working(), ExitStack() as streams:
+        with waiting.hold_slot(), ExitStack() as streams:
 
-            def run(route: Route, tasks: Iterable[Any]) -> Iterator[Outcome]:
+            def run(route: PredictionPlan, tasks: Iterable[Any]) -> Iterator[TaskOutcome]:
                 outcomes = runtime().pipeline.run(route, tasks, context, waiting=waiting)
                 return streams.enter_context(closing(outcomes))
 
             if context is None and len(routes) > 1:
-                return answers(routes, request.tasks, run)
+                return predict_all(routes, request.tasks, run)
             outcomes = run(routes[0], request.tasks)  # the editor reads one answer
-            return [outcome.answer(interactive=context is not None) for outcome in outcomes]
+            return [outcome.to_response(interactive=context is not None) for outcome in outcomes]
 
     def known_version(self, xml: str, only: str | None) -> str | None:
         """The version of a label config that was asked for before, if its weights are known."""
         routes = self._routes.get((xml, only))
-        version = _last_version(routes) if routes is not None else LOADING
-        return None if LOADING in version else version
+        version = _last_version(routes) if routes is not None else LOADING_SUFFIX
+        return None if LOADING_SUFFIX in version else version
 
     def version(self, xml: str, project: str = "", only: str | None = None) -> str:
         """The model version for a label config; soon, even while weights are fetched."""
         routes = self.routes(xml, only)
         version = _last_version(routes)
-        if LOADING in version:
+        if LOADING_SUFFIX in version:
             finder = threading.Thread(target=_last_version, args=(routes, True), daemon=True)
             finder.start()
-            finder.join(PATIENCE)
+            finder.join(VERSION_WAIT_SECONDS)
             version = _last_version(routes)
         return version
 
@@ -183,12 +187,10 @@ class Service:
         First the hashes of all: /setup is asked for the version while the first one loads.
         """
         backends = [
-            cls(served=True)
-            for cls in self._classes
-            if not cls.on_request or cls.name in self._named
+            cls(served=True) for cls in self._classes if not cls.opt_in or cls.name in self._named
         ]
         models = runtime().models
-        for step in (models.find_weights, models.queue):
+        for step in (models.weights_hash, models.get_or_load):
             for backend in backends:
                 for spec in backend.default_specs():
                     try:
@@ -198,11 +200,11 @@ class Service:
 
     def readiness(self) -> Readiness:
         """Of the models that are loaded at the start or were asked for since."""
-        slots = runtime().models.slots()
+        slots = runtime().models.all_models()
         waiting = {
             spec.label: "waiting"
             for cls in self._classes
-            if not cls.on_request or cls.name in self._named
+            if not cls.opt_in or cls.name in self._named
             for spec in cls(served=True).default_specs()
         }
         waiting |= {
@@ -230,7 +232,7 @@ class Service:
                 "memory": slot.memory,
                 "waiting": len(slot.queue) if slot.queue is not None else 0,
             }
-            for slot in runtime().models.slots()
+            for slot in runtime().models.all_models()
         ]
         routes = [route for found in self._routes.values() for route in found]
         failures = runtime().failures
@@ -247,19 +249,19 @@ class Service:
         }
 
 
-def _last_version(routes: Sequence[Route], wait: bool = False) -> str:
+def _last_version(routes: Sequence[PredictionPlan], wait: bool = False) -> str:
     """What /setup answers: Label Studio leaves out tasks that have a prediction of this version."""
     versions = [route.version(wait) for route in routes]
-    return next((version for version in reversed(versions) if version != NOTHING), NOTHING)
+    return next((version for version in reversed(versions) if version != NO_VERSION), NO_VERSION)
 
 
-def _route_status(route: Route) -> dict[str, Any]:
+def _route_status(route: PredictionPlan) -> dict[str, Any]:
     return {
         "digest": hashlib.sha256(route.config.xml.encode()).hexdigest()[:12],
         "tags": route.config.describe(),
         "model_version": route.version(),
         "filled": route.filled(),
-        "labels": [report for claim in route.claims() for report in claim.reports()],
-        "mappings": [found.json() for claim in route.claims() for found in claim.maps()],
+        "labels": [report for claim in route.claims() for report in claim.mapping_report()],
+        "mappings": [found.to_json() for claim in route.claims() for found in claim.label_maps()],
         "problems": list(route.problems),
     }

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.errors import ClientGoneError, PrelabelError
-from shared.server.calls import Calls
+from shared.server.endpoints import Endpoints
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ Call = Callable[[str | None, Scope, Receive], Awaitable[Response]]
 class Straight:
     """Answers the calls by method and path; whatever else comes goes on to the application."""
 
-    def __init__(self, app: ASGIApp, calls: Calls, backends: list[str]) -> None:
+    def __init__(self, app: ASGIApp, calls: Endpoints, backends: list[str]) -> None:
         self._app = app
         self._table: dict[tuple[str, str], tuple[Call, str | None, str]] = {}
         for method, path, call in (

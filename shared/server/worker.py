@@ -10,7 +10,7 @@ from gunicorn.glogging import Logger
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
-from shared.server.head import Limited
+from shared.server.http_limits import Limited
 
 GRACE = 30
 """Seconds that running requests get when the server is told to stop."""
@@ -21,7 +21,7 @@ HEARD = 0.5
 
 
 class Log(Logger):
-    """gunicorn's and uvicorn's events go where all others go: see `shared.logs`."""
+    """gunicorn's and uvicorn's events go where all others go: see `shared.server.logs`."""
 
     _explained = False
 

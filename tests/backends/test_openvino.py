@@ -9,7 +9,7 @@ pytest.importorskip("openvino")
 
 PROGRAM = """
 import sys, threading
-from backends._openvino.package import openvino
+from backends._inference.openvino import openvino
 sys.setswitchinterval(1e-6)
 begin = threading.Barrier(3)
 

@@ -27,15 +27,15 @@ import cv2
 import httpx
 import numpy as np
 
-from backends._openvino.package import has_bf16
-from backends.detection import agreement, loading
-from backends.detection.frame import frame_of
-from backends.detection.model import Detector, Run
+from backends._inference.openvino import has_bf16
+from backends.detection.model import loader, parity
+from backends.detection.model.detector import Detector, Run
+from backends.detection.model.letterbox import frame_of
 from backends.detection.starter.shapes import CLASSES, draw_picture
-from shared.image import Image
+from shared.media.image import Image
 from shared.settings import Settings
+from tests.backends.detection.networks import full_size
 from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
-from tests.detection.networks import full_size
 from tests.serving import children, free_port, served
 
 IMAGES, ROUNDS, CLIENTS = 100, 3, 16
@@ -69,7 +69,7 @@ def rates(folder: Path, precision: str, size: Size) -> Iterator[Row]:
     settings = {"MODEL_DIR": str(folder), "DETECTION_MODEL": weights.name, "ENGINE": engine}
     settings |= {"LOCAL_FILES_ROOT": str(folder), "ANSWER_CACHE_MB": "0"}
     settings |= {"DETECTION_PRECISION": precision}
-    detector = loading.load(weights, Run(), Settings(engine=engine), precision)
+    detector = loader.load(weights, Run(), Settings(engine=engine), precision)
     images = [decoded(folder / f"{number}.jpg") for number in range(count)]
     labels = "".join(f'<Label value="{label}"/>' for label in detector.names)
     config = f'<View><Image name="image" value="$image"/><RectangleLabels name="box"' \
@@ -96,7 +96,7 @@ def rates(folder: Path, precision: str, size: Size) -> Iterator[Row]:
 
 def photos(folder: Path, count: int) -> None:
     """Parts of the photos that Ultralytics' package brings, each another one, as JPEG."""
-    whole = [image.pixels for image in agreement.pictures() if image.size.height > 600]
+    whole = [image.pixels for image in parity.pictures() if image.size.height > 600]
     for number in range(count):
         draw = np.random.default_rng(number)
         photo = whole[number % len(whole)]

@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 
 from backends.ocr.backend import OcrBackend
-from shared.claim import ModelSpec
+from shared.backend.claim import ModelSpec
+from tests.backends.ocr.accuracy import CLEAN, HARD, distance, measure
+from tests.backends.ocr.drawing import Drawn, page
 from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
-from tests.ocr.accuracy import CLEAN, HARD, distance, measure
-from tests.ocr.drawing import Drawn, page
 from tests.serving import Served, served
 
 CONFIG = """<View><Image name="image" value="$image"/>

@@ -21,8 +21,8 @@ from typing import Any
 import httpx
 
 from backends.pattern import PatternBackend
-from shared.examples import FILES_ROOT, Example
-from shared.routing import find_backends
+from shared.backend.example import FILES_ROOT, Example
+from shared.backend.registry import find_backends
 from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
 from tests.serving import children, free_port, served
 from tests.test_probes import (

@@ -17,9 +17,9 @@ from typing import Any
 
 import httpx
 
-from backends._text.engine import Source
-from backends._text.network import Network
-from backends._text.tokens import Tokenizer
+from backends._transformers.engine import Source
+from backends._transformers.network import Network
+from backends._transformers.tokenizer import Tokenizer
 from backends.ner.starter.sentences import generate
 from shared.settings import Settings
 from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized

@@ -17,8 +17,8 @@ from typing import Any
 import cv2
 import httpx
 
+from tests.backends.detection.clip import encoded, frame
 from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
-from tests.detection.clip import encoded, frame
 from tests.serving import Served, served
 
 CONFIG = """<View><Video name="video" value="$video" frameRate="25"/>

@@ -46,7 +46,7 @@ def prelabel(
         return Ran(status if isinstance(status, int) else 0, out, err)
 
     yield run
-    for name in ("shared.failures", "shared.route", "shared", "backends"):
+    for name in ("shared.pipeline.failures", "shared.pipeline.plan", "shared", "backends"):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 

@@ -27,7 +27,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_default_that_pages_names_is_the_documents() -> None:
-    from shared.document import DPI
+    from shared.media.document import DPI
 
     ran = subprocess.run(
         [sys.executable, "-m", "shared.cli", "pages", "--help"],

@@ -11,21 +11,21 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from shared.backend import Backend
+from shared.backend.base import Backend
+from shared.backend.example import Example
+from shared.backend.registry import find_backends
+from shared.backend.testing import Conformance, example_environment, predict_example, write_expected
+from shared.cli.scaffold.create import imported, module_of, plant
+from shared.cli.scaffold.files import Scaffold
+from shared.cli.scaffold.tag_pairs import PAIRS
 from shared.errors import InferenceError
-from shared.examples import Example
-from shared.foreign import open_model
-from shared.routing import find_backends
-from shared.runtime import runtime
-from shared.seeds.pairs import PAIRS
-from shared.seeds.planting import imported, module_of, plant
-from shared.seeds.scaffold import Scaffold
+from shared.pipeline.runtime import runtime
+from shared.results.validation.control_values import ANSWERS
+from shared.results.validation.image_shapes import SHAPES
+from shared.results.validation.spans import SPANS
 from shared.server.app import create_app
+from shared.server.third_party import open_model
 from shared.settings import Settings
-from shared.testing import Conformance, example_environment, predict_example, write_expected
-from shared.validation.answers import ANSWERS
-from shared.validation.shapes import SHAPES
-from shared.validation.spans import SPANS
 
 from ..contributing import copy, environment, python
 from .conftest import REPO, Command
@@ -138,7 +138,7 @@ def test_what_it_requires_need_not_be_installed_yet(tmp_path: Path) -> None:
     assert len(example) == 2
     assert example[0]["result"]
     ran = subprocess.run(
-        [sys.executable, "-m", "shared.testing", "mood"],
+        [sys.executable, "-m", "shared.backend.testing", "mood"],
         cwd=tmp_path,
         env=environment(tmp_path),
         capture_output=True,

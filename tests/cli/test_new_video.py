@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared import runtime
-from shared.backend import Backend
-from shared.seeds.planting import imported, plant
-from shared.seeds.scaffold import Scaffold
+from shared.backend.base import Backend
+from shared.cli.scaffold.create import imported, plant
+from shared.cli.scaffold.files import Scaffold
+from shared.label_studio.task import Task
+from shared.pipeline import runtime
 from shared.settings import changed_environment
-from shared.task import Task
 
-from ..detection.clip import encoded
+from ..backends.detection.clip import encoded
 from .conftest import Command
 
 pytest.importorskip("av")
@@ -134,12 +134,12 @@ def test_what_is_over_the_limits_costs_its_own_task(
 ) -> None:
     xml = xml_of(control, attributes)
     with changed_environment(settings):
-        runtime.reset()
+        runtime.reset_runtime()
         answers = planted[control](label_config=xml).predict(
             [{"id": 1, "data": {"video": address}}]
         )
         recent = runtime.runtime().failures.recent()
-        runtime.reset()
+        runtime.reset_runtime()
     assert answers == [[]]
     assert message in recent[-1]["message"]
 

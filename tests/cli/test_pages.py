@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from shared import runtime
 from shared.cli import app, pages, predict  # noqa: F401  # they add their commands
 from shared.errors import DecodeError, SettingError
+from shared.pipeline import runtime
 from shared.settings import changed_environment
-from tests.core.test_document import file
-from tests.ocr.drawing import page
+from tests.backends.ocr.drawing import page
+from tests.media.test_document import file
 
 CONFIG = """<View><Image name="i" valueList="$pages"/><Rectangle name="r" toName="i"/>
 <TextArea name="text" toName="i" perRegion="true"/></View>"""
@@ -66,11 +66,11 @@ def test_a_scanned_document_from_file_to_predictions(tmp_path: Path) -> None:
     (tmp_path / "config.xml").write_text(CONFIG)
     out = tmp_path / "out"
     with changed_environment({"LOCAL_FILES_ROOT": str(tmp_path)}):
-        runtime.reset()
+        runtime.reset_runtime()
         run("pages", str(tmp_path / "scan.tiff"), "-o", str(out))
         config = ["--label-config", str(tmp_path / "config.xml"), "--backend", "ocr"]
         run("predict", str(out / "tasks.json"), *config, "-o", str(tmp_path / "found.json"))
-        runtime.reset()
+        runtime.reset_runtime()
     [task] = json.loads((tmp_path / "found.json").read_text())
     [prediction] = task["predictions"]
     for number, one in enumerate(drawn):

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 
-from shared import routing
-from shared.backend import Backend
-from shared.claim import Claim
-from shared.import_file import ImportFile
-from shared.label_config import LabelConfig
+from shared.backend import registry
+from shared.backend.base import Backend
+from shared.backend.claim import Claim
+from shared.label_studio.import_file import ImportFile
+from shared.label_studio.label_config import LabelConfig
 from shared.results import ImageSize, Rectangle, Region, region
-from shared.validation import check_task
+from shared.results.validation import check_task
 
 from .conftest import TEXT_CONFIG, Command, start
 
@@ -45,7 +45,7 @@ class FormatBackend(Backend):
     def regions(self, output: ImageSize, claim: Claim) -> Iterable[Region]:
         label = "Wide" if output.width > output.height else "Tall"
         box = Rectangle.from_xyxy((0, 0, output.width, output.height))
-        yield region(box, {claim.control: [label]}, on=output, score=0.5)
+        yield region(box, {claim.control: [label]}, source=output, score=0.5)
 
 
 class OtherBackend(FormatBackend):
@@ -56,7 +56,7 @@ class OtherBackend(FormatBackend):
 def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of images and other files, and the backends that know images."""
     found = {"format": FormatBackend, "other": OtherBackend}
-    monkeypatch.setattr(routing, "find_backends", lambda: found)
+    monkeypatch.setattr(registry, "find_backends", lambda: found)
     (tmp_path / "config.xml").write_text(IMAGE_CONFIG)
     folder = tmp_path / "my photos"
     (folder / "more").mkdir(parents=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.cli.doctor import _own
+from shared.cli.doctor.command import _own
 from shared.settings import Settings
 from tests.serving import served
 

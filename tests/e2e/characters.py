@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from shared.label_config import LabelConfig
-from shared.passages import Passages
+from shared.backend.passages import Passages
+from shared.label_studio.label_config import LabelConfig
 from shared.results import Dialogue, Region, region
 
 TEXTS = {
@@ -81,7 +81,7 @@ def words() -> dict[str, list[Region]]:
     for key, name, passages in _passages():
         marks = {controls[f"l-{name}"]: ["Word"]}
         found[key] = [
-            region(passages.shape(part, *match.span()), marks, on=passages.on, score=0.5)
+            region(passages.shape(part, *match.span()), marks, source=passages.on, score=0.5)
             for part in passages.parts
             for match in re.finditer(r"\S+", part.text)
         ]

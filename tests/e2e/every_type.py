@@ -7,7 +7,7 @@ from functools import partial
 import cv2
 import numpy as np
 
-from shared.label_config import Control, LabelConfig
+from shared.label_studio.label_config import Control, LabelConfig
 from shared.results import (
     AudioSpan,
     Bitmask,

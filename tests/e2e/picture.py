@@ -3,8 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from shared.examples import FILES_ROOT, Example
-from shared.routing import find_backends
+from shared.backend.example import FILES_ROOT, Example
+from shared.backend.registry import find_backends
 from tests.serving import served
 
 from .conftest import DEFAULT_ENVIRONMENT

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from backends.detection.starter.shapes import draw_picture
-from shared.examples import Example
-from shared.routing import find_backends
+from shared.backend.example import Example
+from shared.backend.registry import find_backends
 from tests.serving import Served, served
 
 from .compare import differences

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from typing_extensions import Self
 
-from shared.examples import Example
-from shared.routing import find_backends
+from shared.backend.example import Example
+from shared.backend.registry import find_backends
 from tests.serving import Served, served
 
 from .conftest import label_studio_environment

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.detection.clip import clip
-from tests.detection.conftest import PICTURE
-from tests.detection.every_tag import OBJECTS, ROWS, SCENES, Row
-from tests.detection.networks import network
+from tests.backends.detection.clip import clip
+from tests.backends.detection.conftest import PICTURE
+from tests.backends.detection.every_tag import OBJECTS, ROWS, SCENES, Row
+from tests.backends.detection.networks import network
 from tests.serving import Served, served
 
 from .compare import comparable, differences

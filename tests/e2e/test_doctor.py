@@ -13,15 +13,15 @@ import pytest
 import trustme
 
 from backends.pattern import PatternBackend
-from shared.doctor import Check
-from shared.doctor.connection import rule_of
-from shared.doctor.remedies import REMEDIES
+from shared.cli.doctor import Check
+from shared.cli.doctor.connection import rule_of
+from shared.cli.doctor.remedies import REMEDIES
 
 from ..cli.conftest import Command, prelabel  # noqa: F401  # a fixture
-from ..core.web import Web, keeps_silent, says, web
-from ..doors.test_tls import closed_by
+from ..media.web import Web, keeps_silent, says, web
+from ..security.test_tls import closed_by
 from .conftest import label_studio_environment
-from .desk import (
+from .doctor_faults import (
     IMAGE,
     TEXT,
     Desk,

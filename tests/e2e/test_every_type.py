@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.label_config import LabelConfig
-from shared.validation import check_prediction
+from shared.label_studio.label_config import LabelConfig
+from shared.results.validation import check_prediction
 
 from .compare import comparable, differences
 from .editor import Editor

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from shared.backend import Backend
-from shared.examples import Example
-from shared.seeds.pairs import PAIRS
-from shared.seeds.planting import imported, plant
-from shared.seeds.scaffold import Scaffold
-from shared.testing import example_environment, predict_example
+from shared.backend.base import Backend
+from shared.backend.example import Example
+from shared.backend.testing import example_environment, predict_example
+from shared.cli.scaffold.create import imported, plant
+from shared.cli.scaffold.files import Scaffold
+from shared.cli.scaffold.tag_pairs import PAIRS
 
 from .compare import differences
 from .editor import Editor

@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
 from shared.cli import app, pages  # noqa: F401  # it adds its command
-from tests.ocr.drawing import font
-from tests.ocr.drawing import page as drawn_page
-from tests.ocr.photos import Photo, receipt, sign
-from tests.ocr.test_pages import huge
+from tests.backends.ocr.drawing import font
+from tests.backends.ocr.drawing import page as drawn_page
+from tests.backends.ocr.photos import Photo, receipt, sign
+from tests.backends.ocr.test_pages import huge
 from tests.serving import Served, served
 
 from .compare import differences

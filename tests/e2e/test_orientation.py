@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backends.detection.starter.shapes import CLASSES, Picture, draw_picture
-from tests.detection.turned import turned_jpeg
+from tests.backends.detection.turned import turned_jpeg
 from tests.serving import Served
 
 from .compare import differences

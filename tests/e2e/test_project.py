@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
-from shared.import_file import ImportFile
-from shared.project import Project, Push
+from shared.label_studio.import_file import ImportFile
+from shared.label_studio.project import Project, Push
 from shared.settings import Settings
 
 from .label_studio import LabelStudio

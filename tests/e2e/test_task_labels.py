@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.label_config import LabelConfig
-from shared.validation import check_task
+from shared.label_studio.label_config import LabelConfig
+from shared.results.validation import check_task
 from tests.serving import Served, served
 
 from .compare import comparable, differences

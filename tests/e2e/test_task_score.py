@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from backends.detection.starter.shapes import CLASSES, draw_picture
-from shared.prediction import TASK_SCORES
+from shared.pipeline.prediction import TASK_SCORES
 from tests.serving import Served
 
 from .label_studio import LabelStudio

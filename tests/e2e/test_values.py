@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.label_config import LabelConfig
-from shared.task import Task
+from shared.label_studio.label_config import LabelConfig
+from shared.label_studio.task import Task
 
 from .editor import Editor
 from .label_studio import LabelStudio

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.detection.clip import ACTORS, FPS, FRAMES, SIZE, clip
-from tests.detection.playback import drawn, iou
+from tests.backends.detection.clip import ACTORS, FPS, FRAMES, SIZE, clip
+from tests.backends.detection.playback import drawn, iou
 from tests.serving import Served, served
 
 from .compare import differences

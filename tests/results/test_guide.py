@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.label_config import Control, LabelConfig
+from shared.label_studio.label_config import Control, LabelConfig
 from shared.results import (
     Ellipse,
     ImageSize,
@@ -14,11 +14,11 @@ from shared.results import (
     Polygon,
     Rectangle,
     TextSpan,
-    read,
+    parse_regions,
     region,
     whole_task,
 )
-from shared.validation import check_task
+from shared.results.validation import check_task
 
 GUIDE = Path(__file__).parent / "guide"
 Json = dict[str, Any]
@@ -144,7 +144,7 @@ def test_the_examples_are_read_back(name: str) -> None:
                     result["value"]["width"] = 9.73333
                 if result["id"] == "DEF":
                     result["from_name"] = "kp"
-            regions = [reading.region() for reading in read(results, config, on)]
+            regions = [reading.region() for reading in parse_regions(results, config, on)]
             assert [result for region in regions for result in region.results] == results
 
 

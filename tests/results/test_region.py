@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.label_config import Control, LabelConfig
+from shared.label_studio.label_config import Control, LabelConfig
 from shared.results import (
     Brush,
     ImageSize,
     Rectangle,
     Relation,
     TextSpan,
-    read,
+    parse_regions,
     region,
     relation,
     relations,
@@ -142,6 +142,9 @@ def test_every_type_is_read_back(row: Row) -> None:
     """Results, read to shapes and marks and built again, are the same results."""
     results = [result for made in row.regions() for result in made.results]
     config = LabelConfig.parse(SCENES[row.scene].config)
-    again = [reading.region() for reading in read(results, config, {"object": ON.get(row.scene)})]
+    again = [
+        reading.region()
+        for reading in parse_regions(results, config, {"object": ON.get(row.scene)})
+    ]
     lines = [line.result for line in relations(results)]
     assert [result for made in again for result in made.results] + lines == results

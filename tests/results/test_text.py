@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.backend.passages import Passages
 from shared.errors import DecodeError
-from shared.label_config import LabelConfig
-from shared.passages import Passages
+from shared.label_studio.label_config import LabelConfig
 from shared.results import Dialogue, Document, HyperTextSpan, ParagraphSpan, TextSpan
 from shared.results.text import code_points, editor_offset
 from shared.results.utf16 import points, units

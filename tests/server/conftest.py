@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.core.tiny import TEXT_CONFIG, tasks
 from tests.serving import Served, served
+from tests.tiny import TEXT_CONFIG, tasks
 
 MODEL = f"{Path(__file__).parent / 'gated.py'}:GatedBackend"
 PATIENCE = 60.0

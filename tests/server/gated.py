@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.backend import Backend, Context
-from shared.claim import Claim, ModelSpec
+from shared.backend.base import Backend, Context
+from shared.backend.claim import Claim, ModelSpec
+from shared.label_studio.task import Task
 from shared.results import Region, TextSpan, region
-from shared.task import Task
 
 GATES = Path(os.environ["GATES"])
 
@@ -46,7 +46,7 @@ class GatedBackend(Backend):
 
     def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
         span = TextSpan(0, len(output.split(" ")[0]))
-        yield region(span, {claim.control: ["Word"]}, on=output, score=0.5)
+        yield region(span, {claim.control: ["Word"]}, source=output, score=0.5)
 
 
 def note(kind: str, text: str) -> None:

@@ -11,17 +11,17 @@ from typing import Any, ClassVar
 import pytest
 from starlette.types import ASGIApp
 
-from shared.claim import Claim, ModelSpec
+from shared.backend.claim import Claim, ModelSpec
 from shared.server import calls as calling
 from shared.server.app import create_app
-from shared.server.body import BodyReader, StoppingError
-from shared.server.calls import SMALL, Calls
+from shared.server.endpoints import MAX_INLINE_BODY_BYTES, Endpoints
 from shared.server.metrics import Metrics
-from shared.server.neighbours import Neighbours
-from shared.server.protocol import PredictRequest
-from shared.server.service import Service
+from shared.server.request_body import BodyReader, StoppingError
+from shared.server.schemas import PredictRequest
+from shared.server.service import BackendService
+from shared.server.worker_metrics import WorkerMetrics
 from shared.settings import Settings, read_settings
-from tests.core.tiny import TEXT_CONFIG, WordBackend, tasks
+from tests.tiny import TEXT_CONFIG, WordBackend, tasks
 
 SECONDS = 20.0
 """After which what is tested has failed."""
@@ -61,7 +61,7 @@ class SlowToLoad(WordBackend):
     """A few rules that are read from somewhere first."""
 
     name = "slow"
-    instant = True
+    inline = True
     begun: ClassVar[threading.Event]
     go: ClassVar[threading.Event]
 
@@ -69,13 +69,13 @@ class SlowToLoad(WordBackend):
         self.begun.set()
         assert self.go.wait(SECONDS)
 
-    def reads_at_once(self, claim: Claim) -> bool:
+    def reads_inline(self, claim: Claim) -> bool:
         return True
 
 
 def test_health_is_answered_while_an_instant_model_loads() -> None:
     SlowToLoad.begun, SlowToLoad.go = threading.Event(), threading.Event()
-    service = Service([SlowToLoad])
+    service = BackendService([SlowToLoad])
     app = create_app(service, read_settings(Settings))
 
     async def test() -> None:
@@ -94,7 +94,7 @@ def test_health_is_answered_while_an_instant_model_loads() -> None:
     request = PredictRequest(tasks=tasks("a"), label_config=TEXT_CONFIG)
     assert service.at_once(request, None), "from now on the loop itself answers"
     many = TEXT_CONFIG.replace("$text", "$text[0]" * 40)
-    assert service.routes(many)[0].at_once
+    assert service.routes(many)[0].is_inline
     request = PredictRequest(tasks=tasks("a"), label_config=many)
     assert not service.at_once(request, None), "but not what has many variables"
 
@@ -119,15 +119,15 @@ def test_a_user_does_not_stand_behind_bulk_requests(
     labels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Be the label config, and so the request, small or large."""
-    monkeypatch.setattr(calling, "PREDICTING", 2)
+    monkeypatch.setattr(calling, "MAX_CONCURRENT_REQUESTS", 2)
     Held.begun, Held.go = threading.Semaphore(0), threading.Event()
-    app = create_app(Service([Held]), read_settings(Settings))
+    app = create_app(BackendService([Held]), read_settings(Settings))
     more = "".join(f'<Label value="Other {number}"/>' for number in range(labels))
     own = predicting("a", xml=TEXT_CONFIG.replace("</Labels>", f"{more}</Labels>"))
-    assert (len(own) > SMALL) == (labels > 1)
+    assert (len(own) > MAX_INLINE_BODY_BYTES) == (labels > 1)
 
     async def test() -> None:
-        padded = predicting("hold", "hold", "x" * SMALL)
+        padded = predicting("hold", "hold", "x" * MAX_INLINE_BODY_BYTES)
         bulk = [asyncio.create_task(ask(app, "/predict", padded)) for _ in range(3)]
         for _ in range(4):
             assert await asyncio.to_thread(Held.begun.acquire, timeout=SECONDS)
@@ -145,7 +145,9 @@ def test_health_is_answered_while_figures_are_read_and_written(tmp_path: Path) -
     read, written = tmp_path / "1.prom", tmp_path / f"{os.getpid()}.new"
     os.mkfifo(read)
     os.mkfifo(written)
-    app = create_app(Service([WordBackend]), read_settings(Settings), Neighbours(tmp_path))
+    app = create_app(
+        BackendService([WordBackend]), read_settings(Settings), WorkerMetrics(tmp_path)
+    )
     answered = threading.Event()
 
     def rescue() -> None:
@@ -174,14 +176,14 @@ def test_health_is_answered_while_figures_are_read_and_written(tmp_path: Path) -
 
 def test_figures_of_a_worker_that_has_just_ended_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "1.prom").symlink_to(tmp_path / "it is gone")
-    metrics = Metrics(Neighbours(tmp_path))
+    metrics = Metrics(WorkerMetrics(tmp_path))
     assert f'worker="{os.getpid()}"'.encode() in metrics.text()
 
 
 def test_figures_are_written_again_after_a_failure(tmp_path: Path) -> None:
     """As on a disk that is full for a while."""
     folder = tmp_path / "not there yet"
-    app = create_app(Service([WordBackend]), read_settings(Settings), Neighbours(folder))
+    app = create_app(BackendService([WordBackend]), read_settings(Settings), WorkerMetrics(folder))
     written = folder / f"{os.getpid()}.prom"
 
     async def test() -> None:
@@ -196,8 +198,8 @@ def test_figures_are_written_again_after_a_failure(tmp_path: Path) -> None:
 
 
 def test_who_is_sending_is_told_that_the_server_stops() -> None:
-    app = create_app(Service([WordBackend]), read_settings(Settings))
-    calls: Calls = app.state.calls
+    app = create_app(BackendService([WordBackend]), read_settings(Settings))
+    calls: Endpoints = app.state.calls
 
     async def test() -> None:
         begun, got = asyncio.Event(), list[Any]()
@@ -227,7 +229,7 @@ def test_who_is_sending_is_told_that_the_server_stops() -> None:
 def test_a_body_that_begins_when_the_server_stops_is_not_waited_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.server.body.STOPPING_SECONDS", 0.05)
+    monkeypatch.setattr("shared.server.request_body.STOPPING_SECONDS", 0.05)
 
     async def test() -> None:
         reader = BodyReader(read_settings(Settings))

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.core.tiny import TEXT_CONFIG
 from tests.server.conftest import MODEL, PATIENCE, body
 from tests.serving import served
+from tests.tiny import TEXT_CONFIG
 
 SECRETS = ("hunter2", "Basic ", "aHVudGVy")
 

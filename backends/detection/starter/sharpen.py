@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.detection.frame import Frame
+from backends.detection.model.letterbox import Letterbox
 from backends.detection.starter.shapes import (
     CLASSES,
     MAX_OVERLAP,
@@ -62,7 +62,7 @@ def _batch(drawn: Sequence[Picture], size: ImageSize) -> dict[str, Any]:
     """As Ultralytics' loss takes it: boxes as centre and size, in parts of the network's input."""
     import torch
 
-    frame = Frame.around(size, SIDE, STRIDE)
+    frame = Letterbox.around(size, SIDE, STRIDE)
     gains = np.array([frame.across / size.width, frame.down / size.height] * 2)
     corner = np.array([frame.left, frame.top] * 2)
     whole = np.array([frame.width, frame.height] * 2)

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from transformers import AutoModelForTokenClassification
 
-from backends._text.engine import Source
-from backends.ner.model import Read, TokenClassifier
-from backends.ner.spans import entities
+from backends._transformers.engine import Source
+from backends.ner.entities import entities
 from backends.ner.starter.sentences import Sentence, Span, parse_marked
-from backends.ner.words import words
+from backends.ner.token_classifier import TokenClassifier, TokenScores
+from backends.ner.word_aggregation import words
 from shared.settings import Settings
 
 WEIGHTS = Path(__file__).with_name("weights")
@@ -35,7 +35,7 @@ def read_marked(path: Path) -> list[Sentence]:
     return [parse_marked(line) for line in lines if line and not line.startswith("#")]
 
 
-def cooled(read: Read, temperature: float) -> Read:
+def cooled(read: TokenScores, temperature: float) -> TokenScores:
     """What was read, with the chances that it has at a temperature."""
     logits = np.log(np.maximum(read.chances, 1e-30)) / temperature
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -43,7 +43,7 @@ def cooled(read: Read, temperature: float) -> Read:
 
 
 def scores(
-    reads: Sequence[Read], sentences: Sequence[Sentence], tags: Sequence[str]
+    reads: Sequence[TokenScores], sentences: Sequence[Sentence], tags: Sequence[str]
 ) -> list[Scored]:
     """Every entity that the backend makes of what was read."""
     return [

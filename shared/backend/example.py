@@ -1,0 +1,63 @@
+"""The example of a backend's folder: a label config, tasks, and what must come out."""
+
+import inspect
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from shared.backend.base import Backend
+from shared.errors import SettingError
+
+FILES_ROOT = Path(str(files("backends")))
+"""LOCAL_FILES_ROOT of the examples: tasks name their files /data/local-files/?d=ocr/examples/…"""
+
+
+def folder_of(backend: type[Backend]) -> Path:
+    """Where a backend's class lies, and its example with it; FILES_ROOT is above ours."""
+    own = next(cls for cls in backend.__mro__ if cls.__module__ != Backend.__module__)
+    return Path(inspect.getfile(own)).resolve().parent
+
+
+@dataclass(frozen=True)
+class Example:
+    """What lies in `label_config.xml`, `tasks.json` and `expected.json`."""
+
+    backend: str
+    label_config: str
+    tasks: list[dict[str, Any]]
+    expected: list[Any] | None
+    root: Path = FILES_ROOT
+    """What the names of the tasks' files begin in."""
+
+    @classmethod
+    def of(cls, backend: type[Backend]) -> "Example":
+        """Read the files beside the backend's class; SettingError names the one that is missing."""
+        folder = folder_of(backend)
+        try:
+            config = (folder / "label_config.xml").read_text(encoding="utf-8")
+            tasks = json.loads((folder / "tasks.json").read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            missing = Path(str(error.filename)).name
+            raise SettingError(f"{folder.parent.name}/{folder.name} has no {missing}") from None
+        expected = folder / "expected.json"
+        wanted = json.loads(expected.read_text(encoding="utf-8")) if expected.is_file() else None
+        return cls(backend.name, config, tasks, wanted, folder.parent)
+
+    def request(self) -> dict[str, Any]:
+        """The body of /predict, as Label Studio sends it."""
+        return {
+            "tasks": self.tasks,
+            "label_config": self.label_config,
+            "project": "1.1700000000",
+            "params": {"login": None, "password": None, "context": None},
+        }
+
+    def files(self, task: dict[str, Any]) -> list[Path]:
+        """The files that a task's data names."""
+        return [
+            self.root / value.partition("?d=")[2]
+            for value in task["data"].values()
+            if isinstance(value, str) and value.startswith("/data/local-files/?d=")
+        ]

@@ -1,0 +1,166 @@
+"""Which class of a model becomes which label of a control tag."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from shared.backend.label_names import Names, labels_of, predicted_values, written
+from shared.label_studio.label_config import Control
+from shared.results.control_value import nested
+
+Aliases = Mapping[str, Iterable[str]]
+"""Other names under which a class is commonly known: {"PER": ["Person", "People"]}."""
+NO_ALIASES: Aliases = MappingProxyType({})
+Rule = tuple[Names, Names]
+"""The labels that names mean: as they are written, and folded."""
+MOST_CLASSES = 50_000
+"""Classes that a map remembers: more than any fixed list of classes has (ImageNet-21k: 21,841),
+so that only a model that answers in free text can reach it."""
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """The mapping, and what it leaves over on either side.
+
+    `to_label` maps a model's class to the label as it stands in results; one of several nested
+    choices of one name is called by its path, "A/B". `ambiguous` maps labels of which a class
+    may mean each, and so means none, to the first class that does. How one class maps does
+    not depend on which others there are, so a map can grow by classes that come later.
+    """
+
+    control: Control
+    to_label: Mapping[str, str]
+    unused_classes: tuple[str, ...]
+    unfilled_labels: tuple[str, ...]
+    ambiguous: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    _rules: tuple[Rule, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def build(
+        cls, control: Control, classes: Iterable[str], aliases: Aliases = NO_ALIASES
+    ) -> "LabelMap":
+        """Match classes to labels.
+
+        A class goes, in this order, to the label that lists it in `predicted_values`, that is
+        written exactly so (as alias or value), that is written so but for case, white space,
+        hyphens and underscores, or that is a common other name of it.
+        """
+        rules = _rules_of(control)
+        empty = cls(control, MappingProxyType({}), (), tuple(labels_of(control)), _rules=rules)
+        return empty.grown(classes, aliases)
+
+    def covers(self, classes: Iterable[str]) -> bool:
+        """Return whether all these classes were looked up already."""
+        return self._known.issuperset(classes)
+
+    def grown(self, classes: Iterable[str], aliases: Aliases = NO_ALIASES) -> "LabelMap":
+        """Return a map of these classes besides those that it knows.
+
+        Of more than MOST_CLASSES in all only these are kept.
+        """
+        new = [name for name in dict.fromkeys(classes) if name not in self._known]
+        if not new:
+            return self
+        if len(self._known) + len(new) > MOST_CLASSES and self._known:
+            return self.build(self.control, classes, aliases)
+        found = {name: _labels(name, self._rules, aliases) for name in new}
+        to_label = dict(self.to_label)
+        to_label |= {name: labels[0] for name, labels in found.items() if len(labels) == 1}
+        filled = frozenset(to_label.values())
+        ambiguous = dict(self.ambiguous)
+        for name, labels in found.items():
+            if len(labels) > 1:
+                ambiguous.setdefault(labels, name)
+        return LabelMap(
+            self.control,
+            MappingProxyType(to_label),
+            (*self.unused_classes, *(name for name in new if name not in to_label)),
+            tuple(label for label in self.unfilled_labels if label not in filled),
+            ambiguous,
+            self._rules,
+        )
+
+    @cached_property
+    def filled(self) -> frozenset[str]:
+        """The labels that a class maps to."""
+        return frozenset(self.to_label.values())
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset((*self.to_label, *self.unused_classes))
+
+    def report(self) -> str:
+        """The mapping in one line, for the log."""
+        pairs = ", ".join(
+            name if name == label else f"{name} → {label}" for name, label in self.to_label.items()
+        )
+        parts = [pairs or "no class of the model has a label"]
+        if self.unfilled_labels:
+            parts.append(f"labels without a class: {_some(self.unfilled_labels)}")
+        if self.unused_classes:
+            parts.append(f"classes without a label: {_some(self.unused_classes)}")
+        return f"{self.control}: " + "; ".join([*parts, *self.doubts()])
+
+    def doubts(self) -> list[str]:
+        """Say of each name that several labels have how one of them is chosen."""
+        return [
+            f'"{name}" may be {" or ".join(labels)}: it goes to the one that has it in'
+            " predicted_values; an alias for one of them, or a class that is named by the whole"
+            " path, decides too"
+            for labels, name in self.ambiguous.items()
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same, for machines."""
+        return {
+            "control": self.control.name,
+            "labels": dict(self.to_label),
+            "unfilled_labels": list(self.unfilled_labels),
+            "unused_classes": list(self.unused_classes),
+        }
+
+
+def fold_name(name: str) -> str:
+    """A name as it is compared when case and separators do not matter."""
+    return "".join(name.casefold().replace("-", " ").replace("_", " ").split())
+
+
+def _rules_of(control: Control) -> tuple[Rule, ...]:
+    """Return the rules of a control tag: the last ones, if it shares its labels with that tag."""
+    global _last
+    labels, rules = _last
+    if labels is not control.labels or nested(control):
+        rules = _with_folded(predicted_values(control)), _with_folded(written(control))
+        if control.of_task and not nested(control):
+            _last = control.labels, rules
+    return rules
+
+
+_last: tuple[Mapping[str, Mapping[str, str]], tuple[Rule, ...]] = {}, ()
+
+
+def _with_folded(names: Names) -> Rule:
+    """The rule, and the same for folded names, of which the first counts."""
+    return names, {fold_name(name): labels for name, labels in reversed(list(names.items()))}
+
+
+def _labels(name: str, rules: tuple[Rule, ...], aliases: Aliases) -> tuple[str, ...]:
+    """Return the label of a class, or of the first of its other names that has one.
+
+    Several where a name means several labels and nothing else decides; none if there is none.
+    """
+    several: tuple[str, ...] = ()
+    for one in (name, *aliases.get(name, ())):
+        for exact, loose in rules:
+            found = exact.get(one) or loose.get(fold_name(one), ())
+            if len(found) == 1:
+                return found
+            several = several or found
+    return several
+
+
+def _some(names: tuple[str, ...], limit: int = 12) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

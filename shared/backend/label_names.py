@@ -1,0 +1,75 @@
+"""The names by which a model may mean a label of a control tag."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from shared.label_studio.label_config import Control, Path
+from shared.results.control_value import nested
+
+Names = Mapping[str, tuple[str, ...]]
+"""The labels that each name may mean; where they are several, the name alone decides nothing."""
+
+
+def labels_of(control: Control) -> Mapping[str, Mapping[str, str]]:
+    """Return the attributes of each label; nested choices are named as `choice_paths` has them."""
+    if not nested(control):
+        return control.labels
+    return {label: control.paths[path] for label, path in control.choice_paths.items()}
+
+
+def predicted_values(control: Control) -> Names:
+    """Return the names that labels list in `predicted_values`."""
+    return _gathered(
+        (value.strip(), label)
+        for label, attrs in labels_of(control).items()
+        for value in attrs.get("predicted_values", "").split(",")
+    )
+
+
+def written(control: Control) -> Names:
+    """Return the names that labels have themselves: the alias, or else the value.
+
+    Nested choices are also named by the path to them; of two that are named alike, one with
+    choices inside it stands back.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for names in _by_rank(control):
+        found |= _gathered(names)
+    return found
+
+
+def _by_rank(control: Control) -> Iterator[Iterable[tuple[str, str]]]:
+    """Names and labels; what comes later goes before what came earlier."""
+    labels = labels_of(control)
+    if not nested(control):
+        yield ((attrs.get("value", ""), label) for label, attrs in labels.items())
+        yield ((label, label) for label in labels)
+        return
+    leaves = leaf_paths(control)
+    inner = {label: path for label, path in control.choice_paths.items() if label not in leaves}
+    for paths in (inner, leaves):
+        yield ((value_path(control, path), label) for label, path in paths.items())
+        yield (("/".join(path), label) for label, path in paths.items())
+    for paths in (inner, leaves):
+        yield ((labels[label].get("value", ""), label) for label in paths)
+    for paths in (inner, leaves):
+        yield ((path[-1], label) for label, path in paths.items())
+
+
+def leaf_paths(control: Control) -> dict[str, Path]:
+    """Return the paths to the nested choices that have none inside."""
+    inner = {path[:-1] for path in control.paths}
+    return {label: path for label, path in control.choice_paths.items() if path not in inner}
+
+
+def value_path(control: Control, path: Path) -> str:
+    """Return the values on the way to a nested choice, joined by "/"."""
+    parts = (path[: end + 1] for end in range(len(path)))
+    return "/".join(control.paths[part].get("value") or part[-1] for part in parts)
+
+
+def _gathered(pairs: Iterable[tuple[str, str]]) -> Names:
+    found: dict[str, dict[str, None]] = {}
+    for name, label in pairs:
+        if name:
+            found.setdefault(name, {})[label] = None
+    return {name: tuple(labels) for name, labels in found.items()}

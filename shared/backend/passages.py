@@ -1,0 +1,129 @@
+"""What a text tag shows, as texts that a model reads, and the way back to its characters."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import orjson
+
+from shared.errors import DecodeError, ValueTypeError
+from shared.label_studio.label_config import ObjectTag
+from shared.label_studio.task import Task
+from shared.media.reader import MediaReader
+from shared.results import Dialogue, Document, HyperTextSpan, ParagraphSpan, TextSpan
+from shared.results.hypertext import Node
+from shared.results.region import Shape
+
+TEXT_TAGS = ("Text", "HyperText", "Paragraphs")
+
+INLINE = frozenset({
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "br", "cite", "code", "data", "del",
+    "dfn", "em", "font", "i", "ins", "kbd", "label", "mark", "q", "rp", "rt", "ruby", "s",
+    "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+})  # fmt: skip
+"""Elements of HTML in which a sentence goes on; every other one begins a passage of its own."""
+UNREAD = frozenset({"script", "style", "title", "noscript", "template"})
+"""Elements whose text nobody sees."""
+
+
+class Passage(NamedTuple):
+    """A text, and where it is: its paragraph in a dialogue, its first character in a document."""
+
+    text: str
+    start: int = 0
+    paragraph: int = 0
+
+
+@dataclass(frozen=True)
+class Passages:
+    """The passages of one object tag. `on` is what `shared.results.region` needs."""
+
+    on: Any
+    parts: tuple[Passage, ...]
+
+    @classmethod
+    def read(cls, task: Task, target: ObjectTag, media: MediaReader) -> "Passages":
+        """A Text's text, a HyperText's blocks, a dialogue's paragraphs; by URL if it says so."""
+        if target.tag == "Paragraphs":
+            return cls.of_dialogue(_dialogue(task, target, media))
+        text = media.text(task.text_value(target), target, task.id)
+        if target.tag != "HyperText":
+            return cls.of_text(text)
+        return cls.of_html(text, inline=target.is_inline)
+
+    @classmethod
+    def of_text(cls, text: str) -> "Passages":
+        """One passage."""
+        return cls(text, (Passage(text),))
+
+    @classmethod
+    def of_html(cls, html: str, inline: bool = False) -> "Passages":
+        """Without block borders "<h1>Bob</h1><p>One" would be read as "BobOne"."""
+        document = Document.parse(html, inline)
+        return cls(document, tuple(_blocks(document)))
+
+    @classmethod
+    def of_dialogue(cls, dialogue: Dialogue) -> "Passages":
+        """One passage each paragraph: nobody's name goes over two utterances."""
+        texts = enumerate(dialogue.texts)
+        return cls(dialogue, tuple(Passage(text, paragraph=index) for index, text in texts))
+
+    @property
+    def text(self) -> str:
+        """All of it, a line each passage."""
+        return "\n".join(passage.text for passage in self.parts)
+
+    def shape(self, passage: Passage, start: int, end: int) -> Shape:
+        """Code points `start` to `end` (exclusive) of a passage, as a region's shape."""
+        if isinstance(self.on, Dialogue):
+            return ParagraphSpan(passage.paragraph, start, end)
+        kind = HyperTextSpan if isinstance(self.on, Document) else TextSpan
+        return kind(passage.start + start, passage.start + end)
+
+
+def _blocks(document: Document) -> Iterator[Passage]:
+    """Text nodes that follow each other in one block are one passage."""
+    known: dict[Node | None, Block] = {None: Block(None, True)}
+    for (_, read), nodes in groupby(document.nodes, key=lambda node: _block(node.above, known)):
+        group = list(nodes)
+        start, end = group[0].start, group[-1].end
+        if read and document.text[start:end].strip():
+            yield Passage(document.text[start:end], start)
+
+
+class Block(NamedTuple):
+    """The innermost block that a text node is in, and whether it is read."""
+
+    element: Node | None
+    read: bool
+
+
+def _block(element: Node | None, known: dict[Node | None, Block]) -> Block:
+    """Return the block of what is in an element; `known` are those of other elements."""
+    above: list[Node] = []
+    while element is not None and element not in known:
+        above.append(element)
+        element = element.above
+    block = known[element]
+    for inner in reversed(above):
+        read = block.read and inner.name not in UNREAD
+        block = Block(block.element if inner.name in INLINE else inner, read)
+        known[inner] = block
+    return block
+
+
+def _dialogue(task: Task, target: ObjectTag, media: MediaReader) -> Dialogue:
+    value = task.value(target)
+    if target.is_at_address:
+        try:
+            value = orjson.loads(media.text(task.text_value(target), target, task.id))
+        except orjson.JSONDecodeError:
+            raise DecodeError(f"What {target} shows by {target.shown} is not JSON") from None
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise ValueTypeError(f"{target.shown} should be a list of objects for {target}")
+    key = target.attrs.get("textKey", "text")
+    for index, entry in enumerate(value):
+        if not isinstance(entry.get(key) or "", str):
+            raise ValueTypeError(f'"{key}" of paragraph {index} should be a string for {target}')
+    return Dialogue.of(target, value)

@@ -1,0 +1,177 @@
+"""`prelabel demo`: the server with the starter models, and its answers to the examples."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+from shared.cli import app
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from shared.backend.base import Backend
+    from shared.backend.example import Example
+
+console = Console()
+
+START_LIMIT = 300.0
+"""Seconds for the server and all models to be ready."""
+
+
+@app.command()
+def demo(
+    port: int = typer.Option(9090, help="Port of the server; 0: any that is free"),
+    once: bool = typer.Option(False, envvar="ONCE", help="Stop after the examples"),
+    out: Path = typer.Option(Path("demo"), help="Folder for the pictures and the log"),
+) -> None:
+    """Start the server with the starter models, predict the examples, show what was found."""
+    from shared.backend.registry import faulty_backends, find_backends, split_available
+
+    classes, problems = split_available(list(find_backends().values()))
+    for problem in (*problems.values(), *faulty_backends().values()):
+        console.print(f"[yellow]left out:[/] {problem}")
+    out.mkdir(parents=True, exist_ok=True)
+    port = port or _free_port()
+    url = f"http://127.0.0.1:{port}"
+    with (out / "server.log").open("w") as log:
+        server = _start(classes, port, log)
+        try:
+            _wait(server, url, out / "server.log")
+            failed = [cls.name for cls in classes if not _show(cls, url, out)]
+            if failed:
+                console.print(f"[red]No full answer from:[/] {', '.join(failed)}")
+                raise typer.Exit(1)
+            console.print(f"Pictures and the server's log are in [bold]{out}/[/]")
+            if not once and sys.stdin.isatty():
+                _stay(server, url)
+        finally:
+            server.terminate()
+            server.wait(40)
+
+
+def _start(classes: "list[type[Backend]]", port: int, log: Any) -> "subprocess.Popen[bytes]":
+    from shared.backend.example import FILES_ROOT
+    from shared.settings import environment
+
+    extra = {"LOCAL_FILES_ROOT": str(FILES_ROOT), "PYTHONUNBUFFERED": "1"}
+    for cls in classes:
+        extra |= cls.example_settings
+    # After the others: the rules of `pattern` fill text tags where nothing else does.
+    names = sorted((cls.name for cls in classes), key=lambda name: name == "pattern")
+    command = [sys.executable, "-m", "shared.cli", "serve", *names, "--port", str(port)]
+    command += ["--host", "127.0.0.1"]
+    return subprocess.Popen(command, stdout=log, stderr=log, env=environment(extra))
+
+
+def _wait(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    """Until all models are loaded; a spinner says which are not."""
+    import httpx
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    until = time.monotonic() + START_LIMIT
+    with Progress(*columns, console=console) as progress:
+        row = progress.add_task("Starting the server")
+        while time.monotonic() < until:
+            if server.poll() is not None:
+                break
+            try:
+                found = httpx.get(f"{url}/ready", timeout=2).json()
+            except (httpx.HTTPError, ValueError):
+                found = None
+            if found is not None:
+                waiting = found["waiting"]
+                if not waiting:
+                    progress.update(row, description="The server is ready")
+                    for model, reason in found["failed"].items():
+                        console.print(f"[red]{model}:[/] {reason}")
+                    return
+                text = ", ".join(f"{model}: {state}" for model, state in waiting.items())
+                progress.update(row, description=f"Waiting for {text}")
+            time.sleep(0.2)
+    console.print(f"[red]The server did not get ready.[/] The end of {log}:")
+    console.print("\n".join(log.read_text().splitlines()[-20:]), markup=False)
+    raise typer.Exit(1)
+
+
+def _show(cls: "type[Backend]", url: str, out: Path) -> bool:
+    """Send a backend's example as Label Studio does; whether every task was answered."""
+    import httpx
+
+    from shared.backend.example import Example
+
+    example = Example.of(cls)
+    setup = {"project": "1.1700000000", "schema": example.label_config, "hostname": url}
+    with httpx.Client(base_url=f"{url}/{cls.name}", timeout=120) as client:
+        version = client.post("/setup", json=setup).raise_for_status().json()["model_version"]
+        answers = client.post("/predict", json=example.request()).raise_for_status().json()
+    console.print(_table(example, answers["results"], version))
+    for number, (task, answer) in enumerate(zip(example.tasks, answers["results"], strict=True), 1):
+        for file in example.files(task):
+            _draw(file, answer, out / f"{cls.name}-{number}.png")
+    return all(isinstance(answer, dict) for answer in answers["results"])
+
+
+def _draw(file: Path, answer: Any, target: Path) -> None:
+    from shared.cli.demo.drawing import draw
+
+    if isinstance(answer, dict):
+        draw(file, answer["result"], target)
+
+
+def _table(example: "Example", answers: list[Any], version: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(title=f"{example.backend}  ({version})", title_justify="left")
+    for column in ("task", "label", "score", "where", "text"):
+        table.add_column(column, overflow="fold")
+    for task, answer in zip(example.tasks, answers, strict=True):
+        regions: dict[str, dict[str, Any]] = {}
+        for result in answer["result"] if isinstance(answer, dict) else []:
+            found = regions.setdefault(result["id"], {"score": result.get("score")})
+            found |= result["value"]
+        for value in regions.values():
+            table.add_row(str(task["id"]), *_cells(value))
+        if not regions:
+            table.add_row(str(task["id"]), "nothing found" if answer else "failed")
+        table.add_section()
+    return table
+
+
+def _cells(value: dict[str, Any]) -> tuple[str, str, str, str]:
+    found = (v for k, v in value.items() if k.endswith("labels") or k == "choices")
+    labels: list[str] = next(found, [])
+    score = "" if value.get("score") is None else f"{value['score']:.2f}"
+    where = ""
+    if "start" in value:
+        where = f"{value['start']}–{value['end']}"
+    elif "width" in value:
+        where = ", ".join(f"{value[key]:.1f}" for key in ("x", "y", "width", "height")) + " %"
+    text = value.get("text", "")
+    return ", ".join(labels), score, where, text if isinstance(text, str) else " ".join(text)
+
+
+def _stay(server: "subprocess.Popen[bytes]", url: str) -> None:
+    console.print(
+        f"\nThe server runs on [bold]{url}[/]. In Label Studio: Settings → Model → Connect Model"
+        " with that URL.\nLabel Studio must be started with ML_BLOCK_LOCAL_IP=false and"
+        " SSRF_PROTECTION_ENABLED=false to reach this machine.\nThese are starter models; set"
+        " DETECTION_MODEL and NER_MODEL for real ones. Ctrl-C stops the server."
+    )
+    try:
+        server.wait()
+    except KeyboardInterrupt:
+        console.print("Stopped")
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,91 @@
+"""Example tasks of a new backend, and the media that they show."""
+
+import shutil
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+Data = dict[str, Any]
+Named = Callable[[str], str]
+"""The value under which a task names a file of the folder `examples/`."""
+
+VIDEO = Path(__file__).parent / "templates" / "spot.webm"
+TEXTS = ("An extraordinary neighbourhood, isn't it?", "We met on the bridge")
+
+
+def images(folder: Path, named: Named, key: str = "image") -> list[Data]:
+    """A spot on a grey ground, once dark and once bright."""
+    for name, colour in (("spot-1.png", 20), ("spot-2.png", 250)):
+        pixels = np.full((64, 96, 3), 130, np.uint8)
+        cv2.circle(pixels, (40, 30), 18, (colour, colour, 255 - colour), -1)
+        (folder / name).write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+    return [{key: named("spot-1.png")}, {key: named("spot-2.png")}]
+
+
+def texts(folder: Path, named: Named) -> list[Data]:
+    """With a long word, and without."""
+    return [{"text": text} for text in TEXTS]
+
+
+def hypertexts(folder: Path, named: Named) -> list[Data]:
+    """The same texts in HTML."""
+    first = "<h1>Today</h1><p>An <b>extra</b>ordinary neighbourhood, isn't it?</p>"
+    return [{"hypertext": first}, {"hypertext": f"<p>{TEXTS[1]}</p>"}]
+
+
+def paragraphs(folder: Path, named: Named) -> list[Data]:
+    """A dialogue."""
+    said = [{"author": "Ann", "text": TEXTS[1]}, {"author": "Bob", "text": TEXTS[0]}]
+    return [{"paragraphs": said}, {"paragraphs": said[:1]}]
+
+
+def sounds(folder: Path, named: Named) -> list[Data]:
+    """A tone after half a second of silence, and silence."""
+    time = np.arange(4000) / 8000
+    tone = (16000 * np.sin(time * 2 * np.pi * 440)).astype("<i2")
+    silence = np.zeros(4000, "<i2")
+    for name, parts in (("tone.wav", (silence, tone, silence)), ("silence.wav", (silence,))):
+        with wave.open(str(folder / name), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(8000)
+            file.writeframes(np.concatenate(parts).tobytes())
+    return [{"audio": named("tone.wav")}, {"audio": named("silence.wav")}]
+
+
+def videos(folder: Path, named: Named) -> list[Data]:
+    """A bright spot that goes from left to right in 12 of 24 frames, of 96 x 64 pixels."""
+    shutil.copy(VIDEO, folder / VIDEO.name)
+    return [{"video": named("spot.webm")}]
+
+
+def series(folder: Path, named: Named) -> list[Data]:
+    """A step, and a flat line."""
+    times = list(range(20))
+    step = [5 if 8 <= time < 14 else 1 for time in times]
+    return [
+        {"timeseries": {"time": times, "value": step}},
+        {"timeseries": {"time": times, "value": [1] * 20}},
+    ]
+
+
+def lists(folder: Path, named: Named) -> list[Data]:
+    """Three titles."""
+    titles = {"a": "The longest of the three", "b": "Short", "c": "Longer"}
+    return [{"list": [{"id": name, "title": title} for name, title in titles.items()]}]
+
+
+def text_pairs(folder: Path, named: Named) -> list[Data]:
+    """The longer text left, and right."""
+    one, other = TEXTS
+    return [{"left": one, "right": other}, {"left": other, "right": one}]
+
+
+def image_pairs(folder: Path, named: Named) -> list[Data]:
+    """The darker image left, and right."""
+    dark, bright = (data["image"] for data in images(folder, named))
+    return [{"left": dark, "right": bright}, {"left": bright, "right": dark}]

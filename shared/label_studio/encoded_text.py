@@ -1,0 +1,48 @@
+"""Texts that stand encoded in the task: the attribute `encoding` of Text and HyperText."""
+
+import base64
+
+from shared.errors import DecodeError
+from shared.label_studio import javascript
+from shared.label_studio.label_config import ObjectTag
+
+TEXTS = ("Text", "HyperText")
+"""The tags that have the attribute."""
+CHARACTERS = {"base64": "latin-1", "base64unicode": "utf-8"}
+"""How the bytes of each encoding are characters: the editor takes plain base64 for Latin-1."""
+
+
+def decoded(text: str, target: ObjectTag) -> str:
+    """Return the text as the editor shows it; DecodeError where the editor would show none."""
+    encoding = _encoding(target)
+    if encoding is None:
+        return text
+    try:
+        return javascript.atob(text).decode(CHARACTERS[encoding])
+    except UnicodeDecodeError:
+        wrong = "is not UTF-8 in base64"
+    except ValueError:
+        wrong = "is not base64"
+    raise DecodeError(
+        f'What {target} shows {wrong}, but the tag says encoding="{encoding}":'
+        " encode the text, or leave the attribute out"
+    )
+
+
+def encoded(text: str, target: ObjectTag) -> str:
+    """Return the text as the task must hold it; DecodeError if the encoding cannot say it."""
+    encoding = _encoding(target)
+    if encoding is None:
+        return text
+    try:
+        return base64.b64encode(text.encode(CHARACTERS[encoding])).decode()
+    except UnicodeEncodeError as error:
+        raise DecodeError(
+            f'{target} says encoding="{encoding}", which has no "{text[error.start]}":'
+            ' write encoding="base64unicode"'
+        ) from None
+
+
+def _encoding(target: ObjectTag) -> str | None:
+    said = target.attrs.get("encoding", "") if target.tag in TEXTS else ""
+    return said if said in CHARACTERS else None

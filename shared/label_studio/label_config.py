@@ -1,0 +1,413 @@
+"""The typed view of a project's label config: control tags, object tags, labels."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from shared.errors import ConfigError
+from shared.label_studio import variables
+from shared.label_studio.attributes import Attributes
+from shared.label_studio.tags import spelling
+from shared.lru_cache import LRUCache
+
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+
+MAX_CHARACTERS = 2_000_000
+"""A label config longer than this is refused; the largest real ones hold some thousand labels."""
+MAX_DEPTH = 100
+"""Tags inside tags; real label configs have about ten."""
+
+ANSWERS = frozenset(
+    ("Choices", "Taxonomy", "TextArea", "Rating", "Number", "DateTime", "Pairwise", "Ranker")
+)
+"""The control tags that say something of the whole task, unless they are `perRegion`."""
+
+Path = tuple[str, ...]
+"""The way to a nested choice: the names of those that it lies in, and its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectTag:
+    """What is annotated: `<Image name="image" value="$photo"/>`.
+
+    `key` is the key of the task's data (`photo`), `None` when the tag's value is not one variable
+    alone: a fixed text, or several of them joined (`$first: $second`).
+    """
+
+    tag: str
+    name: str
+    key: str | None
+    attrs: Mapping[str, str] = field(default_factory=Attributes)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attrs", Attributes.of(self.attrs))
+
+    def __str__(self) -> str:
+        return f'{self.tag} "{self.name}"'
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the value is a list of media (`valueList`)."""
+        return "valueList" in self.attrs
+
+    @property
+    def is_at_address(self) -> bool:
+        """Whether the task holds the address of what is shown, where it may hold a text."""
+        return self.attrs.get("valueType") == "url"
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether a HyperText is shown in the editor's own page, not in a frame."""
+        return self.attrs.get("inline") == "true"
+
+    @property
+    def value(self) -> str:
+        """The value as it is written: `$photo`. Of an image's list that, whatever else is there."""
+        names = ("valueList", "value") if self.tag == "Image" else ("value", "valueList")
+        written = next((self.attrs[name] for name in names if self.attrs.get(name)), None)
+        return written if written is not None else f"${self.key}" if self.key is not None else ""
+
+    @property
+    def shown(self) -> str:
+        """What it shows, for messages: the key, or the value if that is more than a key."""
+        return f'"{self.key}"' if self.key is not None else f'value="{self.value}"'
+
+
+@dataclass(frozen=True, eq=False)
+class Control:
+    """What annotates: `<RectangleLabels name="label" toName="image">`.
+
+    `labels` maps each label as it stands in a result (its alias, or else its value) to the
+    attributes of its tag. A control that is `dynamic` takes further ones from the task; of those
+    that `with_labels_of` a task has added (`of_task`), `faults` says what the editor cannot show.
+    `paths` maps every way through nested choices (Taxonomy) to the attributes of the choice at
+    its end; `buckets` holds a Ranker's. One that is
+    `repeated` stands inside a Repeater: the editor makes one of it for each item of a list.
+    `header` is what the last Header before it says, if no other named tag stands between.
+    """
+
+    tag: str
+    name: str
+    to_name: str
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    attrs: Mapping[str, str] = field(default_factory=Attributes)
+    dynamic: bool = False
+    paths: Mapping[Path, Mapping[str, str]] = field(default_factory=dict)
+    buckets: tuple[str, ...] = ()
+    repeated: bool = False
+    of_task: bool = False
+    faults: tuple[str, ...] = ()
+    to_names: tuple[str, ...] = ()
+    """The names of all object tags that it is on (`toName="a,b"`); `to_name` is the one meant."""
+    header: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "to_names", self.to_names or (self.to_name,))
+        if not self.of_task:  # those of a task are shared by all control tags that list them
+            labels = {label: Attributes.of(attrs) for label, attrs in self.labels.items()}
+            object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "attrs", Attributes.of(self.attrs))
+
+    @cached_property
+    def type(self) -> str:
+        """The `type` of its results: `rectanglelabels`."""
+        return self.tag.lower()
+
+    @cached_property
+    def choice_paths(self) -> Mapping[str, Path]:
+        """The path to each nested choice, by its name, or as "A/B" where others have the name."""
+        alike = Counter(path[-1] for path in self.paths)
+        return {path[-1] if alike[path[-1]] == 1 else "/".join(path): path for path in self.paths}
+
+    def on(self, to_name: str) -> "Control":
+        """Return the same control tag as it is on another of its object tags."""
+        if to_name == self.to_name or to_name not in self.to_names:
+            return self
+        known = self._elsewhere.get(to_name)
+        return known or self._elsewhere.setdefault(to_name, replace(self, to_name=to_name))
+
+    @cached_property
+    def _elsewhere(self) -> "dict[str, Control]":
+        return {}
+
+    @property
+    def answers_once(self) -> bool:
+        """Whether the editor shows one answer of it, however many object tags it is on."""
+        return self.tag in ANSWERS and not self.per_region
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it has labels, be it of a task that is not known yet."""
+        return bool(self.labels) or self.dynamic or self.of_task
+
+    @property
+    def per_region(self) -> bool:
+        """Whether it describes single regions rather than the whole task."""
+        return self.flag("perRegion")
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the editor fetches its choices from an address (`apiUrl`)."""
+        return bool(self.attrs.get("apiUrl"))
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """The attribute as a truth value."""
+        text = self.attrs.get(key)
+        return default if text is None else text.strip().lower() in {"true", "1", "yes"}
+
+    def number(self, key: str, default: float, low: float, high: float) -> float:
+        """The attribute as a number between `low` and `high`; ConfigError if it is none."""
+        text = self.attrs.get(key)
+        if text is None or not text.strip():
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ConfigError(
+                f'{self.tag} "{self.name}": {key}="{text}" should be a number'
+                f" from {low:g} to {high:g}",
+                self.name,
+            )
+        return value
+
+    def __str__(self) -> str:
+        return f'{self.tag} "{self.name}"'
+
+
+class Written(NamedTuple):
+    """A tag as it stands in the XML, and the names of the tags around it."""
+
+    name: str
+    attrs: Attributes
+    around: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelConfig:
+    """All control tags and object tags of one label config, in the order of the XML."""
+
+    controls: tuple[Control, ...]
+    objects: Mapping[str, ObjectTag]
+    xml: str = ""
+    relation_labels: tuple[str, ...] = ()
+    characters_of_task: int = 0
+    """Characters of the labels that a task has added."""
+
+    @property
+    def characters(self) -> int:
+        """How long it is: what is made of it is kept as far as that is not too much together."""
+        return len(self.xml) + self.characters_of_task
+
+    @cached_property
+    def dynamic(self) -> tuple[Control, ...]:
+        """The control tags whose labels are complete only with a task; not those of an address."""
+        return tuple(c for c in self.controls if c.dynamic and not c.repeated and not c.is_remote)
+
+    @classmethod
+    def parse(cls, xml: str) -> "LabelConfig":
+        """Read the XML; ConfigError if it cannot be. Equal texts give the same object."""
+        if not isinstance(xml, str) or not xml.strip():
+            raise ConfigError("The label config is empty; expected XML such as <View>…</View>")
+        if len(xml) > MAX_CHARACTERS:
+            raise ConfigError(
+                f"The label config has {len(xml)} characters; {MAX_CHARACTERS} are allowed"
+            )
+        plain = _DECLARATION.sub("", xml.lstrip("\ufeff")).strip()
+        return _kept.get(plain) or _kept.put(plain, _parse(plain), len(plain))
+
+    @classmethod
+    def from_parsed(cls, parsed: Mapping[str, Any], xml: str) -> "LabelConfig":
+        """The view of label-studio-ml's `parsed_label_config`.
+
+        `parsed` says which controls and labels there are; the XML adds what that leaves out:
+        the control tags' own attributes and the object tags'.
+        """
+        whole = cls.parse(xml)
+        kept = tuple(control for control in whole.controls if control.name in parsed)
+        return whole if len(kept) == len(whole.controls) else replace(whole, controls=kept)
+
+    def written(self) -> Iterable[Written]:
+        """All tags as they are written; what is inside a HyperText is a document, no tags."""
+        if self.xml:
+            yield from _written(_root(self.xml), ())
+
+    def control(self, name: str, to_name: str = "") -> Control | None:
+        """The control tag of that name, as it is on its first object tag or on that of a name."""
+        found = next((control for control in self.controls if control.name == name), None)
+        return found.on(to_name) if found else None
+
+    def object_of(self, control: Control) -> ObjectTag | None:
+        """The object tag that a control tag annotates."""
+        return self.objects.get(control.to_name)
+
+    def controls_on(self, to_name: str) -> list[Control]:
+        """The control tags on an object tag."""
+        return [control.on(to_name) for control in self.controls if to_name in control.to_names]
+
+    def pairs(self) -> Iterable[tuple[Control, ObjectTag]]:
+        """Each control tag with each of its object tags; controls that name none are left out.
+
+        Pairwise, which compares its object tags, is given with the first.
+        """
+        for control in self.controls:
+            names = (control.to_name,) if control.tag == "Pairwise" else control.to_names
+            for name in names:
+                if name in self.objects:
+                    yield control.on(name), self.objects[name]
+
+    def describe(self) -> str:
+        """Its control tags in a few words, for messages."""
+        if not self.controls:
+            return "no control tags"
+        seen = (
+            f"{control} on {' and '.join(map(self._shown, control.to_names))}"
+            + (" inside <Repeater>" if control.repeated else "")
+            for control in self.controls
+        )
+        return ", ".join(seen)
+
+    def _shown(self, name: str) -> str:
+        return self.objects[name].tag if name in self.objects else name
+
+
+_kept: LRUCache[str, LabelConfig] = LRUCache()
+
+
+def _parse(xml: str) -> LabelConfig:
+    root = _root(xml)
+    for element in root.iter():
+        element.tag = spelling(element.tag)
+    objects = {tag.name: tag for tag in _objects(root)}
+    relations = (_attributes(element).get("value") for element in root.iter("Relation"))
+    return LabelConfig(
+        tuple(_controls(root, objects)), objects, xml, tuple(filter(None, relations))
+    )
+
+
+def _root(xml: str) -> Element:
+    try:
+        root: Element = fromstring(xml, forbid_dtd=True)
+    except ParseError as error:
+        raise ConfigError(f"The label config is not well-formed XML: {error}") from None
+    except DefusedXmlException:
+        raise ConfigError("The label config has a DTD or entities; neither is allowed") from None
+    except (ValueError, LookupError) as error:
+        raise ConfigError(f"The label config cannot be read: {error}") from None
+    _check_depth(root)
+    return root
+
+
+def _written(element: Element, around: tuple[str, ...]) -> Iterable[Written]:
+    yield Written(element.tag, _attributes(element), around)
+    if element.tag.lower() != "hypertext":
+        for child in element:
+            yield from _written(child, (*around, element.tag))
+
+
+def _attributes(element: Element) -> Attributes:
+    """Return an element's attributes: nothing else in the project reads `attrib`."""
+    return Attributes(element.attrib)
+
+
+def _check_depth(root: Element) -> None:
+    level = [root]
+    for _ in range(MAX_DEPTH):
+        level = [child for element in level for child in element]
+        if not level:
+            return
+    raise ConfigError(f"The label config has tags nested more than {MAX_DEPTH} deep")
+
+
+def _objects(root: Element) -> Iterable[ObjectTag]:
+    for element in root.iter():
+        attrs = _attributes(element)
+        tag = ObjectTag(element.tag, attrs.get("name", ""), None, attrs)
+        if "name" in attrs and tag.value and "toName" not in attrs:
+            yield replace(tag, key=variables.key_of(tag.value))
+
+
+def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Control]:
+    repeated = {inside for repeater in root.iter("Repeater") for inside in repeater.iter()}
+    headers = _headers(root)
+    for element in root.iter():
+        attrs = _attributes(element)
+        if not attrs.get("name") or not attrs.get("toName") or element.tag == "Filter":
+            continue
+        names = [name.strip() for name in attrs["toName"].split(",")]
+        to_name = next((name for name in names if name in objects), names[0])
+        labels = dict(_labels(element))
+        paths = dict(_paths(element))
+        buckets = tuple(_attributes(bucket).get("name", "") for bucket in element.iter("Bucket"))
+        yield Control(
+            element.tag,
+            attrs["name"],
+            to_name,
+            labels,
+            attrs,
+            _is_dynamic(element.tag, attrs, labels),
+            paths,
+            buckets,
+            repeated=element in repeated,
+            to_names=tuple(dict.fromkeys(names)),
+            header=headers.get(element, ""),
+        )
+
+
+def _is_dynamic(tag: str, attrs: Attributes, labels: Mapping[str, Attributes]) -> bool:
+    """Return whether a task brings labels of a control tag.
+
+    Of a Taxonomy with Choice tags inside the editor shows those alone.
+    """
+    if attrs.get("apiUrl"):
+        return True
+    if tag == "Taxonomy" and labels:
+        return False
+    named = labels.values() if tag == "Choices" else ()
+    tags = (attrs, *named) if takes_labels(tag) else named
+    return any(variables.keys_of(each.get("value", "")) for each in tags)
+
+
+def takes_labels(tag: str) -> bool:
+    """Return whether a control tag of this name has labels or choices."""
+    return tag.endswith("Labels") or tag in {"Choices", "Taxonomy"}
+
+
+def _headers(root: Element) -> dict[Element, str]:
+    """What the Header right before a named tag says."""
+    found: dict[Element, str] = {}
+    header = ""
+    for element in root.iter():
+        attrs = _attributes(element)
+        if element.tag == "Header":
+            header = attrs.get("value") or (element.text or "").strip()
+        elif "name" in attrs:
+            found[element], header = header, ""
+    return found
+
+
+def _labels(control: Element) -> Iterable[tuple[str, Attributes]]:
+    for element in control.iter():
+        if element.tag in {"Label", "Choice"}:
+            attrs = _attributes(element)
+            value = attrs.get("alias") or attrs.get("value")
+            if value:
+                yield value, attrs
+
+
+def _paths(element: Element, above: Path = ()) -> Iterable[tuple[Path, Attributes]]:
+    for child in element:
+        attrs = _attributes(child)
+        name = attrs.get("alias") or attrs.get("value")
+        inside = (*above, name) if child.tag == "Choice" and name else above
+        if inside != above:
+            yield inside, attrs
+        yield from _paths(child, inside)

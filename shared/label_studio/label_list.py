@@ -1,0 +1,159 @@
+"""The labels of a control tag in one task, as the editor makes them of the task's data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from shared.label_studio.attributes import Attributes
+from shared.label_studio.label_config import MAX_DEPTH, Control, Path
+from shared.label_studio.task import kind_of
+from shared.label_studio.variables import keys_of, resolve
+from shared.results.control_value import nested
+
+MOST_FAULTS = 3
+"""Faults of the labels of one control tag in one task that are put into words."""
+LONGEST = 40
+"""Characters of a found value that a message quotes."""
+KINDS: Mapping[str, type] = {
+    **dict.fromkeys(("value", "alias", "hint", "hotkey", "html"), str),
+    "selected": bool,
+}
+"""What the editor takes as nothing else: it shows no task where one is of another type."""
+KIND_NAMES = {str: "a string", bool: "true or false"}
+
+
+@dataclass
+class LabelList:
+    """The labels that the editor shows, the ways through nested ones, and what it cannot show."""
+
+    control: Control
+    data: Mapping[str, Any]
+    labels: dict[str, Attributes] = field(default_factory=dict)
+    paths: dict[Path, Attributes] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What the editor cannot show, a sentence each."""
+        source = self.control.attrs.get("value") or "its Choice tags"
+        return tuple(f"{self.control} ({source}): the task has {what}" for what in self.wrong)
+
+    def add_own(self, values: Mapping[str, Any]) -> None:
+        """Add the labels in the tag itself; `values` holds what the variables in them are."""
+        names: dict[str, str] = {}
+        for label, attrs in self.control.labels.items():
+            written = attrs.get("value", "")
+            value = values.get(written, "")
+            if written not in values:
+                names[label] = label
+                self.labels.setdefault(label, Attributes.of(attrs))
+            elif isinstance(value, str) and value:
+                names[label] = attrs.get("alias") or value
+                self.labels.setdefault(names[label], Attributes({**attrs, "value": value}))
+            else:
+                self._fault(f"{_written(value)} for its choice {written}, expected a string")
+        for path, attrs in self.control.paths.items():
+            if all(part in names for part in path):
+                value = values.get(attrs.get("value", ""), attrs.get("value", ""))
+                self.paths[tuple(names[part] for part in path)] = Attributes(
+                    {**attrs, "value": value}
+                )
+
+    def add_listed(self, found: Any) -> None:
+        """Add the labels that the task lists under the tag's `value`."""
+        if isinstance(found, list):
+            self._add(found, ())
+        else:
+            expected = 'a list of objects such as [{"value": "A"}]'
+            self._fault(f"{_written(found)} for its labels, expected {expected}")
+
+    def join(self, other: "LabelList") -> None:
+        """Add those of another list behind its own; with none of its own it shares the other's."""
+        own = self.labels, self.paths
+        self.labels = {**own[0], **other.labels, **own[0]} if own[0] else other.labels
+        self.paths = {**own[1], **other.paths, **own[1]} if own[1] else other.paths
+        self.wrong = (self.wrong + other.wrong)[:MOST_FAULTS]
+
+    @property
+    def characters(self) -> int:
+        """How long all of it is."""
+        tags = (*self.labels.values(), *self.paths.values())
+        texts = (*self.labels, *self.wrong, *(text for attrs in tags for text in attrs.values()))
+        return sum(map(len, texts)) + sum(map(len, self.paths))
+
+    def _add(self, items: list[Any], above: Path) -> None:
+        seen: set[str] = set()
+        for item in items:
+            attrs = self._attributes(item)
+            if attrs is None:
+                continue
+            value, alias = attrs["value"], attrs.get("alias")
+            if self.control.tag == "Taxonomy" and value in seen:
+                continue  # the editor takes the first of equal ones
+            seen.add(value)
+            name = alias or value
+            self.labels.setdefault(name, attrs)
+            self.paths.setdefault((*above, name), attrs)
+            self._add_inside(item.get("children"), (*above, name))
+
+    def _add_inside(self, items: Any, path: Path) -> None:
+        if not isinstance(items, list) or not items:
+            return
+        if self.control.tag.endswith("Labels"):
+            self._fault(f'"children" of "{path[-1]}", with which the editor shows no task')
+        elif nested(self.control) and len(path) < MAX_DEPTH:
+            self._add(items, path)
+
+    def _attributes(self, item: Any) -> Attributes | None:
+        """Return a label's attributes; None if the editor shows none, or none with a name."""
+        wrong = _wrong(item)
+        value = None if wrong else item.get("value")
+        if value and keys_of(value) and self.control.tag == "Choices":
+            value = resolve(value, self.data)
+        unnamed = not wrong and item.get("alias") == "" and not self.control.tag.endswith("Labels")
+        if wrong or unnamed or not isinstance(value, str) or not value:
+            self._fault(wrong or f"a label without a name ({_short(item)})")
+            return None
+        pairs = ((str(key), _text(part)) for key, part in {**item, "value": value}.items())
+        return Attributes((key, text) for key, text in pairs if text is not None)
+
+    def _fault(self, what: str) -> None:
+        if len(self.wrong) < MOST_FAULTS:
+            self.wrong.append(what)
+
+
+def _wrong(item: Any) -> str | None:
+    """Return what is wrong with a listed label by itself, in words."""
+    if not isinstance(item, dict):
+        what = "shows no task" if item is None else "shows a label without a name"
+        write = f', write {{"value": {_short(item)}}}' if isinstance(item, str) else ""
+        return f"{_written(item)} among its labels, with which the editor {what}{write}"
+    for key, kind in KINDS.items():
+        if item.get(key) is not None and not isinstance(item[key], kind):
+            what = f'"{key}": {_short(item[key])} in a label, expected {KIND_NAMES[kind]}'
+            return f"{what}: the editor shows no task with it"
+    return None
+
+
+def _text(value: Any) -> str | None:
+    """Return a JSON value as an attribute has it; None for what is none."""
+    if isinstance(value, list):
+        return ",".join(part for part in value if isinstance(part, str))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int | float) else None
+
+
+def _written(value: Any) -> str:
+    return f"{kind_of(value)} ({_short(value)})" if value is not None else "nothing"
+
+
+def _short(value: Any) -> str:
+    """Return a value as JSON, as far as a message quotes it."""
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:
+        return kind_of(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

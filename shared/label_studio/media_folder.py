@@ -1,0 +1,148 @@
+"""Folders and globs of media files: each file is a task."""
+
+import glob
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+from shared.errors import DecodeError, SettingError
+from shared.label_studio.encoded_text import TEXTS, encoded
+from shared.label_studio.javascript import steps
+from shared.label_studio.label_config import LabelConfig, ObjectTag
+from shared.label_studio.task_file import TABLES, Entry
+from shared.label_studio.variables import keys_of
+from shared.media.reader import LOCAL_FILES, LocalPath
+
+SUFFIXES = {
+    "Image": ".jpg .jpeg .png .gif .bmp .webp .tif .tiff .avif",
+    "Text": ".txt .text .md",
+    "HyperText": ".html .htm",
+    "Audio": ".wav .mp3 .ogg .flac .m4a .opus .aac",
+    "AudioPlus": ".wav .mp3 .ogg .flac .m4a .opus .aac",
+    "Video": ".mp4 .webm .mov .mkv .avi",
+    "TimeSeries": ".csv",
+}
+"""The files that an object tag shows."""
+
+
+class MediaFiles:
+    """The files in a folder, behind a glob, or one; in the order of their names."""
+
+    def __init__(self, name: str, target: ObjectTag, prefix: str | None, root: Path | None) -> None:
+        """`prefix`: what stands before the file's path in the written task.
+
+        By default that is Label Studio's address of local files, with the path from `root`
+        (LOCAL_FILES_ROOT), or else from the folder that holds the named one. SettingError if
+        there is no such file.
+        """
+        self.name = name
+        self._target = target
+        path = Path(name)
+        self._folder = path if path.is_dir() else Path(_fixed(name))
+        self._prefix = _default(self._folder, root) if prefix is None else prefix
+        self._suffixes = tuple(SUFFIXES.get(target.tag, "").split())
+        self._count = sum(1 for _ in self._paths())
+        self._read = 0
+        if not self._count:
+            what = f"files of {target.tag} ({' '.join(self._suffixes)})"
+            raise SettingError(f"{name}: there are no {what}")
+
+    @property
+    def fraction(self) -> float | None:
+        """How many of them are read."""
+        return self._read / self._count
+
+    def __iter__(self) -> Iterator[Entry]:
+        for index, path in enumerate(self._paths()):
+            yield self._entry(index, path)
+            self._read = index + 1
+
+    def _entry(self, index: int, path: Path) -> Entry:
+        url = self._prefix + quote(path.relative_to(self._folder).as_posix())
+        if self._target.tag in TEXTS and not self._target.is_at_address:
+            return self._text(index, path)
+        return Entry(index, None, {"data": _data(self._target, LocalPath.of(url, path))})
+
+    def _text(self, index: int, path: Path) -> Entry:
+        try:
+            text = encoded(path.read_text(encoding="utf-8-sig"), self._target)
+        except (OSError, UnicodeError) as error:
+            return Entry(index, None, problem=f"{path.name} cannot be read: {error}")
+        except DecodeError as error:
+            return Entry(index, None, problem=f"{path.name}: {error}")
+        return Entry(index, None, {"data": _data(self._target, text)})
+
+    def _paths(self) -> Iterator[Path]:
+        for path in _walk(self.name):
+            if path.suffix.lower() in self._suffixes:
+                yield path
+
+
+def is_media(name: str, config: LabelConfig) -> bool:
+    """Whether an input is a folder, a glob or a media file rather than a file of tasks."""
+    if glob.has_magic(name) and not os.path.exists(name):
+        return True
+    if os.path.isdir(name):
+        return True
+    shown = " ".join(SUFFIXES.get(target.tag, "") for target in config.objects.values()).split()
+    suffix = Path(name).suffix.lower()
+    return suffix in shown and suffix not in TABLES
+
+
+def shown_by(config: LabelConfig) -> ObjectTag:
+    """The object tag whose media the files are; SettingError if a file alone makes no task."""
+    targets = [target for target in config.objects.values() if keys_of(target.value)]
+    if len(targets) == 1 and _is_medium(targets[0]):
+        return targets[0]
+    tags = ", ".join(f'{target.tag} "{target.name}"' for target in config.objects.values())
+    raise SettingError(
+        f"A file makes a task where the label config shows one medium; it shows {tags or 'none'}:"
+        " write a file of tasks"
+    )
+
+
+def _is_medium(target: ObjectTag) -> bool:
+    """Whether one file is all that it shows, under a key that a task can have."""
+    return (
+        target.tag in SUFFIXES
+        and not target.is_list
+        and target.key is not None
+        and not set(target.key) & set("[]{}")
+    )
+
+
+def _data(target: ObjectTag, value: str) -> dict[str, Any]:
+    """The task's data with a value where the tag looks for it: of `$a.b` inside `a`."""
+    data: Any = value
+    for name in reversed(steps(str(target.key))):
+        data = {name: data}
+    return cast(dict[str, Any], data)
+
+
+def _walk(name: str) -> Iterator[Path]:
+    if os.path.isdir(name):
+        for folder, inside, files in os.walk(name):
+            inside[:] = sorted(part for part in inside if not part.startswith("."))
+            yield from (Path(folder, file) for file in sorted(files) if not file.startswith("."))
+    elif os.path.exists(name):
+        yield Path(name)
+    else:
+        found = sorted(glob.iglob(name, recursive=True))
+        yield from (Path(path) for path in found if os.path.isfile(path))
+
+
+def _fixed(pattern: str) -> str:
+    """The folders of a glob before its first wildcard."""
+    folder = os.path.dirname(pattern)
+    while glob.has_magic(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _default(folder: Path, root: Path | None) -> str:
+    whole = folder.resolve()
+    base = root.resolve() if root is not None and whole.is_relative_to(root.resolve()) else None
+    path = whole.relative_to(base or whole.parent).as_posix()
+    return f"{LOCAL_FILES}?d={quote(path)}/" if path != "." else f"{LOCAL_FILES}?d="

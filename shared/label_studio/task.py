@@ -1,0 +1,140 @@
+"""A task as Label Studio sends it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from shared.errors import MissingKeyError, TaskError, ValueTypeError
+from shared.label_studio import javascript, variables
+from shared.label_studio.encoded_text import TEXTS
+from shared.label_studio.javascript import UNDEFINED
+from shared.label_studio.label_config import ObjectTag
+
+KEYS = 12
+"""Keys of the data that a message names."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task: its id (`None` for a task not imported yet) and its data."""
+
+    id: Any
+    data: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, raw: Any) -> "Task":
+        """From the task's JSON; TaskError if it is none."""
+        if not isinstance(raw, Mapping):
+            raise TaskError(f"A task should be an object, found {kind_of(raw)}")
+        data = raw.get("data")
+        if not isinstance(data, Mapping):
+            raise TaskError(f'A task should have an object under "data", found {kind_of(data)}')
+        return cls(raw.get("id"), data)
+
+    def value(self, target: ObjectTag) -> Any:
+        """What the object tag shows: its value, with what the task's data says for variables.
+
+        MissingKeyError if the data lacks one, or holds null; ValueTypeError if text stands
+        around an object.
+        """
+        found = UNDEFINED if target.key is None else javascript.get(self.data, target.key)
+        if found is not UNDEFINED and found is not None:
+            return found
+        for problem in self.problems(target):
+            raise problem
+        return variables.resolve(target.value, self.data)
+
+    def problems(self, target: ObjectTag) -> Iterator[TaskError]:
+        """What of the object tag's value the editor cannot show."""
+        key = variables.unreadable(target.value, self.data)
+        if key is not None:
+            yield MissingKeyError(
+                f'"{key}" cannot be shown by {target}: the editor reads only {variables.READABLE}'
+                f' after the $ of value="{target.value}"; give the key a name of these'
+            )
+            return
+        for key in variables.lacking(target.value, self.data):
+            yield MissingKeyError(self._lacks(key, target))
+        if target.key is None:
+            for key in variables.keys_of(target.value):
+                if isinstance(javascript.get(self.data, key), dict):
+                    what = f'"{key}" is an object, which the editor cannot join with the text of'
+                    yield ValueTypeError(f'{what} value="{target.value}" of {target}')
+
+    def _lacks(self, key: str, target: ObjectTag) -> str:
+        keys = ", ".join(f'"{key}"' for key in islice(self.data, KEYS)) or "nothing"
+        keys += " and more" if len(self.data) > KEYS else ""
+        state = "is null" if javascript.get(self.data, key) is None else "is missing"
+        return f'"{key}" {state} in the task\'s data, but {target} shows it (the data has {keys})'
+
+    def text_value(self, target: ObjectTag) -> str:
+        """The same, but a string: a text, of which the editor shows numbers too, or an address.
+
+        ValueTypeError if it is another kind of value; MissingKeyError if an address is empty.
+        """
+        found = self.value(target)
+        if target.tag == "Image" and isinstance(found, list) and [*map(type, found)] == [str]:
+            found = found[0]  # the editor shows the first of a list
+        if target.tag in TEXTS and isinstance(found, bool | int | float):
+            return javascript.text(found)
+        if not isinstance(found, str):
+            raise ValueTypeError(
+                f"{target.shown} should be a string for {target}, found {_found(found, target)}"
+            )
+        if not found.strip() and _is_address(target):
+            raise MissingKeyError(f"{target.shown} is empty in the task's data: {target} needs it")
+        return found
+
+    def addresses(self, target: ObjectTag) -> list[tuple[int | None, str]]:
+        """Each of the media that the object tag shows, with its `item_index`.
+
+        That is None unless the tag shows a list of them (`valueList`).
+        """
+        if not target.is_list:
+            return [(None, self.text_value(target))]
+        found = self.value(target)
+        found = [found] if isinstance(found, str) else found
+        wrong = None if isinstance(found, list) else kind_of(found)
+        for place, part in enumerate(found if wrong is None else ()):
+            if not isinstance(part, str):
+                wrong = f"{kind_of(part)} at place {place}"
+                break
+        if wrong is not None:
+            raise ValueTypeError(
+                f"{target.shown} should be a list of strings for {target}, each the address of"
+                f" a medium; found {wrong}"
+            )
+        return list(enumerate(found))
+
+
+def _found(value: Any, target: ObjectTag) -> str:
+    """What was found in the place of a string, and what helps."""
+    if target.tag == "Image" and isinstance(value, list):
+        written = f'valueList="{target.value}"'
+        if all(isinstance(part, str) for part in value):
+            return f"a list: of several images write {written} instead of value"
+        return (
+            f"{_list_of(value)}: write each image's address as a string, and {written} instead of"
+            " value if there are several"
+        )
+    return kind_of(value)
+
+
+def _list_of(value: list[Any]) -> str:
+    """Return what a list holds, in words."""
+    kinds = {kind_of(part).removeprefix("an ").removeprefix("a ") for part in value}
+    if len(kinds) == 1 and "null" not in kinds:
+        return f"a list of {kinds.pop()}s"
+    return "a list of other values than strings"
+
+
+def _is_address(target: ObjectTag) -> bool:
+    return target.tag not in TEXTS or target.is_at_address
+
+
+def kind_of(value: Any) -> str:
+    """Return what a JSON value is, in words."""
+    names = {type(None): "null", bool: "a boolean", int: "a number", float: "a number"}
+    names |= {str: "a string", list: "a list", dict: "an object"}
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,105 @@
+"""The labels that a task brings: `<Labels value="$labels">`, `<Choice value="$first"/>`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from shared.label_studio.javascript import UNDEFINED
+from shared.label_studio.label_config import Control, LabelConfig
+from shared.label_studio.label_list import LabelList
+from shared.label_studio.variables import keys_of, resolve
+from shared.lru_cache import LRUCache
+from shared.results.control_value import nested
+
+CHARACTERS = 1_000_000
+"""Of the labels, with their label configs, that are kept together."""
+
+Values = dict[str, Any]
+"""What a task has for the attributes of a control tag that have variables in them."""
+
+_kept: LRUCache[tuple[LabelConfig, bytes], LabelConfig] = LRUCache(characters=CHARACTERS)
+
+
+def with_labels_of(config: LabelConfig, data: Mapping[str, Any]) -> LabelConfig:
+    """Return the label config with the labels that a task's data brings; itself if none can be.
+
+    Equal labels give the same object, as long as it is kept.
+    """
+    if not config.dynamic:
+        return config
+    needed = [_variables(control) for control in config.dynamic]
+    values: Values = {text: None for texts in needed for text in texts}
+    values |= {text: _value(text, data) for text in values}
+    try:
+        packed = orjson.dumps(list(values.values()))
+    except TypeError:  # such as an integer of 20 digits
+        packed = b"$"
+    own = [{text: values[text] for text in texts} for texts in needed]
+    if b"$" in packed:  # there may be variables in the labels themselves
+        return _completed(config, own, data)
+    known = _kept.get((config, packed))
+    if known is None:
+        made = _completed(config, own, data)
+        known = _kept.put((config, packed), made, len(packed) + made.characters)
+    return known
+
+
+def _value(text: str, data: Mapping[str, Any]) -> Any:
+    """Return what a task has for an attribute; None if that is nothing."""
+    found = resolve(text, data)
+    return None if found is UNDEFINED else found
+
+
+def _variables(control: Control) -> list[str]:
+    """Return the attributes that a task decides on: of the tag itself, and of its Choice tags."""
+    named = control.labels.values() if control.tag == "Choices" else ()
+    texts = [control.attrs.get("value", ""), *(attrs.get("value", "") for attrs in named)]
+    return [text for text in texts if keys_of(text)]
+
+
+def _completed(config: LabelConfig, values: list[Values], data: Mapping[str, Any]) -> LabelConfig:
+    listed: dict[tuple[str, bool, str], LabelList] = {}
+    lists = {
+        control.name: _list(control, found, data, listed)
+        for control, found in zip(config.dynamic, values, strict=True)
+    }
+    controls = tuple(
+        _bound(control, lists[control.name]) if control.name in lists else control
+        for control in config.controls
+    )
+    apart = {id(found.labels): found for found in (*listed.values(), *lists.values())}
+    characters = sum(found.characters for found in apart.values())
+    return replace(config, controls=controls, characters_of_task=characters)
+
+
+def _list(
+    control: Control,
+    values: Values,
+    data: Mapping[str, Any],
+    listed: dict[tuple[str, bool, str], LabelList],
+) -> LabelList:
+    """Return the labels of a control tag; what the task lists is made once for like tags."""
+    found = LabelList(control, data)
+    found.add_own(values)
+    source = control.attrs.get("value", "")
+    if source in values:
+        key = control.tag, nested(control), source
+        if key not in listed:
+            listed[key] = LabelList(control, data)
+            listed[key].add_listed(values[source])
+        found.join(listed[key])
+    return found
+
+
+def _bound(control: Control, found: LabelList) -> Control:
+    """Return a control tag with the labels of a task beside its own."""
+    return replace(
+        control,
+        labels=found.labels,
+        paths=found.paths,
+        dynamic=False,
+        of_task=True,
+        faults=found.faults,
+    )

@@ -1,0 +1,66 @@
+"""Values of tags as Label Studio's editor resolves them: `$key`, `$a.b[0]`, `$first: $second`."""
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+from shared.label_studio import javascript
+from shared.label_studio.javascript import UNDEFINED
+
+READABLE = "letters from A to Z, digits, _ . [ ] { }"
+"""What the editor takes for a part of a key after a `$`."""
+
+_VARIABLE = re.compile(r"\$([\w[\].{}]+)", re.ASCII)
+_DOLLAR = re.compile(r"\$(?![\w[\].{}])", re.ASCII)
+"""A `$` that begins no variable."""
+EXAMINED = 100
+"""Of the `$` in a value those behind which a key is looked for that cannot be read whole."""
+LONGEST_KEY = 200
+"""Characters of such a key."""
+
+
+def key_of(written: str) -> str | None:
+    """Return the key if the value is one variable and nothing else: it may then be no text."""
+    found = _VARIABLE.fullmatch(written)
+    return found[1] if found else None
+
+
+def keys_of(written: str) -> tuple[str, ...]:
+    """Return the keys of all variables in a value."""
+    return tuple(dict.fromkeys(_VARIABLE.findall(written)))
+
+
+def resolve(written: str, data: Mapping[str, Any]) -> Any:
+    """Return what a value shows; UNDEFINED or None if it is one variable that leads to nothing.
+
+    Several variables, or one with text around it, make a text.
+    """
+    key = key_of(written)
+    if key is not None:
+        return javascript.get(data, key)
+    return _VARIABLE.sub(lambda found: javascript.text(javascript.get(data, found[1])), written)
+
+
+def lacking(written: str, data: Mapping[str, Any]) -> list[str]:
+    """Return the keys of a value that lead to nothing in the data, or to null."""
+    return [key for key in keys_of(written) if javascript.get(data, key) in (None, UNDEFINED)]
+
+
+def unreadable(written: str, data: Mapping[str, Any]) -> str | None:
+    """Return the data's key that a value means, but that the editor cannot read whole.
+
+    It takes `$my-key` for the key `my` with `-key` behind it, and `$ключ` for no variable.
+    """
+    if not _DOLLAR.search(written) and not lacking(written, data):
+        return None
+    starts = (found.end() for found in islice(re.finditer(r"\$", written), EXAMINED))
+    keys = (key for start in starts for key in _keys_at(written, start, data))
+    return max(keys, key=len, default=None)
+
+
+def _keys_at(written: str, start: int, data: Mapping[str, Any]) -> Iterable[str]:
+    """Yield the keys of the data that stand there; they are looked up, however many there are."""
+    part = written[start : start + LONGEST_KEY]
+    keys = (part[:end] for end in range(1, len(part) + 1))
+    return (key for key in keys if key in data and key_of(f"${key}") is None)

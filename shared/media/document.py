@@ -1,0 +1,120 @@
+"""Documents of several pages, TIFF and PDF, as images."""
+
+import io
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from PIL.Image import DecompressionBombError
+from PIL.Image import Image as TiffFile
+from PIL.Image import open as open_image
+
+from shared.errors import DecodeError
+from shared.media.image import Image, decode, digest
+
+MOST = 500
+"""Pages that a prediction reads: more would not be read before its deadline, whoever asks."""
+DPI = 200
+"""Pixels an inch at which a PDF's pages are drawn: text of 10 points is 28 pixels high."""
+POINTS = 72
+"""Of an inch: PDF's unit."""
+_one_at_a_time = threading.Lock()
+"""PDFium runs in one thread of a process."""
+
+
+def is_pdf(data: bytes) -> bool:
+    """Whether a file is a PDF, whatever stands before its head."""
+    return b"%PDF-" in data[:1024]
+
+
+def page_count(data: bytes) -> int:
+    """How many pages a PDF or TIFF has; 1 for any other file. DecodeError if it is damaged."""
+    if is_pdf(data):
+        return _drawable(data)
+    if not _is_tiff(data):
+        return 1
+    with _tiff(data) as file:
+        return int(getattr(file, "n_frames", 1))
+
+
+def is_longer(data: bytes, most: int) -> bool:
+    """Whether it has more pages; a TIFF's are not counted to their end, of which there may be none.
+
+    Pillow takes minutes for the 100,000 empty pages that 1 MB can hold.
+    """
+    if is_pdf(data) or not _is_tiff(data):
+        return page_count(data) > most
+    with _tiff(data) as file:
+        try:
+            file.seek(most)
+        except EOFError:
+            return False
+        return True
+
+
+def pages(data: bytes, max_megapixels: float, dpi: float = DPI) -> Iterator[Image]:
+    """The upright pages, each of at most `max_megapixels`, one by one as they are asked for.
+
+    A PDF's are drawn on white with `dpi` pixels an inch, fewer where they would be too large. Any
+    other file but TIFF is one page.
+    """
+    count = page_count(data)
+    for number in range(count):
+        if is_pdf(data):
+            yield _drawn(data, number, max_megapixels, dpi)
+        else:
+            yield decode(data, max_megapixels, number)
+
+
+def _is_tiff(data: bytes) -> bool:
+    return data[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
+
+
+@contextmanager
+def _tiff(data: bytes) -> Iterator[TiffFile]:
+    try:
+        with open_image(io.BytesIO(data), formats=("TIFF",)) as file:
+            yield file
+    except (OSError, ValueError, SyntaxError, EOFError, DecompressionBombError) as error:
+        raise DecodeError(f"The TIFF is damaged: {error}") from None
+
+
+def _drawable(data: bytes) -> int:
+    with _one_at_a_time:
+        document = _opened(data)
+        try:
+            return len(document)
+        finally:
+            document.close()
+
+
+def _drawn(data: bytes, number: int, max_megapixels: float, dpi: float) -> Image:
+    from pypdfium2 import PdfiumError
+
+    with _one_at_a_time:
+        document = _opened(data)
+        try:
+            page = document[number]
+            area = page.get_width() * page.get_height()
+            most = math.sqrt(max_megapixels * 1e6 / max(area, 1e-6)) * 0.99
+            drawn = page.render(scale=min(dpi / POINTS, most))
+            pixels = np.asarray(drawn.to_pil().convert("RGB"))
+            return Image(pixels, digest(data, number))
+        except (PdfiumError, ValueError, MemoryError) as error:
+            raise DecodeError(f"Page {number + 1} of the PDF is damaged: {error}") from None
+        finally:
+            document.close()
+
+
+def _opened(data: bytes):  # type: ignore[no-untyped-def]
+    """The pypdfium2 document, to be closed."""
+    try:
+        from pypdfium2 import PdfDocument, PdfiumError
+    except ImportError:
+        raise DecodeError("A PDF needs the package pypdfium2, which the extra ocr brings") from None
+    try:
+        return PdfDocument(data)
+    except PdfiumError as error:
+        raise DecodeError(f"The PDF cannot be opened: {error}") from None

@@ -1,0 +1,135 @@
+"""One file over http(s), under the caps of size and time."""
+
+import zlib
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+
+from shared.errors import FetchError
+from shared.media import egress
+from shared.media.label_studio_files import LabelStudioHost, truncate_url
+from shared.settings import Settings
+
+COMPRESSED_ENCODINGS = {"gzip", "x-gzip", "deflate"}
+"""Content encodings that are unpacked: those that are asked for. Any other is refused."""
+CHUNK_BYTES = 1 << 20
+"""Bytes that are unpacked at once: so much, and no more, is held beyond the cap."""
+
+
+class Downloader:
+    """Fetches; the token goes to Label Studio alone."""
+
+    def __init__(self, settings: Settings, client: httpx.Client, host: LabelStudioHost) -> None:
+        self._client = client
+        self._host = host
+        self._timeout = settings.fetch_timeout
+        self._limit = int(settings.max_media_mb * 1_000_000)
+        self._limit_named = f"MAX_MEDIA_MB={settings.max_media_mb:g}"
+
+    def get(self, url: str) -> bytes:
+        """What is at an address; FetchError says why it cannot be fetched."""
+        _check_form(url)
+        try:
+            headers = self._host.headers() if self._host.opens(url) else {}
+            headers["Accept-Encoding"] = "gzip, deflate"
+            with (
+                egress.time_limit(self._timeout),
+                self._client.stream("GET", url, headers=headers) as answer,
+            ):
+                self._check(answer, url)
+                return self._collect(answer)
+        except FetchError:
+            raise
+        except httpx.TimeoutException:
+            late = f"{_shown(url)} did not arrive in FETCH_TIMEOUT={self._timeout:g} s"
+            raise FetchError(late) from None
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            why = egress.describe_error(error)
+            raise FetchError(f"{_shown(url)} cannot be fetched: {why}") from None
+
+    def _check(self, answer: httpx.Response, url: str) -> None:
+        declared = answer.headers.get("content-length", "")
+        if answer.is_success and declared.isdecimal() and int(declared) > self._limit:
+            raise self._too_large(answer)
+        if answer.is_success:
+            return
+        hint = ""
+        if answer.status_code in {401, 403} and self._host.owns(url):
+            hint = ": check LABEL_STUDIO_API_KEY"
+        raise FetchError(f"{_shown(url)} answered {answer.status_code}{hint}")
+
+    def _collect(self, answer: httpx.Response) -> bytes:
+        blocks, size = [], 0
+        for block in _unpacked(answer):
+            size += len(block)
+            if size > self._limit:
+                raise self._too_large(answer)
+            blocks.append(block)
+        return b"".join(blocks)
+
+    def _too_large(self, answer: httpx.Response) -> FetchError:
+        return FetchError(f"{_shown(str(answer.url))} is over {self._limit_named}")
+
+
+def _unpacked(answer: httpx.Response) -> Iterator[bytes]:
+    """The body without its content encoding, a step at a time.
+
+    httpx unpacks a block whole, and as often as the server says: a few KB could fill the memory.
+    """
+    encoding = answer.headers.get("content-encoding", "").strip().lower()
+    if encoding in {"", "identity"}:
+        yield from answer.iter_raw()
+    elif encoding in COMPRESSED_ENCODINGS:
+        yield from _inflated(answer.iter_raw())
+    else:
+        raise FetchError(
+            f'{_shown(str(answer.url))} comes in the encoding "{encoding[:40]}", which was not'
+            " asked for"
+        )
+
+
+def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    unpacker = None
+    for block in blocks:
+        while block:
+            if unpacker is None or unpacker.eof:
+                unpacker = zlib.decompressobj(_window(block))
+            try:
+                yield unpacker.decompress(block, CHUNK_BYTES)
+            except zlib.error:
+                raise httpx.DecodingError("broken") from None
+            block = unpacker.unconsumed_tail or unpacker.unused_data
+    if unpacker is not None and not unpacker.eof:
+        raise httpx.DecodingError("cut off")
+
+
+def _window(start: bytes) -> int:
+    """The number, for zlib, of gzip, zlib, or deflate without a head."""
+    if start[0] == 0x1F:
+        return 16 + zlib.MAX_WBITS
+    return zlib.MAX_WBITS if start[0] & 0x0F == 8 else -zlib.MAX_WBITS
+
+
+def _check_form(url: str) -> None:
+    """FetchError says what is wrong with an address that leads nowhere, such as http:/host/a."""
+    scheme, _, rest = url.partition("#")[0].partition(":")
+    try:
+        wrong = "" if urlsplit(url).hostname else "no host follows //"
+        _ = urlsplit(url).port
+    except ValueError:  # a port that is no number, a bracket too many
+        wrong, rest = "its host or port cannot be read", "…"
+    if wrong:
+        plain = f"{scheme}:{'…' if '@' in url else rest}"  # a password may be anywhere before @
+        raise FetchError(
+            f'"{truncate_url(plain)}" is no address: {wrong} (https://example.org/a.png is)'
+        )
+
+
+def _shown(url: str) -> str:
+    """An address without its query and password, which may hold secrets."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
+    port = f":{parts.port}" if parts.port else ""
+    shown = f"{parts.scheme}://{host}{port}{parts.path}"
+    return shown if len(shown) <= 200 else shown[:197] + "…"

@@ -1,0 +1,254 @@
+"""Where connections may go: every one is checked when it is made, redirects included."""
+
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as Late
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+
+from shared.errors import FetchError
+from shared.settings import Settings
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+ALWAYS_BLOCKED = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "169.254.0.0/16",
+        "fe80::/10",
+        "100.100.100.200/32",  # Alibaba Cloud
+        "168.63.129.16/32",  # Azure: looks public
+        "192.0.0.192/32",  # Oracle Cloud
+        "fd00:ec2::/32",  # AWS
+        "fd20:ce::254/128",  # Google Cloud
+        "64:ff9b:1::/48",  # local NAT64: where in it the IPv4 address is, each network decides
+    )
+)
+"""Link-local and metadata addresses of clouds: not even for Label Studio's own host."""
+TRANSLATED_NETWORKS = tuple(
+    ipaddress.ip_network(network) for network in ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")
+)
+"""IPv6 addresses that end with an IPv4 one: NAT64 (RFC 6052), compatible, translated (SIIT)."""
+PUBLIC = ipaddress.ip_network("2000::/3")
+"""The only part of IPv6 that is routed over the internet; Python's `is_global` allows more."""
+
+LOOKUPS = 64
+"""Hosts that are looked up at once, those included that nobody waits for any more."""
+_lookups = threading.BoundedSemaphore(LOOKUPS)
+
+
+class EgressPolicy:
+    """The rules about hosts and addresses.
+
+    Label Studio's own address is always open. Others must be public, or in a network that
+    ALLOWED_NETWORKS lists, and match ALLOWED_HOSTS where that is set.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._hosts = [pattern.lower() for pattern in settings.allowed_hosts]
+        self._networks = settings.allowed_networks
+        home = urlsplit(settings.label_studio_url or "")
+        port = home.port or (443 if home.scheme == "https" else 80)
+        self._home = (home.hostname, port) if home.hostname else None
+
+    def addresses(self, host: str, port: int, seconds: float | None = None) -> list[str]:
+        """The host's addresses if a connection may be made; FetchError says why not.
+
+        httpcore.ConnectTimeout if they are not known in so many seconds.
+        """
+        home = (host.lower(), port) == self._home
+        if self._hosts and not home and not any(fnmatch(host.lower(), h) for h in self._hosts):
+            raise FetchError(f"Host {host} is not in ALLOWED_HOSTS")
+        try:
+            found = _looked_up(host, port, seconds)
+        except (OSError, UnicodeError):
+            raise FetchError(f"Host {host} is not known") from None
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        for address in addresses:
+            self._check(host, _address(address), home)
+        return addresses
+
+    def _check(self, host: str, address: Address, home: bool) -> None:
+        if any(address in network for network in ALWAYS_BLOCKED):
+            raise FetchError(f"Host {host} has a link-local or metadata address: never fetched")
+        if home or _is_public(address):
+            return
+        if not any(address in network for network in self._networks):
+            raise FetchError(
+                f"Host {host} has a private address; set ALLOWED_NETWORKS to fetch from there"
+                " (or LABEL_STUDIO_URL if it is Label Studio)"
+            )
+
+
+def _looked_up(host: str, port: int, seconds: float | None) -> list[Any]:
+    """What the system's resolver says; it has no time limit, so a thread waits for it."""
+    if seconds is None:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    until = time.monotonic() + seconds
+    if not _lookups.acquire(timeout=seconds):
+        raise httpcore.ConnectTimeout(f"Too many hosts are being looked up to begin with {host}")
+    found: Future[list[Any]] = Future()
+    threading.Thread(target=_look_up, args=(host, port, found), name="dns", daemon=True).start()
+    try:
+        return found.result(max(0.0, until - time.monotonic()))
+    except Late:
+        raise httpcore.ConnectTimeout(f"Host {host} was not looked up in time") from None
+
+
+def _look_up(host: str, port: int, found: "Future[list[Any]]") -> None:
+    try:
+        found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError) as error:
+        found.set_exception(error)
+    finally:
+        _lookups.release()
+
+
+def _is_public(address: Address) -> bool:
+    unicast = address.version == 4 or address in PUBLIC
+    return unicast and address.is_global and not address.is_multicast
+
+
+def _address(text: str) -> Address:
+    """The address, or the IPv4 address that an IPv6 one leads to."""
+    address = ipaddress.ip_address(text.split("%", 1)[0])
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if any(address in network for network in TRANSLATED_NETWORKS) and int(address) > 1:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+class _CheckedBackend(httpcore.SyncBackend):
+    """Connects to the very addresses that were checked, so that DNS cannot change in between."""
+
+    def __init__(self, doors: EgressPolicy) -> None:
+        self._doors = doors
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        failure: Exception | None = None
+        for address in self._doors.addresses(host, port, _left(timeout)):
+            try:
+                stream = super().connect_tcp(
+                    address, port, _left(timeout), local_address, socket_options
+                )
+                return _TimedStream(stream)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure or httpcore.ConnectError(f"Host {host} has no address")
+
+    def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
+        raise FetchError("Unix sockets are not fetched from")
+
+
+class _TimedStream(httpcore.NetworkStream):
+    """A connection on which no read or write outlasts the time limit of the fetch."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, _left(timeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+_limit = threading.local()
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Seconds for all that this thread does over the network: connecting, redirects, the body.
+
+    httpx itself limits single reads only, which a server may answer byte for byte for hours.
+    """
+    _limit.until = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        del _limit.until
+
+
+def _left(timeout: float | None) -> float | None:
+    until: float | None = getattr(_limit, "until", None)
+    if until is None:
+        return timeout
+    left = until - time.monotonic()
+    if left <= 0:
+        raise httpcore.ReadTimeout("The time limit is over")
+    return left if timeout is None else min(timeout, left)
+
+
+def ssl_context(settings: Settings) -> ssl.SSLContext:
+    """The certificate authorities: the system's, or those of SSL_CERT_FILE; and CA_FILE's."""
+    return _trusted(settings.ca_file)
+
+
+@cache
+def _trusted(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+def http_client(settings: Settings) -> httpx.Client:
+    """A client whose every connection passes the doors. It uses no proxy."""
+    transport = httpx.HTTPTransport(verify=ssl_context(settings), trust_env=False)
+    transport._pool = httpcore.ConnectionPool(
+        ssl_context=ssl_context(settings),
+        max_connections=32,
+        max_keepalive_connections=16,
+        keepalive_expiry=30.0,
+        network_backend=_CheckedBackend(EgressPolicy(settings)),
+    )
+    return httpx.Client(
+        transport=transport,
+        timeout=httpx.Timeout(settings.fetch_timeout, connect=min(5.0, settings.fetch_timeout)),
+        follow_redirects=True,
+        max_redirects=5,
+        headers={"User-Agent": "prelabel"},
+    )
+
+
+def describe_error(error: Exception) -> str:
+    """Why a connection failed, in a few words without an address."""
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        why = text.rpartition("verify failed: ")[2].partition(" (_ssl")[0]
+        return f"its certificate is not trusted ({why}); CA_FILE names those of a private CA"
+    return text if isinstance(error, httpx.ConnectError) and text else type(error).__name__

@@ -1,0 +1,109 @@
+"""Label Studio's own address: its files, and the token that opens them."""
+
+import base64
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from shared.errors import FetchError
+from shared.media import egress
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from label_studio_sdk import LabelStudio
+
+_FILES = re.compile(r"/(data|storage-data)/|/(tasks|projects)/\w+/(presign|resolve)/?$")
+"""Paths of files. The token opens much else of Label Studio, which no task may have read to it."""
+_USER = re.compile(r"//[^/]*@")
+
+CLOUD_SCHEMES = ("s3", "gs", "azure-blob", "azure", "dbfs")
+"""Addresses that only Label Studio, which holds the storage's keys, can resolve."""
+
+TO_ASK_LABEL_STUDIO = (
+    "set LABEL_STUDIO_URL to its address as this server reaches it, and LABEL_STUDIO_API_KEY to a"
+    " personal access token"
+)
+"""What helps where a file is to be had from Label Studio alone."""
+
+
+class LabelStudioHost:
+    """Says at which address Label Studio serves a task's value, and with which headers."""
+
+    def __init__(self, settings: Settings, connections: httpx.Client) -> None:
+        """`connections`: those over which tokens are renewed."""
+        self.url = settings.label_studio_url
+        self._connections = connections
+        self._key = settings.label_studio_api_key
+        self._client: LabelStudio | None = None
+        self._lock = threading.Lock()
+
+    def resolve(self, value: str, task_id: Any) -> str:
+        """The http address of an upload (`/data/…`) or a cloud storage URI (`s3://…`)."""
+        if self.url is None:
+            raise FetchError(
+                f'"{truncate_url(value)}" is a file of Label Studio: {TO_ASK_LABEL_STUDIO}'
+            )
+        if urlsplit(value).scheme in CLOUD_SCHEMES:
+            if not isinstance(task_id, int | str) or not re.fullmatch(r"\w+", str(task_id)):
+                raise FetchError(
+                    f'"{truncate_url(value)}" can be fetched for a task with an id only'
+                )
+            encoded = base64.urlsafe_b64encode(value.encode()).decode()
+            return f"{self.url}/tasks/{task_id}/presign/?fileuri={encoded}"
+        below = urlsplit(self.url).path  # Label Studio under a sub-path names it in values, too
+        base = self.url.removesuffix(below) if value.startswith(f"{below}/") else self.url
+        return f"{base}/{value.lstrip('/')}"
+
+    def owns(self, url: str) -> bool:
+        """Whether an address is Label Studio's."""
+        if self.url is None:
+            return False
+        ours, theirs = urlsplit(self.url), urlsplit(url)
+        return (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
+
+    def opens(self, url: str) -> bool:
+        """Whether an address is that of a file of Label Studio: its token goes nowhere else."""
+        if self.url is None or not self.owns(url):
+            return False
+        path = unquote(urlsplit(url).path).removeprefix(urlsplit(self.url).path)
+        plain = not {"..", "."} & set(re.split(r"[/\\]", path))
+        return plain and _FILES.match(path) is not None
+
+    def headers(self) -> dict[str, str]:
+        """The token as Label Studio wants it; a personal access token is renewed when due."""
+        if self._key is None or self.url is None:
+            return {}
+        with self._lock:
+            try:
+                sent = self._sdk(self._key.get_secret_value())._client_wrapper.get_headers()
+            except FetchError:
+                raise
+            except httpx.TransportError as error:
+                why = egress.describe_error(error)
+                raise FetchError(f"Label Studio at LABEL_STUDIO_URL: {why}") from None
+            except Exception as error:  # the SDK raises many kinds
+                raise FetchError(
+                    "Label Studio at LABEL_STUDIO_URL did not accept LABEL_STUDIO_API_KEY"
+                    f" ({type(error).__name__}): make a personal access token in its account"
+                ) from None
+        return {"Authorization": sent["Authorization"]}
+
+    def _sdk(self, key: str) -> "LabelStudio":
+        if self._client is None:
+            from label_studio_sdk import LabelStudio
+
+            # without the slash, the SDK renews tokens beside a sub-path and not below it
+            self._client = LabelStudio(
+                base_url=f"{self.url}/", api_key=key, httpx_client=self._connections
+            )
+        return self._client
+
+
+def truncate_url(value: str) -> str:
+    """A value as a message shows it, on one line; query and password may hold secrets."""
+    value = _USER.sub("//", value[:2000].partition("?")[0])
+    value = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
+    return value if len(value) <= 80 else value[:77] + "…"

@@ -1,0 +1,231 @@
+"""Task values to bytes to upright images and texts, under the rules about what may be read."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, unquote, unquote_to_bytes
+
+from shared.errors import DecodeError, FetchError
+from shared.label_studio.encoded_text import decoded
+from shared.label_studio.label_config import ObjectTag
+from shared.media import address, document, egress
+from shared.media.download import Downloader
+from shared.media.image import Image, decode
+from shared.media.label_studio_files import (
+    CLOUD_SCHEMES,
+    TO_ASK_LABEL_STUDIO,
+    LabelStudioHost,
+    truncate_url,
+)
+from shared.media.video import Limits, Video
+from shared.settings import Settings
+
+MB = 1_000_000
+DOCUMENT_SIZE_FACTOR = 2
+"""How many times the pixels of the largest image all pages of one document may have."""
+LOCAL_FILES = "/data/local-files/"
+"""The path under which Label Studio names files of a local storage: …/?d=folder/a.png."""
+
+_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+
+
+class LocalPath(str):
+    """A task's value that stands for a file named on the command line: it is read at `path`.
+
+    No JSON holds one, so whoever sends tasks can open no file in this way.
+    """
+
+    path: Path
+
+    @classmethod
+    def of(cls, value: str, path: Path) -> "LocalPath":
+        """The value as it is written to the task, and the file."""
+        named = cls(value)
+        named.path = path
+        return named
+
+
+T = TypeVar("T")
+_read: ContextVar[dict[tuple[str, str], Any] | None] = ContextVar("read", default=None)
+
+
+@contextmanager
+def memoized_reads() -> Iterator[None]:
+    """Within, in this thread, what is asked for several times is fetched and decoded once."""
+    token = _read.set({})
+    try:
+        yield
+    finally:
+        _read.reset(token)
+
+
+def _once(what: tuple[str, str], make: Callable[[], T]) -> T:
+    known = _read.get()
+    if known is None:
+        return make()
+    if what not in known:
+        known[what] = make()
+    found: T = known[what]
+    return found
+
+
+class MediaReader:
+    """Fetches and decodes. Closed by default: see `shared.media.egress` and LOCAL_FILES_ROOT."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = egress.http_client(settings)
+        self._host = LabelStudioHost(settings, self._client)
+        self._downloads = Downloader(settings, self._client, self._host)
+        self._limit = int(settings.max_media_mb * MB)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def image(self, value: str, task_id: Any = None) -> Image:
+        """The upright image at an address."""
+        most = self._settings.max_megapixels
+        return _once(("image", value), lambda: decode(self.fetch(value, task_id), most))
+
+    def pages(self, value: str, task_id: Any = None) -> list[Image]:
+        """The upright pages of a PDF or TIFF at an address; any other image is one.
+
+        DecodeError if there are more than `document.MOST`, or if all together have more than
+        `DOCUMENT` times MAX_MEGAPIXELS.
+        """
+        return _once(("pages", value), lambda: self._pages(self.fetch(value, task_id)))
+
+    def _pages(self, data: bytes) -> list[Image]:
+        most, left = (
+            self._settings.max_megapixels,
+            self._settings.max_megapixels * DOCUMENT_SIZE_FACTOR,
+        )
+        found: list[Image] = []
+        if document.is_longer(data, document.MOST):
+            raise DecodeError(
+                f"The document has more than {document.MOST} pages: `prelabel pages` makes an"
+                " image of each"
+            )
+        for page in document.pages(data, most):
+            left -= page.size.width * page.size.height / 1e6
+            if left < 0:
+                raise DecodeError(
+                    f"The document's first {len(found) + 1} pages have over {DOCUMENT_SIZE_FACTOR}"
+                    f" times MAX_MEGAPIXELS={most:g}: `prelabel pages` makes an image of each"
+                )
+            found.append(page)
+        return found
+
+    def video(self, value: str, task_id: Any = None) -> Video:
+        """The video at an address."""
+        limits = Limits(self._settings.max_megapixels, self._settings.max_video_frames)
+        data = self.fetch(value, task_id)
+        return _once(("video", value), lambda: Video.open(data, limits, task_id))
+
+    def text(self, value: str, target: ObjectTag, task_id: Any = None) -> str:
+        """The text itself, or the one at the address if the tag says `valueType="url"`.
+
+        Either is decoded if the tag says `encoding`.
+        """
+        if not target.is_at_address:
+            return decoded(value, target)
+        if not isinstance(value, LocalPath) and address.is_plain_text(value):
+            raise FetchError(
+                f'What {target} shows is no address, but the tag says valueType="url":'
+                " leave that out for texts in the task itself"
+            )
+        try:
+            return decoded(self.fetch(value, task_id).decode("utf-8-sig"), target)
+        except UnicodeDecodeError as error:
+            raise DecodeError(f"The text is not UTF-8: byte {error.start} is not") from None
+
+    def fetch(self, value: str, task_id: Any = None) -> bytes:
+        """What an address holds: data URL, Label Studio file, local file, http(s) or cloud URI.
+
+        FetchError names what stands in the way, and the setting that opens it.
+        """
+        if isinstance(value, LocalPath):
+            return _once(("bytes", value), lambda: self._named(value.path))
+        return _once(("bytes", value), lambda: self._fetch(address.checked(value), task_id))
+
+    def _fetch(self, value: str, task_id: Any) -> bytes:
+        found = _SCHEME.match(value)
+        scheme = found[1].lower() if found else ""
+        if scheme == "data":
+            return self._data_url(value)
+        if scheme in {"", "http", "https"}:
+            local = self._local(value)
+            if local is not None:
+                return local
+        if scheme in {"http", "https"}:
+            return self._downloads.get(value)
+        if scheme in CLOUD_SCHEMES:
+            return self._downloads.get(self._host.resolve(value, task_id))
+        if scheme:
+            raise FetchError(
+                f'Addresses that begin with "{scheme}:" are not fetched; http, https, data and'
+                " cloud storage are"
+            )
+        return self._downloads.get(self._host.resolve(value, task_id))
+
+    def _data_url(self, value: str) -> bytes:
+        head, comma, body = value.partition(",")
+        if not comma:
+            raise FetchError("The data URL has no comma after its type")
+        if len(body) > self._limit * 4 // 3 + 4:
+            raise FetchError(f"The data URL is over MAX_MEDIA_MB={self._settings.max_media_mb:g}")
+        if not head.endswith(";base64"):
+            return unquote_to_bytes(body)
+        try:
+            return base64.b64decode(unquote(body), validate=True)
+        except (binascii.Error, ValueError):
+            raise FetchError("The data URL is not valid base64") from None
+
+    def _named(self, path: Path) -> bytes:
+        try:
+            if path.stat().st_size > self._limit:
+                limit = f"MAX_MEDIA_MB={self._settings.max_media_mb:g}"
+                raise FetchError(f"{path.name} is over {limit}")
+            return path.read_bytes()
+        except OSError as error:
+            raise FetchError(f"{path.name} cannot be read: {error.strerror}") from None
+
+    def _local(self, value: str) -> bytes | None:
+        """A file below LOCAL_FILES_ROOT, if the value names one; None if it does not."""
+        root = self._settings.local_files_root
+        path, _, query = value.partition("?")
+        if not path.endswith(LOCAL_FILES):
+            return None
+        name = parse_qs(query).get("d", [""])[0]
+        if root is None:
+            if self._host.url is None and not _SCHEME.match(value):
+                raise FetchError(
+                    f'"{truncate_url(name)}" is in a local storage of Label Studio: set'
+                    " LOCAL_FILES_ROOT to that storage's root, if this server has it, or"
+                    f" {TO_ASK_LABEL_STUDIO}"
+                )
+            return None
+        try:
+            return self._read(root.resolve(), name)
+        except (OSError, ValueError, RuntimeError):  # not allowed, no file name, a loop of links
+            raise FetchError(f'"{truncate_url(name)}" cannot be read in LOCAL_FILES_ROOT') from None
+
+    def _read(self, root: Path, name: str) -> bytes:
+        path = (root / name.lstrip("/")).resolve()
+        if "\\" in name and not path.is_file():  # written by Windows
+            path = (root / name.replace("\\", "/").lstrip("/")).resolve()
+        if not path.is_relative_to(root):
+            raise FetchError(f'"{truncate_url(name)}" lies outside LOCAL_FILES_ROOT')
+        if not path.is_file():
+            raise FetchError(f'"{truncate_url(name)}" is no file in LOCAL_FILES_ROOT')
+        if path.stat().st_size > self._limit:
+            raise FetchError(
+                f'"{truncate_url(name)}" is over MAX_MEDIA_MB={self._settings.max_media_mb:g}'
+            )
+        return path.read_bytes()

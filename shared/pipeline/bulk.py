@@ -1,0 +1,176 @@
+"""Predicting all tasks of a source into an import file, once each, however often it is stopped."""
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from itertools import tee
+from typing import Any, Protocol
+
+from shared.errors import SettingError
+from shared.label_studio.import_file import ImportFile
+from shared.label_studio.import_filter import importable
+from shared.label_studio.json_stream import dump_line, load_line
+from shared.label_studio.project import Project, Push
+from shared.label_studio.task_file import Entry, as_task
+from shared.pipeline.outcome import TaskOutcome
+from shared.pipeline.plan import PredictionPlan
+from shared.pipeline.runtime import runtime
+
+
+class Source(Protocol):
+    """Where tasks come from: a file, a folder, a project."""
+
+    name: str
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of it is read; None if that is not known."""
+
+    def __iter__(self) -> Iterator[Entry]: ...
+
+
+class Inputs:
+    """Several sources, one after the other."""
+
+    name = "the inputs"
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sources
+        self._passed = 0
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of them is read, each counting the same."""
+        if self._passed == len(self._sources):
+            return 1.0
+        part = self._sources[self._passed].fraction
+        return None if part is None else (self._passed + part) / len(self._sources)
+
+    def __iter__(self) -> Iterator[Entry]:
+        first = 0
+        for passed, source in enumerate(self._sources):
+            self._passed, index = passed, -1
+            for entry in source:
+                index = entry.number
+                yield entry._replace(number=first + index, source=source.name)
+            first += index + 1
+        self._passed = len(self._sources)
+
+
+@dataclass
+class BulkPrediction:
+    """Each route gives each task a prediction, in the order of the routes.
+
+    `report` is called for each task of this run with their number, those that failed included.
+    """
+
+    source: Source
+    routes: Sequence[PredictionPlan]
+    file: ImportFile
+    push: Push | None = None
+    report: Callable[[int], None] = lambda done: None
+    left_out: Counter[str] = field(default_factory=Counter, init=False)
+    """What the tasks had that an import refuses: see `shared.label_studio.import_filter`."""
+    _last: int = field(default=-1, init=False)
+
+    def run(self) -> None:
+        """Do what is left to do, and make the file."""
+        entries = self._rest()
+        versions = [route.version() for route in self.routes]
+        ahead, entries = tee(entries)
+        with ExitStack() as stack:
+            streams = [stack.enter_context(closing(s)) for s in self._streams(ahead)]
+            for done, entry in enumerate(entries, 1):
+                if entry.problem is not None:
+                    self._fail(entry, "input", "bad_task", entry.problem)
+                else:
+                    self._write(entry, [next(stream) for stream in streams], versions)
+                self.report(done)
+        if self.push is not None:
+            self.push.push(everything=True)
+        self.file.finish()
+        if self.push is not None:
+            self.push.finish()
+
+    def _streams(self, entries: Iterator[Entry]) -> list[Generator[TaskOutcome, None, None]]:
+        """The outcomes of each route, which all see the same tasks."""
+        good = (entry.task for entry in entries if entry.problem is None)
+        run = runtime().pipeline.run
+        copies = tee(good, len(self.routes))
+        return [run(route, tasks) for route, tasks in zip(self.routes, copies, strict=True)]
+
+    def _rest(self) -> Iterator[Entry]:
+        """The entries after those that the file has; SettingError if these are others."""
+        written = self.file.tasks()
+        if isinstance(self.source, Project):
+            return self._newer(self.source, written)
+        entries = map(_usable, self.source)
+        for task in written:
+            entry = next((entry for entry in entries if entry.problem is None), None)
+            if entry is None or _data(entry.task) != task["data"]:
+                place = str(entry) if entry else "the input, which ends here,"
+                raise SettingError(
+                    f"{place} is not what {self.file.part} was begun with; delete it to begin anew"
+                )
+            self._last = entry.number
+        self.file.keep_failures(until=self._last + 1)
+        return entries
+
+    def _newer(self, project: Project, written: Iterator[dict[str, Any]]) -> Iterator[Entry]:
+        """Of a project whose tasks may come and go meanwhile: those with greater ids."""
+        for count, task in enumerate(written, 1):
+            project.after, self._last = task["id"], count - 1
+        self.file.keep_failures(until=self._last + 1)
+        first = self._last + 1
+        return (entry._replace(number=first + entry.number) for entry in project)
+
+    def _write(self, entry: Entry, outcomes: list[TaskOutcome], versions: list[str]) -> None:
+        for route, outcome in zip(self.routes, outcomes, strict=True):
+            names = "+".join(dict.fromkeys(step.backend.name for step in route.steps))
+            if outcome.error is not None:
+                self._fail(entry, names, outcome.error.reason, str(outcome.error))
+            elif outcome.prediction is not None:
+                for finding in outcome.prediction.dropped:
+                    self._fail(entry, names, f"dropped_{finding.rule}", finding.message)
+        task = importable(entry.task, self.left_out)
+        before = task.get("predictions", ())
+        kept = [other for other in before if other.get("model_version") not in versions]
+        ours = [outcome.prediction.to_json() for outcome in outcomes if outcome.prediction]
+        self.file.add({**task, "predictions": [*kept, *ours]})
+        if self.push is not None:
+            self.push.push()
+
+    def _fail(self, entry: Entry, backend: str, reason: str, message: str) -> None:
+        task = entry.task.get("id") if entry.task is not None else None
+        self.file.fail(
+            {
+                "index": entry.number,
+                "source": entry.source or self.source.name,
+                "line": entry.line,
+                "task": task,
+                "backend": backend,
+                "reason": reason,
+                "message": message,
+            }
+        )
+
+
+def _usable(entry: Entry) -> Entry:
+    """The entry with its task as it will be written, or with why it cannot be."""
+    if entry.problem is not None:
+        return entry
+    task = as_task(entry.task)
+    problem = None
+    if not isinstance(task, dict):
+        problem = "A task should be an object"
+    elif not isinstance(task.get("data"), dict):
+        problem = 'A task should have an object under "data"'
+    elif not isinstance(task.get("predictions") or [], list):
+        problem = 'A task\'s "predictions" should be a list'
+    return entry._replace(task=None if problem else task, problem=problem)
+
+
+def _data(task: dict[str, Any]) -> Any:
+    """The task's data as it comes back from the file."""
+    return load_line(dump_line(task["data"]))

@@ -1,0 +1,91 @@
+"""Which backend fills a control tag that several could fill."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from shared.backend.claim import Claim
+from shared.label_studio.label_config import Control
+
+if TYPE_CHECKING:
+    from shared.backend.base import Backend
+
+Offer = tuple["Backend", Claim]
+Rivals = Mapping[Claim, tuple[Claim, ...]]
+"""By a claim that others contest: the claims that go before it if their classes fit better."""
+
+
+def choose(offers: Iterable[Offer]) -> tuple[list[Offer], Rivals]:
+    """Of claims in order of preference those that are kept, and which of them are rivals.
+
+    A control tag is filled by one backend, and draws for one claim of it. Claims of one backend
+    may share what does not draw: the Labels of two shapes. Where the first claim does not know
+    all labels of its shape, the next backend's stays as a rival: see `losers`.
+    """
+    kept: list[Offer] = []
+    holders: dict[tuple[str, str], Offer] = {}
+    rivals: dict[Claim, list[Offer]] = {}
+    for backend, claim in offers:
+        names = dict.fromkeys(map(_place, claim.controls))
+        held = [holders[name] for name in names if name in holders]
+        blocking = [first for first in held if first[0] is not backend]
+        if not blocking and _place(claim.control) not in holders:
+            kept.append((backend, claim))
+            holders |= dict.fromkeys(names, (backend, claim))
+        elif blocking and all(_contests((backend, claim), first, rivals) for first in held):
+            for _, first in dict.fromkeys(held):
+                rivals.setdefault(first, []).append((backend, claim))
+    others = dict.fromkeys(offer for found in rivals.values() for offer in found)
+    kept += others
+    return kept, {first: tuple(claim for _, claim in found) for first, found in rivals.items()}
+
+
+def _place(control: Control) -> tuple[str, str]:
+    """Return what is filled once: a control tag on each of its object tags, or its one answer."""
+    return control.name, "" if control.answers_once else control.to_name
+
+
+def _contests(offer: Offer, first: Offer, rivals: Mapping[Claim, list[Offer]]) -> bool:
+    """Whether a claim may go before the one that holds its control tags."""
+    backend, claim = offer
+    labels = max(len(control.labels) for control in first[1].controls)
+    known = first[1].labels_known
+    return (
+        first[0] is not backend
+        and known is not None
+        and known < labels
+        and all(
+            other is backend and found.control is not claim.control
+            for other, found in rivals.get(first[1], ())
+        )
+    )
+
+
+def losers(
+    rivals: Rivals, running: Collection[Claim], known: Callable[[Claim], int]
+) -> frozenset[Claim]:
+    """The claims that are not filled, of those whose models are `running`.
+
+    A contested claim is left to a rival whose model's classes match more labels. `known` counts
+    those, which takes a loaded model.
+    """
+    lost: list[Claim] = []
+    for first, others in rivals.items():
+        present = [claim for claim in others if claim in running]
+        if first not in running:
+            continue
+        if any(known(claim) > (first.labels_known or 0) for claim in present):
+            lost.append(first)
+            first.warn_once(_left(first, present))
+        else:
+            lost += present
+    return frozenset(lost)
+
+
+def _left(first: Claim, others: Iterable[Claim]) -> str:
+    """Why a claim is not filled."""
+    names = " and ".join(dict.fromkeys(claim.spec.label for claim in others))
+    return (
+        f"{first.control} is left to {names}, which knows more of its labels, and so"
+        f' {first.controls[-1]} stays empty; model_backend="{first.spec.backend}" on it'
+        " decides otherwise"
+    )

@@ -1,0 +1,66 @@
+"""What went wrong lately: counted by backend and reason, and the last cases in words."""
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from shared.errors import PrelabelError
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE_LENGTH = 600
+"""Characters of a message that are kept."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One task, or one region of it, that got no answer."""
+
+    time: float
+    backend: str
+    reason: str
+    task: Any
+    message: str
+
+
+class FailureLog:
+    """Keeps the counts of all failures and the last hundred themselves."""
+
+    def __init__(self, keep: int = 100) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._recent: deque[Failure] = deque(maxlen=keep)
+        self._lock = threading.Lock()
+
+    def record_task(self, backend: str, task: Any, error: PrelabelError) -> None:
+        """A task that answers nothing, or less than it should."""
+        self._add(backend, error.reason, task, str(error), "%s")
+
+    def record_dropped_region(self, backend: str, task: Any, rule: str, message: str) -> None:
+        """A region that was left out because Label Studio would not show it."""
+        self._add(backend, f"dropped_{rule}", task, message, "region left out: %s")
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How many so far, by backend and reason."""
+        with self._lock:
+            return dict(self._counts)
+
+    def recent(self) -> list[dict[str, Any]]:
+        """The last ones, newest first."""
+        with self._lock:
+            return [asdict(failure) for failure in reversed(self._recent)]
+
+    def _add(self, backend: str, reason: str, task: Any, message: str, words: str) -> None:
+        number = task if task is None or isinstance(task, int) else truncate(str(task), 40)
+        message = truncate(message, MAX_MESSAGE_LENGTH)
+        with self._lock:
+            self._counts[backend, reason] += 1
+            self._recent.append(Failure(time.time(), backend, reason, number, message))
+        logger.warning(f"Task %s: %s: {words}", number, backend, message)
+
+
+def truncate(text: str, most: int) -> str:
+    """A text of at most so many characters: what clients sent may be long."""
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,66 @@
+"""What a control tag says of a region or a task, as it stands in a result's `value`."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from typing import Any
+
+from shared.label_studio.label_config import Control
+
+VALUE_KEYS = {"textarea": "text", "pairwise": "selected", "videorectangle": "labels"}
+"""The key of a control's own answer where it is not the result's type."""
+
+MINUTES, DAYS, CLOCK, YEAR = "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%H:%M", "%Y"
+"""How DateTime writes without a `format` (the editor's tags/control/DateTime.jsx)."""
+
+
+def value_key(control: Control) -> str:
+    """The key in `value` under which a control tag's own answer stands."""
+    return VALUE_KEYS.get(control.type, control.type)
+
+
+def names_labels(control: Control) -> bool:
+    """Whether its answer is a list of names."""
+    return control.type.endswith("labels") or control.type in {"choices", "videorectangle"}
+
+
+def nested(control: Control) -> bool:
+    """Whether its choices are paths."""
+    return control.type == "taxonomy" or (control.type == "choices" and control.flag("allowNested"))
+
+
+def time_format(control: Control) -> str:
+    """How a DateTime tag writes its dates, in the letters of strftime."""
+    only = {part.strip() for part in control.attrs.get("only", "").split(",") if part.strip()}
+    if only == {"time"}:
+        return CLOCK
+    if only == {"year"}:
+        return YEAR
+    default = DAYS if only and "time" not in only else MINUTES
+    return control.attrs.get("format") or default
+
+
+def written(control: Control, answer: Any) -> Any:
+    """An answer as the control's results have it: a single name becomes a list, and so on."""
+    if nested(control):
+        return _paths(answer)
+    if names_labels(control) or control.type == "textarea":
+        return [answer] if isinstance(answer, str) else list(_many(answer))
+    if control.type == "datetime" and isinstance(answer, date | datetime | time):
+        return answer.strftime(time_format(control))
+    if control.type == "ranker" and not isinstance(answer, Mapping):
+        return {control.name: list(_many(answer))}
+    return answer
+
+
+def _many(answer: Any) -> Any:
+    return answer if isinstance(answer, list | tuple | set | frozenset) else [answer]
+
+
+def _paths(answer: Any) -> list[list[str]]:
+    """A name, a path or a list of paths as a list of paths."""
+    if isinstance(answer, str):
+        return [[answer]]
+    parts = list(_many(answer))
+    if parts and all(isinstance(part, str) for part in parts):
+        return [parts]
+    return [[part] if isinstance(part, str) else list(part) for part in parts]

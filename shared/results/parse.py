@@ -1,0 +1,127 @@
+"""Results back to regions, in the units of models: for training, evaluation and tests."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.label_studio.label_config import Control, LabelConfig
+from shared.results.audio import AudioSpan
+from shared.results.control_value import value_key
+from shared.results.hypertext import HyperTextSpan
+from shared.results.image import Ellipse, ImageSize, KeyPoint, Rectangle
+from shared.results.mask import Bitmask, Brush
+from shared.results.paragraphs import ParagraphSpan
+from shared.results.polygon import Polygon, Vector
+from shared.results.region import Region, Shape, region
+from shared.results.relation import Relation
+from shared.results.text import TextSpan
+from shared.results.timeseries import TimeSeriesSpan
+from shared.results.video import TimelineSpan, VideoTrack
+from shared.results.whole_task import WholeTask
+
+ON_IMAGES: Mapping[str, Any] = {
+    "points": Polygon,
+    "vertices": Vector,
+    "rle": Brush,
+    "imageDataURL": Bitmask,
+    "radiusX": Ellipse,
+    "height": Rectangle,
+    "width": KeyPoint,
+}
+"""The shape that a key of `value` tells, in the order that the editor asks."""
+
+ON_OTHERS: Mapping[str, Any] = {
+    "Text": TextSpan,
+    "HyperText": HyperTextSpan,
+    "Paragraphs": ParagraphSpan,
+    "Audio": AudioSpan,
+    "AudioPlus": AudioSpan,
+    "TimeSeries": TimeSeriesSpan,
+}
+"""The shape on an object tag that knows but one."""
+
+PLACES = frozenset((*ON_IMAGES, "start", "ranges", "sequence"))
+ENVELOPE = ("parentID", "item_index", "readonly", "hidden", "meta", "origin")
+
+
+@dataclass(frozen=True)
+class ParsedRegion:
+    """A region as it was read: its shape, what each control tag says of it, what it lies on."""
+
+    id: str
+    shape: Shape
+    marks: Mapping[Control, Any]
+    on: Any = None
+    score: float | None = None
+    envelope: Mapping[str, Any] = field(default_factory=dict)
+
+    def region(self) -> Region:
+        """Built again."""
+        again = {**self.envelope, "id": self.id} if self.id else dict(self.envelope)
+        return region(self.shape, self.marks, self.on, self.score, **again)
+
+
+def parse_regions(
+    results: Iterable[Mapping[str, Any]],
+    config: LabelConfig,
+    on: Mapping[str, Any] | None = None,
+) -> list[ParsedRegion]:
+    """The regions of a prediction's or an annotation's `result` list, in their order.
+
+    `on` gives, by the object tag's name, what its regions lie on: the text, the HTML, a
+    `Dialogue`, a `Video`, the length of a recording in seconds, the time format. Images have
+    their size in the results. Relations are left to `relations`; results of control tags that
+    the config lacks are left out. KeyError or ValueError if a value lacks what its shape needs.
+    """
+    groups: dict[Any, list[tuple[Control, Mapping[str, Any]]]] = {}
+    for place, result in enumerate(results):
+        control = config.control(result.get("from_name", ""), result.get("to_name", ""))
+        if control is not None:
+            groups.setdefault(result.get("id") or place, []).append((control, result))
+    return [
+        _reading(str(name) if isinstance(name, str) else "", group, config, on or {})
+        for name, group in groups.items()
+    ]
+
+
+def relations(results: Iterable[Mapping[str, Any]]) -> list[Relation]:
+    """The relations of a `result` list."""
+    return [Relation.read(result) for result in results if result.get("type") == "relation"]
+
+
+def _reading(
+    name: str,
+    group: list[tuple[Control, Mapping[str, Any]]],
+    config: LabelConfig,
+    on: Mapping[str, Any],
+) -> ParsedRegion:
+    control, result = next(
+        ((control, result) for control, result in group if PLACES & result["value"].keys()),
+        group[0],
+    )
+    target = config.object_of(control)
+    kind = _kind(target.tag if target else "", result["value"])
+    lies_on = on.get(control.to_name)
+    if "original_width" in result:
+        lies_on = ImageSize.of(result)
+    elif lies_on is None and kind is AudioSpan:
+        lies_on = result.get("original_length")
+    return ParsedRegion(
+        name,
+        kind.read(result["value"], lies_on),
+        {control: result["value"].get(value_key(control)) for control, result in group},
+        lies_on,
+        result.get("score"),
+        {key: result[key] for key in ENVELOPE if key in result},
+    )
+
+
+def _kind(tag: str, value: Mapping[str, Any]) -> Any:
+    """The class of the shape that a value on an object tag has."""
+    if not PLACES & value.keys():
+        return WholeTask
+    if tag == "Video":
+        return VideoTrack if "sequence" in value else TimelineSpan
+    if tag in ON_OTHERS:
+        return ON_OTHERS[tag]
+    return next((shape for key, shape in ON_IMAGES.items() if key in value), WholeTask)

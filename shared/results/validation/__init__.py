@@ -1,0 +1,15 @@
+"""Checks that Label Studio will take a prediction, and show what is meant, with reasons."""
+
+from shared.results.validation.checks import check_prediction, check_results, check_task
+from shared.results.validation.config import config_problems
+from shared.results.validation.finding import Finding
+from shared.results.validation.fractions import Fractions
+
+__all__ = [
+    "Finding",
+    "Fractions",
+    "check_prediction",
+    "check_results",
+    "check_task",
+    "config_problems",
+]

@@ -1,0 +1,249 @@
+"""The checks: of results, of a prediction, of a task."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from shared.label_studio.label_config import LabelConfig
+from shared.label_studio.task_labels import with_labels_of
+from shared.results.validation.documents import without_document
+from shared.results.validation.finding import Finding, RuleViolation, Value, quote
+from shared.results.validation.region_keys import ENVELOPE, is_score
+from shared.results.validation.relations import link_problems
+from shared.results.validation.rules import ControlRules, Rules, rules_of
+from shared.results.validation.task_data import data_problems, task_data
+
+Seen = dict[str, set[str]]
+"""The region ids so far, with the control tags that have said something of each."""
+
+
+def check_results(
+    config: LabelConfig, results: Sequence[Any], data: Mapping[str, Any] | None = None
+) -> list[Finding]:
+    """What is wrong with a prediction's `result` list. Takes any JSON, and never raises.
+
+    With the task's `data` it is also checked that spans and items are in what the task shows,
+    and that labels are among those that the task brings.
+    """
+    config = config if data is None else with_labels_of(config, data)
+    rules = rules_of(config)
+    if not isinstance(results, list | tuple):
+        what = f'"result" is {quote(results)}, expected a list'
+        return [Finding("result", None, None, what)]
+    findings: list[Finding] = []
+    seen: Seen = {}
+    linked: list[int] = []
+    for index, result in enumerate(results):
+        if type(result) is not dict:
+            found: Sequence[RuleViolation] = [_no_object(result)]
+        else:
+            found = _problems(rules, result, seen, data)
+            if "parentID" in result or result.get("type") == "relation":
+                linked.append(index)
+        for problem in found:
+            findings.append(_finding(problem, result, index))
+    for index in linked:
+        for problem in link_problems(config, results[index], seen):
+            findings.append(_finding(problem, results[index], index))
+    return findings
+
+
+def _no_object(result: Any) -> RuleViolation:
+    return RuleViolation("not_an_object", f"it is {quote(result)}, expected an object")
+
+
+def _finding(problem: RuleViolation, result: Any, index: int) -> Finding:
+    region = result.get("id") if isinstance(result, dict) else None
+    region = region if isinstance(region, str) and region else None
+    where = f"region {quote(region)[1:-1]}" if region else f"result {index}"
+    return Finding(problem.rule, region, index, f"{where}: {problem.message}", problem.severity)
+
+
+def _problems(
+    rules: Rules, result: dict[str, Any], seen: Seen, data: Mapping[str, Any] | None
+) -> list[RuleViolation]:
+    """What is wrong with one result by itself; notes its id in `seen`."""
+    kind = result.get("type")
+    if kind == "relation":
+        return []
+    found = rules.find(result.get("from_name"), result.get("to_name"))
+    known = _identify(found, result, seen) if found is not None else None
+    if found is not None and not found.known:
+        return []  # `config_problems` says so
+    if found is None or kind != found.control.type:
+        return [_mismatch(rules, found, result)]
+    value = result.get("value")
+    if type(value) is not dict:
+        return [RuleViolation("value", f'"value" is {quote(value)}, expected an object')]
+    problems = [
+        ENVELOPE[key].problem(result[key])
+        for key in result
+        if key in ENVELOPE and not ENVELOPE[key].good(result[key])
+    ]
+    if known is None:
+        problems += _id_problems(found, result)
+    problems += _to_name(found, result)
+    problems += _value_problems(found, value, result, known)
+    if data is not None and not problems:
+        problems += data_problems(found, result, data)
+    elif "startOffset" in value and found.on_text and not problems:
+        problems += without_document(value)
+    return problems
+
+
+def _value_problems(
+    found: ControlRules, value: Value, result: Value, known: bool | None
+) -> Iterator[RuleViolation]:
+    """The shape, the answer; `known`: as `_identify` says."""
+    if found.shape is not None:
+        yield from _place(found, value, result, known)
+    if found.answer is not None:
+        yield from found.answer(value, result)
+    if "score" in value:
+        yield SCORE_INSIDE
+    if result.get("item_index") and found.single:
+        what = f'"item_index" is {quote(result["item_index"])}, but {found.target} is one image'
+        yield RuleViolation("item_index", what)
+
+
+DRAWN = ""
+"""Stands in `Seen` for a control tag that draws; none has an empty name."""
+
+SCORE_INSIDE = RuleViolation(
+    "score_in_value",
+    '"score" in "value" is lost when the editor saves; it belongs beside "value"',
+    "warning",
+)
+
+
+def _identify(found: ControlRules, result: Value, seen: Seen) -> bool | None:
+    """Whether an earlier result has the same id; None if there is something wrong with it."""
+    region = result.get("id")
+    if type(region) is not str or not region:
+        return None
+    name = found.control.name
+    controls = seen.get(region)
+    if controls is None:
+        seen[region] = {name, DRAWN} if found.draws else {name}
+        return False
+    if name in controls or (found.draws and DRAWN in controls):
+        return None
+    controls.add(name)
+    if found.draws:
+        controls.add(DRAWN)
+    return True
+
+
+def _id_problems(found: ControlRules, result: Value) -> Iterator[RuleViolation]:
+    region = result.get("id")
+    if isinstance(region, str) and region:
+        what = f"a result before it has this id already; {_first(found, result)}"
+        yield RuleViolation("duplicate_id", what)
+    elif region is not None:
+        yield RuleViolation("id", f'"id" is {quote(region)}, expected a string')
+
+
+def _first(found: ControlRules, result: Value) -> str:
+    """What an id that comes twice leads to."""
+    if not found.draws and found.says_no_place(result["value"]):
+        return f"what {found.control} says of a region belongs into one result"
+    return "the editor shows the first one's place"
+
+
+def _mismatch(rules: Rules, found: ControlRules | None, result: Value) -> RuleViolation:
+    """A `from_name` that is none, or a `type` that is not its."""
+    name, kind = result.get("from_name"), result.get("type")
+    if not isinstance(name, str):
+        return RuleViolation(
+            "unknown_from_name", f'"from_name" is {quote(name)}, expected a string'
+        )
+    if found is None:
+        return RuleViolation("unknown_from_name", rules.unknown(name, kind))
+    if kind is None:
+        return RuleViolation("missing_key", f'"type" is missing, expected "{found.control.type}"')
+    return RuleViolation("wrong_type", rules.wrong_type(found.control, kind))
+
+
+def _to_name(found: ControlRules, result: Value) -> Iterable[RuleViolation]:
+    name = result.get("to_name")
+    if isinstance(name, str) and (
+        name in found.to_names or (found.repeated and found.repeated.fullmatch(name))
+    ):
+        return ()
+    expected = " or ".join(quote(known) for known in sorted(found.to_names))
+    what = f'"to_name" is {quote(name)}, but {found.control} is on {expected}'
+    return [RuleViolation("wrong_to_name", what)]
+
+
+def _place(
+    found: ControlRules, value: Value, result: Value, known: bool | None
+) -> Iterable[RuleViolation]:
+    """The shape; a control that does not draw may leave it to an earlier result of its id."""
+    if found.shape is None:
+        return ()
+    if found.draws or not found.says_no_place(value):
+        return found.shape(value, result)
+    named = result.get("id") is not None
+    if known or (named and known is None):  # what is wrong with the id is said already
+        return ()
+    why = "no result before it has this id" if named else 'it has no "id"'
+    if not found.control.per_region:
+        return [RuleViolation("no_place", f"it does not say where it is, and {why}")]
+    what = (
+        f"{found.control} speaks of regions (perRegion), each by the id of a result that draws it,"
+        f" but {why}; without perRegion it speaks of the whole task"
+    )
+    return [RuleViolation("no_place", what)]
+
+
+def check_prediction(
+    config: LabelConfig, prediction: Any, data: Mapping[str, Any] | None = None
+) -> list[Finding]:
+    """What is wrong with a prediction: its own keys and its results."""
+    if not isinstance(prediction, dict):
+        what = f"the prediction is {quote(prediction)}, expected an object"
+        return [Finding("not_an_object", None, None, what)]
+    findings = [Finding(p.rule, None, None, p.message, p.severity) for p in _header(prediction)]
+    if isinstance(prediction.get("result"), list | tuple):
+        findings += check_results(config, prediction["result"], data)
+    return findings
+
+
+def _header(prediction: Value) -> Iterator[RuleViolation]:
+    result = prediction.get("result")
+    if "result" not in prediction:
+        yield RuleViolation("result", 'the prediction has no "result"')
+    elif not isinstance(result, list | tuple):
+        yield RuleViolation("result", f'"result" is {quote(result)}, expected a list')
+    score = prediction.get("score")
+    if score is not None and not is_score(score):
+        what = f'the prediction\'s "score" is {quote(score)}, expected a number from 0 to 1'
+        yield RuleViolation("score", what)
+    version = prediction.get("model_version", "")
+    if not isinstance(version, str):
+        yield RuleViolation(
+            "model_version", f'"model_version" is {quote(version)}, expected a string'
+        )
+
+
+def check_task(config: LabelConfig, task: Any) -> list[Finding]:
+    """What is wrong with a task of an import file: its data and each of its predictions."""
+    if not isinstance(task, dict):
+        what = f"the task is {quote(task)}, expected an object"
+        return [Finding("not_an_object", None, None, what)]
+    data = task.get("data")
+    if not isinstance(data, dict):
+        what = f'the task\'s "data" is {quote(data)}, expected an object'
+        return [Finding("data", None, None, what)]
+    findings = [Finding(p.rule, None, None, p.message, p.severity) for p in task_data(config, data)]
+    predictions = task.get("predictions") or []
+    if not isinstance(predictions, list):
+        what = f'"predictions" is {quote(predictions)}, expected a list'
+        return [*findings, Finding("predictions", None, None, what)]
+    for place, prediction in enumerate(predictions):
+        found = check_prediction(config, prediction, data)
+        if isinstance(prediction, dict) and "model_version" not in prediction:
+            what = 'the prediction has no "model_version"; an import stores "undefined"'
+            found.append(Finding("model_version", None, None, what, "warning"))
+        findings += [replace(finding, prediction=place) for finding in found]
+    return findings

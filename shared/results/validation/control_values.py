@@ -1,0 +1,272 @@
+"""What a control tag's own answer must be: its labels, choices, text, number and so on."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from shared.errors import ConfigError
+from shared.label_studio.label_config import Control
+from shared.results.control_value import nested, time_format, value_key
+from shared.results.validation.finding import (
+    Problems,
+    RuleViolation,
+    Value,
+    is_number,
+    quote,
+    reads_as,
+    suggestion,
+)
+from shared.results.validation.image_shapes import Check
+
+
+def labels(control: Control, of: Sequence[Control], needed: bool = True) -> Check:
+    """A list of labels that the control tags `of` have, by their alias or their value."""
+    key = value_key(control)
+    known = [label for other in of for label in other.labels]
+    names = frozenset(known) | {attrs.get("value", "") for attrs in control.labels.values()}
+    free = any(c.dynamic for c in of) or not (names or any(c.of_task for c in of))
+    empty = not needed or control.flag("allowEmpty")
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get(key)
+        if type(found) is list and found:
+            for name in found:
+                if type(name) is not str or not (free or name in names):
+                    return list(_not_labels(control, found, names, free))
+            return ()
+        if found is None and not needed:
+            return ()
+        if found == [] and empty:
+            return ()
+        return [_no_labels(control, key, value)]
+
+    return check
+
+
+def _not_labels(
+    control: Control, found: list[Any], names: frozenset[str], free: bool
+) -> Iterator[RuleViolation]:
+    for name in found:
+        if not isinstance(name, str):
+            yield RuleViolation("not_a_string", f"{quote(name)} is no label, expected a string")
+        elif not free and name not in names:
+            what = f"{control} has no label {quote(name)}{_here(control)}"
+            yield RuleViolation("unknown_label", what + suggestion(name, control.labels or names))
+
+
+def _here(control: Control) -> str:
+    """Return where the labels are from, if that is the task."""
+    return f" in this task ({control.attrs.get('value', '')})" if control.of_task else ""
+
+
+def _no_labels(control: Control, key: str, value: Value) -> RuleViolation:
+    found = value.get(key)
+    others = [other for other in value if other != key and other.endswith(("labels", "choices"))]
+    if found is None:
+        remedy = f'; it has "{others[0]}" instead' if others else ""
+        return RuleViolation("missing_key", f'"{key}" is missing{remedy}')
+    if found == []:
+        return RuleViolation("no_label", f'"{key}" is empty, expected at least one label')
+    return RuleViolation("not_a_list", f'"{key}" is {quote(found)}, expected a list of labels')
+
+
+def choices(control: Control) -> Check:
+    """A list of choices; nested ones as the list of names from the outermost on."""
+    one = control.attrs.get("choice", "single") == "single"
+    good = _nested_choice if nested(control) else _choice
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("choices")
+        if not isinstance(found, list) or not found:
+            return [_no_labels(control, "choices", value)]
+        problems = [problem for name in found for problem in good(control, name, found)]
+        if one and len(found) > 1:
+            what = f"{control} takes one choice, found {quote(found)}"
+            problems.append(RuleViolation("too_many_choices", what, "warning"))
+        return problems
+
+    return check
+
+
+def _choice(control: Control, name: Any, chosen: list[Any]) -> Iterator[RuleViolation]:
+    if isinstance(name, list) and len(name) == 1:
+        remedy = f"{quote(name)} is a list, expected {quote(name[0])}, for want of allowNested"
+        yield RuleViolation("not_a_string", remedy)
+    elif not isinstance(name, str):
+        yield RuleViolation("not_a_string", f"{quote(name)} is no choice, expected a string")
+    elif (name,) not in control.paths and not control.dynamic:
+        top = [label for label in control.labels if (label,) in control.paths]
+        aliases = [label for label in top if control.labels[label].get("value") == name]
+        what = f"{control} has no choice {quote(name)}{_here(control)}"
+        yield RuleViolation("unknown_label", what + suggestion(next(iter(aliases), name), top))
+
+
+def _nested_choice(control: Control, name: Any, chosen: list[Any]) -> Iterator[RuleViolation]:
+    """A path; one to a choice with others inside is shown only if all those are chosen, too."""
+    problems = list(_path(control, name))
+    yield from problems
+    if problems:
+        return
+    size = len(name)
+    inside = (path for path in control.paths if len(path) > size and list(path[:size]) == name)
+    if any(list(path) not in chosen for path in inside):
+        what = f"{quote(name)} has choices inside it; the editor shows only those"
+        yield RuleViolation("inner_choice", what)
+
+
+def taxonomy(control: Control) -> Check:
+    """A list of paths, each a list of names."""
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("taxonomy")
+        if not isinstance(found, list) or not found:
+            return [_no_labels(control, "taxonomy", value)]
+        return [problem for path in found for problem in _path(control, path)]
+
+    return check
+
+
+def _path(control: Control, path: Any) -> Iterator[RuleViolation]:
+    if not isinstance(path, list) or not path or not all(isinstance(part, str) for part in path):
+        remedy = f"; write [{quote(path)}]" if isinstance(path, str) else ""
+        what = f"{quote(path)} is no path, expected a list of names{remedy}"
+        yield RuleViolation("not_a_list", what)
+    elif not control.dynamic and tuple(path) not in control.paths:
+        step = next(
+            part for end, part in enumerate(path, 1) if tuple(path[:end]) not in control.paths
+        )
+        depth = path.index(step)
+        siblings = [known[-1] for known in control.paths if known[:-1] == tuple(path[:depth])]
+        what = f"{control} has no {quote(step)} at the path {quote(path)}{_here(control)}"
+        yield RuleViolation("unknown_label", what + suggestion(step, sorted(siblings)))
+
+
+def rating(control: Control) -> Check:
+    """A whole number of stars."""
+    most = _bound(control, "maxRating", 5)
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("rating")
+        if found is None:
+            return [RuleViolation("missing_key", '"rating" is missing')]
+        if not is_number(found):
+            return [RuleViolation("not_a_number", f'"rating" is {quote(found)}, expected a number')]
+        if found != int(found) or not 1 <= found <= most:
+            what = f'"rating" is {quote(found)}, expected a whole number from 1 to {most:g}'
+            return [RuleViolation("out_of_range", what)]
+        return ()
+
+    return check
+
+
+def number(control: Control) -> Check:
+    """A number from `min` to `max`."""
+    low, high = _bound(control, "min", float("-inf")), _bound(control, "max", float("inf"))
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("number")
+        if found is None:
+            return [RuleViolation("missing_key", '"number" is missing')]
+        if not is_number(found):
+            what = f'"number" is {quote(found)}, expected a finite number'
+            return [RuleViolation("not_a_number", what)]
+        if not low <= found <= high:
+            what = f'"number" is {quote(found)}, {control} takes {low:g} to {high:g}'
+            return [RuleViolation("out_of_range", what)]
+        return ()
+
+    return check
+
+
+def _bound(control: Control, key: str, default: float) -> float:
+    try:
+        return control.number(key, default, float("-inf"), float("inf"))
+    except ConfigError:
+        return default
+
+
+def date_time(control: Control) -> Check:
+    """A date or time, written in the tag's `format`."""
+    written = time_format(control)
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("datetime")
+        if not isinstance(found, str):
+            return [
+                RuleViolation("missing_key", f'"datetime" is {quote(found)}, expected a string')
+            ]
+        if reads_as(found, written):
+            return ()
+        what = f'"datetime" is {quote(found)}, expected the format {written}'
+        return [RuleViolation("wrong_format", what)]
+
+    return check
+
+
+def textarea(control: Control) -> Check:
+    """A list of texts."""
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("text")
+        if type(found) is list and found and all(type(text) is str for text in found):
+            return ()
+        if found is None:
+            return [RuleViolation("missing_key", '"text" is missing')]
+        if isinstance(found, str):
+            remedy = f'"text" is a string, expected a list; write [{quote(found)}]'
+            return [RuleViolation("not_a_list", remedy, "warning")]
+        return [
+            RuleViolation("not_a_list", f'"text" is {quote(found)}, expected a list of strings')
+        ]
+
+    return check
+
+
+def pairwise(control: Control) -> Check:
+    """Which of two is chosen."""
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("selected")
+        if found in ("left", "right"):
+            return ()
+        return [
+            RuleViolation("selected", f'"selected" is {quote(found)}, expected "left" or "right"')
+        ]
+
+    return check
+
+
+def ranker(control: Control) -> Check:
+    """Ids of items by bucket; without buckets under the tag's own name."""
+    buckets = control.buckets or (control.name,)
+
+    def check(value: Value, result: Value) -> Problems:
+        found = value.get("ranker")
+        if not isinstance(found, Mapping):
+            what = f'"ranker" is {quote(found)}, expected {{bucket: [item ids]}}'
+            return [RuleViolation("not_an_object", what)]
+        problems = []
+        for bucket, items in found.items():
+            if bucket not in buckets and bucket != "_":
+                what = f"{control} has no bucket {quote(bucket)}"
+                problems.append(
+                    RuleViolation("unknown_label", what + suggestion(str(bucket), buckets))
+                )
+            if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+                what = f"bucket {quote(bucket)} is {quote(items)}, expected a list of item ids"
+                problems.append(RuleViolation("not_a_list", what))
+        return problems
+
+    return check
+
+
+ANSWERS: Mapping[str, Callable[[Control], Check]] = {
+    "choices": choices,
+    "taxonomy": taxonomy,
+    "rating": rating,
+    "number": number,
+    "datetime": date_time,
+    "textarea": textarea,
+    "pairwise": pairwise,
+    "ranker": ranker,
+}
+"""By the result's type. The types that end with `labels` all take `labels`."""

@@ -1,0 +1,188 @@
+"""Spans in texts and HTML documents against the text itself: what the editor marks.
+
+It finds a text by exactly the path that it writes, `/p[1]/text()[1]`, and searches for nothing. By
+an element's path it takes the text at the element's start. An offset past the end of that one text
+is taken for 0. Only where a path leads nowhere does it go by `globalOffsets`, if there are any
+(its regions/RichTextRegion.js, initRangeAndOffsets, and tags/object/RichText/domManager.ts).
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from shared.label_studio.label_config import ObjectTag
+from shared.results import Document, HyperTextSpan
+from shared.results.hypertext import Node
+from shared.results.utf16 import points, units
+from shared.results.validation.finding import RuleViolation, Value, is_count, quote
+from shared.results.validation.spans import PATH
+
+Span = tuple[int, int]
+
+ROOT = re.compile(r"^(?:\.?/+)?(?:html(?:\[1\])?/)?(?:body(?:\[1\])?/)?")
+"""What other programs write before a path from the body on."""
+SPACE = re.compile(r"(?:\s|\\n)+")
+"""What the editor's `text` has otherwise than the document: in it line ends are spelt, `\\n`."""
+MOST = 100
+"""Places of a text that are counted."""
+LONGEST = 1000
+"""Characters of a text that is looked for."""
+
+
+def document_of(target: ObjectTag, text: str) -> Document:
+    """What the editor shows: HTML, or of a plain text a span for each line."""
+    if target.tag == "HyperText":
+        return Document.parse(text, inline=target.is_inline)
+    lines = (f"<span>{html.escape(line)}</span>" for line in re.split("[\n\r]", text))
+    return Document.parse("<br/>".join(lines))
+
+
+def without_document(value: Value) -> Iterator[RuleViolation]:
+    """What is wrong with a span's paths whatever the document is."""
+    if "startOffset" not in value or _global_span(value) is not None:
+        return
+    for key in ("start", "end"):
+        if not PATH.fullmatch(value[key]):
+            yield _no_text(value, key)
+            return
+
+
+def in_document(value: Value, document: Document) -> Iterator[RuleViolation]:
+    """What is wrong with a span of XPaths, or of numbers, in this document."""
+    if "startOffset" not in value:
+        yield from _in_text(value, (value["start"], value["end"]), document)
+        return
+    first, last = document.node(value["start"]), document.node(value["end"])
+    if first is not None and last is not None:
+        yield from _in_nodes(value, first, last, document)
+        return
+    span = _global_span(value)
+    if span is not None and span[1] <= len(document.text):
+        yield from _in_text(value, span, document)
+    else:
+        yield _with_remedy(_no_text(value, "end" if first else "start"), value, document)
+
+
+def _no_text(value: Value, key: str) -> RuleViolation:
+    what = f'"{key}" is {quote(value[key])}: the editor finds no text there and highlights nothing'
+    if not PATH.fullmatch(value[key]):
+        what += ". It resolves only paths such as /p[1]/text()[1]"
+    return RuleViolation("xpath", what)
+
+
+def _in_nodes(value: Value, first: Node, last: Node, document: Document) -> Iterator[RuleViolation]:
+    for key, node in (("startOffset", first), ("endOffset", last)):
+        size = units(document.text[node.start : node.end])
+        if value[key] > size:
+            what = (
+                f'"{key}" is {value[key]}, the text at {node.path} has {size} characters; the'
+                " editor takes it for 0"
+            )
+            yield _with_remedy(RuleViolation("past_the_end", what), value, document)
+            return
+    start = _offset(value["startOffset"], first, document)
+    end = _offset(value["endOffset"], last, document)
+    if not start < end:
+        backwards = RuleViolation(
+            "empty_span", "it ends before it starts: the editor marks nothing"
+        )
+        yield _with_remedy(backwards, value, document)
+    else:
+        yield from _in_text(value, (start, end), document)
+        yield from islice((*_element(value, "start", first), *_element(value, "end", last)), 1)
+
+
+def _element(value: Value, key: str, node: Node) -> Iterator[RuleViolation]:
+    """A Range of the DOM counts an element's children, the editor characters of its first text."""
+    if value[key] != node.path and not value.get("text"):
+        what = (
+            f'"{key}" is {quote(value[key])}, an element: the editor takes "{key}Offset" for'
+            f" characters of {node.path}"
+        )
+        yield RuleViolation("xpath", what, "warning")
+
+
+def _offset(unit: int, node: Node, document: Document) -> int:
+    """Half a character beyond U+FFFF is a whole one for the editor."""
+    text = document.text[node.start : node.end]
+    whole = points(text, unit)
+    return node.start + whole + (units(text[:whole]) < unit)
+
+
+def _in_text(value: Value, span: Span, document: Document) -> Iterator[RuleViolation]:
+    start, end = span
+    if end > len(document.text):
+        what = f'"end" is {end}, the document has {len(document.text)} characters'
+        yield _with_remedy(RuleViolation("past_the_end", what), value, document)
+    elif not _says(value, span, document):
+        there = quote(document.text[start:end])
+        what = f"the editor marks {there}, not {quote(value['text'])}"
+        yield _with_remedy(RuleViolation("text", what, "warning"), value, document)
+
+
+def _says(value: Value, span: Span, document: Document) -> bool:
+    """Whether a span is of the `text` that the value has, if it has one.
+
+    Over several text nodes it may lack some: of what is hidden the editor writes nothing.
+    """
+    said, there = value.get("text"), document.text[span[0] : span[1]]
+    if not isinstance(said, str) or not said:
+        return True
+    said, there = (SPACE.sub("", text).casefold() for text in (said, there))
+    letters = iter(there)
+    return said == there or (
+        not document.in_one_node(*span) and all(letter in letters for letter in said)
+    )
+
+
+def _with_remedy(problem: RuleViolation, value: Value, document: Document) -> RuleViolation:
+    """The problem, and where the region seems to belong."""
+    spans = list(islice(_meant(value, document), MOST))
+    if not spans:
+        return problem
+    place, _ = HyperTextSpan(*spans[0]).value(document)
+    where = ", ".join(f'"{key}": {quote(place[key])}' for key in _KEYS)
+    first = f" (the first of {len(spans)} places)" if len(spans) > 1 else ""
+    remedy = f"; {quote(place['text'])} is at {where}{first}"
+    return problem._replace(message=problem.message + remedy)
+
+
+_KEYS = ("start", "startOffset", "end", "endOffset")
+
+
+def _meant(value: Value, document: Document) -> Iterator[Span]:
+    """Where the region may be: by its other offsets, by its path put right, by its text."""
+    for span in (_global_span(value), _by_path_put_right(value, document)):
+        if span is not None and span[1] <= len(document.text) and _says(value, span, document):
+            yield span
+            return
+    said = value.get("text")
+    if isinstance(said, str) and said.strip() and len(said) <= LONGEST:
+        words = (re.escape(word) for word in SPACE.split(said) if word)
+        for found in re.finditer(r"\s*".join(words), document.text):
+            yield found.span()
+
+
+def _global_span(value: Value) -> Span | None:
+    offsets = value.get("globalOffsets")
+    start, end = (offsets.get("start"), offsets.get("end")) if isinstance(offsets, dict) else _NONE
+    return (start, end) if is_count(start) and is_count(end) and start < end else None
+
+
+_NONE = (None, None)
+
+
+def _by_path_put_right(value: Value, document: Document) -> Span | None:
+    """By paths as the editor writes them: lower case, from the body on, each step counted."""
+    span = []
+    for key, offset in (("start", "startOffset"), ("end", "endOffset")):
+        path = "/" + ROOT.sub("", str(value.get(key)).strip().lower())
+        node = document.node(re.sub(r"(?<=[^\]/])(?=/|$)", "[1]", path))
+        unit = value.get(offset)
+        if node is None or not is_count(unit):
+            return None
+        if unit > units(document.text[node.start : node.end]):
+            return None
+        span.append(_offset(unit, node, document))
+    return (span[0], span[1]) if span[0] < span[1] else None

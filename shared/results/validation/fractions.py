@@ -1,0 +1,70 @@
+"""Whether the shapes of many results are all written in fractions of 1, where percent is meant."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from shared.label_studio.label_config import LabelConfig
+from shared.results.validation.finding import Finding, Value, is_number
+from shared.results.validation.rules import ControlRules, rules_of
+
+KEYS = ("x", "y", "width", "height", "radiusX", "radiusY")
+
+
+class Fractions:
+    """Looks at results as they go by, and keeps none of them.
+
+    A single box below 1 is a box in a corner; where every shape of a file is one, whoever wrote
+    it did so in fractions.
+    """
+
+    def __init__(self, config: LabelConfig) -> None:
+        self._rules = rules_of(config)
+        self._fractions = self._percent = False
+        """Whether a shape of that kind was seen; after one in percent nothing is looked at."""
+
+    def see(self, results: Any) -> None:
+        """Take notice of a prediction's results; of any JSON."""
+        if self._percent or not isinstance(results, list | tuple):
+            return
+        for result in results:
+            rules = self._rules.find(result.get("from_name")) if isinstance(result, dict) else None
+            if rules is not None and _in_percent(rules) and isinstance(result.get("value"), dict):
+                self._look(result["value"])
+
+    def _look(self, value: Value) -> None:
+        most = max((number for number in _numbers(value) if is_number(number)), default=0)
+        self._fractions = self._fractions or 0 < most <= 1
+        self._percent = most > 1
+
+    def findings(self) -> Iterator[Finding]:
+        """What is said of all that went by."""
+        if self._percent or not self._fractions:
+            return
+        what = (
+            "all boxes and other shapes are below 1, which is the top left corner of the image: are"
+            " they fractions? Label Studio counts in percent, × 100"
+        )
+        yield Finding("fractions", None, None, what, "warning")
+
+
+def _in_percent(rules: ControlRules) -> bool:
+    """Whether what it marks is on an image or video; a PDF's boxes are in fractions indeed."""
+    return rules.target is not None and rules.target.tag in {"Image", "Video"}
+
+
+def _numbers(value: Value) -> Iterator[Any]:
+    """The coordinates and sizes of a shape, whichever it is; a key point's size is no place."""
+    for part in (value, *_list(value, "vertices"), *_list(value, "sequence")):
+        if isinstance(part, dict):
+            yield from (part[key] for key in _keys(part) if key in part)
+    for point in _list(value, "points"):
+        yield from point if isinstance(point, list | tuple) else ()
+
+
+def _keys(part: Value) -> Iterable[str]:
+    return KEYS if "height" in part or "radiusX" in part else KEYS[:2]
+
+
+def _list(value: Value, key: str) -> Sequence[Any]:
+    found = value.get(key)
+    return found if isinstance(found, list | tuple) else ()

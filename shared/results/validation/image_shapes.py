@@ -1,0 +1,182 @@
+"""What the `value` of each shape on an image must hold.
+
+Geometry is in percent of the upright image (contract, section 5).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from shared.results.validation.finding import (
+    Problems,
+    RuleViolation,
+    Value,
+    is_number,
+    list_problem,
+    quote,
+)
+from shared.results.validation.masks import bitmask, brush
+
+TOLERANCE = 0.01
+"""Percent by which a shape may stick out, for rounding."""
+LOW, HIGH = -TOLERANCE, 100 + TOLERANCE
+
+Check = Callable[[Value, Value], Problems]
+"""Takes a result's `value` and the whole result."""
+
+
+def number(
+    value: Value, key: str, low: float, high: float, zero: bool = True
+) -> Iterator[RuleViolation]:
+    """That a key is there, a finite number, and from `low` to `high`."""
+    found = value.get(key)
+    if key not in value or found is None:
+        yield RuleViolation("missing_key", f'"{key}" is missing')
+    elif not is_number(found):
+        yield RuleViolation("not_a_number", f'"{key}" is {quote(found)}, expected a finite number')
+    elif not zero and found <= 0:
+        yield RuleViolation("zero_size", f'"{key}" is {quote(found)}, expected more than 0')
+    elif not low <= found <= high:
+        yield RuleViolation(
+            "out_of_image",
+            f'"{key}" is {quote(found)}, expected percent from {max(low, 0):g} to {high:g}'
+            + (" (is it in pixels?)" if found > high else ""),
+        )
+
+
+def rectangle(value: Value, result: Value) -> Problems:
+    """Top-left corner and size. A turned box may stick out, but not lie wholly outside."""
+    turned = value.get("rotation") or 0
+    if not is_number(turned):
+        return [RuleViolation("not_a_number", f'"rotation" is {quote(turned)}, expected degrees')]
+    low, high = (-1e9, 1e9) if turned else (LOW, HIGH)
+    problems = [
+        *number(value, "x", low, high),
+        *number(value, "y", low, high),
+        *number(value, "width", 0, high, zero=False),
+        *number(value, "height", 0, high, zero=False),
+    ]
+    if problems or turned:
+        return problems
+    return [*_sticks_out(value, "x", "width"), *_sticks_out(value, "y", "height")]
+
+
+def _sticks_out(value: Value, start: str, size: str) -> Iterator[RuleViolation]:
+    end = value[start] + value[size]
+    if end > HIGH:
+        yield RuleViolation(
+            "out_of_image",
+            f'"{start}" + "{size}" is {quote(round(end, 4))}, expected at most 100',
+        )
+
+
+def ellipse(value: Value, result: Value) -> Problems:
+    """Centre and radii."""
+    return [
+        *number(value, "x", LOW, HIGH),
+        *number(value, "y", LOW, HIGH),
+        *number(value, "radiusX", 0, HIGH, zero=False),
+        *number(value, "radiusY", 0, HIGH, zero=False),
+        *(number(value, "rotation", -1e9, 1e9) if value.get("rotation") is not None else ()),
+    ]
+
+
+def keypoint(value: Value, result: Value) -> Problems:
+    """A point and its size; without `width` the editor does not see a keypoint."""
+    return [
+        *number(value, "x", LOW, HIGH),
+        *number(value, "y", LOW, HIGH),
+        *number(value, "width", 0, HIGH, zero=False),
+    ]
+
+
+def polygon(value: Value, result: Value) -> Problems:
+    """At least three points that span an area."""
+    points = value.get("points")
+    if not isinstance(points, list | tuple):
+        return [list_problem(value, "points")]
+    if len(points) < 3:
+        what = f"a polygon has {len(points)} points, expected 3 or more"
+        return [RuleViolation("too_few_points", what)]
+    for place, point in enumerate(points):
+        if not (isinstance(point, list | tuple) and len(point) == 2 and all(map(is_number, point))):
+            found = f"point {place} is {quote(point)}, expected two finite numbers [x, y]"
+            return [RuleViolation("not_a_number", found)]
+        if not (LOW <= point[0] <= HIGH and LOW <= point[1] <= HIGH):
+            found = f"point {place} is {quote(point)}, expected percent from 0 to 100"
+            return [RuleViolation("out_of_image", found)]
+    if _area(points) < 1e-9:
+        return [RuleViolation("zero_size", "the polygon's points span no area")]
+    return ()
+
+
+def _area(points: Any) -> float:
+    """The area of the box around the points; 0 if they lie on one point or upright line."""
+    xs, ys = [float(point[0]) for point in points], [float(point[1]) for point in points]
+    return (max(xs) - min(xs)) * (max(ys) - min(ys))
+
+
+def vector(value: Value, result: Value) -> Problems:
+    """Vertices, each with an id, linked by `prevPointId`."""
+    vertices = value.get("vertices")
+    if not isinstance(vertices, list | tuple) or not vertices:
+        return [list_problem(value, "vertices")]
+    if len(vertices) < 2:
+        return [RuleViolation("too_few_points", "a vector has 1 vertex, expected 2 or more")]
+    seen: set[Any] = set()
+    for place, vertex in enumerate(vertices):
+        problem = _vertex(place, vertex, seen)
+        if problem:
+            return [problem]
+        seen.add(vertex.get("id"))
+    return ()
+
+
+def _vertex(place: int, vertex: Any, seen: set[Any]) -> RuleViolation | None:
+    if not isinstance(vertex, dict):
+        return RuleViolation(
+            "not_an_object", f"vertex {place} is {quote(vertex)}, expected an object"
+        )
+    for problem in (*number(vertex, "x", LOW, HIGH), *number(vertex, "y", LOW, HIGH)):
+        return problem._replace(message=f"vertex {place}: {problem.message}")
+    name, before = vertex.get("id"), vertex.get("prevPointId")
+    if name is not None and (not isinstance(name, str) or name in seen):
+        return RuleViolation(
+            "vertex_id", f'vertex {place}: "id" is {quote(name)}, expected a string of its own'
+        )
+    if before is not None and (not isinstance(before, str) or before not in seen):
+        return RuleViolation(
+            "vertex_id", f'vertex {place}: "prevPointId" is {quote(before)}, no vertex before it'
+        )
+    return None
+
+
+def guess(value: Value) -> str | None:
+    """The shape that a value's keys speak of, as the editor tells them apart."""
+    for key, shape in _TELLING.items():
+        if key in value:
+            return shape
+    return None
+
+
+_TELLING = {
+    "points": "polygon",
+    "vertices": "vector",
+    "rle": "brush",
+    "imageDataURL": "bitmask",
+    "radiusX": "ellipse",
+    "height": "rectangle",
+    "width": "keypoint",
+    "x": "keypoint",
+}
+
+SHAPES: Mapping[str, Check] = {
+    "rectangle": rectangle,
+    "ellipse": ellipse,
+    "keypoint": keypoint,
+    "polygon": polygon,
+    "brush": brush,
+    "magicwand": brush,
+    "bitmask": bitmask,
+    "vector": vector,
+}
+"""By the type of the tag that draws it; with `labels` at its end for labelled ones."""

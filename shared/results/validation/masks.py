@@ -1,0 +1,106 @@
+"""What the `value` of a mask must hold: a brush's strokes (RLE), or a bitmask (PNG)."""
+
+import base64
+
+from shared.results.image import ImageSize
+from shared.results.mask import Bitmask
+from shared.results.rle import strength
+from shared.results.validation.finding import (
+    Problems,
+    RuleViolation,
+    Value,
+    is_number,
+    list_problem,
+    quote,
+)
+
+FAINT = 64
+"""Values of a mask, up to 255, below which it is hardly seen."""
+LARGEST = 100_000_000
+"""Pixels of a bitmask that are looked at."""
+PNG = "data:image/png;base64,"
+
+
+def brush(value: Value, result: Value) -> Problems:
+    """A run-length encoded mask of the image's own size."""
+    rle = value.get("rle")
+    if not isinstance(rle, list | tuple) or not rle:
+        return [list_problem(value, "rle")]
+    if value.get("format", "rle") != "rle":
+        return [
+            RuleViolation("wrong_format", f'"format" is {quote(value["format"])}, expected "rle"')
+        ]
+    try:
+        data = bytes(rle)
+    except (ValueError, TypeError):
+        return [
+            RuleViolation("wrong_format", '"rle" should hold bytes, whole numbers from 0 to 255')
+        ]
+    width, height = result.get("original_width"), result.get("original_height")
+    if is_number(width) and is_number(height):
+        size = int.from_bytes(data[:4], "big")
+        if size != width * height * 4:
+            return [_mask_size(size, width, height)]
+    return _mask(data)
+
+
+def _mask(data: bytes) -> Problems:
+    try:
+        found = strength(data)
+    except ValueError as error:
+        return [RuleViolation("wrong_format", f'"rle" cannot be read: {error}')]
+    if not found:
+        return [RuleViolation("empty_mask", '"rle" is a mask without any pixel')]
+    if found < FAINT:
+        what = f'"rle" is a mask of 0 and {found}, almost invisible; expected 0 and 255'
+        return [RuleViolation("faint_mask", what, "warning")]
+    return ()
+
+
+def _mask_size(size: int, width: float, height: float) -> RuleViolation:
+    return RuleViolation(
+        "mask_size",
+        f'"rle" is a mask of {size / 4:g} pixels, expected {width:g} × {height:g} ='
+        f" {width * height:g}, as the image has (is it COCO's RLE?)",
+    )
+
+
+def bitmask(value: Value, result: Value) -> Problems:
+    """A PNG as a data URL."""
+    url = value.get("imageDataURL")
+    if not isinstance(url, str):
+        return [RuleViolation("missing_key", '"imageDataURL" is missing')]
+    size = _png_size(url)
+    if size is None:
+        what = f'"imageDataURL" is {quote(url)}, expected "{PNG}…" with a PNG'
+        return [RuleViolation("wrong_format", what)]
+    width, height = result.get("original_width"), result.get("original_height")
+    if is_number(width) and is_number(height) and size != (width, height):
+        what = f"the bitmask has {size[0]} × {size[1]} pixels, the image {width:g} × {height:g}"
+        return [RuleViolation("mask_size", f"{what}; the editor stretches it", "warning")]
+    return _pixels(value, size)
+
+
+def _pixels(value: Value, size: tuple[int, int]) -> Problems:
+    if size[0] * size[1] > LARGEST:
+        return ()
+    try:
+        inside = Bitmask.read(value, ImageSize(*size)).mask.any()
+    except ValueError:
+        return [RuleViolation("wrong_format", '"imageDataURL" is a PNG that cannot be read')]
+    return (
+        ()
+        if inside
+        else [RuleViolation("empty_mask", "the bitmask has no pixel that is not clear")]
+    )
+
+
+def _png_size(url: str) -> tuple[int, int] | None:
+    """Width and height from the head of a PNG in a data URL; None if it is none."""
+    try:
+        head = base64.b64decode(url[len(PNG) : len(PNG) + 44], validate=True)
+    except ValueError:
+        return None
+    if not url.startswith(PNG) or head[:8] != b"\x89PNG\r\n\x1a\n" or len(head) < 33:
+        return None
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")

@@ -1,0 +1,177 @@
+"""A label config's rules for results, made once and kept."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
+from shared.label_studio.tags import is_known
+from shared.lru_cache import LRUCache
+from shared.results.parse import PLACES
+from shared.results.validation.control_values import ANSWERS, labels
+from shared.results.validation.finding import Problems, Value, closest, quote, suggestion
+from shared.results.validation.image_shapes import SHAPES, Check, guess
+from shared.results.validation.spans import SPANS, timeseries
+from shared.results.validation.tracks import timeline, video
+
+
+@dataclass(frozen=True, eq=False)
+class ControlRules:
+    """What the results of one control tag must be.
+
+    `shape` checks where the region is; it is None where the control speaks of the whole task.
+    A control that `draws` must say so itself, another may leave it to a result of the same id.
+    `answer` checks what is said; it is None where only a place is.
+    """
+
+    control: Control
+    target: ObjectTag | None
+    to_names: frozenset[str]
+    shape: Check | None
+    draws: bool
+    answer: Check | None
+    repeated: re.Pattern[str] | None = None
+    """The form of `to_name` inside a Repeater."""
+
+    @property
+    def known(self) -> bool:
+        """Whether there is such a tag; of another nothing can be said, nor is anything shown."""
+        return is_known(self.control.tag)
+
+    @property
+    def single(self) -> bool:
+        """Whether it is on one image, of which no other item can be meant."""
+        return self.target is not None and self.target.tag == "Image" and not self.target.is_list
+
+    @property
+    def on_text(self) -> bool:
+        """Whether it is on a text whose regions may be given by XPaths."""
+        return self.target is not None and self.target.tag in {"Text", "HyperText"}
+
+    def says_no_place(self, value: Value) -> bool:
+        """Whether a value only says what its region is, not where."""
+        return PLACES.isdisjoint(value) and "x" not in value and "globalOffsets" not in value
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """All rules of a label config."""
+
+    config: LabelConfig
+    controls: Mapping[str, ControlRules]
+    templates: tuple[tuple[re.Pattern[str], ControlRules], ...]
+    """Control tags in a Repeater, whose names hold `{{idx}}`."""
+    elsewhere: Mapping[tuple[str, str], ControlRules]
+    """Those on several object tags, by their names and the object tag's."""
+
+    def find(self, name: Any, to_name: Any = None) -> ControlRules | None:
+        """The rules of the control tag of that name, on the object tag of that name if it is.
+
+        None for what is no name, too.
+        """
+        if not isinstance(name, str):
+            return None
+        found = self.controls.get(name)
+        if found is not None and len(found.to_names) > 1 and isinstance(to_name, str):
+            return self.elsewhere.get((name, to_name), found)
+        if found is None and self.templates:
+            return next((rules for form, rules in self.templates if form.fullmatch(name)), None)
+        return found
+
+    def unknown(self, name: str, kind: Any) -> str:
+        """What to say of a `from_name` that is none."""
+        close = closest(name, self.controls) is not None
+        remedy = suggestion(name, self.controls)
+        return f"the label config has no control tag {quote(name)}" + (
+            remedy if close else self._of_type(kind) or remedy
+        )
+
+    def wrong_type(self, control: Control, kind: Any) -> str:
+        """What to say of a type that is not the control tag's."""
+        remedy = self._of_type(kind) or f', whose type is "{control.type}"'
+        name = quote(control.name)
+        return f"type {quote(kind)}, but from_name {name} is the {control.tag} tag{remedy}"
+
+    def _of_type(self, kind: Any) -> str:
+        """The control tags of a type, as the end of a message."""
+        same = [control for control in self.config.controls if control.type == kind]
+        if not same:
+            return ""
+        names = " or ".join(quote(control.name) for control in same[:3])
+        return f"; {names} is the {same[0].tag} tag"
+
+
+_kept: LRUCache[LabelConfig, Rules] = LRUCache()
+
+
+def rules_of(config: LabelConfig) -> Rules:
+    """The rules of a label config."""
+    return _kept.get(config) or _kept.put(config, _made(config), config.characters)
+
+
+def _made(config: LabelConfig) -> Rules:
+    by_name = {control.name: _control(control, config) for control in config.controls}
+    repeated = tuple((_form(name), rules) for name, rules in by_name.items() if "{{" in name)
+    elsewhere = {
+        (control.name, name): _control(control.on(name), config)
+        for control in config.controls
+        for name in control.to_names
+        if name != control.to_name
+    }
+    return Rules(config, by_name, repeated, elsewhere)
+
+
+def _form(name: str) -> re.Pattern[str]:
+    return re.compile(r"\d+".join(map(re.escape, re.split(r"\{\{.*?\}\}", name))))
+
+
+def _control(control: Control, config: LabelConfig) -> ControlRules:
+    names = set(control.to_names)
+    if control.type == "pairwise":
+        names.add(control.name)
+    target = config.object_of(control)
+    shape, draws = _shape(control, target)
+    repeated = _form(control.to_name) if "{{" in control.to_name else None
+    answer = _answer(control, config)
+    return ControlRules(control, target, frozenset(names), shape, draws, answer, repeated)
+
+
+def _shape(control: Control, target: ObjectTag | None) -> tuple[Check | None, bool]:
+    """The check of where, and whether the control draws by itself."""
+    if control.type == "videorectangle":
+        return video, True
+    drawn = SHAPES.get(control.type.removesuffix("labels"))
+    if drawn is not None:
+        return drawn, True
+    if control.type.endswith("labels") or control.per_region:
+        return _placed(target), False
+    return None, False
+
+
+def _placed(target: ObjectTag | None) -> Check:
+    tag = target.tag if target else ""
+    return timeseries(target) if tag == "TimeSeries" else _PLACED.get(tag, by_keys)
+
+
+def _answer(control: Control, config: LabelConfig) -> Check | None:
+    if control.type in ANSWERS:
+        return ANSWERS[control.type](control)
+    if control.type == "videorectangle":
+        others = config.controls_on(control.to_name)
+        return labels(control, [c for c in others if c.type == "labels"], needed=False)
+    return labels(control, [control]) if control.type.endswith("labels") else None
+
+
+def by_keys(value: Value, result: Value) -> Problems:
+    """A shape on an image that only its keys tell."""
+    kind = guess(value)
+    return SHAPES[kind](value, result) if kind else ()
+
+
+def _on_video(value: Value, result: Value) -> Problems:
+    return video(value, result) if "sequence" in value else timeline(value, result)
+
+
+_PLACED: Mapping[str, Check] = {**SPANS, "Video": _on_video}
+"""The shape of what a control marks that does not draw, by its object tag."""

@@ -1,0 +1,172 @@
+"""Results against the task's data: whether what they speak of is there."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shared.errors import DecodeError, TaskError
+from shared.label_studio import variables
+from shared.label_studio.encoded_text import TEXTS, decoded
+from shared.label_studio.label_config import LabelConfig, ObjectTag
+from shared.label_studio.task import Task
+from shared.label_studio.task_labels import with_labels_of
+from shared.results.validation.documents import document_of, in_document, without_document
+from shared.results.validation.finding import RuleViolation, Value, quote, suggestion
+from shared.results.validation.rules import ControlRules
+
+NO_LIST = frozenset({"BitmaskLabels", "TimelineLabels", "VectorLabels"})
+"""Control tags with labels for whose value Label Studio 1.23.2 takes a string and nothing else."""
+
+MOST_LACKING = 10
+"""Keys that one object tag shows, and the data lacks, that are named."""
+
+
+def task_data(config: LabelConfig, data: Mapping[str, Any]) -> Iterator[RuleViolation]:
+    """That the data has what the object tags show, and labels that the editor can show."""
+    for control in with_labels_of(config, data).controls:
+        yield from (RuleViolation("labels", fault) for fault in control.faults)
+    yield from _refused(config)
+    task = Task(None, data)
+    for target in config.objects.values():
+        if "{" not in target.value:  # else it stands for several tags, one each item of a list
+            yield from _unseen(task, target)
+
+
+def _refused(config: LabelConfig) -> Iterator[RuleViolation]:
+    """That an import takes a list of labels: of tags with one value the last one decides."""
+    last = {control.attrs.get("value", ""): control for control in config.dynamic}
+    for value, control in last.items():
+        if control.tag in NO_LIST and "[" not in value:
+            what = (
+                f"{control} takes its labels from {value}, but Label Studio imports no task with a"
+                f" list there, as it does for Labels: write the labels as Label tags"
+            )
+            yield RuleViolation("labels_refused", what)
+
+
+def _unseen(task: Task, target: ObjectTag) -> Iterator[RuleViolation]:
+    """What the editor could not show of an object tag's value."""
+    lacking = variables.lacking(target.value, task.data)
+    if lacking and variables.unreadable(target.value, task.data) is None:
+        for key in lacking[:MOST_LACKING]:
+            what = f'{target} shows "{key}", which the task\'s data lacks'
+            yield RuleViolation("missing_data", what + suggestion(key, map(str, task.data)))
+        return
+    try:
+        shown_text(task, target)
+    except DecodeError as error:
+        yield RuleViolation("encoding", str(error))
+    except TaskError as error:
+        yield RuleViolation("missing_data", str(error))
+
+
+def shown_text(task: Task, target: ObjectTag) -> str | None:
+    """The text that a Text or HyperText shows; None if it is at an address, or is no text.
+
+    TaskError if the editor cannot show it.
+    """
+    value = task.value(target)
+    if target.tag not in TEXTS or target.is_at_address:
+        return None
+    return None if isinstance(value, list | dict) else decoded(task.text_value(target), target)
+
+
+def data_problems(
+    found: ControlRules, result: Value, data: Mapping[str, Any]
+) -> Iterator[RuleViolation]:
+    """That a result without problems of its own is in what the task shows."""
+    target = found.target
+    if target is None:
+        return
+    task = Task(None, data)
+    if found.on_text and found.shape is not None and "start" in result["value"]:
+        yield from _span(result["value"], target, task)
+        return
+    try:
+        shows = task.value(target)
+    except TaskError:
+        return  # `task_data` says so
+    if shows is not None:
+        yield from _in_shown(found, target, result, shows)
+
+
+def _in_shown(
+    found: ControlRules, target: ObjectTag, result: Value, shows: Any
+) -> Iterator[RuleViolation]:
+    index = result.get("item_index")
+    if index is not None and isinstance(shows, list) and target.is_list and index >= len(shows):
+        what = f'"item_index" is {index}, the task has {len(shows)} items'
+        yield RuleViolation("past_the_end", what)
+    placed = found.shape is not None and "start" in result["value"]
+    if found.control.type == "ranker" and isinstance(shows, list):
+        yield from _items(result["value"]["ranker"], shows)
+    elif target.tag == "Paragraphs" and isinstance(shows, list) and placed:
+        yield from _paragraphs(target, result["value"], shows)
+
+
+def _span(value: Value, target: ObjectTag, task: Task) -> Iterator[RuleViolation]:
+    """A span of a text or document, as far as it is known."""
+    try:
+        text = shown_text(task, target)
+    except TaskError:
+        text = None  # `task_data` says so
+    if text is None or text.startswith(("http://", "https://")):
+        yield from without_document(value)
+    elif target.tag == "HyperText" or "startOffset" in value:
+        yield from _in_document(value, target, text)
+    else:
+        yield from _plain(value, text)
+
+
+def _in_document(value: Value, target: ObjectTag, text: str) -> Iterator[RuleViolation]:
+    try:
+        document = document_of(target, text)
+    except DecodeError as error:
+        yield RuleViolation("document", str(error), "warning")
+    else:
+        yield from in_document(value, document)
+
+
+def _plain(value: Value, text: str) -> Iterator[RuleViolation]:
+    start, end = value["start"], value["end"]
+    if end > len(text):
+        what = f'"end" is {end}, the text has {len(text)} characters'
+        yield RuleViolation("past_the_end", what + _miscounted(value, text))
+    elif isinstance(value.get("text"), str) and value["text"] != text[start:end]:
+        what = f"{start} to {end} is {quote(text[start:end])}, not {quote(value['text'])}"
+        yield RuleViolation("text", what + _miscounted(value, text), "warning")
+
+
+def _items(ranker: Mapping[str, Any], shows: list[Any]) -> Iterator[RuleViolation]:
+    known = {str(item.get("id")) for item in shows if isinstance(item, dict)}
+    for bucket, items in ranker.items():
+        for item in items:
+            if item not in known:
+                what = f"bucket {quote(bucket)} has {quote(item)}, the task has no such item"
+                yield RuleViolation("unknown_item", what + suggestion(item, sorted(known)))
+
+
+def _miscounted(value: Value, text: str) -> str:
+    """The remedy, if offsets of another kind explain what was found."""
+    start, end, said = value["start"], value["end"], value.get("text")
+    for encoding, size, name in (("utf-16-le", 2, "UTF-16 code units"), ("utf-8", 1, "bytes")):
+        data = text.encode(encoding, "surrogatepass")
+        there = data[start * size : end * size].decode(encoding, "ignore")
+        if said == there and not text.isascii():
+            first = len(data[: start * size].decode(encoding, "ignore"))
+            last = first + len(there)
+            return f"; the offsets count {name}, in characters they are {first} and {last}"
+    return ""
+
+
+def _paragraphs(target: ObjectTag, value: Value, shows: list[Any]) -> Iterator[RuleViolation]:
+    key = target.attrs.get("textKey", "text")
+    for index, offset in (("start", "startOffset"), ("end", "endOffset")):
+        place = int(value[index])
+        if place >= len(shows):
+            what = f'"{index}" is {quote(value[index])}, the task has {len(shows)} paragraphs'
+            yield RuleViolation("past_the_end", what)
+            continue
+        text = shows[place].get(key) if isinstance(shows[place], dict) else None
+        if isinstance(text, str) and value[offset] > len(text.encode("utf-16-le", "replace")) // 2:
+            what = f'"{offset}" is {value[offset]}, paragraph {place} has {len(text)} characters'
+            yield RuleViolation("past_the_end", what)

@@ -1,0 +1,108 @@
+"""Networks in a MODEL_DIR, a drawn image, and what Ultralytics itself finds on it."""
+
+import base64
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from backends.detection import DetectionBackend
+from backends.detection.starter.shapes import draw_picture
+from shared.pipeline import runtime
+from shared.pipeline.plan import PredictionPlan
+from shared.settings import changed_environment
+from tests.backends.detection.networks import SIZE, network
+
+NETWORKS = (
+    "yolov8n",
+    "yolo11n",
+    "yolo26n",
+    "rtdetr-l",
+    "yolo11n-seg",
+    "yolo26n-seg",
+    "yolov8n-pose",
+    "yolo26n-pose",
+    "yolo11n-obb",
+    "yolo26n-obb",
+    "yolo11n-cls",
+)
+PICTURE = draw_picture(np.random.default_rng(3), (400, 300), "clean", 6).image
+
+
+def data_url(pixels: Any = PICTURE) -> str:
+    """An RGB image as a task's value."""
+    _, png = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))
+    return "data:image/png;base64," + base64.b64encode(png.tobytes()).decode()
+
+
+@pytest.fixture(scope="session")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all of `NETWORKS`."""
+    pytest.importorskip("ultralytics")
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    folder = tmp_path_factory.mktemp("models")
+    for name in NETWORKS:
+        network(name, folder)
+    return folder
+
+
+@pytest.fixture
+def environment(model_dir: Path) -> Iterator[None]:
+    """Settings under which `model_path` finds the networks; a fresh runtime."""
+    settings = {"MODEL_DIR": str(model_dir), "DETECTION_MODEL": "starter"}
+    with changed_environment({**settings, "DETECTION_PRECISION": "f32"}):
+        runtime.reset_runtime()
+        yield
+        runtime.reset_runtime()
+
+
+Predict = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def predict(environment: None) -> Predict:
+    """What the backend answers to a label config's tags on the picture, or on other data."""
+
+    def answer(tags: str, data: Any = None, image: str = 'value="$image"') -> dict[str, Any]:
+        xml = f'<View><Image name="image" {image}/>{tags}</View>'
+        route = route_of(xml)
+        task = {"id": 1, "data": {"image": data_url()} if data is None else data}
+        [outcome] = runtime.runtime().pipeline.run(route, [task])
+        if outcome.error is not None:
+            raise outcome.error
+        answered = outcome.to_response()
+        assert isinstance(answered, dict)
+        return answered
+
+    return answer
+
+
+def route_of(xml: str) -> PredictionPlan:
+    """The route of a label config through this backend alone."""
+    backend = DetectionBackend(label_config=xml, served=True)
+    return PredictionPlan.build(backend.config, [backend], ["detection"])
+
+
+@pytest.fixture(scope="session")
+def reference(model_dir: Path) -> Callable[[str, float], Any]:
+    """Ultralytics' own result of a network on the picture, at a least score."""
+    from ultralytics import YOLO
+
+    @cache
+    def result(name: str, conf: float) -> Any:
+        loaded = YOLO(model_dir / f"{name}.pt")
+        return loaded.predict(
+            np.ascontiguousarray(PICTURE[:, :, ::-1]),
+            imgsz=SIZE,
+            conf=conf,
+            retina_masks=True,
+            device="cpu",
+            verbose=False,
+        )[0].numpy()
+
+    return result

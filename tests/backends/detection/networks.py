@@ -1,0 +1,87 @@
+"""Small untrained networks of every kind that Ultralytics defines, the same on each call.
+
+What they find means nothing, but is plenty: Ultralytics' own results are what our regions must
+be equal to.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.media.image import Image
+
+WIDTH = 0.125
+"""Part of the channels; the smallest published networks have 0.25."""
+SIZE = 160
+SHARPER = 300.0
+"""Makes most places of an untrained network of full size as sure of nothing as trained ones."""
+CLASSES = ("circle", "Square", "car")
+
+
+def network(name: str, folder: Path) -> Path:
+    """Weights of an Ultralytics description such as `yolo11n-seg`, as a file in `folder`."""
+    import torch
+    from ultralytics import RTDETR, YOLO
+    from ultralytics.nn.tasks import yaml_model_load
+
+    description = yaml_model_load(f"{name}.yaml")
+    for key in ("yaml_file", "scale"):
+        description.pop(key, None)
+    if not name.startswith("rtdetr"):
+        description["scales"] = {"n": [0.33, WIDTH, 512]}
+    description["nc"] = len(CLASSES)
+    path = folder / f"{name}.yaml"
+    path.write_text(json.dumps(description))
+    torch.manual_seed(0)
+    made = (RTDETR if name.startswith("rtdetr") else YOLO)(path)
+    made.model.names = dict(enumerate(CLASSES))
+    _spread(made.model)
+    _sharpen(made.model, 3.0, -1.0)
+    made.ckpt = {"train_args": {"imgsz": SIZE}}
+    made.save(folder / f"{name}.pt")
+    return folder / f"{name}.pt"
+
+
+def full_size(name: str, folder: Path, images: Sequence[Image], objects: int = 10) -> Path:
+    """Weights of a published size (`yolo11n`), with all its classes, that find about so many
+    objects on such images; as a file in `folder`.
+    """
+    import torch
+    from ultralytics import YOLO
+
+    torch.manual_seed(0)
+    made = YOLO(f"{name}.yaml")
+    _spread(made.model)
+    _sharpen(made.model, 1.0, 0.0)
+    made.model.half().float().eval()  # as it is saved
+    pixels = torch.from_numpy(np.stack([image.pixels for image in images])).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        scores = made.model(pixels.float() / 255)[0][:, 4:].amax(dim=1)
+    enough = scores.double().logit().sort(dim=1).values[:, -3 * objects].median()
+    _sharpen(made.model, SHARPER, math.log(1 / 3) - SHARPER * float(enough))  # a score of 0.25
+    made.ckpt = {"train_args": {"imgsz": 640}}
+    made.save(folder / f"{name}.pt")
+    return folder / f"{name}.pt"
+
+
+def _spread(model: Any) -> None:
+    """Scores from 0 to 1, where an untrained network has one score for everything."""
+    import torch
+
+    generator = torch.Generator().manual_seed(1)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # else the signal fades from layer to layer
+            module.weight.data.fill_(2.0)
+            noise = torch.randn(module.bias.shape, generator=generator)
+            module.bias.data.copy_(noise * 0.5)
+
+
+def _sharpen(model: Any, factor: float, bias: float) -> None:
+    """The last convolutions to scores of classes."""
+    for branch in getattr(model.model[-1], "cv3", ()):
+        branch[-1].weight.data *= factor
+        branch[-1].bias.data.fill_(bias)

@@ -1,0 +1,270 @@
+"""All engines find what PyTorch does, and what was asked for is what runs."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backends._inference.openvino import has_bf16
+from backends.detection.model import architecture, conversion, engines, loader, parity, weights
+from backends.detection.model.detections import Detections
+from backends.detection.model.detector import Detector, Run
+from backends.detection.model.letterbox import Letterbox
+from backends.detection.model.postprocess import OutputDecoder
+from backends.detection.starter.shapes import draw_picture
+from shared.errors import ModelError
+from shared.media.image import Image
+from shared.results import ImageSize
+from shared.settings import Settings
+
+STARTER = weights.find(weights.STARTER, Settings())
+SIZES = ((480, 360), (360, 480), (400, 400), (500, 200))
+Load = Callable[..., Detector]
+
+
+def drawn(count: int) -> list[Image]:
+    """None of them is among those on which engines are tried, or by which limits were chosen."""
+    styles: Any = ("clean", "rough")
+    return [
+        Image(draw_picture(np.random.default_rng(900 + n), SIZES[n % 4], styles[n % 2], 6).image)
+        for n in range(count)
+    ]
+
+
+@pytest.fixture
+def load(cache_dir: Path) -> Load:
+    """The starter, or other weights, with settings."""
+
+    def loaded(path: Path = STARTER, precision: str = "auto", **settings: Any) -> Detector:
+        run = settings.pop("run", Run())
+        return loader.load(path, run, Settings(**{"cache_dir": cache_dir, **settings}), precision)
+
+    return loaded
+
+
+def strictly(founds: Sequence[Detections], references: Sequence[Detections]) -> list[bool]:
+    """For each object of PyTorch with a score above 0.3, whether the same box stays: it overlaps
+    by 0.98 and its score is within 0.02.
+    """
+    return [
+        parity.distance(expected, at, found) <= 1
+        for found, expected in zip(founds, references, strict=True)
+        for at in np.flatnonzero(expected.scores > 0.3).tolist()
+    ]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"engine": "openvino", "precision": "f32"}, id="openvino"),
+        pytest.param({"engine": "onnx"}, id="onnx"),
+    ],
+)
+def test_boxes_are_pytorchs(settings: dict[str, Any], load: Load) -> None:
+    if "onnx" in settings.values():
+        pytest.importorskip("onnx")
+    images = drawn(24)
+    same = strictly(load(**settings).detect(images), load(engine="torch").detect(images))
+    assert all(same)
+    assert len(same) > 100
+
+
+def test_auto_finds_what_pytorch_does(load: Load) -> None:
+    """In single precision, if the network is too sensitive for less or the CPU has no bf16."""
+    images = drawn(24)
+    fast = load()
+    same = strictly(fast.detect(images), load(engine="torch").detect(images))
+    assert len(same) > 100
+    assert np.mean(same) >= (1 if fast.engine.name == "OpenVINO in f32" else 0.97)
+
+
+def test_in_bf16_no_object_is_lost(load: Load) -> None:
+    """Of two boxes of an object that are equally sure but for rounding either may stay, and then
+    it is one of PyTorch's all the same. Rarely an object lies between two classes.
+    """
+    if not has_bf16():
+        pytest.skip("This CPU has no bf16")
+    images = drawn(60)
+    fast, reference = load(precision="bf16"), load(engine="torch")
+    founds, references = fast.detect(images), reference.detect(images)
+    same = strictly(founds, references)
+    assert len(same) > 250
+    assert np.mean(same) >= 0.95
+    for found, expected in zip(founds, references, strict=True):
+        for index in np.flatnonzero(expected.scores > 0.5):
+            assert parity.box_ious(found.boxes, expected.boxes[index]).max(initial=0) > 0.8
+    all_boxes = [
+        Detector(one.kind, one.engine, OutputDecoder(one.kind, 0.1, 1.0, 10_000)).detect(images)
+        for one in (fast, reference)
+    ]
+    apart = np.concatenate([parity.deviation(*pair) for pair in zip(*all_boxes, strict=True)])
+    assert np.mean(apart <= 1) >= 0.98
+    assert np.median(apart) <= 1 / parity.TYPICAL
+
+
+def test_bf16_can_be_asked_for(load: Load, model_dir: Path) -> None:
+    """For a task of which not all that is found is compared, too."""
+    if not has_bf16():
+        pytest.skip("This CPU has no bf16")
+    weights = model_dir / "yolo11n-seg.pt"
+    assert load(weights).engine.name == "OpenVINO in f32"
+    assert load(weights, precision="bf16").engine.name == "OpenVINO in bf16"
+
+
+def test_less_precision_needs_something_to_compare() -> None:
+    """Whether a network that finds nothing on the pictures could do with less is not known."""
+    none = np.zeros(0, np.float32)
+    blank = Detections(ImageSize(9, 9), ("a",), none.reshape(0, 4), none, none.astype(np.int64))
+    nothing = [blank] * len(parity.pictures())
+    parity.check(lambda images: nothing, nothing)
+    with pytest.raises(ModelError, match="it finds 0 objects"):
+        parity.check(lambda images: nothing, nothing, less_precise=True)
+
+
+@pytest.mark.parametrize(
+    ("moved", "surer", "parts"),
+    [
+        pytest.param(0.0, 0.0, 0.0, id="the same"),
+        pytest.param(1.0, 0.0, 0.5, id="an overlap of 0.99"),
+        pytest.param(0.0, 0.01, 0.5, id="a score by 0.01"),
+        pytest.param(4.0, 0.01, 1.92, id="the worse of both"),
+        pytest.param(0.0, -0.6, np.inf, id="lost"),
+    ],
+)
+def test_how_far_answers_are_apart(moved: float, surer: float, parts: float) -> None:
+    def found(side: float, score: float) -> Detections:
+        boxes, scores = np.array([[0, 0, side, 100]]), np.array([score])
+        kept = scores > 0.15
+        return Detections(
+            ImageSize(200, 200),
+            ("a",),
+            boxes[kept].astype(np.float32),
+            scores[kept].astype(np.float32),
+            np.zeros(int(kept.sum()), np.int64),
+        )
+
+    apart = parity.deviation(found(100 + moved, 0.7 + surer), found(100, 0.7))
+    assert apart.max() == pytest.approx(parts, abs=0.02)
+
+
+def test_half_precision_of_a_gpu_agrees() -> None:
+    """On the CPU, which rounds alike."""
+    ready, kind = architecture.load(STARTER, 0)
+    half = Detector(
+        kind, engines.Torch(ready, "cpu", half=True), OutputDecoder(kind, 0.1, 1.0, 10_000)
+    )
+    ready, kind = architecture.load(STARTER, 0)
+    single = Detector(
+        kind, engines.Torch(ready, "cpu", half=False), OutputDecoder(kind, 0.1, 1.0, 10_000)
+    )
+    images = drawn(6)
+    assert all(strictly(half.detect(images), single.detect(images)))
+
+
+def test_an_image_is_found_the_same_whatever_comes_with_it(load: Load) -> None:
+    detector = load()
+    images = drawn(9)
+    together = detector.detect(images)
+    for image, found in zip(images, together, strict=True):
+        [alone] = detector.detect([image])
+        assert np.array_equal(alone.boxes, found.boxes)
+        assert np.array_equal(alone.scores, found.scores)
+
+
+def test_images_of_one_shape_share_a_run_on_a_gpu() -> None:
+    ready, kind = architecture.load(STARTER, 0)
+    engine = engines.Torch(ready, "cpu", half=False)
+    engine.together = 16
+    shapes: list[tuple[int, ...]] = []
+    run = engine.run
+    engine.run = lambda pixels: shapes.append(pixels.shape) or run(pixels)  # type: ignore
+    found = Detector(kind, engine, OutputDecoder(kind, 0.25, 0.7)).detect(drawn(8))
+    assert sorted(shapes) == [
+        (2, 128, 320, 3),
+        (2, 256, 320, 3),
+        (2, 320, 256, 3),
+        (2, 320, 320, 3),
+    ]
+    assert len(found) == 8
+
+
+def test_a_network_is_converted_once(load: Load, model_dir: Path, tmp_path: Path) -> None:
+    def kept() -> Sequence[Path]:
+        return sorted(tmp_path.glob("openvino/*"))
+
+    load(engine="openvino", cache_dir=tmp_path)
+    [first] = kept()
+    made = (first / "model.xml").stat().st_mtime_ns
+    load(engine="openvino", cache_dir=tmp_path, run=Run(image_size=160))
+    assert kept() == [first]
+    assert (first / "model.xml").stat().st_mtime_ns == made
+    load(model_dir / "yolo11n.pt", engine="openvino", cache_dir=tmp_path)
+    assert len(kept()) == 2
+
+
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch, model_dir: Path, cache_dir: Path) -> None:
+    """What is converted says other things than the architecture."""
+    ready, kind = architecture.load(model_dir / "yolov8n.pt", 0)
+    other = conversion.openvino_model(ready, kind, cache_dir / "other")
+    monkeypatch.setattr(conversion, "openvino_model", lambda *_: other)
+
+
+def test_a_network_that_does_not_survive_runs_on_pytorch(
+    wrong: None, load: Load, model_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    detector = load(model_dir / "yolo11n.pt")
+    assert detector.engine.name == "PyTorch on cpu"
+    assert "yolo11n.pt runs on PyTorch: its" in caplog.text
+
+
+def test_an_engine_that_is_asked_for_is_not_replaced(
+    wrong: None, load: Load, model_dir: Path
+) -> None:
+    with pytest.raises(ModelError, match=r"ENGINE=openvino cannot run yolo11n\.pt.*ENGINE=torch"):
+        load(model_dir / "yolo11n.pt", engine="openvino")
+
+
+def test_a_missing_package_is_named(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"ENGINE=onnx.*onnx, onnxruntime.*\[onnx\]"):
+        load(engine="onnx")
+
+
+def test_engine_and_device_that_do_not_go_together(load: Load) -> None:
+    with pytest.raises(ModelError, match="ENGINE=openvino runs on the CPU, and DEVICE=cuda"):
+        load(engine="openvino", device="cuda")
+
+
+def test_the_log_says_what_runs(load: Load, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "backends.detection.model.loader"):
+        assert load(engine="torch").engine.name == "PyTorch on cpu"
+    assert "shapes.pt runs on PyTorch on cpu" in caplog.text
+
+
+@pytest.mark.parametrize("task", ["semantic"])
+def test_other_tasks_are_refused(task: str, tmp_path: Path) -> None:
+    from ultralytics import YOLO
+
+    YOLO(f"yolo26n-{task[:3]}.yaml").save(tmp_path / "other.pt")
+    with pytest.raises(ModelError, match=f"other.pt is a network for {task}"):
+        architecture.load(tmp_path / "other.pt", 0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 6, 7])
+def test_any_number_of_places_is_read(count: int) -> None:
+    """Ultralytics takes six places for rows of six numbers, and so for ready objects."""
+    kind = architecture.NetworkSpec(
+        "detect", ("a", "b"), 640, 32, selects=False, stretches=False, points=None
+    )
+    output = np.zeros((6, 8400), np.float32)
+    for place in range(count):
+        output[:5, place] = 50 + 90 * place, 50, 40, 40, 0.5
+    found = OutputDecoder(kind, 0.01, 0.7).read(
+        [output], Letterbox.around(ImageSize(640, 640), 640, 32)
+    )
+    assert sorted(found.boxes[:, 0].tolist()) == [30 + 90 * n for n in range(count)]
+    assert found.scores.tolist() == [0.5] * count

@@ -1,0 +1,55 @@
+"""What every control tag gets of the same findings, against what is written down."""
+
+import json
+from functools import cache
+from typing import Any
+
+import pytest
+
+from backends.detection import DetectionBackend
+from tests.backends.detection.every_tag import ROWS, SCENES, Row
+from tests.backends.detection.golden import FILE, answers
+from tests.e2e.compare import differences
+
+Result = dict[str, Any]
+
+
+@cache
+def golden() -> dict[str, list[Result]]:
+    found: dict[str, list[Result]] = json.loads(FILE.read_text())
+    return found
+
+
+@cache
+def answered() -> dict[str, list[Result]]:
+    pytest.importorskip("lap")
+    return answers(SCENES.values())
+
+
+def of(row: Row, results: list[Result]) -> list[Result]:
+    """The row's own results, and those that stand under their ids."""
+    ids = {result["id"] for result in results if result["from_name"] == row.control}
+    return [result for result in results if result["id"] in ids]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_tag_gets_what_is_written_down(row: Row) -> None:
+    sent, expected = (of(row, found[row.scene]) for found in (answered(), golden()))
+    assert differences(expected, sent) == []
+    assert [result["id"] for result in sent] == [result["id"] for result in expected]
+    assert {result["type"] for result in sent} == {row.type, row.beside} - {""}
+    for result in sent:
+        assert row.keys <= result.keys()
+
+
+def test_nothing_else_is_said() -> None:
+    assert answered().keys() == golden().keys() == SCENES.keys()
+    for name, results in answered().items():
+        said = {(r["from_name"], r["type"]) for r in results} - {("Labels", "labels")}
+        assert said == {(row.control, row.type) for row in ROWS if row.scene == name}
+
+
+def test_every_tag_that_is_filled_has_a_row() -> None:
+    kinds = {(row.type, "Video" if SCENES[row.scene].key == "video" else "Image") for row in ROWS}
+    filled = {(tag.lower(), target) for tag, target in DetectionBackend.fills}
+    assert filled <= kinds

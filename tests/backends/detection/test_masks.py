@@ -1,0 +1,105 @@
+"""Masks and outlines of a trained network are those that Ultralytics itself draws, and true."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from shared.pipeline import runtime
+from shared.results import Bitmask, Brush, ImageSize, Polygon
+from shared.settings import changed_environment
+from tests.backends.detection import trained
+from tests.backends.detection.conftest import Predict, data_url
+
+pytestmark = pytest.mark.slow
+
+NETWORK = "yolo11n-seg"
+LABELS = "".join(f'<Label value="{name}"/>' for name in trained.KINDS)
+UNSEEN = range(20, 24)
+SIZE = ImageSize(*trained.SIZE)
+FINE = 8
+"""Polygons are filled on so many times the pixels, or their edge would count as inside."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("ultralytics")
+    made = tmp_path_factory.mktemp("trained")
+    trained.network(NETWORK, made)
+    return made
+
+
+@pytest.fixture
+def environment(folder: Path) -> Iterator[None]:
+    settings = {"MODEL_DIR": str(folder), "DETECTION_MODEL": f"{NETWORK}.pt"}
+    with changed_environment({**settings, "DETECTION_PRECISION": "f32"}):
+        runtime.reset_runtime()
+        yield
+        runtime.reset_runtime()
+
+
+def iou(one: Any, other: Any) -> float:
+    return float(np.count_nonzero(one & other) / max(np.count_nonzero(one | other), 1))
+
+
+def drawn(result: dict[str, Any]) -> Any:
+    """Where a result is, shape (height, width), true inside."""
+    value, canvas = result["value"], np.zeros((SIZE.height, SIZE.width), np.uint8)
+    if result["type"] == "brushlabels":
+        canvas = Brush.read(value, SIZE).mask
+    elif result["type"] == "bitmasklabels":
+        canvas = Bitmask.read(value, SIZE).mask
+    else:
+        points = np.array(Polygon.read(value, SIZE).points) * FINE - 0.5  # cv2 counts centres
+        fine = np.zeros((SIZE.height * FINE, SIZE.width * FINE), np.uint8)
+        cv2.fillPoly(fine, [np.rint(points).astype(np.int32)], 255)
+        canvas = cv2.resize(fine, tuple(SIZE), interpolation=cv2.INTER_AREA) // 128
+    return canvas > 0
+
+
+def objects(results: Iterable[dict[str, Any]]) -> list[Any]:
+    """What is drawn of each object, which may be a polygon for each of its parts."""
+    found: dict[float, Any] = {}
+    for result in results:
+        score = result["score"]
+        found[score] = found.get(score, False) | drawn(result)
+    return list(found.values())
+
+
+KINDS = {
+    "BrushLabels": (0.95, 0.95),
+    "BitmaskLabels": (0.95, 0.95),
+    "PolygonLabels": (0.9, 0.95),
+}
+"""How much each has in common with the mask, and all on average."""
+
+
+def test_masks_are_ultralytics_own(folder: Path, predict: Predict) -> None:
+    from ultralytics import YOLO
+
+    theirs = YOLO(folder / f"{NETWORK}.pt")
+    tags = "".join(f'<{k} name="{k}" toName="image">{LABELS}</{k}>' for k in KINDS)
+    same: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for number in UNSEEN:
+        pixels, truth = trained.picture(number)
+        results = predict(tags, {"image": data_url(pixels)})["result"]
+        bgr = np.ascontiguousarray(pixels[:, :, ::-1])
+        reference = theirs.predict(
+            bgr, imgsz=SIZE.width, retina_masks=True, device="cpu", verbose=False
+        )[0]
+        masks = list(reference.masks.data.cpu().numpy() > 0)
+        assert len(masks) >= len(truth)
+        for kind in KINDS:
+            mine = objects(result for result in results if result["from_name"] == kind)
+            assert len(mine) == len(masks), kind
+            same[kind] += [max(iou(mask, one) for one in mine) for mask in masks]
+        for name, mask in truth:
+            brushes = [r for r in results if r["type"] == "brushlabels"]
+            mine = [drawn(r) for r in brushes if r["value"]["brushlabels"] == [name]]
+            assert max((iou(mask > 0, one) for one in mine), default=0) >= 0.6, name
+    for kind, (least, mean) in KINDS.items():
+        assert min(same[kind]) >= least, kind
+        assert np.mean(same[kind]) >= mean, kind

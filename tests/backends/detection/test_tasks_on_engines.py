@@ -1,0 +1,114 @@
+"""Networks of every task say on each engine what they say in PyTorch: all that is found."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backends.detection.model import loader, parity
+from backends.detection.model.detections import Detections, Floats
+from backends.detection.model.detector import Detector, Run
+from backends.detection.model.masks import Mask
+from backends.detection.model.postprocess import OutputDecoder
+from shared.media.image import Image
+from shared.settings import Settings
+from tests.backends.detection.conftest import NETWORKS
+from tests.backends.detection.test_engines import drawn
+
+ENGINES = ("openvino", "onnx")
+SURE = 0.3
+
+
+def detector(weights: Path, engine: str, cache_dir: Path) -> Detector:
+    """With all boxes of an object: which one stays is a matter of rounding."""
+    settings = Settings(engine=engine, cache_dir=cache_dir, device="cpu")
+    loaded = loader.load(weights, Run(), settings, "f32")
+    assert loaded.engine.name == {"openvino": "OpenVINO in f32", "onnx": "ONNX Runtime"}.get(
+        engine, "PyTorch on cpu"
+    )
+    return Detector(loaded.kind, loaded.engine, OutputDecoder(loaded.kind, SURE / 2, 1.0, 10_000))
+
+
+def pairs(found: Detections, expected: Detections) -> Iterator[tuple[int, int]]:
+    """Objects of PyTorch, and the same ones of an engine: the nearest of their class."""
+    for at in np.flatnonzero(expected.scores > SURE):
+        same = np.flatnonzero(found.classes == expected.classes[at])
+        assert same.size, "an object is lost"
+        boxes = 1 - parity.box_ious(found.boxes[same], expected.boxes[at])
+        apart = boxes + np.abs(found.scores[same] - expected.scores[at])
+        yield int(same[apart.argmin()]), int(at)
+
+
+def assert_same(found: Detections, expected: Detections) -> int:
+    """The number of objects that were compared."""
+    count = 0
+    for index, at in pairs(found, expected):
+        assert parity.box_ious(found.boxes[[index]], expected.boxes[at])[0] >= 0.98
+        assert found.scores[index] == pytest.approx(expected.scores[at], abs=0.02)
+        if expected.masks is not None and found.masks is not None:
+            assert_same_mask(found.masks[index], expected.masks[at])
+        if expected.points is not None and found.points is not None:
+            apart = np.abs(found.points[index] - expected.points[at])
+            assert apart[:, :2].max() <= 1
+            assert apart[:, 2].max() <= 0.02
+        if expected.turned is not None and found.turned is not None:
+            apart = np.abs(corners(found.turned[index]) - corners(expected.turned[at]))
+            assert apart.max() <= 1
+        count += 1
+    return count
+
+
+def assert_same_mask(mask: Mask, expected: Mask) -> None:
+    """All but the pixels of an edge."""
+    both, either = np.logical_and(mask, expected).sum(), np.logical_or(mask, expected).sum()
+    assert both >= 0.98 * either - 8
+
+
+def corners(box: Floats) -> Floats:
+    x, y, width, height, turn = box
+    across = np.array([np.cos(turn), np.sin(turn)]) * width / 2
+    down = np.array([-np.sin(turn), np.cos(turn)]) * height / 2
+    return np.array([x, y]) + np.array(
+        [across + down, across - down, -across - down, down - across]
+    )
+
+
+@pytest.fixture(scope="module")
+def images() -> list[Image]:
+    return drawn(8)
+
+
+@pytest.fixture(scope="module")
+def references(
+    model_dir: Path, cache_dir: Path, images: list[Image]
+) -> dict[str, list[Detections]]:
+    return {
+        name: detector(model_dir / f"{name}.pt", "torch", cache_dir).detect(images)
+        for name in NETWORKS
+    }
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_all_that_is_found_is_pytorchs(
+    engine: str,
+    name: str,
+    model_dir: Path,
+    cache_dir: Path,
+    images: list[Image],
+    references: dict[str, list[Detections]],
+) -> None:
+    if engine == "onnx":
+        pytest.importorskip("onnx")
+    fast = detector(model_dir / f"{name}.pt", engine, cache_dir)
+    founds, count = fast.detect(images), 0
+    for found, expected in zip(founds, references[name], strict=True):
+        for part in ("turned", "masks", "points", "probabilities"):
+            assert (getattr(found, part) is None) == (getattr(expected, part) is None)
+        if expected.probabilities is not None and found.probabilities is not None:
+            assert np.abs(found.probabilities - expected.probabilities).max() <= 0.02
+            assert found.probabilities.argmax() == expected.probabilities.argmax()
+            count += len(expected.names)
+        count += assert_same(found, expected)
+    assert count >= 20

@@ -1,0 +1,546 @@
+"""Videos: tracks and spans as the editor shows them, against what was drawn."""
+
+import base64
+import inspect
+import threading
+import weakref
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backends.detection.inputs import video
+from backends.detection.inputs.camera_motion import Motion
+from backends.detection.inputs.tracker import follow
+from backends.detection.model.detections import Detections
+from backends.detection.model.detector import Detector
+from backends.detection.regions import timeline
+from backends.detection.regions.keyframes import key_frames
+from shared.errors import DeadlineError
+from shared.media.image import Image
+from shared.media.video import Frame, Video
+from shared.pipeline import runtime
+from shared.pipeline.scheduling.request_scope import RequestScope
+from shared.results import ImageSize
+from tests.backends.detection.clip import FPS, FRAMES, SIZE, Actor, Box, clip, encoded
+from tests.backends.detection.conftest import data_url, route_of
+from tests.backends.detection.playback import drawn, iou
+
+pytest.importorskip("av")
+pytest.importorskip("lap")
+
+Truth = list[dict[str, Box]]
+SHAPES = "".join(
+    f'<Label value="{name}"/>' for name in ("Circle", "square", "star", "cross", "triangle")
+)
+LABELS = f'<Labels name="labels" toName="video">{SHAPES}</Labels>'
+TRACK = '<VideoRectangle name="box" toName="video" model_score_threshold="0.5"/>' + LABELS
+
+
+def page(tags: str, rate: str = 'frameRate="25"') -> str:
+    return f'<View><Video name="video" value="$video" {rate}/>{tags}</View>'
+
+
+def task(data: bytes, number: int = 1) -> dict[str, Any]:
+    address = "data:video/webm;base64," + base64.b64encode(data).decode()
+    return {"id": number, "data": {"video": address}}
+
+
+def answers(xml: str, *tasks: dict[str, Any], **more: Any) -> list[Any]:
+    outcomes = runtime.runtime().pipeline.run(route_of(xml), list(tasks), **more)
+    return [outcome.to_response() for outcome in outcomes]
+
+
+def results(xml: str, data: bytes) -> list[dict[str, Any]]:
+    [answer] = answers(xml, task(data))
+    assert isinstance(answer, dict)
+    found: list[dict[str, Any]] = answer["result"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def film() -> tuple[bytes, Truth]:
+    """300 frames, five shapes."""
+    return clip()
+
+
+@pytest.fixture(scope="module")
+def short() -> tuple[bytes, Truth]:
+    return clip(40)
+
+
+def watching() -> bool:
+    """Whether this thread runs models, and does not just load and try one."""
+    return threading.current_thread().name.startswith("infer")
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images each call of a network had."""
+    counted: list[int] = []
+    original = Detector.detect
+
+    def detect(self: Detector, images: Any) -> Any:
+        if watching():
+            counted.append(len(images))
+        return original(self, images)
+
+    monkeypatch.setattr(Detector, "detect", detect)
+    return counted
+
+
+def ends(sequence: Sequence[dict[str, Any]]) -> list[int]:
+    return [key["frame"] for key in sequence if not key["enabled"]]
+
+
+@pytest.mark.slow
+def test_tracks_of_300_frames_follow_what_was_drawn(
+    environment: None, film: tuple[bytes, Truth], looks: list[int]
+) -> None:
+    """Each shape by one track, within IoU 0.8 on every frame, whichever tracker; one decoding."""
+    data, truth = film
+    tags = TRACK.replace('name="box"', 'name="botsort" model_tracker="botsort"')
+    tags += '<VideoRectangle name="byte" toName="video" model_tracker="bytetrack"'
+    tags += ' model_score_threshold="0.5"/>'
+    tags += '<TimelineLabels name="when" toName="video"><Label value="Triangle"/></TimelineLabels>'
+    tags += '<Choices name="has" toName="video" choice="multiple"><Choice value="star"/></Choices>'
+    found = results(page(tags), data)
+    assert sum(looks) == FRAMES
+    for name in ("botsort", "byte"):
+        _check_tracks([r["value"] for r in found if r["from_name"] == name], truth)
+    spans = [r["value"]["ranges"] for r in found if r["from_name"] == "when"]
+    assert spans == [[{"start": 1, "end": 90}], [{"start": 161, "end": 300}]]
+    [choice] = [r["value"] for r in found if r["from_name"] == "has"]
+    assert choice == {"choices": ["star"]}
+
+
+def _check_tracks(values: list[dict[str, Any]], truth: Truth) -> None:
+    names = sorted(value["labels"][0].lower() for value in values)
+    assert names == ["circle", "cross", "square", "star", "triangle", "triangle"]
+    for value in values:
+        assert (value["framesCount"], value["duration"]) == (FRAMES, FRAMES / FPS)
+        assert len(value["sequence"]) <= FRAMES / 5, "key frames"
+        assert not value["sequence"][-1]["enabled"]
+        assert all(k["time"] == round(k["frame"] / FPS, 6) for k in value["sequence"])
+    for name in {"circle", "cross", "square", "star", "triangle"}:
+        own = [v["sequence"] for v in values if v["labels"][0].lower() == name]
+        for number, boxes in enumerate(truth, 1):
+            shown = [box for box in (drawn(seq, number, SIZE) for seq in own) if box]
+            assert len(shown) == (name in boxes), f"{name} on frame {number}"
+            assert all(iou(box, boxes[name]) >= 0.8 for box in shown), f"{name} on frame {number}"
+    [cross] = [v["sequence"] for v in values if v["labels"] == ["cross"]]
+    assert ends(cross) == [200, FRAMES], "the same track before and after a short while away"
+
+
+@pytest.mark.parametrize("rate", ["24", "50", "10"])
+def test_boxes_are_where_the_editor_shows_the_frame(
+    rate: str, environment: None, short: tuple[bytes, Truth]
+) -> None:
+    """The editor's frames are as many a second as its tag says, not as the file has."""
+    data, truth = short
+    found = results(page(TRACK, f'frameRate="{rate}"'), data)
+    assert {r["value"]["framesCount"] for r in found} == {round(40 / 25 * float(rate))}
+    for result in found:
+        name, sequence = result["value"]["labels"][0].lower(), result["value"]["sequence"]
+        for number in range(1, sequence[-1]["frame"] + 1):
+            shown = int((number - 1) / float(rate) * FPS + 1e-6)
+            box = drawn(sequence, number, SIZE)
+            assert box is not None
+            assert iou(box, truth[shown][name]) >= 0.8
+
+
+def test_another_frame_rate_is_named_once(
+    environment: None, short: tuple[bytes, Truth], caplog: pytest.LogCaptureFixture
+) -> None:
+    answers(page(TRACK, ""), task(short[0]), task(short[0], 2))
+    assert caplog.text.count("counts 24 frames a second, but there are videos of 25") == 1
+    caplog.clear()
+    answers(page(TRACK), task(short[0]))
+    assert "frames a second" not in caplog.text
+
+
+def test_frames_between_those_looked_at_are_drawn_too(
+    environment: None, short: tuple[bytes, Truth], looks: list[int]
+) -> None:
+    data, truth = short
+    found = results(page(TRACK.replace("/>", ' model_frame_step="3"/>', 1)), data)
+    assert sum(looks) == 14
+    assert len(found) == 5
+    for result in found:
+        name, sequence = result["value"]["labels"][0].lower(), result["value"]["sequence"]
+        assert (sequence[0]["frame"], sequence[-1]["frame"]) == (1, 40)
+        boxes = [drawn(sequence, number, SIZE) for number in range(1, 41)]
+        assert all(box and iou(box, truth[n][name]) >= 0.8 for n, box in enumerate(boxes))
+
+
+def test_a_track_without_labels_has_none(environment: None, short: tuple[bytes, Truth]) -> None:
+    found = results(page('<VideoRectangle name="box" toName="video"/>'), short[0])
+    assert len(found) >= 5
+    assert all("labels" not in r["value"] for r in found)
+
+
+def test_only_labels_of_the_config(environment: None, short: tuple[bytes, Truth]) -> None:
+    one = LABELS.replace(SHAPES, '<Label value="Round" predicted_values="circle"/>')
+    found = results(page('<VideoRectangle name="box" toName="video"/>' + one), short[0])
+    assert [r["value"]["labels"] for r in found] == [["Round"]]
+    only = TRACK.replace("/>", ' model_classes="star, cross"/>', 1)
+    labels = sorted(r["value"]["labels"][0] for r in results(page(only), short[0]))
+    assert labels == ["cross", "star"]
+
+
+def test_a_broken_video_costs_its_own_task(environment: None, short: tuple[bytes, Truth]) -> None:
+    data = short[0]
+    tasks = [task(data, 1), task(data[:300], 2), task(b"", 3), task(data[: len(data) // 2], 4)]
+    first, broken, empty, half = answers(page(TRACK), *tasks)
+    assert len(first["result"]) == 5
+    assert broken == []
+    assert empty == []
+    assert len(half["result"]) == 5
+    last = max(r["value"]["sequence"][-1]["frame"] for r in half["result"])
+    assert 5 < last < 30
+    assert half["result"][0]["value"]["framesCount"] == 40
+    reasons = [failure["reason"] for failure in runtime.runtime().failures.recent()]
+    assert reasons.count("decode") == 2
+
+
+def test_nothing_of_one_video_is_left_for_the_next(
+    environment: None, short: tuple[bytes, Truth]
+) -> None:
+    other = clip(40, [Actor("circle", (220, 40, 40), lambda f: (280 - f, 60, 22))])[0]
+    together = answers(page(TRACK), task(short[0]), task(other, 2), task(short[0], 3))
+    runtime.reset_runtime()
+    alone = [answers(page(TRACK), task(data))[0] for data in (short[0], other)]
+    assert together[0]["result"] == together[2]["result"] == alone[0]["result"]
+    assert together[1]["result"] == alone[1]["result"]
+
+
+def objects(at: Sequence[float], score: float = 0.9) -> Detections:
+    """Boxes of 20 pixels at these places, all of one class."""
+    boxes = np.array([[x, 10, x + 20, 30] for x in at], np.float32).reshape(-1, 4)
+    scores = np.full(len(at), score, np.float32)
+    return Detections(
+        ImageSize(320, 240), ("car", "bus"), boxes, scores, np.zeros(len(at), np.int64)
+    )
+
+
+@pytest.mark.parametrize("kind", ["botsort", "bytetrack"])
+def test_trackers_that_run_at_the_same_time_do_not_mix(kind: str) -> None:
+    """A tracker made while another runs begins to count anew: in Ultralytics for both."""
+
+    def founds() -> Iterator[Detections]:
+        for number in range(20):
+            if number in (5, 12):
+                follow([objects([50]), objects([52])], kind, {})
+            yield objects([10 + number, *([200 - number] if number > 6 else [])])
+
+    tracks = follow(founds(), kind, {})
+    assert [track.numbers for track in tracks] == [list(range(20)), list(range(7, 20))]
+
+
+@pytest.mark.parametrize("kind", ["botsort", "bytetrack"])
+def test_a_track_begins_where_its_object_was_first_found(kind: str) -> None:
+    founds = [objects([]), objects([]), *(objects([n]) for n in range(10))]
+    [track] = follow(founds, kind, {})
+    assert track.numbers == list(range(2, 12))
+    assert [float(box[0]) for box in track.boxes] == list(range(10))
+
+
+def test_weak_objects_are_followed_but_not_begun() -> None:
+    weak = [objects([n], 0.15) for n in range(5)]
+    assert follow(weak, "bytetrack", {}) == []
+    [track] = follow([objects([0]), objects([0]), *weak], "bytetrack", {})
+    assert track.numbers == list(range(7))
+    lower = {"new_track_thresh": 0.05, "track_high_thresh": 0.05, "fuse_score": False}
+    [track] = follow(weak, "bytetrack", lower)
+    assert track.numbers == list(range(5))
+
+
+@pytest.mark.parametrize("tolerance", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("noise", [0.0, 0.4, 2.0])
+def test_key_frames_reproduce_every_box(tolerance: float, noise: float) -> None:
+    rng, time = np.random.default_rng(5), np.arange(300.0)
+    way = np.stack([150 + 120 * np.cos(time / 40), 90 + 60 * np.sin(time / 25)], axis=1)
+    way = np.concatenate([way, way + 30], axis=1) + rng.normal(0, noise, (300, 4))
+    most = np.array([320.0, 240.0, 320.0, 240.0])
+    way = np.clip(way, 0, most)
+    places, rows = key_frames(way, tolerance, most)
+    assert (places[0], places[-1]) == (0, 299)
+    again = np.stack([np.interp(time, places, np.array(rows)[:, k]) for k in range(4)], axis=1)
+    assert np.abs(again - way).max() <= tolerance + 1e-6
+    assert all((row >= 0).all() and (row <= most).all() for row in rows)
+    if noise * 3 < tolerance:
+        assert len(places) < 75
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_key_frames_of_short_tracks(length: int) -> None:
+    rows = np.tile(np.array([[1.0, 2.0, 30.0, 40.0]]), (length, 1))
+    assert key_frames(rows, 1.0, np.array([100.0] * 4))[0] == (
+        [0] if length == 1 else [0, length - 1]
+    )
+
+
+def test_asking_again_after_the_deadline_goes_on_where_it_stopped(
+    environment: None, short: tuple[bytes, Truth], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, begun, seen = threading.Event(), threading.Event(), []
+    original = Detector.detect
+
+    def detect(self: Detector, images: Any) -> Any:
+        if watching():
+            seen.append(len(images))
+            begun.set()
+            assert go.wait(60)
+        return original(self, images)
+
+    one = encoded([np.full((48, 64, 3), 255, np.uint8)], "mp4")
+    assert results(page(TRACK), one) == []  # the model is loaded
+    monkeypatch.setattr(Detector, "detect", detect)
+    waiting = RequestScope()
+    threading.Thread(
+        target=lambda: begun.wait(60) and waiting.cancel(DeadlineError("late"))
+    ).start()
+    assert answers(page(TRACK), task(short[0]), waiting=waiting) == [[]]
+    assert answers(page(TRACK), task(short[0]), seconds=0.2) == [[]]
+    assert seen == [video.CHUNK], "it has begun, once"
+    threading.Timer(0.2, go.set).start()
+    [answer] = answers(page(TRACK), task(short[0]))
+    assert len(answer["result"]) == 5
+    assert sum(seen) == 40
+
+
+def test_an_image_does_not_wait_for_a_video(
+    environment: None, short: tuple[bytes, Truth], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, begun = threading.Event(), threading.Event()
+    original = video.VideoDetector.watch
+
+    def watch(self: video.VideoDetector, footage: video.VideoInput) -> Any:
+        begun.set()
+        assert go.wait(60)
+        return original(self, footage)
+
+    monkeypatch.setattr(video.VideoDetector, "watch", watch)
+    first: list[Any] = []
+    running = threading.Thread(target=lambda: first.extend(answers(page(TRACK), task(short[0]))))
+    running.start()
+    assert begun.wait(60)
+    image = '<View><Image name="i" value="$i"/><RectangleLabels name="r" toName="i">'
+    image += f"{SHAPES}</RectangleLabels></View>"
+    [answer] = answers(image, {"id": 2, "data": {"i": data_url()}})
+    assert answer["result"]
+    assert first == []
+    go.set()
+    running.join(60)
+    assert len(first) == 1
+
+
+def test_few_frames_are_in_memory(
+    environment: None, monkeypatch: pytest.MonkeyPatch, film: tuple[bytes, Truth]
+) -> None:
+    """Of 300 frames those that a network gets, and the next ones that are decoded meanwhile."""
+    living: weakref.WeakSet[Image] = weakref.WeakSet()
+    most = 0
+
+    def detect(images: Sequence[Image]) -> list[Detections]:
+        nonlocal most
+        living.update(images)
+        most = max(most, len(living))
+        return [objects([]) for _ in images]
+
+    network: Any = type("Network", (), {"detect": staticmethod(detect)})()
+    spec = video.ModelSpec("detection", "starter")
+    watcher = video.VideoDetector({spec: network}, step=1, motion=False)
+    media = runtime.runtime().media
+    opened = media.video(task(film[0])["data"]["video"])
+    watched = watcher.watch(video.VideoInput(opened, None))  # type: ignore[arg-type]
+    assert len(watched.seen.looked) == FRAMES
+    assert most <= video.CHUNK * 2
+
+
+def test_a_network_that_fails_leaves_no_thread_and_no_open_file(
+    environment: None, monkeypatch: pytest.MonkeyPatch, film: tuple[bytes, Truth]
+) -> None:
+    def detect(images: Sequence[Image]) -> list[Detections]:
+        raise MemoryError
+
+    network: Any = type("Network", (), {"detect": staticmethod(detect)})()
+    spec = video.ModelSpec("detection", "starter")
+    watcher = video.VideoDetector({spec: network}, step=1, motion=False)
+    opened = runtime.runtime().media.video(task(film[0])["data"]["video"])
+    reading: list[Generator[Frame, None, None]] = []
+
+    def frames(self: Video) -> Generator[Frame, None, None]:
+        reading.append(read(self))
+        return reading[-1]
+
+    read = Video.frames
+    monkeypatch.setattr(Video, "frames", frames)
+    with pytest.raises(MemoryError) as caught:
+        watcher.watch(video.VideoInput(opened, None))  # type: ignore[arg-type]
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("decode")]
+    assert [inspect.getgeneratorstate(one) for one in reading] == [inspect.GEN_CLOSED]
+    assert caught.tb is not None
+
+
+def texture(seed: int = 1) -> Any:
+    """Gray ground with corners everywhere, 340 pixels wide."""
+    rough = np.random.default_rng(seed).integers(60, 200, (66, 85)).astype(np.uint8)
+    return np.kron(rough, np.ones((4, 4), np.uint8))
+
+
+@pytest.mark.parametrize(("ground", "moves"), [("rough", 3), ("rough", 0), ("plain", 0)])
+def test_the_camera_moves_as_the_ground_does(ground: str, moves: int) -> None:
+    """And not as the object does that runs over it, which is all there is on a plain ground."""
+    whole = texture() if ground == "rough" else np.full((264, 340), 128, np.uint8)
+    camera, moved = Motion(), []
+    for number in range(4):
+        gray = whole[10 : 10 + 240, 10 + number * moves : 10 + number * moves + 320].copy()
+        left = 40 + 9 * number
+        gray[50:130, left : left + 80] = texture(2)[:80, :80]
+        box = np.array([[left, 50, left + 80, 130]], np.float32)
+        moved.append(camera.moved(gray, 2.0, [box * 2]))
+    assert np.array_equal(moved[0], np.eye(2, 3))
+    for found in moved[1:]:
+        assert found == pytest.approx(np.array([[1, 0, -2 * moves], [0, 1, 0]]), abs=0.2)
+
+
+def probabilities(*rows: Sequence[float]) -> list[Detections]:
+    none = np.zeros(0, np.float32)
+    empty = (none.reshape(0, 4), none, none.astype(np.int64))
+    names = ("run", "Walk", "sit")
+    return [
+        Detections(ImageSize(9, 9), names, *empty, probabilities=np.array(row, np.float32))
+        for row in rows
+    ]
+
+
+def watched(founds: Sequence[Detections], rate: float = 25, step: int = 1) -> tuple[Any, Any]:
+    spec = video.ModelSpec("detection", "cls")
+    frames = len(founds) * step
+    looked = np.arange(0, frames, step)
+    seen = video.VideoDetections(np.arange(frames) / 25, looked, {spec: founds})
+    on = video.OnVideo(ImageSize(9, 9), round(frames / 25 * rate), rate)
+    return video.AlignedDetections(seen, on), spec
+
+
+def spans(founds: Sequence[Detections], attrs: str = "", **more: Any) -> list[tuple[str, int, int]]:
+    labels = '<Label value="Run"/><Label value="Still" predicted_values="sit,Walk"/>'
+    xml = page(f'<TimelineLabels name="t" toName="video" {attrs}>{labels}</TimelineLabels>')
+    [claim] = route_of(xml).claims()
+    of, spec = watched(founds, **more)
+    claim = type(claim)(claim.controls, claim.object, spec, {**claim.options, "network": spec})
+    found = [r.results[0]["value"] for r in timeline.spans(of, claim)]
+    return [(v["timelinelabels"][0], *v["ranges"][0].values()) for v in found]
+
+
+RUN, WALK, SIT = (0.9, 0.1, 0.0), (0.1, 0.6, 0.3), (0.0, 0.3, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("founds", "attrs", "expected", "why"),
+    [
+        ([RUN] * 10 + [SIT] * 10, "", [("Run", 1, 10), ("Still", 11, 20)], "one after the other"),
+        ([RUN] * 10 + [SIT] + [RUN] * 9, "", [("Run", 1, 20)], "a flicker is smoothed"),
+        (
+            [RUN] * 3 + [SIT] + [RUN] * 3,
+            'model_smoothing="1"',
+            [("Run", 1, 3), ("Run", 5, 7), ("Still", 4, 4)],
+            "unless it is not to be",
+        ),
+        ([WALK] * 5 + [SIT] * 5, "", [("Still", 1, 10)], "classes of one label add up"),
+        ([(0.4, 0.3, 0.3)] * 9, "", [("Still", 1, 9)], "0.5 by itself"),
+        (
+            [(0.4, 0.3, 0.3)] * 9,
+            'model_score_threshold="0.3"',
+            [("Run", 1, 9), ("Still", 1, 9)],
+            "labels hold independently",
+        ),
+        ([(0.4, 0.3, 0.3)] * 9, 'model_score_threshold="0.7"', [], "nothing is sure enough"),
+        ([WALK] * 5, 'model_classes="sit"', [], "a class left out"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " in value else "",
+)
+def test_spans(founds: Any, attrs: str, expected: Any, why: str, environment: None) -> None:
+    assert spans(probabilities(*founds), attrs) == expected, why
+
+
+@pytest.mark.parametrize(("rate", "step", "expected"), [(50, 1, 20), (25, 3, 30), (12.5, 1, 5)])
+def test_spans_are_in_frames_of_the_editor(
+    rate: float, step: int, expected: int, environment: None
+) -> None:
+    founds = probabilities(*([RUN] * 10 + [SIT] * 10))
+    found = spans(founds, 'model_smoothing="1"', rate=rate, step=step)
+    assert found == [("Run", 1, expected), ("Still", expected + 1, expected * 2)]
+
+
+def test_a_classifying_network_answers_frames_and_the_whole(
+    environment: None, short: tuple[bytes, Truth]
+) -> None:
+    names = ("circle", "Square", "car")
+    labels = "".join(f'<Label value="{name}"/>' for name in names)
+    tags = '<TimelineLabels name="t" toName="video" model_path="yolo11n-cls.pt"'
+    tags += f' model_score_threshold="0">{labels}</TimelineLabels>'
+    tags += '<Choices name="c" toName="video" model_path="yolo11n-cls.pt"'
+    tags += f' model_score_threshold="0">{labels.replace("<Label", "<Choice")}</Choices>'
+    found = results(page(tags), short[0])
+    spans = {r["value"]["timelinelabels"][0]: r for r in found if r["from_name"] == "t"}
+    assert set(spans) == set(names)
+    assert all(r["value"]["ranges"] == [{"start": 1, "end": 40}] for r in spans.values())
+    assert sum(r["score"] for r in spans.values()) == pytest.approx(1, abs=0.01)
+    [choice] = [r for r in found if r["from_name"] == "c"]
+    surest = max(spans, key=lambda name: spans[name]["score"])
+    assert choice["value"] == {"choices": [surest]}
+    assert choice["score"] == pytest.approx(spans[surest]["score"], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("attrs", "message"),
+    [
+        ('model_tracker="sort"', 'model_tracker="sort" should be botsort or bytetrack'),
+        ('model_tracker="../x.yaml"', "should be botsort or bytetrack"),
+        ('botsort_max_age="3"', 'botsort_max_age="3" is no parameter of botsort'),
+        ('botsort_with_reid="true"', "is no parameter of botsort that can be set here"),
+        ('botsort_track_buffer="many"', "should be a number from 0 to 10000"),
+        ('model_frame_step="0"', 'model_frame_step="0" should be a number from 1 to 1000'),
+        ('model_conf="2"', 'model_conf="2" should be a number from 0 to 1'),
+    ],
+)
+def test_bad_attributes_are_named(attrs: str, message: str, environment: None) -> None:
+    route = route_of(page(TRACK.replace("/>", f" {attrs}/>", 1)))
+    assert route.steps == ()
+    assert message in route.problems[0]
+
+
+def test_parameters_reach_the_tracker(environment: None, short: tuple[bytes, Truth]) -> None:
+    never = 'model_tracker="bytetrack" bytetrack_new_track_thresh="1"'
+    assert results(page(TRACK.replace("/>", f" {never}/>", 1)), short[0]) == []
+    other = never.replace("bytetrack_", "botsort_")
+    assert len(results(page(TRACK.replace("/>", f" {other}/>", 1)), short[0])) == 5
+
+
+def test_training_attributes_are_answered_in_the_log(
+    environment: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    tags = '<TimelineLabels name="t" toName="video" model_trainable="{}">' + SHAPES
+    for said in ("false", "true"):
+        assert 'TimelineLabels "t": model_trainable' not in caplog.text
+        [claim] = route_of(page(tags.format(said) + "</TimelineLabels>")).claims()
+    assert 'TimelineLabels "t": model_trainable' in caplog.text
+    assert any("model_trainable" in line for line in claim.mapping_report())
+
+
+def test_a_network_without_objects_is_named(
+    environment: None, caplog: pytest.LogCaptureFixture, short: tuple[bytes, Truth]
+) -> None:
+    tags = TRACK.replace("/>", ' model_path="yolo11n-cls.pt"/>', 1)
+    assert answers(page(tags), task(short[0])) == [[]]
+    assert 'VideoRectangle "box" needs objects' in caplog.text
+
+
+def test_one_frame_is_a_video(environment: None) -> None:
+    data = encoded([np.full((48, 64, 3), 255, np.uint8)], "mp4")
+    assert results(page(TRACK), data) == []
+    opened = Video.open(data, runtime.runtime().media.video(task(data)["data"]["video"]).limits)
+    assert len(list(opened.frames())) == 1

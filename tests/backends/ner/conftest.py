@@ -1,0 +1,44 @@
+"""The starter, loaded once, and a way to ask the NER backend under any label config."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("transformers")
+
+from backends._transformers.engine import Source
+from backends.ner import NerBackend
+from backends.ner.token_classifier import TokenClassifier
+from shared.pipeline.plan import PredictionPlan
+from shared.pipeline.runtime import runtime
+from shared.settings import Settings, read_settings
+
+STARTER = Path(__file__).parents[3] / "backends" / "ner" / "starter" / "weights"
+Predict = Callable[..., list[Any]]
+
+
+@pytest.fixture(scope="session")
+def classifier() -> TokenClassifier:
+    """The starter on PyTorch, the reference."""
+    source = Source("AutoModelForTokenClassification", STARTER, Path("unused"))
+    return TokenClassifier.load(source, Settings(engine="torch", device="cpu"))
+
+
+@pytest.fixture
+def predict(classifier: TokenClassifier, monkeypatch: pytest.MonkeyPatch) -> Predict:
+    """Answers to tasks of the given data, under a label config."""
+    monkeypatch.setenv("NER_MODEL", "starter")
+    monkeypatch.setattr(NerBackend, "load", lambda self, spec: classifier)
+
+    def answers(xml: str, *data: Any, context: Any = None) -> list[Any]:
+        read_settings.cache_clear()
+        backend = NerBackend(label_config=xml, served=True)
+        route = PredictionPlan.build(backend.config, [backend], ["ner"])
+        assert route.steps, route.problems
+        tasks = [{"id": index, "data": one} for index, one in enumerate(data)]
+        outcomes = runtime().pipeline.run(route, tasks, context)
+        return [outcome.to_response(interactive=context is not None) for outcome in outcomes]
+
+    return answers

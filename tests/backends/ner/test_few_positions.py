@@ -1,0 +1,102 @@
+"""Networks of few positions: they run on OpenVINO all the same, on texts of any length."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("transformers")
+pytest.importorskip("openvino")
+
+from backends._transformers import conversion
+from backends._transformers.engine import Source
+from backends.ner.starter.sentences import generate
+from backends.ner.token_classifier import TokenClassifier
+from backends.text_classification import TextClassificationBackend
+from backends.text_classification.sequence_classifier import ClassifierInput, TextClassifier
+from shared.settings import Settings
+
+from .conftest import STARTER
+
+TOPICS = Path(__file__).parents[3] / "backends" / "text_classification" / "starter" / "weights"
+TEXTS = [" ".join(sentence.text.split()) for sentence in generate(20, 5, "held_out")]
+"""Without line breaks: tokens that lie between two sentences are not read."""
+CPU: dict[str, Any] = {"device": "cpu"}
+
+
+def test_the_classification_starter_runs_on_openvino(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has 128 positions."""
+    source = Source("AutoModelForSequenceClassification", TOPICS, tmp_path / "kept")
+    ours = TextClassifier.load(source, Settings(**CPU))
+    assert ours.network.engine == "openvino", caplog.text
+    assert [line for line in caplog.messages if "runs on PyTorch" in line] == []
+    reference = TextClassifier.load(source, Settings(engine="torch", **CPU))
+    questions = [ClassifierInput(text, (), "") for text in (*TEXTS, " ".join(TEXTS * 9))]
+    for fast, slow in zip(ours.classify(questions), reference.classify(questions), strict=True):
+        assert np.allclose(fast.logits, slow.logits, atol=0.05)
+
+
+def small(kind: str, positions: int, folder: Path, limit: int | None = None) -> Path:
+    """A token classifier with random weights and so many positions, and the starter's tokenizer."""
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "num_labels": 5}
+    config = getattr(transformers, f"{kind}Config")(
+        vocab_size=4000,
+        intermediate_size=32,
+        max_position_embeddings=positions,
+        **({"pad_token_id": 1} if kind == "Roberta" else {}),
+        **shape,
+    )
+    getattr(transformers, f"{kind}ForTokenClassification")(config).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(STARTER / name, folder / name)
+    told = (folder / "tokenizer_config.json").read_text()
+    (folder / "tokenizer_config.json").write_text(
+        told.replace('"model_max_length": 512', f'"model_max_length": {limit or 10**30}')
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "positions", "room"),
+    [("Bert", 64, 64), ("Bert", 12, 12), ("Roberta", 66, 64), ("Bert", 512, 512)],
+)
+def test_what_fits_is_what_the_network_has_positions_for(
+    kind: str, positions: int, room: int, tmp_path: Path
+) -> None:
+    """RoBERTa counts positions from the one after the padding's."""
+    source = Source(
+        "AutoModelForTokenClassification", small(kind, positions, tmp_path / "net"), tmp_path / "k"
+    )
+    for engine in ("auto", "torch"):
+        ours = TokenClassifier.load(source, Settings(engine=engine, **CPU))
+        assert ours.network.room == room
+        assert ours.network.engine == ("openvino" if engine == "auto" else "torch")
+        [read] = ours.read([" ".join(TEXTS * 5)])
+        assert read.chances.sum(axis=1) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_network_that_cannot_be_converted_is_named_with_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*args: Any) -> None:
+        raise RuntimeError("an operation is not known\nwith more about it")
+
+    monkeypatch.setattr(conversion, "make", broken)
+    monkeypatch.setenv("TEXT_CLASSIFICATION_MODEL", "starter")
+    monkeypatch.setenv("CACHE_DIR", str(tmp_path))
+    backend = TextClassificationBackend()
+    [spec] = backend.default_specs()
+    assert backend.load(spec).network.engine == "torch"
+    [line] = [line for line in caplog.messages if "runs on PyTorch" in line]
+    assert line.startswith("text_classification-starter runs on PyTorch")
+    assert "RuntimeError: an operation is not known" in line
+    assert "more about it" not in line
+    assert "ENGINE=torch" in line

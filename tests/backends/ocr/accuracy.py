@@ -1,0 +1,86 @@
+"""Character error rate and recall of word boxes, on drawn pages."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from backends.ocr.layout.granularity import text_of
+from backends.ocr.layout.page import Engine, Page
+from shared.media.image import Image
+from tests.backends.ocr.drawing import Drawn, page
+
+CLEAN = [{"seed": seed, "size": size} for seed in range(8) for size in (16, 24, 40)]
+HARD = [
+    {"seed": 100 + seed, "size": size, "degrees": degrees, "noise": noise}
+    for seed, (degrees, noise) in enumerate(
+        [(0, 25), (3, 0), (-5, 20), (12, 0), (-20, 15), (35, 0), (90, 10), (180, 10), (270, 0)]
+    )
+    for size in (20, 32)
+]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of some pages: wrong characters, all characters, words found, all words."""
+
+    errors: int = 0
+    characters: int = 0
+    found: int = 0
+    words: int = 0
+
+    @property
+    def error_rate(self) -> float:
+        """Characters to insert, delete or replace, by the characters there are."""
+        return self.errors / max(1, self.characters)
+
+    @property
+    def recall(self) -> float:
+        """Words with a word box of the same text or not, IoU at least 0.5."""
+        return self.found / max(1, self.words)
+
+    def __add__(self, other: "Score") -> "Score":
+        return Score(
+            self.errors + other.errors,
+            self.characters + other.characters,
+            self.found + other.found,
+            self.words + other.words,
+        )
+
+
+def measure(engine: Engine, kinds: Iterable[dict[str, Any]]) -> Score:
+    """Read pages and compare."""
+    return sum((score(engine, page(**kind)) for kind in kinds), Score())
+
+
+def score(engine: Engine, drawn: Drawn) -> Score:
+    read = engine.read(Image(np.asarray(drawn.image)))
+    wanted = "\n".join(drawn.lines)
+    boxes = _boxes(read)
+    found = sum(any(_iou(box, other) >= 0.5 for other in boxes) for _, box in drawn.words)
+    return Score(distance(wanted, text_of(read.lines)), len(wanted), found, len(drawn.words))
+
+
+def distance(one: str, other: str) -> int:
+    """Levenshtein's."""
+    row = np.arange(len(other) + 1)
+    codes = np.array([ord(char) for char in other])
+    steps = np.arange(len(other) + 1)
+    for count, char in enumerate(one, 1):
+        best = np.empty_like(row)
+        best[0] = count
+        best[1:] = np.minimum(row[1:] + 1, row[:-1] + (codes != ord(char)))
+        row = np.minimum.accumulate(best - steps) + steps
+    return int(row[-1])
+
+
+def _boxes(read: Page) -> Sequence[Any]:
+    return [word.corners for line in read.lines for word in line.words]
+
+
+def _iou(one: Any, other: Any) -> float:
+    first, second = (np.asarray(quad, dtype=np.float32) for quad in (one, other))
+    inside, _ = cv2.intersectConvexConvex(first, second)
+    return float(inside / (cv2.contourArea(first) + cv2.contourArea(second) - inside))

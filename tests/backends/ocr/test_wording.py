@@ -1,0 +1,130 @@
+"""OCR takes a text area that asks for the text in its image, and leaves any other."""
+
+import pytest
+
+from backends.ocr.backend import OcrBackend
+from shared.pipeline.plan import PredictionPlan
+
+IMAGE = '<Image name="i" value="$image"/>'
+BOX = '<RectangleLabels name="b" toName="i"><Label value="Line"/></RectangleLabels>'
+
+
+def names(area: str, before: str = "", shape: str = BOX) -> set[str]:
+    """The control tags that OCR fills."""
+    xml = f"<View>{IMAGE}{shape}{before}<TextArea toName='i' {area}/></View>"
+    backend = OcrBackend(label_config=xml)
+    route = PredictionPlan.build(backend.config, [backend])
+    return {control.name for claim in route.claims() for control in claim.controls}
+
+
+@pytest.mark.parametrize("where", ['perRegion="true"', ""], ids=["per region", "whole page"])
+@pytest.mark.parametrize(
+    ("area", "before"),
+    [
+        ('name="transcription"', ""),
+        ('name="ocr"', ""),
+        ('name="ocr_result_2"', ""),
+        ('name="lineText"', ""),
+        ('name="OCRText"', ""),
+        ('name="recognized-text"', ""),
+        ('name="transcripción"', ""),
+        ('name="texte"', ""),
+        ('name="текст"', ""),
+        ('name="文字识别"', ""),
+        ('name="t" placeholder="Recognized Text"', ""),
+        ('name="t" placeholder="Type or correct OCR text…"', ""),
+        ('name="t" placeholder="Type the text that you see"', ""),
+        ('name="t" placeholder="Enter the transcription"', ""),
+        ('name="t" label="Text"', ""),
+        ('name="t"', '<Header value="Text in the image"/>'),
+        ('name="t"', "<Header>Transcribe the page</Header>"),
+        ('name="t"', '<View><Header value="OCR"/></View>'),
+        ('name="t" model_backend="ocr"', ""),
+        ('name="description" model_backend="ocr"', '<Header value="Describe it"/>'),
+        ('name="t" ocr_granularity="word"', ""),
+        ('name="transcription"', '<Header value="Describe the object"/>'),
+    ],
+)
+def test_asked_for(area: str, before: str, where: str) -> None:
+    name = area.split('"')[1]
+    assert names(f"{area} {where}", before) == ({"b", name} if where else {name})
+
+
+@pytest.mark.parametrize("where", ['perRegion="true"', ""], ids=["per region", "whole page"])
+@pytest.mark.parametrize(
+    ("area", "before"),
+    [
+        ('name="t"', ""),
+        ('name="caption"', '<Header value="Describe the image:"/>'),
+        ('name="description"', ""),
+        ('name="notes"', '<Header value="Additional Observations / Notes (Optional)"/>'),
+        ('name="comment" placeholder="Enter text here"', ""),
+        ('name="damage" placeholder="Enter text here…"', ""),
+        ('name="answer"', '<Header value="Which question does the text answer?"/>'),
+        ('name="text"', '<Header value="Describe the image"/>'),
+        ('name="text" placeholder="Your comment"', ""),
+        ('name="alt_text"', ""),
+        ('name="textDescription"', ""),
+        ('name="transcription_notes"', ""),
+        ('name="context"', ""),
+        ('name="texture"', ""),
+        ('name="t"', '<Header value="$text"/>'),
+        ('name="t"', '<Header value="Text"/><Choices name="c" toName="i"/>'),
+        ('name="文字说明"', ""),
+        ('name="Beschreibung"', '<Header value="Text zum Bild"/>'),
+        ('name="plate_number"', '<Header value="License plate"/>'),
+    ],
+)
+def test_not_asked_for(area: str, before: str, where: str) -> None:
+    assert names(f"{area} {where}", before) == set()
+
+
+@pytest.mark.parametrize(
+    ("labels", "taken"),
+    [
+        ('<Label value="Text"/><Label value="Logo"/>', True),
+        ('<Label value="Handwriting"/>', True),
+        ('<Label value="Amount" predicted_values="text"/>', True),
+        ('<Label value="1" alias="printed text"/>', True),
+        ('<Label value="Circle"/><Label value="Line"/>', False),
+        ('<Label value="Context"/>', False),
+    ],
+)
+def test_labels_that_say_text(labels: str, taken: bool) -> None:
+    for tag in ("RectangleLabels", "PolygonLabels"):
+        shape = f'<{tag} name="b" toName="i">{labels}</{tag}>'
+        assert names('name="t" perRegion="true"', shape=shape) == ({"b", "t"} if taken else set())
+        assert names('name="note" perRegion="true"', shape=shape) == set()
+
+
+def test_of_several_text_areas_the_one_for_text() -> None:
+    note = '<TextArea name="note" toName="i" perRegion="true"/>'
+    assert names('name="text" perRegion="true"', note) == {"b", "text"}
+
+
+def test_what_is_left_says_who_could_fill_it_and_how() -> None:
+    xml = f'<View>{IMAGE}<TextArea name="caption" toName="i"/></View>'
+    backend = OcrBackend(label_config=xml)
+    left, nothing = PredictionPlan.build(backend.config, [backend]).problems
+    assert nothing.endswith("; nothing else on Image is filled by what serves here")
+    assert left == (
+        'TextArea "caption" is left empty: ocr could fill it with the text in its image, but'
+        " neither its name nor its header, placeholder or labels ask for that;"
+        ' model_backend="ocr" on it does'
+    )
+    skipped = xml.replace("name=", 'model_skip="true" name=')
+    backend = OcrBackend(label_config=skipped)
+    assert len(PredictionPlan.build(backend.config, [backend]).problems) == 1
+
+
+def test_a_text_area_without_a_shape_says_what_is_missing() -> None:
+    xml = f'<View>{IMAGE}<TextArea name="text" toName="i" perRegion="true"/></View>'
+    backend = OcrBackend(label_config=xml)
+    left, _ = PredictionPlan.build(backend.config, [backend]).problems
+    assert "needs a tag on its image that draws (Rectangle, RectangleLabels, Polygon" in left
+
+
+def test_another_plain_shape_is_not_left_to_a_detector() -> None:
+    """It would draw the objects of a page, where its lines are wanted."""
+    shapes = '<Rectangle name="r" toName="i"/><Polygon name="p" toName="i"/>'
+    assert names('name="text" perRegion="true"', shape=shapes) == {"r", "p", "text"}

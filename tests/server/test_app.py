@@ -1,0 +1,747 @@
+import base64
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from backends.pattern import PatternBackend
+from shared.backend.base import Backend
+from shared.backend.claim import Claim, ModelSpec
+from shared.backend.example import Example
+from shared.label_studio.label_config import LabelConfig
+from shared.pipeline import runtime
+from shared.server.app import create_app
+from shared.server.service import BackendService
+from shared.settings import Settings, read_settings
+from tests.tiny import TEXT_CONFIG, BrokenBackend, PromptBackend, WordBackend, tasks
+
+EXAMPLE = Example.of(PatternBackend)
+DATE = "It was on 2024-05-03."
+
+
+@contextmanager
+def serving(*classes: type[Backend], named: Sequence[str] = ("pattern",)) -> Iterator[TestClient]:
+    service = BackendService(classes or (PatternBackend,), named=named)
+    app = create_app(service, read_settings(Settings))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    with serving() as client:
+        yield client
+
+
+def body(*texts: Any, config: str = EXAMPLE.label_config, context: Any = None) -> dict[str, Any]:
+    """As Label Studio sends it."""
+    return {
+        "tasks": tasks(*texts),
+        "label_config": config,
+        "project": "12.1700000000",
+        "params": {"login": None, "password": None, "context": context},
+    }
+
+
+def clean(text: str) -> None:
+    """What no answer may hold."""
+    for word in ("Traceback", "/work", "/tmp", "site-packages", ".py", "hunter2", "/secret"):
+        assert word not in text
+
+
+# What Label Studio calls
+
+
+def test_index(client: TestClient) -> None:
+    answer = client.get("/")
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["backends"]) == ("UP", ["pattern"])
+
+
+@pytest.mark.parametrize("path", ["/health", "/pattern/health"])
+def test_health(path: str, client: TestClient) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()["status"]) == (200, "UP")
+
+
+@pytest.mark.parametrize("path", ["/setup", "/pattern/setup"])
+def test_setup_says_the_version_of_predict(path: str, client: TestClient) -> None:
+    sent = {
+        "project": "12.1700000000",
+        "schema": EXAMPLE.label_config,
+        "hostname": "http://localhost:8080",
+        "access_token": "hunter2",
+        "extra_params": None,
+    }
+    answer = client.post(path, json=sent)
+    assert answer.status_code == 200
+    version = answer.json()["model_version"]
+    assert version.startswith("pattern-")
+    results = client.post(path.replace("setup", "predict"), json=body(DATE)).json()["results"]
+    assert results[0]["model_version"] == version
+    assert client.get("/versions").json()["versions"] == [version]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/pattern/predict"])
+def test_predict(path: str, client: TestClient) -> None:
+    answer = client.post(path, json=body(DATE, "Nothing"))
+    assert answer.headers["content-type"] == "application/json"
+    found, nothing = answer.json()["results"]
+    assert found["result"][0]["value"] == {
+        "start": 10,
+        "end": 20,
+        "text": "2024-05-03",
+        "labels": ["Date"],
+    }
+    assert nothing["result"] == []
+
+
+def test_as_many_answers_as_tasks(client: TestClient) -> None:
+    sent = body()
+    sent["tasks"] = [*tasks(DATE, None, {}), "x", None, {}, *tasks(DATE), {"id": 1, "data": []}]
+    results = client.post("/predict", json=sent).json()["results"]
+    assert [bool(result) for result in results] == [1, 0, 0, 0, 0, 0, 1, 0]
+    assert [result for result in results if not result] == [[]] * 6
+    assert [result["result"][0]["value"]["text"] for result in results if result] == [
+        "2024-05-03"
+    ] * 2
+
+
+@pytest.mark.parametrize("count", [0, 1, 150])
+def test_count_of_answers(count: int, client: TestClient) -> None:
+    results = client.post("/predict", json=body(*[DATE] * count)).json()["results"]
+    assert len(results) == count
+
+
+def test_answers_of_a_config_that_nothing_can_fill(client: TestClient) -> None:
+    config = '<View><Text name="t" value="$text"/><Rating name="r" toName="t"/></View>'
+    assert client.post("/predict", json=body("a", "b", config=config)).json() == {
+        "results": [[], []]
+    }
+    setup = client.post("/setup", json={"schema": config})
+    assert (setup.status_code, setup.json()) == (200, {"model_version": "none"})
+    [seen] = client.get("/status").json()["label_configs"]
+    assert "what could be filled: Labels on Text (pattern)" in seen["problems"][0]
+
+
+@pytest.mark.parametrize("texts", [["Hello"], ["fetch: a"], ["infer: a"]], ids=str)
+def test_interactive_answer_is_an_object(texts: list[str]) -> None:
+    with serving(PromptBackend, named=()) as client:
+        sent = body(*texts, config=TEXT_CONFIG, context={"result": [{"type": "labels"}]})
+        [result] = client.post("/predict", json=sent).json()["results"]
+    assert isinstance(result["result"], list)
+
+
+@pytest.mark.parametrize("action", ["ANNOTATION_CREATED", "START_TRAINING", "WHATEVER"])
+@pytest.mark.parametrize("path", ["/webhook", "/pattern/webhook"])
+def test_webhook(path: str, action: str, client: TestClient) -> None:
+    sent = {"action": action, "annotation": {"id": 1}, "project": {"id": 3}, "task": {}}
+    answer = client.post(path, json=sent)
+    assert (answer.status_code, answer.json()) == (201, {"status": "ignored"})
+
+
+def test_one_backend_under_its_own_path() -> None:
+    with serving(WordBackend, PatternBackend, named=()) as client:
+        config = EXAMPLE.label_config.replace('"Person"', '"Word"')
+        sent = body(DATE, config=config)
+        [of_all] = client.post("/predict", json=sent).json()["results"]
+        [of_word] = client.post("/word/predict", json=sent).json()["results"]
+        [of_pattern] = client.post("/pattern/predict", json=sent).json()["results"]
+    assert of_all["result"] == of_word["result"]
+    assert of_all["result"][0]["value"]["labels"] == ["Word"]
+    assert of_pattern["result"][0]["value"]["labels"] == ["Date"], "it serves on request"
+    assert of_pattern["model_version"] != of_word["model_version"]
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "words"),
+    [
+        pytest.param("/predict", b"", "The body is not valid JSON", id="empty"),
+        pytest.param("/predict", b"{", "The body is not valid JSON", id="half"),
+        pytest.param("/predict", b"\xff\xfe", "The body is not valid JSON", id="no-utf-8"),
+        pytest.param("/predict", b"[" * 100_000, "The body is not valid JSON", id="deep"),
+        pytest.param("/predict", b"[]", "should be a JSON object, found list", id="list"),
+        pytest.param("/predict", b"null", "should be a JSON object", id="null"),
+        pytest.param("/predict", b"{}", '"tasks" is missing in the body', id="no-keys"),
+        pytest.param(
+            "/predict", b'{"tasks": []}', '"label_config" is missing in the body', id="no-config"
+        ),
+        pytest.param(
+            "/predict",
+            b'{"tasks": {}, "label_config": ""}',
+            '"tasks": input should be a valid list, found dict',
+            id="tasks-are-no-list",
+        ),
+        pytest.param(
+            "/predict",
+            b'{"tasks": [], "label_config": null}',
+            '"label_config": input should be a valid string',
+            id="config-is-null",
+        ),
+        pytest.param(
+            "/predict",
+            b'{"tasks": [], "label_config": "", "params": {"context": "x"}}',
+            '"params.context"',
+            id="context-is-a-string",
+        ),
+        pytest.param(
+            "/predict",
+            b'{"tasks": [1], "label_config": "<View>"}',
+            "The label config is not well-formed XML",
+            id="bad-xml",
+        ),
+        pytest.param(
+            "/predict",
+            b'{"tasks": [1], "label_config": ""}',
+            "The label config is empty",
+            id="empty-config",
+        ),
+        pytest.param("/setup", b"{}", '"schema" is missing in the body', id="setup-no-schema"),
+        pytest.param(
+            "/setup", b'{"schema": "<View"}', "not well-formed XML", id="setup-with-bad-xml"
+        ),
+        pytest.param(
+            "/setup",
+            b'{"schema": "<!DOCTYPE a [<!ENTITY b \\"c\\">]><View/>"}',
+            "The label config has a DTD or entities",
+            id="setup-with-entities",
+        ),
+        pytest.param("/webhook", b"{}", '"action" is missing in the body', id="webhook"),
+        pytest.param("/webhook", b'{"action": 1}', '"action"', id="webhook-action"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "/pattern"])
+def test_bad_body_is_refused_in_one_sentence(
+    prefix: str, path: str, sent: bytes, words: str, client: TestClient
+) -> None:
+    answer = client.post(prefix + path, content=sent)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/json"
+    assert words in answer.json()["detail"]
+    assert "\n" not in answer.json()["detail"]
+    clean(answer.text)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/setup", "/webhook"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["declared", "streamed"])
+def test_body_that_is_too_large(path: str, streamed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_BODY_MB", "0.001")
+    with serving() as client:
+        content: Any = iter([b" " * 600] * 10) if streamed else b" " * 2000
+        answer = client.post(path, content=content)
+        assert answer.status_code == 413
+        assert answer.json() == {"detail": "The body is over MAX_BODY_MB=0.001"}
+        assert client.post("/webhook", json={"action": "A"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/nothing/health", 404),
+        ("POST", "/nothing/predict", 404),
+        ("GET", "/pattern/status", 404),
+        ("GET", "/pattern/pattern/health", 404),
+        ("GET", "/predict", 405),
+        ("POST", "/health", 405),
+        ("DELETE", "/setup", 405),
+    ],
+)
+def test_wrong_address(method: str, path: str, status: int, client: TestClient) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert isinstance(answer.json()["detail"], str)
+    if status == 405:
+        assert answer.headers["allow"]
+
+
+def test_unknown_backend_names_those_there_are(client: TestClient) -> None:
+    answer = client.post("/nothing/predict", json=body(DATE))
+    assert answer.json() == {"detail": "There is no backend /nothing; there are: /pattern"}
+
+
+class BuggyBackend(WordBackend):
+    """Raises where nothing should."""
+
+    name = "buggy"
+
+    def claim(self, config: LabelConfig) -> list[Claim]:
+        raise RuntimeError("hunter2 in /secret/file.py")
+
+
+@pytest.mark.parametrize("path", ["/predict", "/setup"])
+def test_error_in_the_server_is_one_sentence(path: str) -> None:
+    with serving(BuggyBackend, named=()) as client:
+        sent = body(DATE) | {"schema": EXAMPLE.label_config}
+        answer = client.post(path, json=sent)
+    assert answer.status_code == 500
+    assert answer.json() == {"detail": "Internal error (RuntimeError); the log has the details"}
+
+
+class UnpackableBackend(WordBackend):
+    """Says things that are no JSON."""
+
+    name = "unpackable"
+
+    def regions(self, output: Any, claim: Claim) -> Any:
+        for region in super().regions(output, claim):
+            if output.startswith("odd"):
+                region.results[0]["value"]["extra"] = {"a", "set"}
+            yield region
+
+
+def test_region_that_is_no_json_costs_one_task() -> None:
+    with serving(UnpackableBackend, named=()) as client:
+        answer = client.post("/predict", json=body("a", "odd", "b", config=TEXT_CONFIG))
+    assert answer.status_code == 200
+    assert [bool(result) for result in answer.json()["results"]] == [True, False, True]
+
+
+def test_text_with_half_a_character_costs_one_task(client: TestClient) -> None:
+    sent = rb'{"tasks": [{"data": {"text": "2024-05-03"}}, {"data": {"text": "2024-05-03 \ud83d"}}]'
+    sent += (
+        b', "label_config": "%s"}'
+        % TEXT_CONFIG.replace('"', '\\"').replace("\n", " ").replace("Word", "Date").encode()
+    )
+    answer = client.post("/predict", content=sent)
+    assert answer.status_code == 200
+    assert answer.json()["results"][0]["result"]
+
+
+# Authentication
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    packed = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {packed}"}
+
+
+@pytest.fixture(scope="module")
+def closed() -> Iterator[TestClient]:
+    settings = Settings(basic_auth_user="me", basic_auth_pass=SecretStr("hunter2é:"))
+    app = create_app(BackendService([PatternBackend], named=["pattern"]), settings)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+EVERY_ROUTE = [
+    ("GET", "/"),
+    ("POST", "/setup"),
+    ("POST", "/predict"),
+    ("POST", "/webhook"),
+    ("GET", "/versions"),
+    ("GET", "/ready"),
+    ("GET", "/status"),
+    ("GET", "/metrics"),
+    ("GET", "/docs"),
+    ("GET", "/redoc"),
+    ("GET", "/openapi.json"),
+    ("GET", "/nothing"),
+    ("POST", "/pattern/setup"),
+    ("POST", "/pattern/predict"),
+    ("POST", "/pattern/webhook"),
+    ("GET", "/pattern/versions"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), EVERY_ROUTE)
+def test_every_route_asks_for_the_password(method: str, path: str, closed: TestClient) -> None:
+    answer = closed.request(method, path)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Basic ")
+    clean(answer.text)
+    assert closed.request(method, path, headers=basic("me", "hunter2é:")).status_code != 401
+
+
+def test_every_route_of_the_app_is_in_the_table(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()["paths"]
+    known = {path.replace("/pattern", "/{backend}") for _, path in EVERY_ROUTE}
+    assert set(described) <= known | {"/health", "/{backend}/health"}
+
+
+@pytest.mark.parametrize("path", ["/health", "/pattern/health"])
+def test_health_is_open(path: str, closed: TestClient) -> None:
+    assert closed.get(path).status_code == 200
+
+
+def test_health_tells_no_names(closed: TestClient) -> None:
+    answer = closed.get("/nothing/health")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "There is no such backend"})
+
+
+EVENT = {"action": "ANNOTATION_CREATED", "project": {"id": 1}}
+RIGHT = {"X-Webhook-Secret": "s3cret é"}
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["open", "with-a-password"])
+def hooked(request: pytest.FixtureRequest) -> Iterator[TestClient]:
+    """A server with a secret for its webhook."""
+    settings = Settings(webhook_secret=SecretStr("s3cret é"))
+    if request.param:
+        settings.basic_auth_user, settings.basic_auth_pass = "me", SecretStr("hunter2")
+    app = create_app(BackendService([PatternBackend], named=["pattern"]), settings)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+def posted(client: TestClient, path: str, headers: dict[str, str]) -> Any:
+    sent = {key.encode(): value.encode() for key, value in headers.items()}
+    return client.post(path, json=EVENT, headers=sent)
+
+
+@pytest.mark.parametrize("path", ["/webhook", "/pattern/webhook"])
+def test_webhook_asks_for_its_secret(path: str, hooked: TestClient) -> None:
+    wrong: list[dict[str, str]] = [
+        {},
+        {"X-Webhook-Secret": ""},
+        {"X-Webhook-Secret": "s3cret"},
+        {"X-Webhook-Secret": "s3cret é "[:-2]},
+        {"Authorization": "Bearer s3cret é"},
+        basic("me", "s3cret é"),
+        basic("", ""),
+        {"Cookie": "X-Webhook-Secret=s3cret é"},
+    ]
+    for headers in wrong:
+        answer = posted(hooked, path, headers)
+        assert answer.status_code == 401, headers
+        assert (
+            answer.json()["detail"] == "Wrong or missing header X-Webhook-Secret (WEBHOOK_SECRET)"
+        )
+    assert posted(hooked, path, RIGHT).status_code == 201
+    assert posted(hooked, f"{path}?x=/health", {}).status_code == 401
+
+
+def test_secret_of_the_webhook_opens_nothing_else(hooked: TestClient) -> None:
+    sent = {key.encode(): value.encode() for key, value in RIGHT.items()}
+    closed = hooked.get("/status").status_code == 401
+    for method, path in EVERY_ROUTE:
+        answer = hooked.request(method, path, headers=sent)
+        assert (answer.status_code == 401) == (closed and not path.endswith("/webhook")), path
+
+
+def test_webhook_takes_the_password_too() -> None:
+    """Of "Start training", which Label Studio sends with it."""
+    settings = Settings(
+        webhook_secret=SecretStr("s"), basic_auth_user="me", basic_auth_pass=SecretStr("hunter2")
+    )
+    app = create_app(BackendService([PatternBackend], named=["pattern"]), settings)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert posted(client, "/webhook", basic("me", "hunter2")).status_code == 201
+        assert posted(client, "/webhook", basic("me", "s")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/status?/health",
+        "/status#/health",
+        "/status;/health",
+        "/status/health",
+        "/status%2Fhealth",
+        "/health/../status",
+        "/health/%2e%2e/status",
+        "/%2e%2e/health/..%2fstatus",
+        "//health",
+        "/health/",
+        "/HEALTH",
+        "/health%00",
+        "/health%20",
+        "/predict/health",
+        "/docs/health",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS"])
+def test_path_that_looks_like_health_opens_nothing(
+    path: str, method: str, closed: TestClient
+) -> None:
+    answer = closed.request(method, path, follow_redirects=False)
+    assert answer.status_code in {401, 404, 405}
+    assert "failures" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        basic("me", "wrong")["Authorization"],
+        basic("you", "hunter2é:")["Authorization"],
+        basic("me", "")["Authorization"],
+        basic("", "")["Authorization"],
+        basic("me", "hunter2é: ")["Authorization"],
+        "Basic",
+        "Basic ",
+        "Basic ####",
+        "Basic é",
+        "Bearer hunter2",
+        "bWU6aHVudGVyMg==",
+        "Basic " + "A" * 100_000,
+    ],
+    ids=lambda header: header[:24],
+)
+def test_wrong_password(header: str, closed: TestClient) -> None:
+    answer = closed.get("/status", headers={b"Authorization": header.encode("latin-1")})
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("user", "password"), [("me", None), (None, "hunter2")], ids=["user-alone", "password-alone"]
+)
+def test_half_a_password_still_closes(
+    user: str | None, password: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("BASIC_AUTH_USER", user), ("BASIC_AUTH_PASS", password)):
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    with serving() as client:
+        assert client.get("/status").status_code == 401
+        assert client.get("/status", headers=basic(user or "", password or "")).status_code == 200
+
+
+def test_lower_case_scheme(closed: TestClient) -> None:
+    header = basic("me", "hunter2é:")["Authorization"].replace("Basic", "basic")
+    assert closed.get("/status", headers={"Authorization": header}).status_code == 200
+
+
+# What an operator calls
+
+
+def test_status(client: TestClient) -> None:
+    client.post("/predict", json=body(DATE, None))
+    found = client.get("/status").json()
+    assert found["backends"] == ["pattern"]
+    assert found["problems"] == {}
+    [model] = found["models"]
+    assert (model["model"], model["state"], model["error"]) == ("pattern", "loaded", None)
+    [config] = found["label_configs"]
+    assert config["filled"] == {"label": "pattern"}
+    assert config["tags"] == 'Labels "label" on Text'
+    assert "Date" in config["labels"][0]
+    assert found["failures"]["counts"] == {"pattern:missing_key": 1}
+    assert found["failures"]["recent"][0]["task"] == 2
+    clean(client.get("/status").text)
+
+
+def test_metrics(client: TestClient) -> None:
+    client.post("/predict", json=body(DATE, None, DATE))
+    client.post("/pattern/predict", json=body(DATE))
+    client.post("/predict", content=b"{")
+    client.get("/no/such/path")
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = set(answer.text.splitlines())
+    assert {
+        'prelabel_requests_total{route="/predict",status="200"} 1.0',
+        'prelabel_requests_total{route="/predict",status="422"} 1.0',
+        'prelabel_requests_total{route="/{backend}/predict",status="200"} 1.0',
+        'prelabel_requests_total{route="unknown",status="404"} 1.0',
+        'prelabel_tasks_total{outcome="predicted"} 3.0',
+        'prelabel_tasks_total{outcome="failed"} 1.0',
+        'prelabel_failures_total{backend="pattern",reason="missing_key"} 1.0',
+        'prelabel_model_loaded{model="pattern"} 1.0',
+        'prelabel_queue_items{model="pattern"} 0.0',
+        'prelabel_stage_seconds_count{backend="pattern",stage="regions"} 3.0',
+        "prelabel_answer_cache_bytes 0.0",
+    } <= lines
+
+
+def test_ready(client: TestClient) -> None:
+    assert client.get("/ready").status_code == 200
+    assert client.get("/ready").json()["ready"] is True
+
+
+def test_setup_does_not_make_the_server_unready(client: TestClient) -> None:
+    client.post("/setup", json={"schema": EXAMPLE.label_config})
+    answer = client.get("/ready")
+    assert (answer.status_code, answer.json()["ready"]) == (200, True)
+
+
+def waited(client: TestClient, path: str, key: str) -> Any:
+    """The answer as soon as it has something under a key."""
+    until = time.monotonic() + 5
+    answer = client.get(path)
+    while not answer.json()[key] and time.monotonic() < until:
+        time.sleep(0.01)
+        answer = client.get(path)
+    return answer
+
+
+def test_not_ready_when_a_model_cannot_be_loaded() -> None:
+    with serving(BrokenBackend, WordBackend, named=()) as client:
+        answer = waited(client, "/ready", "failed")
+        assert answer.status_code == 503
+        assert answer.json() == {
+            "ready": False,
+            "waiting": {},
+            "failed": {"broken-weights.bin": "weights.bin was not found in MODEL_DIR"},
+        }
+        assert client.get("/health").status_code == 200
+        [result] = client.post("/word/predict", json=body("Hi", config=TEXT_CONFIG)).json()[
+            "results"
+        ]
+        assert result["result"], "the others serve"
+        [state] = [m for m in client.get("/status").json()["models"] if m["state"] == "failed"]
+        assert state["error"] == "weights.bin was not found in MODEL_DIR"
+
+
+class SlowLoad(WordBackend):
+    """Its model takes as long as the test likes."""
+
+    name = "slowload"
+    ready: ClassVar[threading.Event] = threading.Event()
+
+    def default_specs(self) -> Any:
+        return (ModelSpec("slowload", "slowload"),)
+
+    def load(self, spec: ModelSpec) -> Any:
+        self.ready.wait(5)
+
+
+def test_not_ready_while_a_model_loads() -> None:
+    SlowLoad.ready.clear()
+    with serving(SlowLoad, named=()) as client:
+        answer = client.get("/ready")
+        assert answer.status_code == 503
+        assert list(answer.json()["waiting"]) == ["slowload"]
+        start = time.monotonic()
+        assert client.get("/health").status_code == 200
+        assert client.post("/setup", json={"schema": TEXT_CONFIG}).status_code == 200
+        assert time.monotonic() - start < 0.5
+        SlowLoad.ready.set()
+        until = time.monotonic() + 5
+        while client.get("/ready").status_code != 200 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert client.get("/ready").json() == {"ready": True, "waiting": {}, "failed": {}}
+
+
+def test_health_and_setup_answer_while_predictions_run() -> None:
+    gate = threading.Event()
+
+    class Held(WordBackend):
+        name = "held"
+
+        def infer(self, model: Any, items: list[Any]) -> Any:
+            gate.wait(5)
+            return items
+
+    with serving(Held, named=()) as client:
+        sent = body("Hi", config=TEXT_CONFIG)
+        answers: list[Any] = []
+        threads = [
+            threading.Thread(target=lambda: answers.append(client.post("/predict", json=sent)))
+            for _ in range(16)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            start = time.monotonic()
+            assert client.get("/health").status_code == 200
+            assert client.post("/setup", json={"schema": TEXT_CONFIG}).status_code == 200
+            assert client.get("/status").status_code == 200
+            assert client.get("/metrics").status_code == 200
+            assert time.monotonic() - start < 1
+            assert answers == []
+        finally:
+            gate.set()
+            for thread in threads:
+                thread.join()
+    assert [answer.status_code for answer in answers] == [200] * 16
+
+
+def test_backend_that_cannot_run_here_is_left_out() -> None:
+    class Extra(WordBackend):
+        name = "extra"
+        modules = ("no_such_module",)
+
+    with serving(Extra, PatternBackend, named=("extra", "pattern")) as client:
+        assert client.get("/").json()["backends"] == ["pattern"]
+        words = (
+            "extra needs no_such_module: install what tests requires, e.g. uv pip install -e . in"
+            " its folder"
+        )
+        assert client.get("/status").json()["problems"] == {"extra": words}
+        assert client.get("/ready").json()["failed"] == {"extra": words}
+        assert client.post("/extra/predict", json=body(DATE)).status_code == 404
+        assert client.post("/predict", json=body(DATE)).status_code == 200
+
+
+def test_backend_with_a_bad_setting_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.test_settings import MySettings
+
+    class Mine(WordBackend):
+        name = "mine"
+        settings_class = MySettings
+
+    monkeypatch.setenv("MY_SIZE", "large")
+    with serving(Mine, PatternBackend, named=("mine", "pattern")) as client:
+        assert client.get("/").json()["backends"] == ["pattern"]
+        assert client.get("/ready").json()["failed"]["mine"].startswith("mine: MY_SIZE='large': ")
+        assert client.post("/predict", json=body(DATE)).status_code == 200
+
+
+def test_a_server_after_another_in_one_process() -> None:
+    for _ in range(2):
+        with serving() as client:
+            [result] = client.post("/predict", json=body(DATE)).json()["results"]
+            assert result["result"]
+
+
+def test_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREDICT_DEADLINE", "0.2")
+    runtime.reset_runtime()
+    gate = threading.Event()
+
+    class Held(WordBackend):
+        name = "held"
+
+        def infer(self, model: Any, items: list[Any]) -> Any:
+            gate.wait(5)
+            return items
+
+    with serving(Held, named=()) as client:
+        try:
+            start = time.monotonic()
+            answer = client.post("/predict", json=body("a", "b", config=TEXT_CONFIG))
+            assert time.monotonic() - start < 1.5
+        finally:
+            gate.set()
+        assert answer.json() == {"results": [[], []]}
+        assert client.get("/status").json()["failures"]["counts"] == {"held:deadline": 2}
+
+
+# Secrets
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://127.0.0.1:1/a.txt?sig=hunter2",
+        "http://me:hunter2@127.0.0.1:1/a.txt",
+        "/data/local-files/?d=../../etc/passwd",
+        "/data/upload/1/a.txt?token=hunter2",
+        "file:///secret",
+        "ftp://me:hunter2@host/",
+        "http://[hunter2",
+    ],
+)
+def test_no_secrets_in_answers_or_status(
+    value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("LOCAL_FILES_ROOT", str(tmp_path))
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "hunter2")
+    config = EXAMPLE.label_config.replace('value="$text"', 'value="$text" valueType="url"')
+    with serving() as client:
+        answer = client.post("/predict", json=body(value, config=config))
+        assert answer.json() == {"results": [[]]}
+        found = client.get("/status")
+        assert found.json()["failures"]["counts"] == {"pattern:fetch": 1}
+        for text in (answer.text, found.text, client.get("/metrics").text):
+            clean(text)
+            assert str(tmp_path) not in text
