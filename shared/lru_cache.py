@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+# Label configs.
 COUNT = 256
-"""Label configs."""
+# Of their XML together: what is made of one takes up to 120 bytes a character.
 CHARACTERS = 4_000_000
-"""Of their XML together: what is made of one takes up to 120 bytes a character."""
 
 
 class LRUCache(Generic[K, V]):

@@ -153,15 +153,15 @@ class BackendSettings(BaseSettings):
     )
 
 
+# What model libraries are told, unless the environment says otherwise.
 HELD = {
     "YOLO_AUTOINSTALL": "false",
     "ORT_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # transformers heeds it, too, where it loads weights
 }
-"""What model libraries are told, unless the environment says otherwise."""
+# Packages without which others tell their makers nothing. OpenVINO's forks the process for it.
 SILENCED = ("openvino_telemetry",)
-"""Packages without which others tell their makers nothing. OpenVINO's forks the process for it."""
 
 S = TypeVar("S", bound=BaseSettings)
 

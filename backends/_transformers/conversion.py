@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from backends._inference.openvino import has_bf16, openvino
 
+# What a network of texts may take, in the order in which it is converted.
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-"""What a network of texts may take, in the order in which it is converted."""
 
+# Its file; another one beside it has the weights.
 MODEL = "model.xml"
-"""Its file; another one beside it has the weights."""
 
+# Tokens of the rows that a conversion is shown, where so many fit.
 EXAMPLE = 16
-"""Tokens of the rows that a conversion is shown, where so many fit."""
 
+# Linear layers, by their names' ends, whose output another one takes: it stays in bf16.
 INSIDE = ("query", "key", "value", "intermediate.dense", "q_lin", "k_lin", "v_lin", "lin1")
-"""Linear layers, by their names' ends, whose output another one takes: it stays in bf16."""
 
 Logits = NDArray[np.float32]
 Inputs = Mapping[str, NDArray[np.int64]]

@@ -15,13 +15,13 @@ from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+# Kinds of network that OpenVINO runs by itself; ModernBERT, for one, says other things there.
 CONVERTED = ("bert", "distilbert", "roberta", "xlm-roberta", "electra", "camembert")
-"""Kinds of network that OpenVINO runs by itself; ModernBERT, for one, says other things there."""
+# How far 99 % of the chances of OpenVINO may lie from those of PyTorch, on random tokens: there
+# networks are less sure than on texts.
 AGREEMENT = 0.02
-"""How far 99 % of the chances of OpenVINO may lie from those of PyTorch, on random tokens: there
-networks are less sure than on texts."""
+# Says in the place of a converted network why there is none.
 REFUSED = "refused.txt"
-"""Says in the place of a converted network why there is none."""
 
 
 class Source(NamedTuple):

@@ -12,14 +12,14 @@ from backends._transformers.engine import Source, choose, device_of
 from backends._transformers.tokenizer import Row, Tokenizer, max_tokens
 from shared.settings import Settings
 
+# What loading imports.
 IMPORTS = ("transformers.models.auto.modeling_auto", "transformers.modeling_utils", "openvino")
-"""What loading imports."""
+# Tokens of a batch, those that fill up its shorter rows included.
 BUDGET = {"cpu": 512, "cuda": 65536}
-"""Tokens of a batch, those that fill up its shorter rows included."""
+# Rows are filled up to a multiple of so many tokens: fewer shapes for the engine to prepare.
 STEP = 2
-"""Rows are filled up to a multiple of so many tokens: fewer shapes for the engine to prepare."""
+# In rows of so many tokens a token costs twice what it costs in the shortest ones.
 ATTENTION = 1500
-"""In rows of so many tokens a token costs twice what it costs in the shortest ones."""
 
 
 def size_of(text: str) -> int:

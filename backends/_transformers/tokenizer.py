@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 
 from shared.errors import ModelError
 
+# Tokens of a window where the model names no limit of its own.
 LONGEST = 512
-"""Tokens of a window where the model names no limit of its own."""
 SHORTEST = 8
+# Tokens that two windows of a long text have in common, at the least.
 STRIDE = 64
-"""Tokens that two windows of a long text have in common, at the least."""
+# Kinds of network that count positions from the one after the padding's number: those up to it are
+# of no token.
 PADDED_POSITIONS = {
     *("roberta", "xlm-roberta", "camembert", "roberta-prelayernorm", "xlm-roberta-xl"),
     *("data2vec-text", "longformer", "mpnet", "ibert"),
 }
-"""Kinds of network that count positions from the one after the padding's number: those up to it
-are of no token."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 

@@ -37,8 +37,8 @@ from shared.media.image import Image
 from shared.results import Region
 from shared.settings import BackendSettings
 
+# An image's `item_index`; None where the object tag shows one image.
 Place = int | None
-"""An image's `item_index`; None where the object tag shows one image."""
 
 
 class DetectionBackend(Backend):

@@ -27,6 +27,7 @@ from shared.pipeline.runtime import runtime
 from shared.results import Region, region
 from shared.settings import BackendSettings
 
+# Names under which the common types are known in label configs.
 ALIASES = {
     "PER": ("PERSON", "People", "Name"),
     "PERSON": ("PER", "People", "Name"),
@@ -37,7 +38,6 @@ ALIASES = {
     "ORGANIZATION": ("ORG", "ORGANISATION", "Company"),
     "MISC": ("MISCELLANEOUS", "Other"),
 }
-"""Names under which the common types are known in label configs."""
 
 
 class NerSettings(BackendSettings):

@@ -19,8 +19,8 @@ class Entity:
     score: float
 
 
+# From types to the labels of a control tag.
 Labels = Mapping[str, str]
-"""From types to the labels of a control tag."""
 NO_LABELS: Labels = MappingProxyType({})
 OUTSIDE = "O"
 _BEGINS, _SINGLE, _LAST = "B", "SU", "EL"

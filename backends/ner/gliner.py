@@ -14,15 +14,15 @@ from shared.errors import ModelError
 from shared.label_studio.label_config import Control
 from shared.settings import Settings
 
+# The file by which a folder is known to hold such a model.
 CONFIG = "gliner_config.json"
-"""The file by which a folder is known to hold such a model."""
+# Entities of a lower chance are not asked for; label configs have thresholds of their own.
 LEAST = 0.05
-"""Entities of a lower chance are not asked for; label configs have thresholds of their own."""
+# Words of a window where the model names no limit.
 ROOM = 384
-"""Words of a window where the model names no limit."""
 BATCH = 8
+# What such models count as a word.
 WORD = re.compile(r"\w+(?:[-_]\w+)*|\S")
-"""What such models count as a word."""
 
 
 def is_zero_shot(model: str, settings: Settings) -> bool:

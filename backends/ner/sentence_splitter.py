@@ -3,18 +3,18 @@
 import re
 from collections.abc import Collection, Iterator
 
+# Line ends, and the white space after what may be the end of a sentence. Runs of one sign are
+# looked at from their start alone: else they would take the square of their length.
 GAP = re.compile(
     r"(?<!\s)\s*\n\s*"
     r"|(?<![.!?…])(?P<sign>[.!?…]+)(?P<close>[\"'”’»)\]]*)\s+(?=[\"'“‘„«(\[¿¡]*(?P<next>\w*))"
     r"|(?<=[。！？])(?![。！？」』”’）])|(?<=[。！？][」』”’）])"
 )
-"""Line ends, and the white space after what may be the end of a sentence. Runs of one sign are
-looked at from their start alone: else they would take the square of their length."""
 WORD = re.compile(r"[^\s\"'“‘„«(\[]*\Z")
 INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
 PLAIN = re.compile(r"\b[^\W\d_]+(?![\w.])")
+# Characters of a word before a period that are looked at.
 LONGEST = 24
-"""Characters of a word before a period that are looked at."""
 
 
 def _words(listed: str) -> frozenset[str]:
@@ -22,17 +22,17 @@ def _words(listed: str) -> frozenset[str]:
 
 
 SHORT_MONTHS = _words("jan feb mar apr may jun jul aug sep sept oct nov dec")
+# Before them no sentence ends after the number of a day.
 MONTHS = SHORT_MONTHS | _words(
     "january february march april june july august september october november december"
     " januar februar märz mai juni juli oktober dezember"
 )
-"""Before them no sentence ends after the number of a day."""
+# After them none ends.
 TITLES = _words("capt col cf dr e.g gen gov hon i.e lt messrs mme mr mrs ms mt prof rev st vs")
-"""After them none ends."""
+# After them one ends if what follows is no name.
 FORMS = _words("bros co corp etc inc jr ltd pty sr")
-"""After them one ends if what follows is no name."""
+# After them none ends before a number.
 NUMBERED = SHORT_MONTHS | _words("art bd ca fig no nr p pp sec vol")
-"""After them none ends before a number."""
 
 
 def gaps(text: str) -> Iterator[tuple[int, int]]:

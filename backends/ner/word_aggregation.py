@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from backends._transformers.tokenizer import Tokens
 
+# As transformers names them: each token for itself, or what speaks for the word.
 STRATEGIES = ("simple", "first", "average", "max")
-"""As transformers names them: each token for itself, or what speaks for the word."""
 
+# What words have inside: O'Neil, U.S, Jean-Luc, AT&T.
 JOINERS = frozenset("'’ʼ.-‐‑·_&@\u200c\u200d")
-"""What words have inside: O'Neil, U.S, Jean-Luc, AT&T."""
+# Scripts that write no space between words.
 SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
-"""Scripts that write no space between words."""
 
 Chances = NDArray[np.float32]
 
@@ -63,8 +63,8 @@ _SPEAKS: Mapping[str, Callable[[Chances], Any]] = {
     "max": _max,
 }
 
+# A token's number, and its characters from start to end (exclusive), without white space.
 Place = tuple[int, int, int]
-"""A token's number, and its characters from start to end (exclusive), without white space."""
 
 
 def _groups(text: str, tokens: Tokens, single: bool) -> Iterator[list[Place]]:

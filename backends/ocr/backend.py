@@ -24,10 +24,10 @@ from shared.results import ParsedRegion, Polygon, Rectangle, Region, region, who
 from shared.settings import BackendSettings
 
 ENGINES = ("rapidocr", "tesseract", "trocr")
+# Degrees of turn up to which a line gets an upright box, if that is not much higher.
 UPRIGHT_WITHIN = 2.0
-"""Degrees of turn up to which a line gets an upright box, if that is not much higher."""
+# The part of its height by which an upright box may be higher than the line itself.
 HIGHER = 0.25
-"""The part of its height by which an upright box may be higher than the line itself."""
 
 
 class OcrSettings(BackendSettings):

@@ -16,10 +16,10 @@ from shared.media.image import Image
 from shared.results import ParsedRegion, Polygon, Rectangle, parse_regions
 
 DRAWN = frozenset(tag for tags in KINDS.values() for tag in tags)
+# Pixels that a part has on each side at least; what is missing is paper around it.
 LEAST = 240
-"""Pixels that a part has on each side at least; what is missing is paper around it."""
+# Paper around a part, in heights.
 MARGIN = 0.1
-"""Paper around a part, in heights."""
 
 
 @dataclass(frozen=True)

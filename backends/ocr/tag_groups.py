@@ -9,14 +9,15 @@ from shared.backend.label_map import fold_name
 from shared.errors import ConfigError
 from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
 
+# The control tags that draw text, by `ocr_shape`; `auto` takes the first that the config has.
 KINDS = {
     "rectangle": ("Rectangle", "RectangleLabels"),
     "polygon": ("Polygon", "PolygonLabels"),
 }
-"""The control tags that draw text, by `ocr_shape`; `auto` takes the first that the config has."""
 DRAWING = frozenset(tag for tags in KINDS.values() for tag in tags)
+# Those that have no labels of their own.
 PLAIN = frozenset(DRAWING - {"RectangleLabels", "PolygonLabels"})
-"""Those that have no labels of their own."""
+# Names of labels for a line of text, by what has been read.
 ALIASES = {
     "text": (
         *("Text", "Printed", "Printed text", "Line", "Lines", "Text line", "Word", "Words", "OCR"),
@@ -26,10 +27,9 @@ ALIASES = {
     ),
     "handwriting": ("Handwriting", "Handwritten", "Handwritten text", "Script"),
 }
-"""Names of labels for a line of text, by what has been read."""
 NAMES = frozenset(fold_name(name) for kind, names in ALIASES.items() for name in (kind, *names))
+# The engine for handwriting: what it reads gets the label that means so.
 HANDWRITING = "trocr"
-"""The engine for handwriting: what it reads gets the label that means so."""
 
 Group = tuple[Control, ...]
 

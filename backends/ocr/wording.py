@@ -14,6 +14,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# Words that mean what is written there, whatever else is said.
 TRANSCRIPTION = _words(
     """
     ocr htr handwriting handwritten handschrift manuscrit manuscrito manoscritto
@@ -24,16 +25,16 @@ TRANSCRIPTION = _words(
     распознавание
     """
 )
-"""Words that mean what is written there, whatever else is said."""
+# Words for a text, which may also be one that somebody should think of.
 TEXT = _words(
     """
     text texts texte textes texto textos testo testi tekst teksty tekstas metin teks текст
     текста тексты
     """
 )
-"""Words for a text, which may also be one that somebody should think of."""
+# The same in scripts that do not put spaces between words.
 UNSPACED = ("文字", "文本", "テキスト", "텍스트")
-"""The same in scripts that do not put spaces between words."""
+# Words for what is written about an image, and does not stand in it.
 OTHER = _words(
     """
     alt alternative answer answers caption captions captioning comment comments commentary
@@ -50,17 +51,16 @@ OTHER = _words(
     комментарий заметка вопрос ответ перевод подпись
     """
 )
-"""Words for what is written about an image, and does not stand in it."""
 OTHER_UNSPACED = _words("描述 说明 備註 备注 注释 説明 コメント 설명 翻译 翻訳")
+# Words that make "text" in a placeholder mean what is about to be typed: "Enter text here".
 HINTS = _words(
     """
     add enter fill free here input insert put type write your some any eingeben hier
     saisir ici escribe aquí введите
     """
 )
-"""Words that make "text" in a placeholder mean what is about to be typed: "Enter text here"."""
+# Words by which it is the text in the image all the same: "Type the text you see".
 SEEN = _words("appears printed read recognised recognized see seen shown visible written")
-"""Words by which it is the text in the image all the same: "Type the text you see"."""
 
 _VARIABLE = re.compile(r"\$[\w.\[\]{}]+")
 _WORD = re.compile(r"[^\W\d_]+")

@@ -21,8 +21,8 @@ from shared.settings import Settings
 Kind = Literal["one", "several", "named"]
 Logits = NDArray[np.float32]
 
+# Tokens of a window that are left to the name of a class.
 PROMPT = 48
-"""Tokens of a window that are left to the name of a class."""
 
 
 class ClassifierInput(NamedTuple):
@@ -63,8 +63,8 @@ class Classification:
         return dict(zip(wanted, map(float, chances), strict=True))
 
 
+# What is said of a text without a letter.
 NO_CLASSES = Classification((), np.empty(0, np.float32), "one")
-"""What is said of a text without a letter."""
 
 
 @dataclass

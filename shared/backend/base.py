@@ -23,8 +23,8 @@ from shared.pipeline.runtime import runtime
 from shared.results import Region
 from shared.settings import BackendSettings, Settings, hold_libraries, read_settings
 
+# What the user has just drawn, in interactive mode: {"result": [regions]}.
 Context = Mapping[str, Any]
-"""What the user has just drawn, in interactive mode: {"result": [regions]}."""
 
 
 class Backend(LabelStudioMLBase):

@@ -9,8 +9,8 @@ from shared.backend.label_names import leaf_paths, value_path
 from shared.label_studio.label_config import Control
 from shared.results.control_value import nested
 
+# Least score of a choice, where neither the backend's `options` nor the control tag says one.
 SCORE_THRESHOLD = 0.5
-"""Least score of a choice, where neither the backend's `options` nor the control tag says one."""
 
 
 class SelectedChoices(NamedTuple):

@@ -20,10 +20,10 @@ from shared.errors import SettingError
 logger = logging.getLogger(__name__)
 
 PACKAGE = "backends"
+# The group of entry points under which another package names its backend classes.
 ENTRY_POINTS = "prelabel.backends"
-"""The group of entry points under which another package names its backend classes."""
+# Of a path in the message of somebody's error: messages are public.
 _FOLDERS = re.compile(r"(?:[A-Za-z]:)?[/\\][^\s'\"()]*[/\\]")
-"""Of a path in the message of somebody's error: messages are public."""
 
 Classes = dict[str, type[Backend]]
 

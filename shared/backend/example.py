@@ -10,8 +10,8 @@ from typing import Any
 from shared.backend.base import Backend
 from shared.errors import SettingError
 
+# LOCAL_FILES_ROOT of the examples: tasks name their files /data/local-files/?d=ocr/examples/…
 FILES_ROOT = Path(str(files("backends")))
-"""LOCAL_FILES_ROOT of the examples: tasks name their files /data/local-files/?d=ocr/examples/…"""
 
 
 def folder_of(backend: type[Backend]) -> Path:

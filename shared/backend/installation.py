@@ -10,8 +10,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+# Where the 2.x line of label-studio-ml is: no registry has it.
 LABEL_STUDIO_ML_2 = "git+https://github.com/HumanSignal/label-studio-ml-backend.git"
-"""Where the 2.x line of label-studio-ml is: no registry has it."""
 
 
 @cache

@@ -10,14 +10,14 @@ from shared.backend.label_names import Names, labels_of, predicted_values, writt
 from shared.label_studio.label_config import Control
 from shared.results.control_value import nested
 
+# Other names under which a class is commonly known: {"PER": ["Person", "People"]}.
 Aliases = Mapping[str, Iterable[str]]
-"""Other names under which a class is commonly known: {"PER": ["Person", "People"]}."""
 NO_ALIASES: Aliases = MappingProxyType({})
+# The labels that names mean: as they are written, and folded.
 Rule = tuple[Names, Names]
-"""The labels that names mean: as they are written, and folded."""
+# Classes that a map remembers: more than any fixed list of classes has (ImageNet-21k: 21,841), so
+# that only a model that answers in free text can reach it.
 MOST_CLASSES = 50_000
-"""Classes that a map remembers: more than any fixed list of classes has (ImageNet-21k: 21,841),
-so that only a model that answers in free text can reach it."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from shared.label_studio.label_config import Control, Path
 from shared.results.control_value import nested
 
+# The labels that each name may mean; where they are several, the name alone decides nothing.
 Names = Mapping[str, tuple[str, ...]]
-"""The labels that each name may mean; where they are several, the name alone decides nothing."""
 
 
 def labels_of(control: Control) -> Mapping[str, Mapping[str, str]]:

@@ -17,14 +17,14 @@ from shared.results.region import Shape
 
 TEXT_TAGS = ("Text", "HyperText", "Paragraphs")
 
+# Elements of HTML in which a sentence goes on; every other one begins a passage of its own.
 INLINE = frozenset({
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "br", "cite", "code", "data", "del",
     "dfn", "em", "font", "i", "ins", "kbd", "label", "mark", "q", "rp", "rt", "ruby", "s",
     "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
 })  # fmt: skip
-"""Elements of HTML in which a sentence goes on; every other one begins a passage of its own."""
+# Elements whose text nobody sees.
 UNREAD = frozenset({"script", "style", "title", "noscript", "template"})
-"""Elements whose text nobody sees."""
 
 
 class Passage(NamedTuple):

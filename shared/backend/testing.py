@@ -22,15 +22,15 @@ from shared.pipeline import runtime
 from shared.pipeline.plan import PredictionPlan
 from shared.settings import changed_environment
 
+# How far a number may be from the expected one, by key; others by `ANY_NUMBER`. A short line that
+# begins a pixel higher is turned by a degree: that differs from CPU to CPU.
 TOLERANCE = {"score": 0.05, "rotation": 1.5}
-"""How far a number may be from the expected one, by key; others by `ANY_NUMBER`. A short line that
-begins a pixel higher is turned by a degree: that differs from CPU to CPU."""
+# In percent of the image's side; engines and machines differ by less.
 ANY_NUMBER = 0.5
-"""In percent of the image's side; engines and machines differ by less."""
 
 
+# Types that Label Studio's validator refuses even where the editor itself made them.
 MISJUDGED = {"pairwise"}
-"""Types that Label Studio's validator refuses even where the editor itself made them."""
 
 
 @contextmanager

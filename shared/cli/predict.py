@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from shared.label_studio.project import Project, Push
     from shared.pipeline.bulk import Source
 
+# How the reasons of regions that were left out begin: their tasks have not failed.
 DROPPED = "dropped_"
-"""How the reasons of regions that were left out begin: their tasks have not failed."""
+# Failures that are listed at the end; all are in their file.
 LISTED = 10
-"""Failures that are listed at the end; all are in their file."""
 
 
 @dataclass(frozen=True)

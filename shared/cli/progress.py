@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+# Seconds between two looks of the bar, and two lines.
 OFTEN, SELDOM = 0.1, 10.0
-"""Seconds between two looks of the bar, and two lines."""
 
 
 class Measured(Protocol):

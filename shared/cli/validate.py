@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from shared.label_studio.task_file import Entry
     from shared.results.validation import Finding, Fractions
 
+# Findings that a table shows, if nothing else is asked for.
 SHOWN = 100
-"""Findings that a table shows, if nothing else is asked for."""
+# Columns of a table that does not go to a terminal.
 WIDTH = 140
-"""Columns of a table that does not go to a terminal."""
+# Rows of one table; a longer list is several, so that none is kept in memory.
 PAGE = 500
-"""Rows of one table; a longer list is several, so that none is kept in memory."""
 
+# A finding and the task that it is in, if it is of one.
 Row = dict[str, Any]
-"""A finding and the task that it is in, if it is of one."""
 
 
 class Format(str, Enum):

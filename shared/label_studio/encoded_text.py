@@ -6,10 +6,10 @@ from shared.errors import DecodeError
 from shared.label_studio import javascript
 from shared.label_studio.label_config import ObjectTag
 
+# The tags that have the attribute.
 TEXTS = ("Text", "HyperText")
-"""The tags that have the attribute."""
+# How the bytes of each encoding are characters: the editor takes plain base64 for Latin-1.
 CHARACTERS = {"base64": "latin-1", "base64unicode": "utf-8"}
-"""How the bytes of each encoding are characters: the editor takes plain base64 for Latin-1."""
 
 
 def decoded(text: str, target: ObjectTag) -> str:

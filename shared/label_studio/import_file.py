@@ -12,13 +12,13 @@ from typing import IO, Any, BinaryIO
 from shared.errors import SettingError
 from shared.label_studio.json_stream import dump_line, load_line
 
+# Seconds after which what is written goes to the system, and to the disk.
 FLUSH, SYNC = 0.2, 5.0
-"""Seconds after which what is written goes to the system, and to the disk."""
 FORMATS = (".json", ".jsonl", ".ndjson")
 COPY = 1 << 20
 
+# What the journal's tasks have in common, such as the label config: it must not change.
 Head = dict[str, Any]
-"""What the journal's tasks have in common, such as the label config: it must not change."""
 
 
 class ImportFile:

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from shared.lru_cache import LRUCache
 
+# From here on JavaScript's numbers, which are doubles, leave whole numbers out.
 EXACT_INTEGERS = 2**53
-"""From here on JavaScript's numbers, which are doubles, leave whole numbers out."""
+# A number with more digits before its point is written with an exponent: 1e+21.
 DIGITS_BEFORE_EXPONENT = 21
-"""A number with more digits before its point is written with an exponent: 1e+21."""
+# So is a fraction with this many zeros behind its point: 1e-7.
 ZEROS_BEFORE_EXPONENT = 6
-"""So is a fraction with this many zeros behind its point: 1e-7."""
+# A longer number is no index: nothing has as many members.
 INDEX_DIGITS = 15
-"""A longer number is no index: nothing has as many members."""
 
 
 class _Undefined:
@@ -27,8 +27,8 @@ class _Undefined:
         return False
 
 
+# What a name stands for that leads to nothing; null is None.
 UNDEFINED: Final = _Undefined()
-"""What a name stands for that leads to nothing; null is None."""
 
 
 def get(value: Any, path: str) -> Any:
@@ -88,8 +88,8 @@ class _Units:
         return chr(int.from_bytes(self._data[2 * index : 2 * index + 2], "little"))
 
 
+# Of the last texts: a label config may ask for many characters of one.
 _kept: LRUCache[str, _Units] = LRUCache(count=8, characters=1_000_000)
-"""Of the last texts: a label config may ask for many characters of one."""
 
 
 def _units(text: str) -> str | _Units:

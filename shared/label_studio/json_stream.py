@@ -14,12 +14,12 @@ from typing import Any
 
 import orjson
 
+# Bytes read at a time.
 STRETCH = 1 << 20
-"""Bytes read at a time."""
+# Characters of one value; more is taken for a missing bracket.
 LARGEST = 1 << 28
-"""Characters of one value; more is taken for a missing bracket."""
+# An error so near to the end of the stretch may be due to the end: `-Infinity` is the longest.
 CUT = 16
-"""An error so near to the end of the stretch may be due to the end: `-Infinity` is the longest."""
 
 
 class BrokenError(Exception):

@@ -19,18 +19,18 @@ from shared.lru_cache import LRUCache
 
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
+# A label config longer than this is refused; the largest real ones hold some thousand labels.
 MAX_CHARACTERS = 2_000_000
-"""A label config longer than this is refused; the largest real ones hold some thousand labels."""
+# Tags inside tags; real label configs have about ten.
 MAX_DEPTH = 100
-"""Tags inside tags; real label configs have about ten."""
 
+# The control tags that say something of the whole task, unless they are `perRegion`.
 ANSWERS = frozenset(
     ("Choices", "Taxonomy", "TextArea", "Rating", "Number", "DateTime", "Pairwise", "Ranker")
 )
-"""The control tags that say something of the whole task, unless they are `perRegion`."""
 
+# The way to a nested choice: the names of those that it lies in, and its own.
 Path = tuple[str, ...]
-"""The way to a nested choice: the names of those that it lies in, and its own."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,15 +12,15 @@ from shared.label_studio.task import kind_of
 from shared.label_studio.variables import keys_of, resolve
 from shared.results.control_value import nested
 
+# Faults of the labels of one control tag in one task that are put into words.
 MOST_FAULTS = 3
-"""Faults of the labels of one control tag in one task that are put into words."""
+# Characters of a found value that a message quotes.
 LONGEST = 40
-"""Characters of a found value that a message quotes."""
+# What the editor takes as nothing else: it shows no task where one is of another type.
 KINDS: Mapping[str, type] = {
     **dict.fromkeys(("value", "alias", "hint", "hotkey", "html"), str),
     "selected": bool,
 }
-"""What the editor takes as nothing else: it shows no task where one is of another type."""
 KIND_NAMES = {str: "a string", bool: "true or false"}
 
 

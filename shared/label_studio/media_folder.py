@@ -15,6 +15,7 @@ from shared.label_studio.task_file import TABLES, Entry
 from shared.label_studio.variables import keys_of
 from shared.media.reader import LOCAL_FILES, LocalPath
 
+# The files that an object tag shows.
 SUFFIXES = {
     "Image": ".jpg .jpeg .png .gif .bmp .webp .tif .tiff .avif",
     "Text": ".txt .text .md",
@@ -24,7 +25,6 @@ SUFFIXES = {
     "Video": ".mp4 .webm .mov .mkv .avi",
     "TimeSeries": ".csv",
 }
-"""The files that an object tag shows."""
 
 
 class MediaFiles:

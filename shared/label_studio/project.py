@@ -15,12 +15,12 @@ from shared.label_studio.task_file import Entry
 from shared.media.egress import ssl_context
 from shared.settings import Settings
 
+# Tasks in one answer of Label Studio.
 PAGE = 100
-"""Tasks in one answer of Label Studio."""
+# Tasks whose predictions are pushed in one request.
 BATCH = 100
-"""Tasks whose predictions are pushed in one request."""
+# Keys of a task that an import takes.
 IMPORTED = ("data", "meta", "annotations", "predictions")
-"""Keys of a task that an import takes."""
 
 
 class Project:

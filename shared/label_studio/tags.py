@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+# Those of release 1.23.2, as its guide writes them.
 TAGS = (
     "View", "Header", "Style", "Collapse", "Panel", "Filter", "Dialog", "Markdown", "PagedView",
     "Repeater", "Shortcut", "CustomInterface",
@@ -13,8 +14,8 @@ TAGS = (
     "Rating", "Rectangle", "RectangleLabels", "Relation", "Relations", "Taxonomy", "TextArea",
     "TimelineLabels", "TimeSeriesLabels", "Vector", "VectorLabels", "VideoRectangle",
 )  # fmt: skip
-"""Those of release 1.23.2, as its guide writes them."""
 
+# Tags that the guide describes and the editor of the open-source 1.23.2 does not have.
 ELSEWHERE: Mapping[str, str] = {
     "Chat": "only Label Studio Enterprise has it",
     "OcrLabels": "only Label Studio Enterprise has it",
@@ -22,14 +23,14 @@ ELSEWHERE: Mapping[str, str] = {
     "VideoVector": "only other editions or later releases have it",
     "VideoVectorLabels": "only other editions or later releases have it",
 }
-"""Tags that the guide describes and the editor of the open-source 1.23.2 does not have."""
 
+# The one object tag, to the letter, on which the editor allows a control tag (controlledTags).
 HELD_TO: Mapping[str, str] = dict.fromkeys(
     ("BitmaskLabels", "BrushLabels", "KeyPointLabels", "Polygon", "PolygonLabels",
      "RectangleLabels", "Vector", "VectorLabels"), "Image",
 ) | {"HyperTextLabels": "HyperText"}  # fmt: skip
-"""The one object tag, to the letter, on which the editor allows a control tag (controlledTags)."""
 
+# The one object tag on which the editor draws a control tag's regions.
 MADE_FOR: Mapping[str, str] = {
     **HELD_TO,
     **dict.fromkeys(("Bitmask", "Brush", "Ellipse", "EllipseLabels", "KeyPoint"), "Image"),
@@ -39,14 +40,13 @@ MADE_FOR: Mapping[str, str] = {
     "TimeSeriesLabels": "TimeSeries",
     "VideoRectangle": "Video",
 }
-"""The one object tag on which the editor draws a control tag's regions."""
 
+# The tags of which one must stand around a tag (parentTypes).
 INSIDE: Mapping[str, tuple[str, ...]] = {
     "Choice": ("Choices", "Taxonomy"),
     "Channel": ("TimeSeries",),
     "MultiChannel": ("TimeSeries",),
 }
-"""The tags of which one must stand around a tag (parentTypes)."""
 
 _SPELLING = {tag.lower(): tag for tag in (*TAGS, *ELSEWHERE)}
 

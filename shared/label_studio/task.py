@@ -11,8 +11,8 @@ from shared.label_studio.encoded_text import TEXTS
 from shared.label_studio.javascript import UNDEFINED
 from shared.label_studio.label_config import ObjectTag
 
+# Keys of the data that a message names.
 KEYS = 12
-"""Keys of the data that a message names."""
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from shared.label_studio.json_stream import BrokenError, JsonStream, load_line
 
 Kind = Literal["list", "lines", "objects", "table", "empty", "other"]
 
+# Bytes by which the kind of a file is told, and more until the first line ends.
 HEAD = 1 << 16
-"""Bytes by which the kind of a file is told, and more until the first line ends."""
+# Bytes after which a file is taken to be one value rather than lines.
 LONGEST_LINE = 1 << 24
-"""Bytes after which a file is taken to be one value rather than lines."""
 GZIP = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
 TABLES = (".csv", ".tsv")
+# Characters of a table's cell.
 CELL = 1 << 27
-"""Characters of a table's cell."""
 
 
 class Entry(NamedTuple):

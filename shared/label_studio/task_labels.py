@@ -13,11 +13,11 @@ from shared.label_studio.variables import keys_of, resolve
 from shared.lru_cache import LRUCache
 from shared.results.control_value import nested
 
+# Of the labels, with their label configs, that are kept together.
 CHARACTERS = 1_000_000
-"""Of the labels, with their label configs, that are kept together."""
 
+# What a task has for the attributes of a control tag that have variables in them.
 Values = dict[str, Any]
-"""What a task has for the attributes of a control tag that have variables in them."""
 
 _kept: LRUCache[tuple[LabelConfig, bytes], LabelConfig] = LRUCache(characters=CHARACTERS)
 

@@ -8,16 +8,16 @@ from typing import Any
 from shared.label_studio import javascript
 from shared.label_studio.javascript import UNDEFINED
 
+# What the editor takes for a part of a key after a `$`.
 READABLE = "letters from A to Z, digits, _ . [ ] { }"
-"""What the editor takes for a part of a key after a `$`."""
 
 _VARIABLE = re.compile(r"\$([\w[\].{}]+)", re.ASCII)
+# A `$` that begins no variable.
 _DOLLAR = re.compile(r"\$(?![\w[\].{}])", re.ASCII)
-"""A `$` that begins no variable."""
+# Of the `$` in a value those behind which a key is looked for that cannot be read whole.
 EXAMINED = 100
-"""Of the `$` in a value those behind which a key is looked for that cannot be read whole."""
+# Characters of such a key.
 LONGEST_KEY = 200
-"""Characters of such a key."""
 
 
 def key_of(written: str) -> str | None:

@@ -4,6 +4,7 @@ import re
 
 from shared.errors import FetchError
 
+# How media begin in base64, and their types.
 MEDIA_IN_BASE64 = {
     "iVBORw0KGgo": "image/png",
     "/9j/": "image/jpeg",
@@ -18,12 +19,11 @@ MEDIA_IN_BASE64 = {
     "AAAA": "video/mp4",
     "GkXf": "video/webm",
 }
-"""How media begin in base64, and their types."""
+# Letters of base64: no medium has fewer, and many a file's name has.
 SHORTEST_MEDIUM = 40
-"""Letters of base64: no medium has fewer, and many a file's name has."""
 
+# Blanks and control characters, which browsers drop around an address.
 _AROUND = "".join(map(chr, range(0x21)))
-"""Blanks and control characters, which browsers drop around an address."""
 _BREAKS = str.maketrans("", "", "\t\n\r")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]")

@@ -14,14 +14,14 @@ from PIL.Image import open as open_image
 from shared.errors import DecodeError
 from shared.media.image import Image, decode, digest
 
+# Pages that a prediction reads: more would not be read before its deadline, whoever asks.
 MOST = 500
-"""Pages that a prediction reads: more would not be read before its deadline, whoever asks."""
+# Pixels an inch at which a PDF's pages are drawn: text of 10 points is 28 pixels high.
 DPI = 200
-"""Pixels an inch at which a PDF's pages are drawn: text of 10 points is 28 pixels high."""
+# Of an inch: PDF's unit.
 POINTS = 72
-"""Of an inch: PDF's unit."""
+# PDFium runs in one thread of a process.
 _one_at_a_time = threading.Lock()
-"""PDFium runs in one thread of a process."""
 
 
 def is_pdf(data: bytes) -> bool:

@@ -11,10 +11,10 @@ from shared.media import egress
 from shared.media.label_studio_files import LabelStudioHost, truncate_url
 from shared.settings import Settings
 
+# Content encodings that are unpacked: those that are asked for. Any other is refused.
 COMPRESSED_ENCODINGS = {"gzip", "x-gzip", "deflate"}
-"""Content encodings that are unpacked: those that are asked for. Any other is refused."""
+# Bytes that are unpacked at once: so much, and no more, is held beyond the cap.
 CHUNK_BYTES = 1 << 20
-"""Bytes that are unpacked at once: so much, and no more, is held beyond the cap."""
 
 
 class Downloader:

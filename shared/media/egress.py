@@ -23,6 +23,7 @@ from shared.settings import Settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+# Link-local and metadata addresses of clouds: not even for Label Studio's own host.
 ALWAYS_BLOCKED = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -36,16 +37,15 @@ ALWAYS_BLOCKED = tuple(
         "64:ff9b:1::/48",  # local NAT64: where in it the IPv4 address is, each network decides
     )
 )
-"""Link-local and metadata addresses of clouds: not even for Label Studio's own host."""
+# IPv6 addresses that end with an IPv4 one: NAT64 (RFC 6052), compatible, translated (SIIT).
 TRANSLATED_NETWORKS = tuple(
     ipaddress.ip_network(network) for network in ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")
 )
-"""IPv6 addresses that end with an IPv4 one: NAT64 (RFC 6052), compatible, translated (SIIT)."""
+# The only part of IPv6 that is routed over the internet; Python's `is_global` allows more.
 PUBLIC = ipaddress.ip_network("2000::/3")
-"""The only part of IPv6 that is routed over the internet; Python's `is_global` allows more."""
 
+# Hosts that are looked up at once, those included that nobody waits for any more.
 LOOKUPS = 64
-"""Hosts that are looked up at once, those included that nobody waits for any more."""
 _lookups = threading.BoundedSemaphore(LOOKUPS)
 
 

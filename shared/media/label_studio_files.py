@@ -15,18 +15,18 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
 
+# Paths of files. The token opens much else of Label Studio, which no task may have read to it.
 _FILES = re.compile(r"/(data|storage-data)/|/(tasks|projects)/\w+/(presign|resolve)/?$")
-"""Paths of files. The token opens much else of Label Studio, which no task may have read to it."""
 _USER = re.compile(r"//[^/]*@")
 
+# Addresses that only Label Studio, which holds the storage's keys, can resolve.
 CLOUD_SCHEMES = ("s3", "gs", "azure-blob", "azure", "dbfs")
-"""Addresses that only Label Studio, which holds the storage's keys, can resolve."""
 
+# What helps where a file is to be had from Label Studio alone.
 TO_ASK_LABEL_STUDIO = (
     "set LABEL_STUDIO_URL to its address as this server reaches it, and LABEL_STUDIO_API_KEY to a"
     " personal access token"
 )
-"""What helps where a file is to be had from Label Studio alone."""
 
 
 class LabelStudioHost:

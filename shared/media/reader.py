@@ -26,10 +26,10 @@ from shared.media.video import Limits, Video
 from shared.settings import Settings
 
 MB = 1_000_000
+# How many times the pixels of the largest image all pages of one document may have.
 DOCUMENT_SIZE_FACTOR = 2
-"""How many times the pixels of the largest image all pages of one document may have."""
+# The path under which Label Studio names files of a local storage: …/?d=folder/a.png.
 LOCAL_FILES = "/data/local-files/"
-"""The path under which Label Studio names files of a local storage: …/?d=folder/a.png."""
 
 _SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 

@@ -22,6 +22,8 @@ from shared.results.video import FPS
 
 logger = logging.getLogger(__name__)
 
+# Place and bytes that show a container, and FFmpeg's name of it. No other is tried: FFmpeg also
+# knows play lists, which would make it open further files and addresses.
 KINDS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1a\x45\xdf\xa3", "matroska"),
     (4, b"ftyp", "mov"),
@@ -31,11 +33,9 @@ KINDS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"OggS", "ogg"),
     (8, b"AVI ", "avi"),
 )
-"""Place and bytes that show a container, and FFmpeg's name of it. No other is tried: FFmpeg also
-knows play lists, which would make it open further files and addresses."""
 
+# Part of the announced frames that may be missing at the end before it is said.
 WHOLE = 0.9
-"""Part of the announced frames that may be missing at the end before it is said."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from shared.backend.base import Backend
 
 Offer = tuple["Backend", Claim]
+# By a claim that others contest: the claims that go before it if their classes fit better.
 Rivals = Mapping[Claim, tuple[Claim, ...]]
-"""By a claim that others contest: the claims that go before it if their classes fit better."""
 
 
 def choose(offers: Iterable[Offer]) -> tuple[list[Offer], Rivals]:

@@ -11,8 +11,8 @@ from shared.errors import PrelabelError
 
 logger = logging.getLogger(__name__)
 
+# Characters of a message that are kept.
 MAX_MESSAGE_LENGTH = 600
-"""Characters of a message that are kept."""
 
 
 @dataclass(frozen=True)

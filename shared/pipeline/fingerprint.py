@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+# Bytes that an object takes beside what is in it.
 OBJECT_OVERHEAD_BYTES = 64
-"""Bytes that an object takes beside what is in it."""
 
 
 def fingerprint(item: Any) -> bytes | None:

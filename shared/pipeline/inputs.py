@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from shared.backend.base import Context
     from shared.pipeline.plan import ModelStep, PredictionPlan
 
+# Threads that fetch and decode.
 READER_THREADS = 8
-"""Threads that fetch and decode."""
+# Threads that do so for users who wait before the editor, whatever else is being read.
 INTERACTIVE_READER_THREADS = 4
-"""Threads that do so for users who wait before the editor, whatever else is being read."""
 
 Model = ModelQueue | InlineModel
+# A task's reading, which ends in the futures of each output's parts.
 PendingTask = Future[list[list[Future[Any]]]]
-"""A task's reading, which ends in the futures of each output's parts."""
 
 
 @dataclass(frozen=True)

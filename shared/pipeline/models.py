@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# Seconds after which a model that could not be loaded is tried again.
 RETRY_AFTER_SECONDS = 30.0
-"""Seconds after which a model that could not be loaded is tried again."""
 
 
 @dataclass

@@ -7,8 +7,8 @@ from shared.errors import ModelError, UnfillableError
 from shared.pipeline.outcome import TaskOutcome
 from shared.pipeline.plan import PredictionPlan
 
+# What `/predict` says of one task.
 PredictionJson = dict[str, Any] | list[Any]
-"""What `/predict` says of one task."""
 Run = Callable[[PredictionPlan, Iterable[Any]], Iterator[TaskOutcome]]
 
 

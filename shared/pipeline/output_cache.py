@@ -7,8 +7,8 @@ from typing import Any
 
 from shared.pipeline.fingerprint import size_of
 
+# Bytes of an entry's key and places in the table.
 ENTRY_OVERHEAD_BYTES = 400
-"""Bytes of an entry's key and places in the table."""
 
 
 class OutputCache:

@@ -26,10 +26,10 @@ logger = logging.getLogger(__name__)
 
 M = TypeVar("M")
 
+# The end of a version whose weights are not known yet.
 LOADING_SUFFIX = "-loading"
-"""The end of a version whose weights are not known yet."""
+# The version where nothing is predicted.
 NO_VERSION = "none"
-"""The version where nothing is predicted."""
 
 
 @dataclass(frozen=True)

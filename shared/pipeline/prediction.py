@@ -14,17 +14,16 @@ def _margin(scores: Sequence[float]) -> float:
     return min(abs(2 * score - 1) for score in scores)
 
 
+# How a task's score comes of its regions'. Of each, a lower one is that of a task worth a look.
+#
+# `margin` asks how decided the least decided region is: 0 at a score of 0.5, where yes and no are
+# as likely, to 1 where the model has no doubt.
 TASK_SCORES: Mapping[str, Callable[[Sequence[float]], float]] = {
     "mean": fmean,
     "min": min,
     "max": max,
     "margin": _margin,
 }
-"""How a task's score comes of its regions'. Of each, a lower one is that of a task worth a look.
-
-`margin` asks how decided the least decided region is: 0 at a score of 0.5, where yes and no are
-as likely, to 1 where the model has no doubt.
-"""
 MEAN_SCORE = "mean"
 
 

@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# Of the reasons why a task cannot be filled, those that its error names.
 MOST_REASONS = 3
-"""Of the reasons why a task cannot be filled, those that its error names."""
+# Characters of such a reason.
 LONGEST_REASON = 1000
-"""Characters of such a reason."""
+# Threads that load models, or wait for one, while their requests wait no longer than they may.
 LOADER_THREADS = 16
-"""Threads that load models, or wait for one, while their requests wait no longer than they may."""
 
 
 class Pipeline:

@@ -6,8 +6,8 @@ from typing import Any
 
 Value = tuple[dict[str, Any], dict[str, Any]]
 
+# Of a second: finer than a sample.
 DECIMALS = 6
-"""Of a second: finer than a sample."""
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from typing import Any
 
 from shared.label_studio.label_config import Control
 
+# The key of a control's own answer where it is not the result's type.
 VALUE_KEYS = {"textarea": "text", "pairwise": "selected", "videorectangle": "labels"}
-"""The key of a control's own answer where it is not the result's type."""
 
+# How DateTime writes without a `format` (the editor's tags/control/DateTime.jsx).
 MINUTES, DAYS, CLOCK, YEAR = "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%H:%M", "%Y"
-"""How DateTime writes without a `format` (the editor's tags/control/DateTime.jsx)."""
 
 
 def value_key(control: Control) -> str:

@@ -6,12 +6,12 @@ from xml.etree.ElementTree import Element
 
 from shared.errors import DecodeError
 
+# Elements inside each other: deeper ones browsers, too, do not nest.
 MAX_DEPTH = 512
-"""Elements inside each other: deeper ones browsers, too, do not nest."""
+# Of one element.
 MAX_ATTRIBUTES = 1000
-"""Of one element."""
+# Pieces that stand in a table, but in none of its cells: they are moved before it.
 MAX_MOVED = 10_000
-"""Pieces that stand in a table, but in none of its cells: they are moved before it."""
 
 
 def body_of(html: str, inline: bool) -> Element | None:

@@ -14,17 +14,17 @@ from shared.results.utf16 import points, units
 
 Value = tuple[dict[str, Any], dict[str, Any]]
 
+# What the editor takes out before it shows a document (its utils/html.js, sanitizeHtml).
 REMOVED = re.compile(
     r"<!--.*?(?:-->|\Z)|<![^>]*>|<(script|iframe)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
 )
-"""What the editor takes out before it shows a document (its utils/html.js, sanitizeHtml)."""
+# Line ends by number: the editor writes them out, and its browser reads them like any other.
 LINE_END = re.compile("&#(?:0*(10|13)(?![0-9])|x0*([ad])(?![0-9a-f]));?", re.IGNORECASE)
-"""Line ends by number: the editor writes them out, and its browser reads them like any other."""
 
+# The name of a text node in an XPath.
 TEXT = "text()"
-"""The name of a text node in an XPath."""
+# In an iframe's `srcdoc` a page is in standards mode without it, too: a table ends a paragraph.
 STANDARDS = "<!DOCTYPE html>"
-"""In an iframe's `srcdoc` a page is in standards mode without it, too: a table ends a paragraph."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 Value = tuple[dict[str, Any], dict[str, Any]]
 
+# Of a percentage: a hundredth of a pixel on an image 100,000 pixels wide.
 DECIMALS = 5
-"""Of a percentage: a hundredth of a pixel on an image 100,000 pixels wide."""
 
+# A keypoint's size where none is given, in percent of the image's width.
 POINT_PERCENT = 0.5
-"""A keypoint's size where none is given, in percent of the image's width."""
 
 
 class ImageSize(NamedTuple):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from shared.results import rle
 from shared.results.image import ImageSize, Value
 
+# shape (height, width), the image's own; inside where it is not 0.
 Mask = NDArray[Any]
-"""shape (height, width), the image's own; inside where it is not 0."""
 
 PNG = "data:image/png;base64,"
 

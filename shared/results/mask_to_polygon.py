@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from shared.results.polygon import Polygon
 
+# shape (n, 2), pixel edges.
 Contour = NDArray[np.int32]
-"""shape (n, 2), pixel edges."""
 
+# By how much the tolerance grows, step by step, until the cap on points holds.
 GROWTH = 1.5
-"""By how much the tolerance grows, step by step, until the cap on points holds."""
 
 
 def polygons(

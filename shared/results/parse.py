@@ -19,6 +19,7 @@ from shared.results.timeseries import TimeSeriesSpan
 from shared.results.video import TimelineSpan, VideoTrack
 from shared.results.whole_task import WholeTask
 
+# The shape that a key of `value` tells, in the order that the editor asks.
 ON_IMAGES: Mapping[str, Any] = {
     "points": Polygon,
     "vertices": Vector,
@@ -28,8 +29,8 @@ ON_IMAGES: Mapping[str, Any] = {
     "height": Rectangle,
     "width": KeyPoint,
 }
-"""The shape that a key of `value` tells, in the order that the editor asks."""
 
+# The shape on an object tag that knows but one.
 ON_OTHERS: Mapping[str, Any] = {
     "Text": TextSpan,
     "HyperText": HyperTextSpan,
@@ -38,7 +39,6 @@ ON_OTHERS: Mapping[str, Any] = {
     "AudioPlus": AudioSpan,
     "TimeSeries": TimeSeriesSpan,
 }
-"""The shape on an object tag that knows but one."""
 
 PLACES = frozenset((*ON_IMAGES, "start", "ranges", "sequence"))
 ENVELOPE = ("parentID", "item_index", "readonly", "hidden", "meta", "origin")

@@ -6,8 +6,8 @@ from typing import Any
 
 from shared.results.image import ImageSize, Value
 
+# shape (n, 2): x and y of each point.
 Points = Sequence[Sequence[float]]
-"""shape (n, 2): x and y of each point."""
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,16 @@ import orjson
 from shared.label_studio.label_config import Control
 from shared.results.control_value import names_labels, value_key, written
 
+# One entry of a prediction's `result` list, as Label Studio reads it.
 Result = dict[str, Any]
-"""One entry of a prediction's `result` list, as Label Studio reads it."""
 
+# What each control tag says of a region: {bbox: None, label: ["Text"], area: ["TOTAL"]}.
+#
+# The first control draws the region. `None` says nothing but the shape.
 Marks = Mapping[Control, Any]
-"""What each control tag says of a region: {bbox: None, label: ["Text"], area: ["TOTAL"]}.
 
-The first control draws the region. `None` says nothing but the shape.
-"""
-
+# Keys of a value that are long: they go into an id as they are, not through JSON.
 HASHED = ("rle", "imageDataURL")
-"""Keys of a value that are long: they go into an id as they are, not through JSON."""
 
 
 class Shape(Protocol):

@@ -7,8 +7,8 @@ from typing import Any
 
 Value = tuple[dict[str, Any], dict[str, Any]]
 
+# As the time column has it: a number, or text in the tag's `timeFormat`.
 Time = float | str | datetime
-"""As the time column has it: a number, or text in the tag's `timeFormat`."""
 
 
 @dataclass(frozen=True)

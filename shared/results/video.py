@@ -11,8 +11,8 @@ from shared.results.image import ImageSize, Rectangle
 
 Value = tuple[dict[str, Any], dict[str, Any]]
 
+# The editor's frame rate for a Video tag without `frameRate`.
 FPS = 24.0
-"""The editor's frame rate for a Video tag without `frameRate`."""
 
 
 class Video(NamedTuple):

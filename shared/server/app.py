@@ -76,10 +76,10 @@ async def _leave(metrics: Metrics) -> None:
         await asyncio.sleep(PUBLISH_INTERVAL_SECONDS)
 
 
+# What Label Studio calls: on the root, and below the name of each backend. See `Straight`.
 router = APIRouter()
-"""What Label Studio calls: on the root, and below the name of each backend. See `Straight`."""
+# What an operator calls.
 about = APIRouter()
-"""What an operator calls."""
 
 
 @router.get("/health")

@@ -23,12 +23,12 @@ from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+# Requests for predictions under way at once; more wait their turn.
 MAX_CONCURRENT_REQUESTS = 64
-"""Requests for predictions under way at once; more wait their turn."""
+# Of these, those that do not just wait for a model: the event loop waits for them.
 MAX_RUNNING_REQUESTS = 2
-"""Of these, those that do not just wait for a model: the event loop waits for them."""
+# Bytes of a body that is read, and perhaps answered, by the event loop itself.
 MAX_INLINE_BODY_BYTES = 16_384
-"""Bytes of a body that is read, and perhaps answered, by the event loop itself."""
 
 
 class Endpoints:

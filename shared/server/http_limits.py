@@ -4,10 +4,10 @@ from asyncio import Transport
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+# Bytes of a request's line and headers, of what stands between its chunks, and of trailers.
 MOST = 65_536
-"""Bytes of a request's line and headers, of what stands between its chunks, and of trailers."""
+# For a request's line and headers to arrive, from the connection or their first byte on.
 SECONDS = 10.0
-"""For a request's line and headers to arrive, from the connection or their first byte on."""
 REFUSED = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"

@@ -12,10 +12,10 @@ from shared.errors import DeadlineError, ModelError
 from shared.lru_cache import LRUCache
 from shared.pipeline.scheduling.request_scope import DEADLINE_MESSAGE, RequestScope
 
+# A project and its label config.
 Key = tuple[str, str]
-"""A project and its label config."""
+# Objects that are kept, those that were used last.
 INSTANCES = 64
-"""Objects that are kept, those that were used last."""
 
 
 class Instances:

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
+# The id of the request that is being answered; empty outside of one.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that is being answered; empty outside of one."""
 
 
 def event(logger: logging.Logger, message: str, **fields: Any) -> None:

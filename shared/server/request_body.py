@@ -10,11 +10,11 @@ from shared.errors import ClientGoneError, RequestError
 from shared.server.schemas import Message
 from shared.settings import Settings
 
+# Seconds more for each megabyte that has arrived: slow lines are not the same as idle ones.
 PER_MB = 10.0
-"""Seconds more for each megabyte that has arrived: slow lines are not the same as idle ones."""
 
+# Seconds for the body of a request that comes while the server stops.
 STOPPING_SECONDS = 1.0
-"""Seconds for the body of a request that comes while the server stops."""
 
 
 class BodyTooLargeError(RequestError):

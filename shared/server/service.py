@@ -24,12 +24,12 @@ from shared.server.schemas import PredictRequest, WebhookRequest
 
 logger = logging.getLogger(__name__)
 
+# Tasks that are answered at once, where their models allow it.
 MAX_INLINE_TASKS = 16
-"""Tasks that are answered at once, where their models allow it."""
+# `$` in a label config with which that is so: each is a part of every task to be read.
 FEW_VARIABLES = 32
-"""`$` in a label config with which that is so: each is a part of every task to be read."""
+# Seconds that /setup waits for the hash of weights; Label Studio's health check allows 1.
 VERSION_WAIT_SECONDS = 0.25
-"""Seconds that /setup waits for the hash of weights; Label Studio's health check allows 1."""
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from uvicorn_worker import UvicornWorker
 
 from shared.server.http_limits import Limited
 
+# Seconds that running requests get when the server is told to stop.
 GRACE = 30
-"""Seconds that running requests get when the server is told to stop."""
+# Of these, what is left for answering what is done by then.
 MARGIN = 5
-"""Of these, what is left for answering what is done by then."""
+# Seconds in which those who have just connected may still ask.
 HEARD = 0.5
-"""Seconds in which those who have just connected may still ask."""
 
 
 class Log(Logger):

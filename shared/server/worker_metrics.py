@@ -13,8 +13,8 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+# Seconds after which a worker writes its figures down again.
 PUBLISH_INTERVAL_SECONDS = 2.0
-"""Seconds after which a worker writes its figures down again."""
 
 
 @dataclass(frozen=True)

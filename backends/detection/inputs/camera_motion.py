@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from shared.media.image import Image
 
+# Longer side, in pixels, of the pictures that are compared.
 SIDE = 480
-"""Longer side, in pixels, of the pictures that are compared."""
 CORNERS = 400
+# Corners that must be found again; a plain ground has fewer, and then nothing is said.
 FEWEST = 20
-"""Corners that must be found again; a plain ground has fewer, and then nothing is said."""
 
 Affine = NDArray[np.float64]
 Boxes = NDArray[np.float32]

@@ -9,12 +9,12 @@ from itertools import islice
 from backends.detection.model.detector import Look
 from shared.media.image import Image, decode
 
+# Images that a network gets at once.
 CHUNK = 8
-"""Images that a network gets at once."""
+# The same in bytes, where images are large: no more come to those that reach it.
 CHUNK_BYTES = 64_000_000
-"""The same in bytes, where images are large: no more come to those that reach it."""
+# Images that are decoded, each in a thread, while those before them are looked at.
 AHEAD = 4
-"""Images that are decoded, each in a thread, while those before them are looked at."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,12 +24,12 @@ from shared.results import Video as OnVideo
 
 logger = logging.getLogger(__name__)
 
+# Frames that a network gets at once, while the next ones are decoded.
 CHUNK = 16
-"""Frames that a network gets at once, while the next ones are decoded."""
+# The same in bytes, where frames are large.
 CHUNK_BYTES = 64_000_000
-"""The same in bytes, where frames are large."""
+# Videos whose findings are remembered: who asks again while one is watched finds it done.
 KEEP = 2
-"""Videos whose findings are remembered: who asks again while one is watched finds it done."""
 
 Floats = NDArray[np.float64]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from shared.errors import ModelError
 
+# Ultralytics' words for what a network does; it has others, which no control tag shows.
 TASKS = ("detect", "segment", "pose", "obb", "classify")
-"""Ultralytics' words for what a network does; it has others, which no control tag shows."""
+# Image size of a network that does not say at which it was trained; 640 for other tasks.
 SIDES = {"classify": 224}
-"""Image size of a network that does not say at which it was trained; 640 for other tasks."""
 
 
 @dataclass(frozen=True)

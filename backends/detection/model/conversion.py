@@ -19,10 +19,10 @@ from shared.backend.converted_model_cache import fresh_folder
 from shared.pipeline.models import hash_files
 from shared.results import ImageSize
 
+# To be raised when what is converted here changes: what is kept by then is made anew.
 FORM = 3
-"""To be raised when what is converted here changes: what is kept by then is made anew."""
+# Width to height of images for which OpenVINO is compiled on their own.
 SHAPES = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16))
-"""Width to height of images for which OpenVINO is compiled on their own."""
 
 _STAGE = re.compile(r"network\.model\.(\d+)\.(.*)")
 _COARSE = re.compile(r"(one2one_)?cv2\.\d+\.[01]\b|proto\b")

@@ -11,8 +11,8 @@ from backends._inference.openvino import openvino
 from backends.detection.model.letterbox import Floats
 from shared.media.image import Pixels
 
+# Shapes for which OpenVINO is compiled on their own: those of three image sizes.
 MOST_SHAPES = 21
-"""Shapes for which OpenVINO is compiled on their own: those of three image sizes."""
 
 
 class Engine(Protocol):

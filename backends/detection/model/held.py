@@ -12,10 +12,10 @@ from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.engines import Engine, OpenVino, Torch
 from shared.settings import Settings
 
+# Stands for the image size of an engine that takes any.
 ANY_SIZE = 0
-"""Stands for the image size of an engine that takes any."""
+# From a network as a torch module, and its kind, to an engine that runs it.
 Make = Callable[[Any, NetworkSpec], Engine]
-"""From a network as a torch module, and its kind, to an engine that runs it."""
 
 
 class Key(NamedTuple):

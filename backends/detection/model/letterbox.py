@@ -12,8 +12,8 @@ from shared.results import ImageSize
 
 Floats = NDArray[np.float32]
 
+# The border's, with which networks are trained.
 GRAY = 114
-"""The border's, with which networks are trained."""
 
 
 @dataclass(frozen=True)

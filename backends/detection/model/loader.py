@@ -19,8 +19,8 @@ from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+# Tasks of which all that a network finds is compared: others run in bf16 only if asked to.
 COMPARED = ("detect", "classify")
-"""Tasks of which all that a network finds is compared: others run in bf16 only if asked to."""
 PACKAGES = {"openvino": ("openvino",), "onnx": ("onnx", "onnxruntime")}
 
 

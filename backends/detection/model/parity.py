@@ -11,22 +11,21 @@ from backends.detection.model.detections import Detections, Floats
 from shared.errors import ModelError
 from shared.media.image import Image, decode
 
+# Least overlap (intersection over union) of a box with PyTorch's.
 OVERLAP = 0.98
-"""Least overlap (intersection over union) of a box with PyTorch's."""
+# How far scores, and probabilities of classes, may lie apart.
 SCORE = 0.02
-"""How far scores, and probabilities of classes, may lie apart."""
+# Objects under this score are not compared: what is hardly there has no edges.
 SURE = 0.3
-"""Objects under this score are not compared: what is hardly there has no edges."""
+# In less precision half of the objects must lie so many times nearer than they may.
+#
+# On drawn pictures one object in a hundred was 7 times as far off as the one in the middle, one in
+# a thousand 13 times: few pictures say something of many.
 TYPICAL = 10
-"""In less precision half of the objects must lie so many times nearer than they may.
-
-On drawn pictures one object in a hundred was 7 times as far off as the one in the middle, one in
-a thousand 13 times: few pictures say something of many.
-"""
+# Objects from which that is asked.
 ENOUGH = 20
-"""Objects from which that is asked."""
+# Overlap from which two boxes are one object's.
 SAME = 0.7
-"""Overlap from which two boxes are one object's."""
 
 Detect = Callable[[Sequence[Image]], Sequence[Detections]]
 

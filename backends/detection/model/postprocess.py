@@ -11,8 +11,8 @@ from backends.detection.model.detections import Detections
 from backends.detection.model.letterbox import CenterCrop, Floats, Letterbox
 from backends.detection.model.masks import Masks
 
+# Objects on one image.
 MOST = 300
-"""Objects on one image."""
 
 
 @dataclass(frozen=True)

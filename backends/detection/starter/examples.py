@@ -13,8 +13,8 @@ from backends.detection.starter.shapes import draw_picture
 
 FOLDER = Path(__file__).parents[1] / "examples"
 SIZE_WH = (480, 360)
+# Of one part, where training pictures have three: no example was trained on.
 SEEDS = (7, 3, 0)
-"""Of one part, where training pictures have three: no example was trained on."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:

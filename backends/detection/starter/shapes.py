@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 
 CLASSES = ("circle", "square", "triangle", "star", "cross")
 MAX_SHAPES = 8
+# Part of the smaller of two boxes that may lie in the other one.
+#
+# A shape never covers a pixel that decides the box of an earlier one, so each box stays true.
 MAX_OVERLAP = 0.1
-"""Part of the smaller of two boxes that may lie in the other one.
-
-A shape never covers a pixel that decides the box of an earlier one, so each box stays true."""
 
 Image: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
+# `clean`: plain or gently graded ground, nothing else. `rough`: any ground, blur and noise too.
 Style = Literal["clean", "rough"]
-"""`clean`: plain or gently graded ground, nothing else. `rough`: any ground, blur and noise too."""
 
 _FINE = 4  # shapes are drawn this many times larger and then averaged: antialiasing
 _SIZES = (0.08, 0.45)  # a shape's diameter, as a part of the picture's shorter side

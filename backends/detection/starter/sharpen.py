@@ -31,16 +31,16 @@ from backends.detection.starter.train import WEIGHTS
 from shared.results import ImageSize
 
 SIDE, STRIDE, BATCH = 320, 32, 12
+# The learning rate, and which part of it is left at the end.
 RATE, LAST = 1e-3, 0.02
-"""The learning rate, and which part of it is left at the end."""
+# Pixels within which an edge counts by its square.
 NEAR = 0.5
-"""Pixels within which an edge counts by its square."""
+# What a pixel at an edge weighs, beside the losses of Ultralytics.
 PIXELS = 1.0
-"""What a pixel at an edge weighs, beside the losses of Ultralytics."""
+# Of the mean of all weights so far, which is what is written in the end.
 KEPT = 0.995
-"""Of the mean of all weights so far, which is what is written in the end."""
+# Part of the batches drawn in the clean style.
 CLEAN = 0.6
-"""Part of the batches drawn in the clean style."""
 
 
 def batches(seed: int, count: int, overlap: float) -> Iterator[dict[str, Any]]:

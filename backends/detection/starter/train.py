@@ -19,14 +19,14 @@ import numpy as np
 from backends.detection.starter.shapes import CLASSES, MAX_SHAPES, Picture, draw_picture
 
 WEIGHTS = Path(__file__).with_name("shapes.pt")
+# Part of YOLO11's full channel numbers; YOLO11n has 0.25. Drawn shapes need no more.
 WIDTH = 0.125
-"""Part of YOLO11's full channel numbers; YOLO11n has 0.25. Drawn shapes need no more."""
+# Bins of a box edge's distance; YOLO11 has 16. 8 reach 224 pixels at the coarsest stride.
 REG_MAX = 8
-"""Bins of a box edge's distance; YOLO11 has 16. 8 reach 224 pixels at the coarsest stride."""
+# Part of the pictures drawn in the clean style.
 CLEAN = 0.3
-"""Part of the pictures drawn in the clean style."""
+# The second part of a picture's seed, after the run's own: no two splits share a picture.
 SPLITS = {"train": 0, "val": 1}
-"""The second part of a picture's seed, after the run's own: no two splits share a picture."""
 
 
 def picture_of(seed: int, split: str, index: int) -> Picture:

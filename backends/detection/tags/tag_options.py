@@ -15,10 +15,10 @@ from shared.settings import Settings
 
 SEGMENTS = ("Polygon", "Brush", "Bitmask")
 SUFFIXES = {"segment": "-seg", "pose": "-pose", "obb": "-obb"}
+# Names of Ultralytics' detectors, which have a sister for every other task.
 PRETRAINED = re.compile(r"(yolo(?:v8|11|26)[nsmlx])\.pt")
-"""Names of Ultralytics' detectors, which have a sister for every other task."""
+# Scores from which the network's output is looked at. Few, since each is an answer of its own.
 LEAST = (0.01, 0.001, 0.0)
-"""Scores from which the network's output is looked at. Few, since each is an answer of its own."""
 
 
 def kind(control: Control) -> str:

@@ -16,14 +16,15 @@ from shared.settings import Settings
 
 TAGS = ("VideoRectangle", "TimelineLabels", "Choices", "Taxonomy")
 TRACKERS = ("botsort", "bytetrack")
+# Score from which an object is followed, and from which a track begins, as Ultralytics has it.
 LEAST, BEGIN = 0.1, 0.25
-"""Score from which an object is followed, and from which a track begins, as Ultralytics has it."""
 TIMELINE_THRESHOLD = 0.5
 GAP = 5
 SMOOTHING = 5
+# A key frame is left out if it is less than a pixel off on a video this wide.
 SIDE = 640
-"""A key frame is left out if it is less than a pixel off on a video this wide."""
 
+# Parameters of the trackers that are numbers, and the highest they may be.
 NUMBERS = {
     "track_high_thresh": 1.0,
     "track_low_thresh": 1.0,
@@ -31,14 +32,13 @@ NUMBERS = {
     "match_thresh": 1.0,
     "track_buffer": 10_000.0,
 }
-"""Parameters of the trackers that are numbers, and the highest they may be."""
 FLOW = "sparseOptFlow"
+# Those that are words. A network that recognises objects would have to be downloaded.
 WORDS = {
     "fuse_score": ("true", "false"),
     "gmc_method": (FLOW, "none"),
     "with_reid": ("false",),
 }
-"""Those that are words. A network that recognises objects would have to be downloaded."""
 UNTRAINED = (
     "{}: model_trainable and model_classifier_… are about a network that the official example"
     " trains on what users submit; there is none here: the model's own classes are used, which"

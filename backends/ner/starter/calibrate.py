@@ -25,8 +25,8 @@ WEIGHTS = Path(__file__).with_name("weights")
 TEMPERATURES = [number / 20 for number in range(10, 81)]
 CERTAIN = 1e-6  # distance from 0 and 1 at which a score's logarithm is taken
 
+# The score of an entity that the model gave, and whether it is right.
 Scored = tuple[float, bool]
-"""The score of an entity that the model gave, and whether it is right."""
 
 
 def read_marked(path: Path) -> list[Sentence]:

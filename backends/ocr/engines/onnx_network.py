@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from backends._inference.openvino import openvino
 
 Array = NDArray[Any]
+# Inputs at the same time: each has a part of the cores and memory of its own.
 MOST_STREAMS = 8
-"""Inputs at the same time: each has a part of the cores and memory of its own."""
 
 
 class Network(Protocol):

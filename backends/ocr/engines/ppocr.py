@@ -14,16 +14,16 @@ import numpy as np
 from backends.ocr.engines.onnx_network import Array, Network
 from backends.ocr.layout.quad import READ_HEIGHT, Pixels, Quad
 
+# Pixels of the shorter side up to which a page is enlarged before text is looked for.
 LEAST_SIDE = 608
-"""Pixels of the shorter side up to which a page is enlarged before text is looked for."""
+# Widths and heights are multiples of it: the detector wants that, and a size that a network has
+# seen before costs it less than a new one.
 STEP = 32
-"""Widths and heights are multiples of it: the detector wants that, and a size that a network has
-seen before costs it less than a new one."""
+# Pixels of width that a short line is filled up to.
 NARROWEST = 128
-"""Pixels of width that a short line is filled up to."""
+# The probability from which on what the recognizer almost took for a space between two characters
+# is one: by itself it leaves out some, between numbers most of all.
 LIKELY_SPACE = 0.02
-"""The probability from which on what the recognizer almost took for a space between two characters
-is one: by itself it leaves out some, between numbers most of all."""
 
 
 class Detector:

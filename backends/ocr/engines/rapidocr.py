@@ -23,10 +23,10 @@ FILES = {
     "cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
     "rec": "PP-OCRv6_rec_small.onnx",
 }
+# The longest lines of a page that say which way it is turned.
 SAMPLE = 8
-"""The longest lines of a page that say which way it is turned."""
+# A line is as many times taller than wide if it runs up or down.
 TALL = 1.5
-"""A line is as many times taller than wide if it runs up or down."""
 
 
 def weights() -> list[Path]:

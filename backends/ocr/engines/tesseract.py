@@ -17,8 +17,8 @@ from shared.media.image import Image
 from shared.settings import environment
 
 PROGRAM = "tesseract"
+# A page that takes longer has failed.
 SECONDS = 120
-"""A page that takes longer has failed."""
 
 
 def packs() -> tuple[Path, list[str]]:

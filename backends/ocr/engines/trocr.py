@@ -19,8 +19,8 @@ from shared.media.image import Image
 from shared.settings import Settings
 
 NEEDS = ("torch", "transformers")
+# Lines of one page that are read together.
 BATCH = 8
-"""Lines of one page that are read together."""
 
 
 def weights(model: str, settings: Settings) -> Iterable[Path]:

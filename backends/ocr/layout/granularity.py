@@ -12,10 +12,10 @@ from backends.ocr.layout.reading_order import Box, boxes, direction, rotation, r
 GRANULARITIES = ("line", "word", "block")
 Unit = Line | Word
 
+# Between lines of one block, in line heights.
 ROW_GAP = 0.9
-"""Between lines of one block, in line heights."""
+# Between parts of one row of a block, in line heights.
 WORD_GAP = 1.5
-"""Between parts of one row of a block, in line heights."""
 
 
 def units(page: Page, granularity: str) -> Sequence[Unit]:

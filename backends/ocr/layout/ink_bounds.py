@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from backends.ocr.layout.quad import Pixels
 
 Mask = NDArray[np.uint8]
+# Paper that is kept around what is printed, in heights of the line.
 MARGIN = 0.06
-"""Paper that is kept around what is printed, in heights of the line."""
+# The part of its height, and as much at its ends, by which a line is made smaller at the most.
 MOST = 0.35
-"""The part of its height, and as much at its ends, by which a line is made smaller at the most."""
+# So many times smaller than the line's height is what counts as noise.
 SPECK = 16
-"""So many times smaller than the line's height is what counts as noise."""
 
 
 def mask(cut: Pixels) -> Mask:

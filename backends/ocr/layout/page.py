@@ -10,8 +10,8 @@ from backends.ocr.engines.onnx_network import cores
 from shared.media.image import Image
 from shared.results import ImageSize
 
+# shape (4, 2): clockwise from the one that is top left as the text is read.
 Corners = Sequence[Sequence[float]]
-"""shape (4, 2): clockwise from the one that is top left as the text is read."""
 
 
 @dataclass(frozen=True)

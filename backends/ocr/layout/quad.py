@@ -7,14 +7,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+# shape (4, 2): clockwise from the one that is top left as the text is read.
 Quad = NDArray[Any]
-"""shape (4, 2): clockwise from the one that is top left as the text is read."""
 Pixels = NDArray[np.uint8]
 
+# Pixels of height at which lines are recognized; much taller ones are made smaller smoothly.
 READ_HEIGHT = 48
-"""Pixels of height at which lines are recognized; much taller ones are made smaller smoothly."""
+# A page whose grays span less than this is stretched.
 LOW_CONTRAST = 110
-"""A page whose grays span less than this is stretched."""
 
 
 def width(quad: Quad) -> float:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from backends.ocr.layout.page import Corners, Line
 
+# Lines that each of two columns has at least.
 COLUMN_LINES = 3
-"""Lines that each of two columns has at least."""
+# The part of the width that a column's lines take at least; prices beside items take less.
 COLUMN_SHARE = 0.25
-"""The part of the width that a column's lines take at least; prices beside items take less."""
+# The part of the lines that may run across two columns, such as headings.
 SPANNING_SHARE = 0.34
-"""The part of the lines that may run across two columns, such as headings."""
 
 
 @dataclass(frozen=True)

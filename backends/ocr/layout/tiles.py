@@ -8,14 +8,14 @@ import numpy as np
 
 from backends.ocr.layout.quad import Pixels, Quad, around, common, thickness
 
+# Pixels of an image's longer side at which text is looked for.
 MOST = 2000
-"""Pixels of an image's longer side at which text is looked for."""
+# Times that a page is longer than wide from which on it is cut into tiles.
 LONG = 2.5
-"""Times that a page is longer than wide from which on it is cut into tiles."""
+# A tile's length, in page widths.
 TILE = 2.0
-"""A tile's length, in page widths."""
+# What two neighbours have in common, in page widths.
 OVERLAP = 0.4
-"""What two neighbours have in common, in page widths."""
 
 
 def tiles(pixels: Pixels) -> Iterator[tuple[int, int, Pixels]]:

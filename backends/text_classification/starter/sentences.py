@@ -8,8 +8,8 @@ Split = Literal["train", "held_out"]
 Lists = dict[str, dict[str, list[str]]]
 
 LEADS = ("", "", "", "Yesterday ", "As we heard, ", "It is said that ", "Once again ", "Later ")
+# The share of parts that come from another topic: no single word decides.
 MIXED = 0.15
-"""The share of parts that come from another topic: no single word decides."""
 
 
 class Example(NamedTuple):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 console = Console()
 
+# Seconds for the server and all models to be ready.
 START_LIMIT = 300.0
-"""Seconds for the server and all models to be ready."""
 
 
 @app.command()

@@ -22,8 +22,8 @@ SIGNS = {
     "broken": "[red]✗[/]",
     "skipped": "[dim]-[/]",
 }
+# What a server that listens on all addresses is asked at, by its HOST.
 EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
-"""What a server that listens on all addresses is asked at, by its HOST."""
 
 
 class Format(str, Enum):

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 from shared.cli.doctor.check import Check, broken, good, warning
 from shared.cli.doctor.session import DoctorSession, without_password
 
+# An ML backend as Label Studio's API has it.
 Backend = dict[str, Any]
-"""An ML backend as Label Studio's API has it."""
 
+# What Label Studio's messages hold, and the rule that it tells.
 HINTS = (
     ("401 Client Error", "connection_auth"),
     ("authentication parameters", "connection_auth"),
@@ -21,7 +22,6 @@ HINTS = (
     ("Read timed out", "connection_slow"),
     ("health check failed", "connection_refused"),
 )
-"""What Label Studio's messages hold, and the rule that it tells."""
 
 
 def connection(way: DoctorSession) -> Iterator[Check]:

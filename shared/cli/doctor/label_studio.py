@@ -14,8 +14,8 @@ from shared.cli.doctor.session import DoctorSession, failure
 from shared.errors import PrelabelError
 from shared.media.egress import describe_error
 
+# The release of Label Studio that the tests run against.
 TESTED = "1.23.2"
-"""The release of Label Studio that the tests run against."""
 WHOAMI = "/api/current-user/whoami"
 
 

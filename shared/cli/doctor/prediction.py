@@ -12,6 +12,7 @@ from shared.label_studio.javascript import get
 from shared.label_studio.variables import keys_of
 from shared.results.validation import Fractions, check_results, config_problems
 
+# A failure's reason, what its message holds, and the rule that it tells: the first that fits.
 MEDIA = (
     ("missing_key", " is empty ", "media_value"),
     ("missing_key", "", "media_key"),
@@ -31,15 +32,14 @@ MEDIA = (
     ("decode", " the tag says encoding=", "media_value"),
     ("decode", "", "media_unreadable"),
 )
-"""A failure's reason, what its message holds, and the rule that it tells: the first that fits."""
 
+# The rules of other reasons; what has none is the model's own failure.
 FAILED = {
     "model": "predict_model",
     "deadline": "predict_deadline",
     "labels": "predict_labels",
     "unfillable": "predict_unfillable",
 }
-"""The rules of other reasons; what has none is the model's own failure."""
 
 Failure = Mapping[str, Any]
 

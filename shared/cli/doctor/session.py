@@ -15,8 +15,8 @@ from shared.label_studio.project import Project
 from shared.media import egress
 from shared.settings import Settings
 
+# Seconds for one answer; only a prediction, for which models may be loaded, has more.
 PATIENCE = 10.0
-"""Seconds for one answer; only a prediction, for which models may be loaded, has more."""
 PREDICTING = 110.0
 
 

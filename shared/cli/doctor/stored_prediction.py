@@ -7,8 +7,8 @@ from shared.cli.doctor.check import Check, broken, good, skipped
 from shared.cli.doctor.session import DoctorSession
 from shared.errors import PrelabelError
 
+# To which numbers are compared: Label Studio keeps more.
 DECIMALS = 6
-"""To which numbers are compared: Label Studio keeps more."""
 
 
 def storing(way: DoctorSession) -> Iterator[Check]:

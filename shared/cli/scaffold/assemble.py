@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+# Characters of a line, as pyproject.toml has it.
 WIDTH = 100
-"""Characters of a line, as pyproject.toml has it."""
 
+# A module and a name of it; no name where the module itself is imported (`numpy as np`).
 Import = tuple[str, str]
-"""A module and a name of it; no name where the module itself is imported (`numpy as np`)."""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from shared.errors import SettingError
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 EXTRAS = "[project.optional-dependencies]\n"
+# A package's name and what may follow it.
 REQUIREMENT = re.compile(r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:$|[\[(<>=!~;@,])")
-"""A package's name and what may follow it."""
+# Packages whose module has another name, for where they are not installed yet.
 IMPORTED_AS = {
     "beautifulsoup4": "bs4",
     "faiss-cpu": "faiss",
@@ -38,8 +39,8 @@ IMPORTED_AS = {
     "scikit-learn": "sklearn",
     "tensorflow-cpu": "tensorflow",
 }
-"""Packages whose module has another name, for where they are not installed yet."""
 
+# Of a project of its own. By the entry point prelabel finds the backend once it is installed.
 PYPROJECT = """\
 [build-system]
 requires = ["hatchling>=1.25"]
@@ -70,7 +71,7 @@ override-dependencies = [
 {overrides}
 ]
 """
-"""Of a project of its own. By the entry point prelabel finds the backend once it is installed."""
+# The override-dependencies of this repository's pyproject.toml, which is not installed.
 OVERRIDES = (
     "flask>=3",
     "werkzeug>=3",
@@ -81,7 +82,6 @@ OVERRIDES = (
     "opencv-python; python_version < '0'",
     "transformers>=4.50",
 )
-"""The override-dependencies of this repository's pyproject.toml, which is not installed."""
 
 TEST = '''\
 """What every backend must hold to."""

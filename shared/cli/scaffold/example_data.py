@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 Data = dict[str, Any]
+# The value under which a task names a file of the folder `examples/`.
 Named = Callable[[str], str]
-"""The value under which a task names a file of the folder `examples/`."""
 
 VIDEO = Path(__file__).parent / "templates" / "spot.webm"
 TEXTS = ("An extraordinary neighbourhood, isn't it?", "We met on the bridge")

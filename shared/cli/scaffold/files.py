@@ -11,13 +11,13 @@ from typing import Any
 from shared.cli.scaffold.assemble import Import, Source, copied, joined, needed, renamed, written
 from shared.cli.scaffold.tag_pairs import PAIRS, Piece
 
+# What every backend imports.
 BASE: Mapping[str, Import] = {
     "Any": ("typing", "Any"),
     "Backend": ("shared.backend.base", "Backend"),
     "ModelSpec": ("shared.backend.claim", "ModelSpec"),
     "Sequence": ("collections.abc", "Sequence"),
 }
-"""What every backend imports."""
 
 LOAD = '''\
     def load(self, spec: ModelSpec) -> Model:
@@ -192,10 +192,10 @@ class Scaffold:
         )
 
 
+# The seeds' stand-ins, each called Model in its new place.
 MODELS = {"Model", "Tracker", "Classifier", "Measure", "Calendar", "Writer", "Judge", "Sorter"}
-"""The seeds' stand-ins, each called Model in its new place."""
+# The pair that reads plain texts, and so measures them otherwise.
 LENGTHS = ("Pairwise", "Text")
-"""The pair that reads plain texts, and so measures them otherwise."""
 
 
 def _last(module: ModuleType) -> str:

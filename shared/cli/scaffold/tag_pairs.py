@@ -20,8 +20,8 @@ from shared.cli.scaffold.templates import (
 )
 
 Example = Callable[[Path, Callable[[str], str]], list[dict[str, Any]]]
+# A definition of a module, such as (image, "Model") or (text, "Spans.read").
 Piece = tuple[ModuleType, str]
-"""A definition of a module, such as (image, "Model") or (text, "Spans.read")."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class ControlSeed:
     objects: str = ""
 
 
+# Object tags on which whole-task answers can be given.
 OBJECTS = {
     "Image": ObjectSeed(
         '<Image name="image" value="$image"/>', example_data.images, (image, "brightness")
@@ -101,7 +102,6 @@ OBJECTS = {
         series,
     ),
 }
-"""Object tags on which whole-task answers can be given."""
 
 LIST = ObjectSeed(
     '<List name="list" value="$list"/>', example_data.lists, (whole_task, "title_length")
@@ -114,6 +114,7 @@ def _answer(xml: str, model: str, regions: str, *more: str) -> ControlSeed:
 
 
 CHOICES = '<Choice value="Low"/><Choice value="High"/>'
+# On every object tag.
 WHOLE_TASK = {
     "Choices": _answer(CHOICES, "Classifier", "Chosen", "options"),
     "Taxonomy": _answer(
@@ -124,7 +125,6 @@ WHOLE_TASK = {
     "DateTime": _answer("", "Calendar", "Said"),
     "TextArea": _answer("", "Writer", "Said"),
 }
-"""On every object tag."""
 
 _ON_IMAGES = {
     "Rectangle": "shape",
@@ -162,6 +162,7 @@ def _compared(tag: str, kind: str, measure: Piece, example: Example) -> ControlS
     )
 
 
+# Control tags that have a place on one object tag.
 OWN = {
     **{(tag, "Image"): _drawn(shape, "Bare") for tag, shape in _ON_IMAGES.items()},
     **{(f"{tag}Labels", "Image"): _drawn(shape, "Labelled") for tag, shape in _ON_IMAGES.items()},
@@ -185,7 +186,6 @@ OWN = {
         read=(whole_task, "Ranked.read"),
     ),
 }
-"""Control tags that have a place on one object tag."""
 
 PAIRS: dict[tuple[str, str], tuple[ControlSeed, ObjectSeed]] = {
     **{pair: (seed, OBJECTS.get(pair[1], LIST)) for pair, seed in OWN.items()},

@@ -5,24 +5,24 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+# Of the time that users' batches take, so much more goes to a bulk request's: it goes on.
 BULK_TIME_SHARE = 0.25
-"""Of the time that users' batches take, so much more goes to a bulk request's: it goes on."""
+# Seconds that a bulk batch may take beside users: as long as theirs, within these bounds.
 BULK_SLICE_SECONDS = (0.01, 0.05)
-"""Seconds that a bulk batch may take beside users: as long as theirs, within these bounds."""
+# Seconds after a user's item in which the next one is expected.
 INTERACTIVE_COOLDOWN_SECONDS = 5.0
-"""Seconds after a user's item in which the next one is expected."""
+# Seconds that a bulk batch may take at any time: somebody may come to the editor.
 MAX_BULK_BATCH_SECONDS = 0.5
-"""Seconds that a bulk batch may take at any time: somebody may come to the editor."""
+# Items that it may have however slow they are: a call may cost much and an item little.
 MIN_BULK_ITEMS = 4
-"""Items that it may have however slow they are: a call may cost much and an item little."""
+# Seconds that a batch waits at the most for those who were in the last one.
 MAX_FILL_WAIT_SECONDS = 0.005
-"""Seconds that a batch waits at the most for those who were in the last one."""
+# Nor longer than this part of what the last batch took.
 MAX_FILL_WAIT_SHARE = 0.1
-"""Nor longer than this part of what the last batch took."""
+# Seconds for which batches stay small after memory ran out.
 OUT_OF_MEMORY_COOLDOWN_SECONDS = 60.0
-"""Seconds for which batches stay small after memory ran out."""
+# Of the newest batch in the mean.
 MEAN_WEIGHT = 0.3
-"""Of the newest batch in the mean."""
 
 
 class BatchLimits(NamedTuple):

@@ -6,8 +6,8 @@ from collections import deque
 from contextlib import suppress
 from typing import Protocol
 
+# Of so many times that a hand goes on, one goes to a bulk request.
 BULK_EVERY_N_RELEASES = 5
-"""Of so many times that a hand goes on, one goes to a bulk request."""
 
 
 class Patient(Protocol):

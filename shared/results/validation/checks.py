@@ -13,8 +13,8 @@ from shared.results.validation.relations import link_problems
 from shared.results.validation.rules import ControlRules, Rules, rules_of
 from shared.results.validation.task_data import data_problems, task_data
 
+# The region ids so far, with the control tags that have said something of each.
 Seen = dict[str, set[str]]
-"""The region ids so far, with the control tags that have said something of each."""
 
 
 def check_results(
@@ -106,8 +106,8 @@ def _value_problems(
         yield RuleViolation("item_index", what)
 
 
+# Stands in `Seen` for a control tag that draws; none has an empty name.
 DRAWN = ""
-"""Stands in `Seen` for a control tag that draws; none has an empty name."""
 
 SCORE_INSIDE = RuleViolation(
     "score_in_value",

@@ -259,6 +259,7 @@ def ranker(control: Control) -> Check:
     return check
 
 
+# By the result's type. The types that end with `labels` all take `labels`.
 ANSWERS: Mapping[str, Callable[[Control], Check]] = {
     "choices": choices,
     "taxonomy": taxonomy,
@@ -269,4 +270,3 @@ ANSWERS: Mapping[str, Callable[[Control], Check]] = {
     "pairwise": pairwise,
     "ranker": ranker,
 }
-"""By the result's type. The types that end with `labels` all take `labels`."""

@@ -20,14 +20,14 @@ from shared.results.validation.spans import PATH
 
 Span = tuple[int, int]
 
+# What other programs write before a path from the body on.
 ROOT = re.compile(r"^(?:\.?/+)?(?:html(?:\[1\])?/)?(?:body(?:\[1\])?/)?")
-"""What other programs write before a path from the body on."""
+# What the editor's `text` has otherwise than the document: in it line ends are spelt, `\n`.
 SPACE = re.compile(r"(?:\s|\\n)+")
-"""What the editor's `text` has otherwise than the document: in it line ends are spelt, `\\n`."""
+# Places of a text that are counted.
 MOST = 100
-"""Places of a text that are counted."""
+# Characters of a text that is looked for.
 LONGEST = 1000
-"""Characters of a text that is looked for."""
 
 
 def document_of(target: ObjectTag, text: str) -> Document:

@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeGuard
 Severity = Literal["error", "warning"]
 Value: TypeAlias = Mapping[str, Any]
 
+# Characters of a found value that a message quotes.
 LONGEST = 60
-"""Characters of a found value that a message quotes."""
 
 
 class RuleViolation(NamedTuple):

@@ -16,12 +16,12 @@ from shared.results.validation.finding import (
 )
 from shared.results.validation.masks import bitmask, brush
 
+# Percent by which a shape may stick out, for rounding.
 TOLERANCE = 0.01
-"""Percent by which a shape may stick out, for rounding."""
 LOW, HIGH = -TOLERANCE, 100 + TOLERANCE
 
+# Takes a result's `value` and the whole result.
 Check = Callable[[Value, Value], Problems]
-"""Takes a result's `value` and the whole result."""
 
 
 def number(
@@ -169,6 +169,7 @@ _TELLING = {
     "x": "keypoint",
 }
 
+# By the type of the tag that draws it; with `labels` at its end for labelled ones.
 SHAPES: Mapping[str, Check] = {
     "rectangle": rectangle,
     "ellipse": ellipse,
@@ -179,4 +180,3 @@ SHAPES: Mapping[str, Check] = {
     "bitmask": bitmask,
     "vector": vector,
 }
-"""By the type of the tag that draws it; with `labels` at its end for labelled ones."""

@@ -14,10 +14,10 @@ from shared.results.validation.finding import (
     quote,
 )
 
+# Values of a mask, up to 255, below which it is hardly seen.
 FAINT = 64
-"""Values of a mask, up to 255, below which it is hardly seen."""
+# Pixels of a bitmask that are looked at.
 LARGEST = 100_000_000
-"""Pixels of a bitmask that are looked at."""
 PNG = "data:image/png;base64,"
 
 

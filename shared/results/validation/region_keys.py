@@ -55,6 +55,7 @@ def _quarter(found: Any) -> bool:
     return isinstance(found, int | float) and found in (0, 90, 180, 270)
 
 
+# By name. A key that is not here is nobody's, and is left alone.
 ENVELOPE: Mapping[str, Key] = {
     key.name: key
     for key in (
@@ -70,4 +71,3 @@ ENVELOPE: Mapping[str, Key] = {
         Key("image_rotation", _quarter, "0, 90, 180 or 270"),
     )
 }
-"""By name. A key that is not here is nobody's, and is left alone."""

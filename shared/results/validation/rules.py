@@ -173,5 +173,5 @@ def _on_video(value: Value, result: Value) -> Problems:
     return video(value, result) if "sequence" in value else timeline(value, result)
 
 
+# The shape of what a control marks that does not draw, by its object tag.
 _PLACED: Mapping[str, Check] = {**SPANS, "Video": _on_video}
-"""The shape of what a control marks that does not draw, by its object tag."""

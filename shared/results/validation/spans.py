@@ -18,11 +18,11 @@ from shared.results.validation.finding import (
 from shared.results.validation.image_shapes import Check, number
 from shared.results.validation.tracks import timeline
 
+# XPaths that the editor writes, and knows; any other one leads it nowhere.
 PATH = re.compile(r"/|(?:/(?:[^/\[\]()\sA-Z]+|text\(\))\[[1-9]\d*\])+")
-"""XPaths that the editor writes, and knows; any other one leads it nowhere."""
 
+# Seconds by which a span may end after its recording; players measure its length themselves.
 LATE = 0.05
-"""Seconds by which a span may end after its recording; players measure its length themselves."""
 
 
 def text(value: Value, result: Value) -> Problems:
@@ -209,6 +209,7 @@ def _numeric(text: str) -> bool:
         return False
 
 
+# By the object tag that they lie on; `timeseries` makes a check for a tag.
 SPANS: Mapping[str, Check] = {
     "Text": text,
     "HyperText": hypertext,
@@ -217,4 +218,3 @@ SPANS: Mapping[str, Check] = {
     "AudioPlus": audio,
     "Video": timeline,
 }
-"""By the object tag that they lie on; `timeseries` makes a check for a tag."""

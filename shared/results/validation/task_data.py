@@ -13,11 +13,11 @@ from shared.results.validation.documents import document_of, in_document, withou
 from shared.results.validation.finding import RuleViolation, Value, quote, suggestion
 from shared.results.validation.rules import ControlRules
 
+# Control tags with labels for whose value Label Studio 1.23.2 takes a string and nothing else.
 NO_LIST = frozenset({"BitmaskLabels", "TimelineLabels", "VectorLabels"})
-"""Control tags with labels for whose value Label Studio 1.23.2 takes a string and nothing else."""
 
+# Keys that one object tag shows, and the data lacks, that are named.
 MOST_LACKING = 10
-"""Keys that one object tag shows, and the data lacks, that are named."""
 
 
 def task_data(config: LabelConfig, data: Mapping[str, Any]) -> Iterator[RuleViolation]:
