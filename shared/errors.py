@@ -1,18 +1,42 @@
 """The errors of prelabel. Their messages are public: no paths, tokens or tracebacks in them."""
 
 from pathlib import PurePath
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+# Why exactly an input cannot be used, where one kind of error has several causes. `prelabel doctor`
+# finds its remedy by this name: give a new cause a remedy there.
+Cause = Literal[
+    # The value in the task's data
+    "empty_value",
+    "invalid_address",
+    "wrong_encoding",
+    # The address
+    "label_studio_url_missing",
+    "label_studio_token",
+    "host_not_allowed",
+    "private_address",
+    "blocked_address",
+    "invalid_url",
+    "http_status",
+    "local_file",
+    # The file
+    "too_large",
+]
 
 
 class PrelabelError(Exception):
     """What went wrong, in one sentence that may be shown to a client.
 
-    `reason` is the short name under which failures are counted; `status` the HTTP status of
-    an answer that has nothing else to say.
+    `reason` is the short name under which failures are counted, `cause` a narrower one where
+    `reason` covers several; `status` is the HTTP status of a response that reports nothing else.
     """
 
     reason: ClassVar[str] = "error"
     status: ClassVar[int] = 500
+
+    def __init__(self, message: str = "", *, cause: Cause | None = None) -> None:
+        super().__init__(message)
+        self.cause: str = cause or self.reason
 
 
 class RequestError(PrelabelError):

@@ -25,7 +25,8 @@ def decoded(text: str, target: ObjectTag) -> str:
         wrong = "is not base64"
     raise DecodeError(
         f'What {target} shows {wrong}, but the tag says encoding="{encoding}":'
-        " encode the text, or leave the attribute out"
+        " encode the text, or leave the attribute out",
+        cause="wrong_encoding",
     )
 
 
@@ -39,7 +40,8 @@ def encoded(text: str, target: ObjectTag) -> str:
     except UnicodeEncodeError as error:
         raise DecodeError(
             f'{target} says encoding="{encoding}", which has no "{text[error.start]}":'
-            ' write encoding="base64unicode"'
+            ' write encoding="base64unicode"',
+            cause="wrong_encoding",
         ) from None
 
 

@@ -83,7 +83,10 @@ class Task:
                 f"{target.shown} should be a string for {target}, found {_found(found, target)}"
             )
         if not found.strip() and _is_address(target):
-            raise MissingKeyError(f"{target.shown} is empty in the task's data: {target} needs it")
+            raise MissingKeyError(
+                f"{target.shown} is empty in the task's data: {target} needs it",
+                cause="empty_value",
+            )
         return found
 
     def addresses(self, target: ObjectTag) -> list[tuple[int | None, str]]:

@@ -53,16 +53,18 @@ def checked(value: str) -> str:
     """Return the address, cleaned; FetchError says what is wrong if it can be none."""
     value = cleaned(value)
     if not value:
-        raise FetchError("The address is empty")
+        raise FetchError("The address is empty", cause="invalid_address")
     if _WINDOWS.match(value):
         raise FetchError(
             "The address is a path of Windows, which no browser opens: upload the file to Label"
-            " Studio, or add its folder as a local storage"
+            " Studio, or add its folder as a local storage",
+            cause="invalid_address",
         )
     kind = next((MEDIA_IN_BASE64[head] for head in MEDIA_IN_BASE64 if value.startswith(head)), None)
     if kind and len(value) >= SHORTEST_MEDIUM and _BASE64.fullmatch(value):
         raise FetchError(
             f'The address is base64 without its type: write "data:{kind};base64," before it, or'
-            " the editor shows nothing"
+            " the editor shows nothing",
+            cause="invalid_address",
         )
     return value

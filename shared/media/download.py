@@ -54,10 +54,10 @@ class Downloader:
             raise self._too_large(answer)
         if answer.is_success:
             return
-        hint = ""
+        message = f"{_shown(url)} answered {answer.status_code}"
         if answer.status_code in {401, 403} and self._host.owns(url):
-            hint = ": check LABEL_STUDIO_API_KEY"
-        raise FetchError(f"{_shown(url)} answered {answer.status_code}{hint}")
+            raise FetchError(f"{message}: check LABEL_STUDIO_API_KEY", cause="label_studio_token")
+        raise FetchError(message, cause="http_status")
 
     def _collect(self, answer: httpx.Response) -> bytes:
         blocks, size = [], 0
@@ -69,7 +69,9 @@ class Downloader:
         return b"".join(blocks)
 
     def _too_large(self, answer: httpx.Response) -> FetchError:
-        return FetchError(f"{_shown(str(answer.url))} is over {self._limit_named}")
+        return FetchError(
+            f"{_shown(str(answer.url))} is over {self._limit_named}", cause="too_large"
+        )
 
 
 def _unpacked(answer: httpx.Response) -> Iterator[bytes]:
@@ -122,7 +124,8 @@ def _check_form(url: str) -> None:
     if wrong:
         plain = f"{scheme}:{'…' if '@' in url else rest}"  # a password may be anywhere before @
         raise FetchError(
-            f'"{truncate_url(plain)}" is no address: {wrong} (https://example.org/a.png is)'
+            f'"{truncate_url(plain)}" is no address: {wrong} (https://example.org/a.png is)',
+            cause="invalid_url",
         )
 
 

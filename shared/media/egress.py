@@ -70,7 +70,7 @@ class EgressPolicy:
         """
         home = (host.lower(), port) == self._home
         if self._hosts and not home and not any(fnmatch(host.lower(), h) for h in self._hosts):
-            raise FetchError(f"Host {host} is not in ALLOWED_HOSTS")
+            raise FetchError(f"Host {host} is not in ALLOWED_HOSTS", cause="host_not_allowed")
         try:
             found = _looked_up(host, port, seconds)
         except (OSError, UnicodeError):
@@ -82,13 +82,17 @@ class EgressPolicy:
 
     def _check(self, host: str, address: Address, home: bool) -> None:
         if any(address in network for network in ALWAYS_BLOCKED):
-            raise FetchError(f"Host {host} has a link-local or metadata address: never fetched")
+            raise FetchError(
+                f"Host {host} has a link-local or metadata address: never fetched",
+                cause="blocked_address",
+            )
         if home or _is_public(address):
             return
         if not any(address in network for network in self._networks):
             raise FetchError(
                 f"Host {host} has a private address; set ALLOWED_NETWORKS to fetch from there"
-                " (or LABEL_STUDIO_URL if it is Label Studio)"
+                " (or LABEL_STUDIO_URL if it is Label Studio)",
+                cause="private_address",
             )
 
 

@@ -49,7 +49,8 @@ def decode(data: bytes, max_megapixels: float, page: int = 0) -> Image:
             if megapixels > max_megapixels:
                 raise DecodeError(
                     f"The image has {megapixels:.0f} megapixels ({file.width} × {file.height});"
-                    f" MAX_MEGAPIXELS allows {max_megapixels:g}"
+                    f" MAX_MEGAPIXELS allows {max_megapixels:g}",
+                    cause="too_large",
                 )
             upright = ImageOps.exif_transpose(file)
             pixels = np.asarray(_rgb(upright))
@@ -57,7 +58,8 @@ def decode(data: bytes, max_megapixels: float, page: int = 0) -> Image:
         raise
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
         raise DecodeError(
-            f"The image has too many megapixels; MAX_MEGAPIXELS allows {max_megapixels:g}"
+            f"The image has too many megapixels; MAX_MEGAPIXELS allows {max_megapixels:g}",
+            cause="too_large",
         ) from None
     except UnidentifiedImageError:
         raise DecodeError(f"The file is no image that can be read ({looks_like(data)})") from None

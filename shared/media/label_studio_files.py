@@ -44,12 +44,14 @@ class LabelStudioHost:
         """The http address of an upload (`/data/…`) or a cloud storage URI (`s3://…`)."""
         if self.url is None:
             raise FetchError(
-                f'"{truncate_url(value)}" is a file of Label Studio: {TO_ASK_LABEL_STUDIO}'
+                f'"{truncate_url(value)}" is a file of Label Studio: {TO_ASK_LABEL_STUDIO}',
+                cause="label_studio_url_missing",
             )
         if urlsplit(value).scheme in CLOUD_SCHEMES:
             if not isinstance(task_id, int | str) or not re.fullmatch(r"\w+", str(task_id)):
                 raise FetchError(
-                    f'"{truncate_url(value)}" can be fetched for a task with an id only'
+                    f'"{truncate_url(value)}" can be fetched for a task with an id only',
+                    cause="invalid_address",
                 )
             encoded = base64.urlsafe_b64encode(value.encode()).decode()
             return f"{self.url}/tasks/{task_id}/presign/?fileuri={encoded}"
@@ -87,7 +89,8 @@ class LabelStudioHost:
             except Exception as error:  # the SDK raises many kinds
                 raise FetchError(
                     "Label Studio at LABEL_STUDIO_URL did not accept LABEL_STUDIO_API_KEY"
-                    f" ({type(error).__name__}): make a personal access token in its account"
+                    f" ({type(error).__name__}): make a personal access token in its account",
+                    cause="label_studio_token",
                 ) from None
         return {"Authorization": sent["Authorization"]}
 

@@ -110,14 +110,16 @@ class MediaReader:
         if document.is_longer(data, document.MOST):
             raise DecodeError(
                 f"The document has more than {document.MOST} pages: `prelabel pages` makes an"
-                " image of each"
+                " image of each",
+                cause="too_large",
             )
         for page in document.pages(data, most):
             left -= page.size.width * page.size.height / 1e6
             if left < 0:
                 raise DecodeError(
                     f"The document's first {len(found) + 1} pages have over {DOCUMENT_SIZE_FACTOR}"
-                    f" times MAX_MEGAPIXELS={most:g}: `prelabel pages` makes an image of each"
+                    f" times MAX_MEGAPIXELS={most:g}: `prelabel pages` makes an image of each",
+                    cause="too_large",
                 )
             found.append(page)
         return found
@@ -138,7 +140,8 @@ class MediaReader:
         if not isinstance(value, LocalPath) and address.is_plain_text(value):
             raise FetchError(
                 f'What {target} shows is no address, but the tag says valueType="url":'
-                " leave that out for texts in the task itself"
+                " leave that out for texts in the task itself",
+                cause="invalid_address",
             )
         try:
             return decoded(self.fetch(value, task_id).decode("utf-8-sig"), target)
@@ -170,28 +173,32 @@ class MediaReader:
         if scheme:
             raise FetchError(
                 f'Addresses that begin with "{scheme}:" are not fetched; http, https, data and'
-                " cloud storage are"
+                " cloud storage are",
+                cause="invalid_url",
             )
         return self._downloads.get(self._host.resolve(value, task_id))
 
     def _data_url(self, value: str) -> bytes:
         head, comma, body = value.partition(",")
         if not comma:
-            raise FetchError("The data URL has no comma after its type")
+            raise FetchError("The data URL has no comma after its type", cause="invalid_address")
         if len(body) > self._limit * 4 // 3 + 4:
-            raise FetchError(f"The data URL is over MAX_MEDIA_MB={self._settings.max_media_mb:g}")
+            raise FetchError(
+                f"The data URL is over MAX_MEDIA_MB={self._settings.max_media_mb:g}",
+                cause="too_large",
+            )
         if not head.endswith(";base64"):
             return unquote_to_bytes(body)
         try:
             return base64.b64decode(unquote(body), validate=True)
         except (binascii.Error, ValueError):
-            raise FetchError("The data URL is not valid base64") from None
+            raise FetchError("The data URL is not valid base64", cause="invalid_address") from None
 
     def _named(self, path: Path) -> bytes:
         try:
             if path.stat().st_size > self._limit:
                 limit = f"MAX_MEDIA_MB={self._settings.max_media_mb:g}"
-                raise FetchError(f"{path.name} is over {limit}")
+                raise FetchError(f"{path.name} is over {limit}", cause="too_large")
             return path.read_bytes()
         except OSError as error:
             raise FetchError(f"{path.name} cannot be read: {error.strerror}") from None
@@ -208,24 +215,32 @@ class MediaReader:
                 raise FetchError(
                     f'"{truncate_url(name)}" is in a local storage of Label Studio: set'
                     " LOCAL_FILES_ROOT to that storage's root, if this server has it, or"
-                    f" {TO_ASK_LABEL_STUDIO}"
+                    f" {TO_ASK_LABEL_STUDIO}",
+                    cause="label_studio_url_missing",
                 )
             return None
         try:
             return self._read(root.resolve(), name)
         except (OSError, ValueError, RuntimeError):  # not allowed, no file name, a loop of links
-            raise FetchError(f'"{truncate_url(name)}" cannot be read in LOCAL_FILES_ROOT') from None
+            raise FetchError(
+                f'"{truncate_url(name)}" cannot be read in LOCAL_FILES_ROOT', cause="local_file"
+            ) from None
 
     def _read(self, root: Path, name: str) -> bytes:
         path = (root / name.lstrip("/")).resolve()
         if "\\" in name and not path.is_file():  # written by Windows
             path = (root / name.replace("\\", "/").lstrip("/")).resolve()
         if not path.is_relative_to(root):
-            raise FetchError(f'"{truncate_url(name)}" lies outside LOCAL_FILES_ROOT')
+            raise FetchError(
+                f'"{truncate_url(name)}" lies outside LOCAL_FILES_ROOT', cause="local_file"
+            )
         if not path.is_file():
-            raise FetchError(f'"{truncate_url(name)}" is no file in LOCAL_FILES_ROOT')
+            raise FetchError(
+                f'"{truncate_url(name)}" is no file in LOCAL_FILES_ROOT', cause="local_file"
+            )
         if path.stat().st_size > self._limit:
             raise FetchError(
-                f'"{truncate_url(name)}" is over MAX_MEDIA_MB={self._settings.max_media_mb:g}'
+                f'"{truncate_url(name)}" is over MAX_MEDIA_MB={self._settings.max_media_mb:g}',
+                cause="too_large",
             )
         return path.read_bytes()

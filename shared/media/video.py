@@ -225,11 +225,13 @@ def _check(size: ImageSize, frames: int, limits: Limits) -> None:
     if megapixels > limits.megapixels:
         raise DecodeError(
             f"A frame of the video has {megapixels:.0f} megapixels ({size.width} × {size.height});"
-            f" MAX_MEGAPIXELS allows {limits.megapixels:g}"
+            f" MAX_MEGAPIXELS allows {limits.megapixels:g}",
+            cause="too_large",
         )
     if frames > limits.frames:
         raise DecodeError(
-            f"The video has {frames} frames or more; MAX_VIDEO_FRAMES allows {limits.frames}"
+            f"The video has {frames} frames or more; MAX_VIDEO_FRAMES allows {limits.frames}",
+            cause="too_large",
         )
 
 

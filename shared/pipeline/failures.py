@@ -22,6 +22,7 @@ class Failure:
     time: float
     backend: str
     reason: str
+    cause: str
     task: Any
     message: str
 
@@ -36,7 +37,7 @@ class FailureLog:
 
     def record_task(self, backend: str, task: Any, error: PrelabelError) -> None:
         """A task that answers nothing, or less than it should."""
-        self._add(backend, error.reason, task, str(error), "%s")
+        self._add(backend, error.reason, task, str(error), "%s", error.cause)
 
     def record_dropped_region(self, backend: str, task: Any, rule: str, message: str) -> None:
         """A region that was left out because Label Studio would not show it."""
@@ -52,12 +53,16 @@ class FailureLog:
         with self._lock:
             return [asdict(failure) for failure in reversed(self._recent)]
 
-    def _add(self, backend: str, reason: str, task: Any, message: str, words: str) -> None:
+    def _add(
+        self, backend: str, reason: str, task: Any, message: str, words: str, cause: str = ""
+    ) -> None:
         number = task if task is None or isinstance(task, int) else truncate(str(task), 40)
         message = truncate(message, MAX_MESSAGE_LENGTH)
         with self._lock:
             self._counts[backend, reason] += 1
-            self._recent.append(Failure(time.time(), backend, reason, number, message))
+            self._recent.append(
+                Failure(time.time(), backend, reason, cause or reason, number, message)
+            )
         logger.warning(f"Task %s: %s: {words}", number, backend, message)
 
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import trustme
@@ -15,7 +15,9 @@ import trustme
 from backends.pattern import PatternBackend
 from shared.cli.doctor import Check
 from shared.cli.doctor.connection import rule_of
+from shared.cli.doctor.prediction import MEDIA_REMEDIES, PREDICTION_REMEDIES
 from shared.cli.doctor.remedies import REMEDIES
+from shared.errors import Cause
 
 from ..cli.conftest import Command, prelabel  # noqa: F401  # a fixture
 from ..media.web import Web, keeps_silent, says, web
@@ -576,6 +578,11 @@ ELSEWHERE = {"setting", "connection_blocked"}
 
 def test_every_remedy_has_its_test() -> None:
     assert CASES.keys() | ELSEWHERE == REMEDIES.keys()
+
+
+def test_every_cause_has_its_remedy() -> None:
+    assert set(get_args(Cause)) <= MEDIA_REMEDIES.keys()
+    assert {*MEDIA_REMEDIES.values(), *PREDICTION_REMEDIES.values()} <= REMEDIES.keys()
 
 
 @pytest.mark.parametrize(

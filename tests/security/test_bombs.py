@@ -24,10 +24,10 @@ from tests.media.web import Visit, Web, says, web
 MEASURE = """
 import resource, sys
 from shared.errors import TaskError
-from shared.media.reader import Media
+from shared.media.reader import MediaReader
 from shared.settings import Settings
 
-media = Media(Settings(allowed_networks="127.0.0.0/8", max_media_mb=20, max_megapixels=20))
+media = MediaReader(Settings(allowed_networks="127.0.0.0/8", max_media_mb=20, max_megapixels=20))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     media.image(sys.stdin.read())

@@ -12,29 +12,28 @@ from shared.label_studio.javascript import get
 from shared.label_studio.variables import keys_of
 from shared.results.validation import Fractions, check_results, config_problems
 
-# A failure's reason, what its message holds, and the rule that it tells: the first that fits.
-MEDIA = (
-    ("missing_key", " is empty ", "media_value"),
-    ("missing_key", "", "media_key"),
-    ("value_type", "", "media_key"),
-    ("fetch", "The address is ", "media_value"),
-    ("fetch", "shows is no address", "media_value"),
-    ("fetch", "set LABEL_STUDIO_URL", "media_url"),
-    ("fetch", "LABEL_STUDIO_API_KEY", "media_token"),
-    ("fetch", "ALLOWED_HOSTS", "media_hosts"),
-    ("fetch", "ALLOWED_NETWORKS", "media_private"),
-    ("fetch", "LOCAL_FILES_ROOT", "media_local"),
-    ("fetch", "MAX_MEDIA_MB", "media_size"),
-    ("fetch", " answered ", "media_gone"),
-    ("fetch", "is no address", "media_gone"),
-    ("fetch", "", "media_unreachable"),
-    ("decode", "MAX_MEGAPIXELS", "media_size"),
-    ("decode", " the tag says encoding=", "media_value"),
-    ("decode", "", "media_unreadable"),
-)
+# The remedies for a failure's cause (see `shared.errors.Cause`) or, where it has none, its reason.
+MEDIA_REMEDIES = {
+    "missing_key": "media_key",
+    "value_type": "media_key",
+    "empty_value": "media_value",
+    "invalid_address": "media_value",
+    "wrong_encoding": "media_value",
+    "label_studio_url_missing": "media_url",
+    "label_studio_token": "media_token",
+    "host_not_allowed": "media_hosts",
+    "private_address": "media_private",
+    "local_file": "media_local",
+    "too_large": "media_size",
+    "http_status": "media_gone",
+    "invalid_url": "media_gone",
+    "blocked_address": "media_gone",
+    "fetch": "media_unreachable",
+    "decode": "media_unreadable",
+}
 
-# The rules of other reasons; what has none is the model's own failure.
-FAILED = {
+# Any other cause is a failure of the model itself.
+PREDICTION_REMEDIES = {
     "model": "predict_model",
     "deadline": "predict_deadline",
     "labels": "predict_labels",
@@ -95,7 +94,7 @@ def media(way: DoctorSession) -> Iterator[Check]:
     way.failures = [found for found in _failures(way) if found not in before]
     way.answer = answer
     for failed in way.failures:
-        rule = _media_rule(failed)
+        rule = MEDIA_REMEDIES.get(_cause(failed))
         if rule is not None:
             yield broken("Media", rule, f"task {way.task['id']}: {failed['message']}")
             return
@@ -116,7 +115,7 @@ def prediction(way: DoctorSession) -> Iterator[Check]:
     found = found[0] if isinstance(found, list) and found else found
     failed = next((f for f in way.failures if not _is_drop(f)), None)
     if not isinstance(found, dict):
-        rule = FAILED.get(failed["reason"], "predict_failed") if failed else "predict_failed"
+        rule = PREDICTION_REMEDIES.get(_cause(failed), "predict_failed")
         why = failed["message"] if failed else "the answer is empty"
         yield broken("Prediction", rule, f"task {way.task['id']}: {why}")
         return
@@ -200,15 +199,9 @@ def _seen(way: DoctorSession) -> dict[str, Any] | None:
     return next(iter(same or found), None)
 
 
-def _media_rule(failed: Failure) -> str | None:
-    return next(
-        (
-            rule
-            for reason, part, rule in MEDIA
-            if failed["reason"] == reason and part in failed["message"]
-        ),
-        None,
-    )
+def _cause(failed: Failure | None) -> str:
+    """Return a failure's cause; a server of an earlier release sends the reason only."""
+    return str(failed.get("cause", failed["reason"])) if failed else ""
 
 
 def _is_drop(failed: Failure) -> bool:

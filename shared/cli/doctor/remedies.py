@@ -97,8 +97,8 @@ REMEDIES = {
     " 10.0.0.0/8; if the host is Label Studio, set LABEL_STUDIO_URL to exactly that address",
     "media_local": "Set LOCAL_FILES_ROOT where the server runs to the folder that the path after"
     " ?d= begins in (Label Studio's LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT)",
-    "media_size": "Raise MAX_MEDIA_MB or MAX_MEGAPIXELS where the server runs, or import a smaller"
-    " file",
+    "media_size": "Raise the limit (MAX_MEDIA_MB, MAX_MEGAPIXELS or MAX_VIDEO_FRAMES) where the"
+    " server runs, or import a smaller file",
     "media_unreachable": "The server's machine must reach that address (DNS, firewall, TLS); a slow"
     " one may need a greater FETCH_TIMEOUT",
     "media_unreadable": "The file is no image, text or recording that can be read: open it in the"
