@@ -34,7 +34,7 @@ from shared.backend.label_map import LabelMap
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
 from shared.media.image import Image
-from shared.results import Region
+from shared.results import Region, Video
 from shared.settings import BackendSettings
 
 # An image's `item_index`; None where the object tag shows one image.
@@ -114,8 +114,8 @@ class DetectionBackend(Backend):
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> ImageList | VideoInput:
         if claim.object.tag == "Video":
-            video = self.media.video(task.text_value(claim.object), task.id)
-            return VideoInput(video, video.shown(claim.object, task))
+            file = self.media.video(task.text_value(claim.object), task.id)
+            return VideoInput(file, Video.of_file(file, claim.object, task))
         looks = claim.options["looks"]
         if not claim.object.is_list:
             return ImageList((self.media.image(task.text_value(claim.object), task.id),), looks)

@@ -14,6 +14,7 @@ from shared.backend.claim import Claim, ModelSpec
 from shared.backend.installation import install_extra
 from shared.backend.label_studio_ml import LabelStudioMLBase
 from shared.errors import SettingError
+from shared.label_studio.encoded_text import read_text
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
@@ -137,7 +138,7 @@ class Backend(LabelStudioMLBase):
         """
         if claim.object.tag == "Image":
             return self.media.image(task.text_value(claim.object), task.id)
-        return self.media.text(task.text_value(claim.object), claim.object, task.id)
+        return read_text(task, claim.object, self.media)
 
     def split(self, item: Any) -> Sequence[Any]:
         """What of an item `infer` gets at a time: of one that takes long, the pages or pieces.

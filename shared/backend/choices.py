@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from shared.backend.claim import Claim
 from shared.backend.label_names import leaf_paths, value_path
 from shared.label_studio.label_config import Control
-from shared.results.control_value import nested
 
 # Least score of a choice, where neither the backend's `options` nor the control tag says one.
 SCORE_THRESHOLD = 0.5
@@ -32,7 +31,7 @@ def names(control: Control) -> tuple[str, ...]:
 
     One of several nested choices of one name is asked for by its path.
     """
-    if not nested(control):
+    if not control.has_nested_choices:
         found = (str(attrs.get("value") or label) for label, attrs in control.labels.items())
         return tuple(dict.fromkeys(found))
     paths = leaf_paths(control).values()
@@ -68,7 +67,11 @@ def select_choices(scores: Mapping[str, float], claim: Claim, one: bool) -> Sele
     if not chosen:
         return None
     found = [label for _, label in chosen]
-    shown = [_path(claim.control, label) for label in found] if nested(claim.control) else found
+    shown = (
+        [_path(claim.control, label) for label in found]
+        if claim.control.has_nested_choices
+        else found
+    )
     return SelectedChoices(shown, min(1.0, -chosen[0][0]))
 
 

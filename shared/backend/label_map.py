@@ -8,7 +8,6 @@ from typing import Any
 
 from shared.backend.label_names import Names, labels_of, predicted_values, written
 from shared.label_studio.label_config import Control
-from shared.results.control_value import nested
 
 # Other names under which a class is commonly known: {"PER": ["Person", "People"]}.
 Aliases = Mapping[str, Iterable[str]]
@@ -131,9 +130,9 @@ def _rules_of(control: Control) -> tuple[Rule, ...]:
     """Return the rules of a control tag: the last ones, if it shares its labels with that tag."""
     global _last
     labels, rules = _last
-    if labels is not control.labels or nested(control):
+    if labels is not control.labels or control.has_nested_choices:
         rules = _with_folded(predicted_values(control)), _with_folded(written(control))
-        if control.of_task and not nested(control):
+        if control.of_task and not control.has_nested_choices:
             _last = control.labels, rules
     return rules
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from shared.label_studio.label_config import Control, Path
-from shared.results.control_value import nested
 
 # The labels that each name may mean; where they are several, the name alone decides nothing.
 Names = Mapping[str, tuple[str, ...]]
@@ -11,7 +10,7 @@ Names = Mapping[str, tuple[str, ...]]
 
 def labels_of(control: Control) -> Mapping[str, Mapping[str, str]]:
     """Return the attributes of each label; nested choices are named as `choice_paths` has them."""
-    if not nested(control):
+    if not control.has_nested_choices:
         return control.labels
     return {label: control.paths[path] for label, path in control.choice_paths.items()}
 
@@ -40,7 +39,7 @@ def written(control: Control) -> Names:
 def _by_rank(control: Control) -> Iterator[Iterable[tuple[str, str]]]:
     """Names and labels; what comes later goes before what came earlier."""
     labels = labels_of(control)
-    if not nested(control):
+    if not control.has_nested_choices:
         yield ((attrs.get("value", ""), label) for label, attrs in labels.items())
         yield ((label, label) for label in labels)
         return

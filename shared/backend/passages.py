@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from shared.errors import DecodeError, ValueTypeError
+from shared.label_studio.encoded_text import read_text
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
@@ -47,7 +48,7 @@ class Passages:
         """A Text's text, a HyperText's blocks, a dialogue's paragraphs; by URL if it says so."""
         if target.tag == "Paragraphs":
             return cls.of_dialogue(_dialogue(task, target, media))
-        text = media.text(task.text_value(target), target, task.id)
+        text = read_text(task, target, media)
         if target.tag != "HyperText":
             return cls.of_text(text)
         return cls.of_html(text, inline=target.is_inline)
@@ -117,7 +118,7 @@ def _dialogue(task: Task, target: ObjectTag, media: MediaReader) -> Dialogue:
     value = task.value(target)
     if target.is_at_address:
         try:
-            value = orjson.loads(media.text(task.text_value(target), target, task.id))
+            value = orjson.loads(read_text(task, target, media))
         except orjson.JSONDecodeError:
             raise DecodeError(f"What {target} shows by {target.shown} is not JSON") from None
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):

@@ -2,12 +2,14 @@
 
 import base64
 
-from shared.errors import DecodeError
+from shared.errors import DecodeError, FetchError
 from shared.label_studio import javascript
 from shared.label_studio.label_config import ObjectTag
+from shared.label_studio.tags import TEXTS
+from shared.label_studio.task import Task
+from shared.media.address import is_plain_text
+from shared.media.reader import LocalPath, MediaReader
 
-# The tags that have the attribute.
-TEXTS = ("Text", "HyperText")
 # How the bytes of each encoding are characters: the editor takes plain base64 for Latin-1.
 CHARACTERS = {"base64": "latin-1", "base64unicode": "utf-8"}
 
@@ -28,6 +30,23 @@ def decoded(text: str, target: ObjectTag) -> str:
         " encode the text, or leave the attribute out",
         cause="wrong_encoding",
     )
+
+
+def read_text(task: Task, target: ObjectTag, media: MediaReader) -> str:
+    """Return the text that a tag shows: the task's own, or with `valueType="url"` an address's.
+
+    Either is decoded if the tag says `encoding`. TaskError says what the editor could not show.
+    """
+    value = task.text_value(target)
+    if not target.is_at_address:
+        return decoded(value, target)
+    if not isinstance(value, LocalPath) and is_plain_text(value):
+        raise FetchError(
+            f'What {target} shows is no address, but the tag says valueType="url":'
+            " leave that out for texts in the task itself",
+            cause="invalid_address",
+        )
+    return decoded(media.text(value, task.id), target)
 
 
 def encoded(text: str, target: ObjectTag) -> str:

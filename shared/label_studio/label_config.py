@@ -153,6 +153,11 @@ class Control:
         return self.flag("perRegion")
 
     @property
+    def has_nested_choices(self) -> bool:
+        """Whether its choices lie inside one another, so that an answer is a path."""
+        return self.tag == "Taxonomy" or (self.tag == "Choices" and self.flag("allowNested"))
+
+    @property
     def is_remote(self) -> bool:
         """Whether the editor fetches its choices from an address (`apiUrl`)."""
         return bool(self.attrs.get("apiUrl"))

@@ -10,7 +10,6 @@ from shared.label_studio.attributes import Attributes
 from shared.label_studio.label_config import MAX_DEPTH, Control, Path
 from shared.label_studio.task import kind_of
 from shared.label_studio.variables import keys_of, resolve
-from shared.results.control_value import nested
 
 # Faults of the labels of one control tag in one task that are put into words.
 MOST_FAULTS = 3
@@ -103,7 +102,7 @@ class LabelList:
             return
         if self.control.tag.endswith("Labels"):
             self._fault(f'"children" of "{path[-1]}", with which the editor shows no task')
-        elif nested(self.control) and len(path) < MAX_DEPTH:
+        elif self.control.has_nested_choices and len(path) < MAX_DEPTH:
             self._add(items, path)
 
     def _attributes(self, item: Any) -> Attributes | None:

@@ -8,9 +8,10 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from shared.errors import DecodeError, SettingError
-from shared.label_studio.encoded_text import TEXTS, encoded
+from shared.label_studio.encoded_text import encoded
 from shared.label_studio.javascript import steps
 from shared.label_studio.label_config import LabelConfig, ObjectTag
+from shared.label_studio.tags import TEXTS
 from shared.label_studio.task_file import TABLES, Entry
 from shared.label_studio.variables import keys_of
 from shared.media.reader import LOCAL_FILES, LocalPath

@@ -48,6 +48,9 @@ INSIDE: Mapping[str, tuple[str, ...]] = {
     "MultiChannel": ("TimeSeries",),
 }
 
+# The object tags that show a text: it may be encoded, or at an address.
+TEXTS = ("Text", "HyperText")
+
 _SPELLING = {tag.lower(): tag for tag in (*TAGS, *ELSEWHERE)}
 
 

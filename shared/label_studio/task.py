@@ -7,9 +7,9 @@ from typing import Any
 
 from shared.errors import MissingKeyError, TaskError, ValueTypeError
 from shared.label_studio import javascript, variables
-from shared.label_studio.encoded_text import TEXTS
 from shared.label_studio.javascript import UNDEFINED
 from shared.label_studio.label_config import ObjectTag
+from shared.label_studio.tags import TEXTS
 
 # Keys of the data that a message names.
 KEYS = 12

@@ -11,7 +11,6 @@ from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.label_list import LabelList
 from shared.label_studio.variables import keys_of, resolve
 from shared.lru_cache import LRUCache
-from shared.results.control_value import nested
 
 # Of the labels, with their label configs, that are kept together.
 CHARACTERS = 1_000_000
@@ -85,7 +84,7 @@ def _list(
     found.add_own(values)
     source = control.attrs.get("value", "")
     if source in values:
-        key = control.tag, nested(control), source
+        key = control.tag, control.has_nested_choices, source
         if key not in listed:
             listed[key] = LabelList(control, data)
             listed[key].add_listed(values[source])

@@ -12,7 +12,7 @@ from PIL import ImageOps, UnidentifiedImageError
 from PIL.Image import open as open_image  # Ultralytics replaces it by one that installs packages
 
 from shared.errors import DecodeError
-from shared.results import ImageSize
+from shared.media.image_size import ImageSize
 
 Pixels = NDArray[np.uint8]
 

@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, unquote_to_bytes
 
 from shared.errors import DecodeError, FetchError
-from shared.label_studio.encoded_text import decoded
-from shared.label_studio.label_config import ObjectTag
 from shared.media import address, document, egress
 from shared.media.download import Downloader
 from shared.media.image import Image, decode
@@ -22,7 +20,7 @@ from shared.media.label_studio_files import (
     LabelStudioHost,
     truncate_url,
 )
-from shared.media.video import Limits, Video
+from shared.media.video import Limits, VideoFile
 from shared.settings import Settings
 
 MB = 1_000_000
@@ -124,27 +122,16 @@ class MediaReader:
             found.append(page)
         return found
 
-    def video(self, value: str, task_id: Any = None) -> Video:
+    def video(self, value: str, task_id: Any = None) -> VideoFile:
         """The video at an address."""
         limits = Limits(self._settings.max_megapixels, self._settings.max_video_frames)
         data = self.fetch(value, task_id)
-        return _once(("video", value), lambda: Video.open(data, limits, task_id))
+        return _once(("video", value), lambda: VideoFile.open(data, limits, task_id))
 
-    def text(self, value: str, target: ObjectTag, task_id: Any = None) -> str:
-        """The text itself, or the one at the address if the tag says `valueType="url"`.
-
-        Either is decoded if the tag says `encoding`.
-        """
-        if not target.is_at_address:
-            return decoded(value, target)
-        if not isinstance(value, LocalPath) and address.is_plain_text(value):
-            raise FetchError(
-                f'What {target} shows is no address, but the tag says valueType="url":'
-                " leave that out for texts in the task itself",
-                cause="invalid_address",
-            )
+    def text(self, value: str, task_id: Any = None) -> str:
+        """Return the UTF-8 text at an address; DecodeError if it is not UTF-8."""
         try:
-            return decoded(self.fetch(value, task_id).decode("utf-8-sig"), target)
+            return self.fetch(value, task_id).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise DecodeError(f"The text is not UTF-8: byte {error.start} is not") from None
 

@@ -1,24 +1,17 @@
-"""Bytes to the upright frames of a video, one after the other, and their numbers in the editor."""
+"""Bytes to the upright frames of a video, one after the other."""
 
 import io
 import logging
-import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shared.errors import DecodeError
-from shared.label_studio.label_config import ObjectTag
-from shared.label_studio.task import Task
-from shared.label_studio.variables import resolve
 from shared.media.image import Image, digest, looks_like
-from shared.results import ImageSize
-from shared.results import Video as OnVideo
-from shared.results.video import FPS
+from shared.media.image_size import ImageSize
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +27,9 @@ KINDS: tuple[tuple[int, bytes, str], ...] = (
     (8, b"AVI ", "avi"),
 )
 
+# Frames per second of a file that states no rate.
+DEFAULT_FPS = 24.0
+
 # Part of the announced frames that may be missing at the end before it is said.
 WHOLE = 0.9
 
@@ -44,6 +40,21 @@ class Limits:
 
     megapixels: float
     frames: int
+
+    def check(self, size: ImageSize, frames: int) -> None:
+        """Raise DecodeError if a video's frames are too large or too many."""
+        megapixels = size.width * size.height / 1e6
+        if megapixels > self.megapixels:
+            raise DecodeError(
+                f"A frame of the video has {megapixels:.0f} megapixels"
+                f" ({size.width} × {size.height}); MAX_MEGAPIXELS allows {self.megapixels:g}",
+                cause="too_large",
+            )
+        if frames > self.frames:
+            raise DecodeError(
+                f"The video has {frames} frames or more; MAX_VIDEO_FRAMES allows {self.frames}",
+                cause="too_large",
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +67,7 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
-class Video:
+class VideoFile:
     """A video whose first frame could be read: upright `size`, frames per second as it says.
 
     `duration` is what a browser says of it, in seconds; `count` the frames that it announces.
@@ -74,19 +85,19 @@ class Video:
     task: Any = None
 
     @classmethod
-    def open(cls, data: bytes, limits: Limits, task: Any = None) -> "Video":
+    def open(cls, data: bytes, limits: Limits, task: Any = None) -> "VideoFile":
         """DecodeError if it is none, has no frame that can be read, or is over the limits."""
         kind = _kind(data)
         with _opened(data, kind, limits) as (container, stream):
             first = next(_decoded(container, stream), None)
             if first is None:
                 raise DecodeError("The video has no frame that can be read")
-            fps = float(stream.average_rate or stream.guessed_rate or FPS)
+            fps = float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
             total, count = container.duration, int(stream.frames)
         duration = total / 1e6 if total and total > 0 else max(count, 1) / fps
         count = count or round(duration * fps)
         size = _upright_size(first)
-        _check(size, count, limits)
+        limits.check(size, count)
         return cls(data, kind, size, fps, duration, count, limits, digest(data), task)
 
     def frames(self) -> Generator[Frame, None, None]:
@@ -100,7 +111,7 @@ class Video:
         start, index = None, -1
         with _opened(self.data, self.kind, self.limits) as (container, stream):
             for index, raw in enumerate(_decoded(container, stream)):
-                _check(self.size, index + 1, self.limits)
+                self.limits.check(self.size, index + 1)
                 time = raw.time if raw.time is not None else index / self.fps
                 start = time if start is None else start
                 yield Frame(index, max(time - start, 0.0), self._decoder(raw))
@@ -112,13 +123,6 @@ class Video:
                 self.count,
             )
 
-    def shown(self, target: ObjectTag, task: Task) -> OnVideo:
-        """The video as Label Studio's editor counts it: frames of the Video tag's `frameRate`."""
-        rate = frame_rate(target, task)
-        frames = max(math.floor(self.duration * rate + 0.5), 1)
-        _check(self.size, frames, self.limits)
-        return OnVideo(self.size, frames, rate, self.duration)
-
     def _decoder(self, raw: Any) -> Callable[[], Image]:
         def decode() -> Image:
             turns = _turns(raw)
@@ -128,36 +132,6 @@ class Video:
             return Image(np.ascontiguousarray(np.rot90(pixels, turns)))
 
         return decode
-
-
-def frame_numbers(times: Sequence[float], shown: OnVideo) -> NDArray[np.int64]:
-    """Return for each of the editor's frames, from 0, the number of the video's frame shown there.
-
-    `times` are those of the video's frames, in seconds from the first. A browser shows the last
-    frame whose time has come, to the millisecond, which is as precisely as WebM keeps it. After
-    the last one (where the sound goes on) it is -1.
-    """
-    at = np.arange(shown.frames) / shown.fps
-    found = np.searchsorted(times, at + 1e-3, side="right") - 1
-    step = (times[-1] - times[0]) / max(len(times) - 1, 1)
-    found[at > times[-1] + max(step, 1 / shown.fps)] = -1
-    return found.astype(np.int64)
-
-
-def frame_rate(target: ObjectTag, task: Task) -> float:
-    """The editor's frames per second: `frameRate`, a number or `$key` of the task's data.
-
-    Read as the editor does (tags/object/Video/Video.js): 24 if it is none, and a number below 1
-    is the length of a frame.
-    """
-    said = resolve(target.attrs.get("frameRate", ""), task.data)
-    try:
-        rate = float(said)
-    except (TypeError, ValueError):
-        return FPS
-    if not math.isfinite(rate) or rate <= 0:
-        return FPS
-    return 1 / rate if rate < 1 else rate
 
 
 def _kind(data: bytes) -> str:
@@ -187,7 +161,8 @@ def _opened(data: bytes, kind: str, limits: Limits) -> Iterator[tuple[Any, Any]]
         if not container.streams.video:
             raise DecodeError("The file has no pictures, only sound or text")
         stream = container.streams.video[0]
-        _check(ImageSize(stream.width, stream.height), 0, limits)  # before memory is taken for it
+        # Checked before memory is taken for a frame.
+        limits.check(ImageSize(stream.width, stream.height), 0)
         stream.codec_context.options = {"max_pixels": str(int(limits.megapixels * 1e6))}
         stream.thread_type = "AUTO"
         yield container, stream
@@ -218,21 +193,6 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
         if packet is None:
             return
         yield packet
-
-
-def _check(size: ImageSize, frames: int, limits: Limits) -> None:
-    megapixels = size.width * size.height / 1e6
-    if megapixels > limits.megapixels:
-        raise DecodeError(
-            f"A frame of the video has {megapixels:.0f} megapixels ({size.width} × {size.height});"
-            f" MAX_MEGAPIXELS allows {limits.megapixels:g}",
-            cause="too_large",
-        )
-    if frames > limits.frames:
-        raise DecodeError(
-            f"The video has {frames} frames or more; MAX_VIDEO_FRAMES allows {limits.frames}",
-            cause="too_large",
-        )
 
 
 def _turns(raw: Any) -> int:

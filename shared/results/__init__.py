@@ -1,8 +1,9 @@
 """Result builders: pixels, characters and seconds in; the JSON that the editor displays out."""
 
+from shared.media.image_size import ImageSize
 from shared.results.audio import AudioSpan
 from shared.results.hypertext import Document, HyperTextSpan
-from shared.results.image import Ellipse, ImageSize, KeyPoint, Rectangle
+from shared.results.image import Ellipse, KeyPoint, Rectangle
 from shared.results.mask import Bitmask, Brush
 from shared.results.mask_to_polygon import polygons
 from shared.results.paragraphs import Dialogue, ParagraphSpan

@@ -23,11 +23,6 @@ def names_labels(control: Control) -> bool:
     return control.type.endswith("labels") or control.type in {"choices", "videorectangle"}
 
 
-def nested(control: Control) -> bool:
-    """Whether its choices are paths."""
-    return control.type == "taxonomy" or (control.type == "choices" and control.flag("allowNested"))
-
-
 def time_format(control: Control) -> str:
     """How a DateTime tag writes its dates, in the letters of strftime."""
     only = {part.strip() for part in control.attrs.get("only", "").split(",") if part.strip()}
@@ -41,7 +36,7 @@ def time_format(control: Control) -> str:
 
 def written(control: Control, answer: Any) -> Any:
     """An answer as the control's results have it: a single name becomes a list, and so on."""
-    if nested(control):
+    if control.has_nested_choices:
         return _paths(answer)
     if names_labels(control) or control.type == "textarea":
         return [answer] if isinstance(answer, str) else list(_many(answer))

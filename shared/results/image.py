@@ -3,56 +3,22 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
+
+from shared.media.image_size import ImageSize
+from shared.results.percent import (
+    PERCENT_DECIMALS,
+    image_keys,
+    x_to_percent,
+    x_to_pixels,
+    y_to_percent,
+    y_to_pixels,
+)
 
 Value = tuple[dict[str, Any], dict[str, Any]]
 
-# Of a percentage: a hundredth of a pixel on an image 100,000 pixels wide.
-DECIMALS = 5
-
 # A keypoint's size where none is given, in percent of the image's width.
 POINT_PERCENT = 0.5
-
-
-class ImageSize(NamedTuple):
-    """Width and height in pixels of the upright image (EXIF orientation applied)."""
-
-    width: int
-    height: int
-
-    @classmethod
-    def of(cls, result: Mapping[str, Any]) -> "ImageSize":
-        """The size that stands in a result; KeyError if it has none."""
-        return cls(result["original_width"], result["original_height"])
-
-    def beside(self) -> dict[str, Any]:
-        """The keys that stand beside `value` in a result on an image."""
-        return {
-            "original_width": self.width,
-            "original_height": self.height,
-            "image_rotation": 0,
-        }
-
-    def percent_x(self, pixels: float) -> float:
-        """Pixels to percent of the width."""
-        return _percent(pixels, self.width)
-
-    def percent_y(self, pixels: float) -> float:
-        """Pixels to percent of the height."""
-        return _percent(pixels, self.height)
-
-    def pixels_x(self, percent: float) -> float:
-        """Percent of the width to pixels."""
-        return float(percent) * self.width / 100
-
-    def pixels_y(self, percent: float) -> float:
-        """Percent of the height to pixels."""
-        return float(percent) * self.height / 100
-
-
-def _percent(pixels: float, whole: float) -> float:
-    """The one place where pixels become percent. An image of no size gives NaN."""
-    return round(float(pixels) * 100 / whole, DECIMALS) if whole else math.nan
 
 
 @dataclass(frozen=True)
@@ -139,22 +105,22 @@ class Rectangle:
         """As `x`, `y`, `width`, `height` in percent and `rotation` in degrees."""
         box = self.clipped(on)
         value = {
-            "x": on.percent_x(box.x),
-            "y": on.percent_y(box.y),
-            "width": on.percent_x(box.width),
-            "height": on.percent_y(box.height),
+            "x": x_to_percent(box.x, on),
+            "y": y_to_percent(box.y, on),
+            "width": x_to_percent(box.width, on),
+            "height": y_to_percent(box.height, on),
             "rotation": _degrees(box.rotation),
         }
-        return value, on.beside()
+        return value, image_keys(on)
 
     @classmethod
     def read(cls, value: Mapping[str, Any], on: ImageSize) -> "Rectangle":
         """From a result's `value`."""
         return cls(
-            on.pixels_x(value["x"]),
-            on.pixels_y(value["y"]),
-            on.pixels_x(value["width"]),
-            on.pixels_y(value["height"]),
+            x_to_pixels(value["x"], on),
+            y_to_pixels(value["y"], on),
+            x_to_pixels(value["width"], on),
+            y_to_pixels(value["height"], on),
             float(value.get("rotation") or 0),
         )
 
@@ -172,22 +138,22 @@ class Ellipse:
     def value(self, on: ImageSize) -> Value:
         """As `x`, `y`, `radiusX`, `radiusY` in percent and `rotation` in degrees."""
         value = {
-            "x": on.percent_x(self.x),
-            "y": on.percent_y(self.y),
-            "radiusX": on.percent_x(self.radius_x),
-            "radiusY": on.percent_y(self.radius_y),
+            "x": x_to_percent(self.x, on),
+            "y": y_to_percent(self.y, on),
+            "radiusX": x_to_percent(self.radius_x, on),
+            "radiusY": y_to_percent(self.radius_y, on),
             "rotation": _degrees(self.rotation),
         }
-        return value, on.beside()
+        return value, image_keys(on)
 
     @classmethod
     def read(cls, value: Mapping[str, Any], on: ImageSize) -> "Ellipse":
         """From a result's `value`."""
         return cls(
-            on.pixels_x(value["x"]),
-            on.pixels_y(value["y"]),
-            on.pixels_x(value["radiusX"]),
-            on.pixels_y(value["radiusY"]),
+            x_to_pixels(value["x"], on),
+            y_to_pixels(value["y"], on),
+            x_to_pixels(value["radiusX"], on),
+            y_to_pixels(value["radiusY"], on),
             float(value.get("rotation") or 0),
         )
 
@@ -206,16 +172,20 @@ class KeyPoint:
     def value(self, on: ImageSize) -> Value:
         """As `x`, `y` and `width` in percent; without `width` the editor sees no keypoint."""
         value = {
-            "x": on.percent_x(_nudged(self.x, on.width)),
-            "y": on.percent_y(_nudged(self.y, on.height)),
-            "width": POINT_PERCENT if self.size is None else on.percent_x(self.size),
+            "x": x_to_percent(_nudged(self.x, on.width), on),
+            "y": y_to_percent(_nudged(self.y, on.height), on),
+            "width": POINT_PERCENT if self.size is None else x_to_percent(self.size, on),
         }
-        return value, on.beside()
+        return value, image_keys(on)
 
     @classmethod
     def read(cls, value: Mapping[str, Any], on: ImageSize) -> "KeyPoint":
         """From a result's `value`."""
-        return cls(on.pixels_x(value["x"]), on.pixels_y(value["y"]), on.pixels_x(value["width"]))
+        return cls(
+            x_to_pixels(value["x"], on),
+            y_to_pixels(value["y"], on),
+            x_to_pixels(value["width"], on),
+        )
 
 
 def _turn(rotation: float) -> tuple[float, float]:
@@ -227,7 +197,7 @@ def _turn(rotation: float) -> tuple[float, float]:
 
 def _degrees(rotation: float) -> float:
     """From 0 to below 360."""
-    turned = round(float(rotation), DECIMALS)
+    turned = round(float(rotation), PERCENT_DECIMALS)
     return turned % 360 if math.isfinite(turned) else math.nan
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.media.image_size import ImageSize
 from shared.results import rle
-from shared.results.image import ImageSize, Value
+from shared.results.image import Value
+from shared.results.percent import image_keys
 
 # shape (height, width), the image's own; inside where it is not 0.
 Mask = NDArray[Any]
@@ -25,7 +27,7 @@ class Brush:
 
     def value(self, on: ImageSize) -> Value:
         """As `format` and `rle`."""
-        return {"format": "rle", "rle": rle.encode(self.mask)}, on.beside()
+        return {"format": "rle", "rle": rle.encode(self.mask)}, image_keys(on)
 
     @classmethod
     def read(cls, value: Mapping[str, Any], on: ImageSize) -> "Brush":
@@ -47,9 +49,9 @@ class Bitmask:
         pixels = np.zeros((*inside.shape, 4), np.uint8)
         pixels[..., 3] = np.where(inside, 255, 0)
         if not pixels.size:
-            return {"imageDataURL": ""}, on.beside()
+            return {"imageDataURL": ""}, image_keys(on)
         _, png = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-        return {"imageDataURL": PNG + base64.b64encode(png.tobytes()).decode()}, on.beside()
+        return {"imageDataURL": PNG + base64.b64encode(png.tobytes()).decode()}, image_keys(on)
 
     @classmethod
     def read(cls, value: Mapping[str, Any], on: ImageSize) -> "Bitmask":

@@ -8,9 +8,10 @@ from shared.label_studio.label_config import Control, LabelConfig
 from shared.results.audio import AudioSpan
 from shared.results.control_value import value_key
 from shared.results.hypertext import HyperTextSpan
-from shared.results.image import Ellipse, ImageSize, KeyPoint, Rectangle
+from shared.results.image import Ellipse, KeyPoint, Rectangle
 from shared.results.mask import Bitmask, Brush
 from shared.results.paragraphs import ParagraphSpan
+from shared.results.percent import read_image_size
 from shared.results.polygon import Polygon, Vector
 from shared.results.region import Region, Shape, region
 from shared.results.relation import Relation
@@ -103,7 +104,7 @@ def _reading(
     kind = _kind(target.tag if target else "", result["value"])
     lies_on = on.get(control.to_name)
     if "original_width" in result:
-        lies_on = ImageSize.of(result)
+        lies_on = read_image_size(result)
     elif lies_on is None and kind is AudioSpan:
         lies_on = result.get("original_length")
     return ParsedRegion(

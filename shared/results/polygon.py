@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.results.image import ImageSize, Value
+from shared.media.image_size import ImageSize
+from shared.results.image import Value
+from shared.results.percent import (
+    image_keys,
+    x_to_percent,
+    x_to_pixels,
+    y_to_percent,
+    y_to_pixels,
+)
 
 # shape (n, 2): x and y of each point.
 Points = Sequence[Sequence[float]]
@@ -19,12 +27,12 @@ class Polygon:
 
     def value(self, on: ImageSize) -> Value:
         """As `points` in percent."""
-        return {"points": _percent(self.points, on), "closed": self.closed}, on.beside()
+        return {"points": _percent(self.points, on), "closed": self.closed}, image_keys(on)
 
     @classmethod
     def read(cls, value: Mapping[str, Any], on: ImageSize) -> "Polygon":
         """From a result's `value`."""
-        points = [(on.pixels_x(x), on.pixels_y(y)) for x, y in value["points"]]
+        points = [(x_to_pixels(x, on), y_to_pixels(y, on)) for x, y in value["points"]]
         return cls(points, bool(value.get("closed", True)))
 
 
@@ -48,7 +56,7 @@ class Vector:
         vertices = [
             self._vertex(place, point, link, on) for place, (point, link) in enumerate(linked)
         ]
-        return {"vertices": vertices, "closed": self.closed}, on.beside()
+        return {"vertices": vertices, "closed": self.closed}, image_keys(on)
 
     def _vertex(
         self, place: int, point: list[float], link: int | None, on: ImageSize
@@ -86,12 +94,12 @@ class Vector:
 def _percent(points: Points, on: ImageSize) -> list[list[float]]:
     return [
         [
-            on.percent_x(min(max(float(x), 0.0), on.width)),
-            on.percent_y(min(max(float(y), 0.0), on.height)),
+            x_to_percent(min(max(float(x), 0.0), on.width), on),
+            y_to_percent(min(max(float(y), 0.0), on.height), on),
         ]
         for x, y in points
     ]
 
 
 def _pixels(point: Mapping[str, float], on: ImageSize) -> tuple[float, float]:
-    return on.pixels_x(point["x"]), on.pixels_y(point["y"])
+    return x_to_pixels(point["x"], on), y_to_pixels(point["y"], on)

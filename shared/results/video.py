@@ -3,11 +3,20 @@
 Frames are counted from 0 here, as decoders do; the editor counts from 1.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from shared.results.image import ImageSize, Rectangle
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.label_studio.label_config import ObjectTag
+from shared.label_studio.task import Task
+from shared.label_studio.variables import resolve
+from shared.media.image_size import ImageSize
+from shared.media.video import VideoFile
+from shared.results.image import Rectangle
 
 Value = tuple[dict[str, Any], dict[str, Any]]
 
@@ -27,9 +36,49 @@ class Video(NamedTuple):
     fps: float = FPS
     duration: float | None = None
 
+    @classmethod
+    def of_file(cls, file: VideoFile, target: ObjectTag, task: Task) -> "Video":
+        """Return a video file as the editor counts it, by the Video tag's `frameRate`.
+
+        DecodeError if the editor would show more frames than MAX_VIDEO_FRAMES.
+        """
+        rate = frame_rate(target, task)
+        frames = max(math.floor(file.duration * rate + 0.5), 1)
+        file.limits.check(file.size, frames)
+        return cls(file.size, frames, rate, file.duration)
+
     def seconds(self, frame: int) -> float:
         """The time of a frame counted from 1, as the editor writes it."""
         return round(frame / self.fps, 6) if self.fps else 0.0
+
+    def file_frames(self, times: Sequence[float]) -> NDArray[np.int64]:
+        """Return for each of the editor's frames, from 0, the file's frame that is shown there.
+
+        `times` are those of the file's frames, in seconds from the first. A browser shows the
+        last frame whose time has come, to the millisecond, which is as precisely as WebM keeps
+        it. After the last one (where the sound goes on) it is -1.
+        """
+        at = np.arange(self.frames) / self.fps
+        found = np.searchsorted(times, at + 1e-3, side="right") - 1
+        step = (times[-1] - times[0]) / max(len(times) - 1, 1)
+        found[at > times[-1] + max(step, 1 / self.fps)] = -1
+        return found.astype(np.int64)
+
+
+def frame_rate(target: ObjectTag, task: Task) -> float:
+    """Return the editor's frames per second: `frameRate`, a number or `$key` of the task's data.
+
+    Read as the editor does (tags/object/Video/Video.js): 24 if it is none, and a number below 1
+    is the length of a frame.
+    """
+    said = resolve(target.attrs.get("frameRate", ""), task.data)
+    try:
+        rate = float(said)
+    except (TypeError, ValueError):
+        return FPS
+    if not math.isfinite(rate) or rate <= 0:
+        return FPS
+    return 1 / rate if rate < 1 else rate
 
 
 class VideoBox(NamedTuple):

@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from shared.results import Bitmask, Brush, ImageSize
+from shared.results import Bitmask, Brush
+from shared.results.percent import read_image_size
 
 Result = Mapping[str, Any]
 Key = tuple[Any, ...]
@@ -24,7 +25,7 @@ def comparable(result: Result) -> dict[str, Any]:
     value = dict(result.get("value") or {})
     for key, shape in (("rle", Brush), ("imageDataURL", Bitmask)):
         if key in value:
-            mask = shape.read(value, ImageSize.of(result)).mask
+            mask = shape.read(value, read_image_size(result)).mask
             value[key] = hashlib.sha256(mask.tobytes()).hexdigest()
     return {**result, "value": value} if "value" in result else dict(result)
 

@@ -13,8 +13,8 @@ from shared.backend.label_map import LabelMap
 from shared.label_studio.attributes import Attributes
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.task import Task
-from shared.media.video import frame_rate
 from shared.results import Dialogue
+from shared.results.video import frame_rate
 from tests.e2e.every_type import SCENES
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image as Pillow
 
 from shared.errors import DecodeError, FetchError, TaskError
+from shared.label_studio.encoded_text import read_text
 from shared.label_studio.label_config import ObjectTag
+from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
 from shared.settings import Settings
 from tests.media.web import (
@@ -57,6 +59,10 @@ def _closed() -> Iterator[None]:
 def media(**settings: Any) -> MediaReader:
     _open.append(MediaReader(Settings(**settings)))
     return _open[-1]
+
+
+def shown_text(value: str, **attrs: str) -> str:
+    return read_text(Task(1, {"t": value}), ObjectTag("Text", "t", "t", attrs), media())
 
 
 def refused(where: MediaReader, value: str, task_id: Any = 1) -> str:
@@ -556,7 +562,7 @@ def test_log_has_no_query(site: Web, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_text_is_the_value_itself() -> None:
-    assert media().text("http://not.fetched/", ObjectTag("Text", "t", "t")) == "http://not.fetched/"
+    assert shown_text("http://not.fetched/") == "http://not.fetched/"
 
 
 @pytest.mark.parametrize(
@@ -566,12 +572,12 @@ def test_text_is_the_value_itself() -> None:
 )
 def test_text_at_an_address(body: bytes, expected: str) -> None:
     url = f"data:;base64,{base64.b64encode(body).decode()}"
-    assert media().text(url, ObjectTag("Text", "t", "t", {"valueType": "url"})) == expected
+    assert shown_text(url, valueType="url") == expected
 
 
 def test_text_that_is_none() -> None:
     with pytest.raises(DecodeError, match="The text is not UTF-8: byte 1 is not"):
-        media().text("data:;base64,QYA=", ObjectTag("Text", "t", "t", {"valueType": "url"}))
+        shown_text("data:;base64,QYA=", valueType="url")
 
 
 def test_image(root: Path) -> None:
@@ -647,7 +653,6 @@ def test_a_path_of_windows(value: str) -> None:
 
 
 def test_a_text_in_the_place_of_its_address() -> None:
-    target = ObjectTag("Text", "t", "t", {"valueType": "url"})
     with pytest.raises(FetchError) as caught:
-        media().text("Laura met Paul.", target)
+        shown_text("Laura met Paul.", valueType="url")
     assert 'Text "t" shows is no address, but the tag says valueType="url"' in str(caught.value)

@@ -12,8 +12,9 @@ from shared.errors import DecodeError
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
-from shared.media.video import Limits, Video, frame_rate
-from shared.results import ImageSize
+from shared.media.video import Limits, VideoFile
+from shared.results import ImageSize, Video
+from shared.results.video import frame_rate
 from shared.settings import Settings
 from tests.backends.detection.clip import CODECS, encoded
 
@@ -36,7 +37,7 @@ def small(kind: str = "mp4", frames: int = 20, **more: Any) -> bytes:
 
 @pytest.mark.parametrize("kind", CODECS)
 def test_what_browsers_play_is_read(kind: str) -> None:
-    video = Video.open(small(kind), LIMITS)
+    video = VideoFile.open(small(kind), LIMITS)
     assert video.size == ImageSize(*SIZE)
     assert (video.fps, round(video.duration, 3), video.count) == (25, 0.8, 20)
     frames = list(video.frames())
@@ -67,7 +68,7 @@ def turned(data: bytes, degrees: int) -> bytes:
     [(90, (64, 96), (20, 40)), (180, (96, 64), (50, 80)), (270, (64, 96), (70, 10))],
 )
 def test_frames_are_upright(degrees: int, size: tuple[int, int], red: tuple[int, int]) -> None:
-    video = Video.open(turned(small(), degrees), LIMITS)
+    video = VideoFile.open(turned(small(), degrees), LIMITS)
     assert video.size == ImageSize(*size)
     pixels = next(video.frames()).decode().pixels
     assert pixels.shape == (size[1], size[0], 3)
@@ -80,7 +81,7 @@ def test_frames_are_upright(degrees: int, size: tuple[int, int], red: tuple[int,
 def test_frames_keep_their_own_times() -> None:
     times = [0.0, 0.04, 0.5, 0.52, 1.4]
     data = encoded([picture(n) for n in range(5)], "mp4", times=times)
-    video = Video.open(data, LIMITS)
+    video = VideoFile.open(data, LIMITS)
     assert [frame.time for frame in video.frames()] == pytest.approx(times, abs=1e-3)
 
 
@@ -89,7 +90,7 @@ def test_a_truncated_video_is_used_as_far_as_it_goes(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = small(kind)
-    video = Video.open(whole[: len(whole) * 2 // 3], LIMITS, task=7)
+    video = VideoFile.open(whole[: len(whole) * 2 // 3], LIMITS, task=7)
     read = len(list(video.frames()))
     assert 0 < read < 18
     assert f"Task 7: {read} of about 20 frames of the video can be read" in caplog.text
@@ -99,7 +100,7 @@ def test_a_damaged_part_is_left_out() -> None:
     whole = bytearray(small("avi"))
     middle = len(whole) // 2
     whole[middle : middle + 400] = b"\x55" * 400
-    times = [frame.time for frame in Video.open(bytes(whole), LIMITS).frames()]
+    times = [frame.time for frame in VideoFile.open(bytes(whole), LIMITS).frames()]
     assert 10 <= len(times) <= 20
     assert times[-1] == pytest.approx(19 / 25)
 
@@ -119,7 +120,7 @@ def test_a_damaged_part_is_left_out() -> None:
 )
 def test_what_is_no_video_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(DecodeError, match=message):
-        Video.open(data, LIMITS)
+        VideoFile.open(data, LIMITS)
 
 
 def test_sound_alone_is_refused() -> None:
@@ -135,7 +136,7 @@ def test_sound_alone_is_refused() -> None:
         file.mux(stream.encode(sound))
         file.mux(stream.encode())
     with pytest.raises(DecodeError, match="no pictures"):
-        Video.open(out.getvalue(), LIMITS)
+        VideoFile.open(out.getvalue(), LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -147,21 +148,21 @@ def test_sound_alone_is_refused() -> None:
 )
 def test_limits(limits: Limits, message: str) -> None:
     with pytest.raises(DecodeError, match=message):
-        Video.open(small(), limits)
+        VideoFile.open(small(), limits)
 
 
 def test_more_frames_than_announced_are_counted() -> None:
-    video = Video.open(small("webm"), Limits(1, 20))
+    video = VideoFile.open(small("webm"), Limits(1, 20))
     object.__setattr__(video, "limits", Limits(1, 10))
     with pytest.raises(DecodeError, match="MAX_VIDEO_FRAMES allows 10"):
         list(video.frames())
 
 
 def test_an_editor_with_too_many_frames_is_refused() -> None:
-    video = Video.open(small(), LIMITS)
+    video = VideoFile.open(small(), LIMITS)
     tag = ObjectTag("Video", "v", "video", {"frameRate": "100000"})
     with pytest.raises(DecodeError, match="MAX_VIDEO_FRAMES allows 100"):
-        video.shown(tag, Task(1, {}))
+        Video.of_file(video, tag, Task(1, {}))
 
 
 @pytest.mark.parametrize(
@@ -187,8 +188,9 @@ def test_frame_rate_as_the_editor_reads_it(attrs: Mapping[str, str], rate: float
 
 @pytest.mark.parametrize(("rate", "frames"), [("25", 20), ("24", 19), ("50", 40), ("1", 1)])
 def test_the_editor_counts_frames_by_its_own_rate(rate: str, frames: int) -> None:
-    video = Video.open(small(), LIMITS)
-    shown = video.shown(ObjectTag("Video", "v", "video", {"frameRate": rate}), Task(1, {}))
+    video = VideoFile.open(small(), LIMITS)
+    tag = ObjectTag("Video", "v", "video", {"frameRate": rate})
+    shown = Video.of_file(video, tag, Task(1, {}))
     assert (shown.frames, shown.fps) == (frames, float(rate))
     assert shown.duration == pytest.approx(0.8)
 

@@ -19,8 +19,8 @@ from backends.detection.model.detector import Detector
 from shared.backend.claim import ModelSpec
 from shared.errors import DecodeError
 from shared.media.image import Image
-from shared.media.video import Video, frame_numbers
-from shared.results import Video as OnVideo
+from shared.media.video import VideoFile
+from shared.results import Video
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ Floats = NDArray[np.float64]
 class VideoInput:
     """A video, and how Label Studio's editor counts its frames."""
 
-    video: Video
-    shown: OnVideo
+    video: VideoFile
+    shown: Video
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +68,11 @@ class AlignedDetections:
     """What was seen in a video, and how the editor counts its frames."""
 
     seen: VideoDetections
-    shown: OnVideo
+    shown: Video
 
     def frames(self) -> NDArray[np.int64]:
         """For each of the editor's frames, from 0, the number of the video's frame, or -1."""
-        return frame_numbers(self.seen.times.tolist(), self.shown)
+        return self.shown.file_frames(self.seen.times.tolist())
 
 
 class _SampledFrame(NamedTuple):
@@ -105,7 +105,7 @@ class VideoDetector:
             self._seen.popitem(last=False)
         return AlignedDetections(seen, footage.shown)
 
-    def _watch(self, video: Video) -> VideoDetections:
+    def _watch(self, video: VideoFile) -> VideoDetections:
         start = time.monotonic()
         times: list[float] = []
         looked: list[int] = []
@@ -140,7 +140,7 @@ class VideoDetector:
         return VideoDetections(np.array(times), np.array(looked, np.int64), found, stacked)
 
     def _chunks(
-        self, video: Video, times: list[float]
+        self, video: VideoFile, times: list[float]
     ) -> Generator[list[_SampledFrame], None, None]:
         """The frames to look at; the next ones are decoded while these are looked at."""
         size = max(1, min(CHUNK, CHUNK_BYTES // (video.size.width * video.size.height * 3)))
@@ -153,7 +153,7 @@ class VideoDetector:
                 following = pool.submit(lambda: list(islice(looks, size)))
                 yield chunk
 
-    def _looks(self, video: Video, times: list[float]) -> Generator[_SampledFrame, None, None]:
+    def _looks(self, video: VideoFile, times: list[float]) -> Generator[_SampledFrame, None, None]:
         with closing(video.frames()) as frames:
             for frame in frames:
                 times.append(frame.time)

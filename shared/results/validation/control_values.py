@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.errors import ConfigError
 from shared.label_studio.label_config import Control
-from shared.results.control_value import nested, time_format, value_key
+from shared.results.control_value import time_format, value_key
 from shared.results.validation.finding import (
     Problems,
     RuleViolation,
@@ -72,7 +72,7 @@ def _no_labels(control: Control, key: str, value: Value) -> RuleViolation:
 def choices(control: Control) -> Check:
     """A list of choices; nested ones as the list of names from the outermost on."""
     one = control.attrs.get("choice", "single") == "single"
-    good = _nested_choice if nested(control) else _choice
+    good = _nested_choice if control.has_nested_choices else _choice
 
     def check(value: Value, result: Value) -> Problems:
         found = value.get("choices")

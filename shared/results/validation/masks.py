@@ -2,7 +2,7 @@
 
 import base64
 
-from shared.results.image import ImageSize
+from shared.media.image_size import ImageSize
 from shared.results.mask import Bitmask
 from shared.results.rle import strength
 from shared.results.validation.finding import (

@@ -5,8 +5,9 @@ from typing import Any
 
 from shared.errors import DecodeError, TaskError
 from shared.label_studio import variables
-from shared.label_studio.encoded_text import TEXTS, decoded
+from shared.label_studio.encoded_text import decoded
 from shared.label_studio.label_config import LabelConfig, ObjectTag
+from shared.label_studio.tags import TEXTS
 from shared.label_studio.task import Task
 from shared.label_studio.task_labels import with_labels_of
 from shared.results.validation.documents import document_of, in_document, without_document

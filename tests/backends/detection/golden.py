@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from backends.detection.inputs.video import AlignedDetections, OnVideo, VideoDetections
+from backends.detection.inputs.video import AlignedDetections, VideoDetections
 from backends.detection.model.detections import Detections
 from backends.detection.model.masks import Masks
 from shared.backend.claim import Claim
 from shared.pipeline import runtime
 from shared.pipeline.prediction import Prediction
-from shared.results import ImageSize
+from shared.results import ImageSize, Video
 from shared.settings import changed_environment
 from tests.backends.detection.conftest import route_of
 from tests.backends.detection.every_tag import SCENES, Scene
@@ -85,7 +85,7 @@ def output(scene: Scene, claim: Claim) -> Any:
         times, looked = np.arange(FRAMES) / 25, np.arange(FRAMES)
         motion = np.broadcast_to(np.eye(2, 3), (FRAMES, 2, 3))
         seen = VideoDetections(times, looked, {claim.options["network"]: founds}, motion)
-        return AlignedDetections(seen, OnVideo(SIZE, FRAMES, 25))
+        return AlignedDetections(seen, Video(SIZE, FRAMES, 25))
     places = (0, 1) if scene.key == "images" else (None,)
     return [(place, found(kind, shift=5.0 * (place or 0))) for place in places]
 

@@ -19,10 +19,10 @@ from backends.detection.regions import timeline
 from backends.detection.regions.keyframes import key_frames
 from shared.errors import DeadlineError
 from shared.media.image import Image
-from shared.media.video import Frame, Video
+from shared.media.video import Frame, VideoFile
 from shared.pipeline import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
-from shared.results import ImageSize
+from shared.results import ImageSize, Video
 from tests.backends.detection.clip import FPS, FRAMES, SIZE, Actor, Box, clip, encoded
 from tests.backends.detection.conftest import data_url, route_of
 from tests.backends.detection.playback import drawn, iou
@@ -375,8 +375,8 @@ def test_a_network_that_fails_leaves_no_thread_and_no_open_file(
         reading.append(read(self))
         return reading[-1]
 
-    read = Video.frames
-    monkeypatch.setattr(Video, "frames", frames)
+    read = VideoFile.frames
+    monkeypatch.setattr(VideoFile, "frames", frames)
     with pytest.raises(MemoryError) as caught:
         watcher.watch(video.VideoInput(opened, None))  # type: ignore[arg-type]
     assert not [t.name for t in threading.enumerate() if t.name.startswith("decode")]
@@ -421,7 +421,7 @@ def watched(founds: Sequence[Detections], rate: float = 25, step: int = 1) -> tu
     frames = len(founds) * step
     looked = np.arange(0, frames, step)
     seen = video.VideoDetections(np.arange(frames) / 25, looked, {spec: founds})
-    on = video.OnVideo(ImageSize(9, 9), round(frames / 25 * rate), rate)
+    on = Video(ImageSize(9, 9), round(frames / 25 * rate), rate)
     return video.AlignedDetections(seen, on), spec
 
 
@@ -542,5 +542,5 @@ def test_a_network_without_objects_is_named(
 def test_one_frame_is_a_video(environment: None) -> None:
     data = encoded([np.full((48, 64, 3), 255, np.uint8)], "mp4")
     assert results(page(TRACK), data) == []
-    opened = Video.open(data, runtime.runtime().media.video(task(data)["data"]["video"]).limits)
+    opened = VideoFile.open(data, runtime.runtime().media.video(task(data)["data"]["video"]).limits)
     assert len(list(opened.frames())) == 1

@@ -11,7 +11,6 @@ from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.task import Task
 from shared.media.image import Pixels
 from shared.media.reader import MediaReader
-from shared.media.video import frame_numbers
 from shared.results import Video
 
 # Longer side of a frame: an hour of 25 frames a second takes 200 to 370 MB.
@@ -31,18 +30,18 @@ class Clip:
     @classmethod
     def read(cls, task: Task, target: ObjectTag, media: MediaReader) -> "Clip":
         """Read a task's video; DecodeError if it is over MAX_MEGAPIXELS or MAX_VIDEO_FRAMES."""
-        video = media.video(task.text_value(target), task.id)
-        shown = video.shown(target, task)
-        scale = min(1.0, SIDE_PIXELS / max(video.size))
+        file = media.video(task.text_value(target), task.id)
+        video = Video.of_file(file, target, task)
+        scale = min(1.0, SIDE_PIXELS / max(file.size))
         times: list[float] = []
         frames: list[NDArray[np.uint8]] = []
-        for frame in video.frames():
+        for frame in file.frames():
             times.append(frame.time)
             frames.append(_small(frame.decode().pixels, scale))
         if not frames:
             raise DecodeError("The video has no frame that can be read")
-        numbers = frame_numbers(times, shown)
-        return cls(np.stack(frames)[numbers[numbers >= 0]], shown)
+        numbers = video.file_frames(times)
+        return cls(np.stack(frames)[numbers[numbers >= 0]], video)
 
 
 def _small(pixels: Pixels, scale: float) -> NDArray[np.uint8]:

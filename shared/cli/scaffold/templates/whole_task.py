@@ -8,6 +8,7 @@ from shared.backend.base import Backend, Context
 from shared.backend.choices import select_choices
 from shared.backend.claim import Claim
 from shared.errors import ValueTypeError
+from shared.label_studio.encoded_text import read_text
 from shared.label_studio.label_config import Control
 from shared.label_studio.task import Task
 from shared.media.image import Image
@@ -109,7 +110,7 @@ class Texts(Backend):
     def read(self, task: Task, claim: Claim, context: Context | None) -> list[str]:
         names = (name.strip() for name in claim.control.attrs["toName"].split(","))
         sides = [self.config.objects[name] for name in names]
-        return [self.media.text(task.text_value(side), side, task.id) for side in sides]
+        return [read_text(task, side, self.media) for side in sides]
 
 
 class Images(Backend):
