@@ -28,7 +28,7 @@ EXTRAS ?= $(if $(filter-out all,$(CHOSEN)),$(subst $(space),$(comma),$(strip $(C
 # not ours: weights are loaded from MODEL_DIR alone. No release mends it.
 AUDIT_EXCEPTIONS := GHSA-55g9-6c2x-gf8q
 
-.PHONY: audit bench bench-files bench-ocr help install demo serve test e2e e2e-install picture check format lock expected clean
+.PHONY: audit bench bench-files bench-ocr docs help install demo serve test e2e e2e-install picture check format lock expected clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -75,6 +75,10 @@ check: install ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: install ## Build the documentation as a site in build/site, its generated pages first
+	$(BIN)/python -m tests.documents
+	$(BIN)/zensical build --clean --strict
+
 format: install ## Let ruff format and mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -92,7 +96,7 @@ expected: install ## Predict the examples anew and write each expected.json (BAC
 	$(BIN)/python -m shared.backend.testing $(BACKENDS)
 
 clean: ## Remove the environments and what was made
-	rm -rf $(VENV) $(LABEL_STUDIO) demo .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(LABEL_STUDIO) build demo .mypy_cache .pytest_cache .ruff_cache
 
 bench: install ## Ours beside others in one table, in turns (ARGS="--quick ocr" for some of it)
 	$(BIN)/python -m tests.bench $(ARGS)

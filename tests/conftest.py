@@ -9,7 +9,7 @@ from shared.backend.registry import find_backends
 from shared.pipeline import runtime
 from shared.settings import Settings, variables
 
-from .contributing import follow
+from .documents.add_a_backend import follow
 
 OTHER_NAMES = ("LABEL_STUDIO_HOST", "LABEL_STUDIO_ACCESS_TOKEN")
 
@@ -22,7 +22,7 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def guide(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository in which CONTRIBUTING.md was followed."""
+    """A copy of the repository in which docs/add-a-backend.md was followed."""
     folder = tmp_path_factory.mktemp("guide")
     follow(folder)
     return folder

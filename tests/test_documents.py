@@ -1,40 +1,69 @@
-"""README and CONTRIBUTING do what they say: their blocks are executed."""
+"""The documents are right: blocks are executed, and everything that they name exists."""
 
+import importlib.util
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
-from pydantic_settings import BaseSettings
 
 from shared.backend.registry import find_backends
 from shared.label_studio.label_config import LabelConfig
 from shared.settings import BackendSettings, Settings, variables
 
-from .contributing import python
+from .documents import PAGES, REPO, settings_page
+from .documents.__main__ import GENERATED
+from .documents.add_a_backend import END, GUIDE, python
 
-REPO = Path(__file__).parents[1]
-DOCUMENTS = [REPO / "README.md", REPO / "CONTRIBUTING.md", *REPO.glob("backends/*/README.md")]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"`([^`\n]+)`")
+# Not ours: of Label Studio, uv, a network, or the examples of label-studio-ml-backend.
+OTHER_VARIABLES = {
+    *("ML_BLOCK_LOCAL_IP", "SSRF_PROTECTION_ENABLED", "TORCH_BACKEND", "LABEL_1", "LABEL_2"),
+    *("LANG_LIST", "SCORE_THRESHOLD", "OUTPUT_TYPE", "INCLUDE_TRANSCRIPTION"),
+}
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPO)))
 
 
-def blocks(document: Path, language: str) -> list[str]:
-    return [text for kind, text in BLOCK.findall(document.read_text()) if kind == language]
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(page.read_text()) if kind == language]
 
 
-@pytest.mark.parametrize("code", blocks(REPO / "README.md", "python"))
-def test_python_of_the_readme(code: str, tmp_path: Path) -> None:
+def examples() -> list[str]:
+    """Return the Python blocks that stand for themselves; those of the guide are files."""
+    return [code for page in PAGES if page != GUIDE for code in blocks(page, "python")]
+
+
+def commands(page: Path) -> list[str]:
+    """Return the commands of a page: the lines of shell blocks, and inline code."""
+    lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    return [*lines, *CODE.findall(page.read_text())]
+
+
+def named(page: Path, pattern: str) -> set[str]:
+    """Return the whole pieces of inline code that match a pattern."""
+    return {code for code in CODE.findall(page.read_text()) if re.fullmatch(pattern, code)}
+
+
+# Blocks
+
+
+@pytest.mark.parametrize("code", examples())
+def test_python_runs(code: str, tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
     assert run.returncode == 0, run.stderr
 
 
-def test_file_commands_of_the_readme(tmp_path: Path) -> None:
-    [block] = [b for b in blocks(REPO / "README.md", "sh") if "prelabel predict" in b]
+def test_file_commands_run(tmp_path: Path) -> None:
+    [block] = [b for b in blocks(REPO / "docs" / "files.md", "sh") if "prelabel predict" in b]
     shutil.copy(REPO / "backends" / "pattern" / "tasks.json", tmp_path / "tasks.json")
     shutil.copy(REPO / "backends" / "pattern" / "label_config.xml", tmp_path / "config.xml")
     for line in block.splitlines():
@@ -51,62 +80,119 @@ def test_file_commands_of_the_readme(tmp_path: Path) -> None:
     assert "3 May 2024" in (tmp_path / "predicted.json").read_text()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(REPO)))
-def test_commands_exist(document: Path) -> None:
-    makefile = (REPO / "Makefile").read_text()
-    text = document.read_text()
-    for target in re.findall(r"\bmake ([a-z][a-z0-9-]*)", "\n".join(blocks(document, "sh"))):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
-    for target in re.findall(r"`(?:\w+=\w+ )*make ([a-z0-9-]+)`", text):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
-    for command in set(re.findall(r"\bprelabel (serve|demo|predict|validate|new|doctor)\b", text)):
-        run = subprocess.run(
-            [sys.executable, "-m", "shared.cli", command, "--help"], capture_output=True, timeout=60
-        )
-        assert run.returncode == 0, f"prelabel {command}"
+@every_page
+def test_label_configs_can_be_read(page: Path) -> None:
+    for xml in blocks(page, "xml"):
+        assert LabelConfig.parse(xml).controls
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(REPO)))
-def test_packages_are_installed_by_the_uv_that_is_there(document: Path) -> None:
+@pytest.mark.slow
+def test_the_guide_makes_a_backend_that_conforms(guide: Path) -> None:
+    """Followed step by step; then ruff, mypy and the conformance tests, which find the folder."""
+    for words in (
+        ["ruff", "check", "backends"],
+        ["ruff", "format", "--check", "backends"],
+        ["mypy", "-p", "backends.mood"],
+    ):
+        python(guide, "-m", *words)
+    tests = ["tests/test_conformance.py", "tests/test_structure.py", "-k", "Mood or mood"]
+    output = python(guide, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+    assert "7 passed" in output
+
+
+# What is named
+
+
+@cache
+def options(command: str) -> str:
+    """Return the help text of a command of prelabel."""
+    run = subprocess.run(
+        [sys.executable, "-m", "shared.cli", command, "--help"],
+        env=os.environ | {"COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 0, f"prelabel {command}: {run.stderr}"
+    return run.stdout
+
+
+@every_page
+def test_commands_exist(page: Path) -> None:
+    for line in commands(page):
+        if made := re.match(r"(?:\w+=\S+ )*make ((?:[a-z][a-z0-9-]*\s?)+)", line):
+            for target in made[1].split():
+                makefile = (REPO / "Makefile").read_text()
+                assert re.search(rf"^{target}:", makefile, re.MULTILINE), line
+        if called := re.search(r"(?:^|[ /])prelabel ([a-z]+)\b(.*)", line):
+            for option in re.findall(r"(?<= )--?[a-z][a-z-]*", called[2]):
+                assert re.search(rf"(?<![\w-]){option}(?![\w-])", options(called[1])), line
+            assert options(called[1])
+        if (module := re.search(r"python -m ([\w.]+)", line)) and ".mood" not in line:
+            assert importlib.util.find_spec(module[1]), line
+
+
+@every_page
+def test_paths_exist(page: Path) -> None:
+    for path in named(page, r"(?:shared|backends|tests|docker|docs)/[\w./*-]*"):
+        if not path.startswith("backends/mood"):
+            assert any(REPO.glob(path)), path
+
+
+@every_page
+def test_tests_exist(page: Path) -> None:
+    for test in named(page, r"tests/[\w/]+\.py::test_\w+"):
+        file, _, name = test.partition("::")
+        assert re.search(rf"^def {name}\(", (REPO / file).read_text(), re.MULTILINE), test
+
+
+@every_page
+def test_python_names_exist(page: Path) -> None:
+    for name in named(page, r"(?:shared|backends|tests)(?:\.\w+)+"):
+        pkgutil.resolve_name(name)
+
+
+@every_page
+def test_variables_exist(page: Path) -> None:
+    classes = [Settings, *(backend.settings_class for backend in find_backends().values())]
+    known = {name for settings in classes for name, _, _ in variables(settings)}
+    text = " ".join([*CODE.findall(page.read_text()), *blocks(page, "sh")])
+    names = set(re.findall(r"(?<![\w-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b(?!-)", text))
+    assert names - known <= OTHER_VARIABLES
+
+
+@every_page
+def test_packages_are_installed_by_the_uv_that_is_there(page: Path) -> None:
     """`make install` leaves it in `.venv/bin`; a plain pip would bring what uv's overrides undo."""
-    here, _, elsewhere = document.read_text().partition("\n## In a project of your own\n")
+    here, _, elsewhere = page.read_text().partition(END)
     assert not re.findall(r"(?<!\.venv/bin/uv )pip install -e", here + elsewhere)
     assert not re.findall(r"(?<!uv )pip install \S*prelabel", here + elsewhere)
     assert "prelabel[" not in here, "no registry has it"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(REPO)))
-def test_links_lead_somewhere(document: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
-        assert (document.parent / target).exists(), target
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    """Anchors are checked by `make docs`."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
 
 
 def test_every_closed_door_has_its_test() -> None:
-    section = (REPO / "README.md").read_text().partition("\n## Closed doors\n")[2]
+    section = (REPO / "docs" / "security.md").read_text().partition("\n## Closed doors\n")[2]
     rows = re.findall(r"^\| (?!tried|---).*\|$", section.partition("\n## ")[0], re.MULTILINE)
     assert len(rows) > 20
     for row in rows:
-        found = re.search(r"`(tests/[\w/]+\.py)::(test_\w+)` \|$", row)
-        assert found is not None, row
-        assert re.search(rf"^def {found[2]}\(", (REPO / found[1]).read_text(), re.MULTILINE), row
+        test = re.search(r"`(tests/[\w/]+\.py)::(test_\w+)` \|$", row)
+        assert test is not None, row
+        assert re.search(rf"^def {test[2]}\(", (REPO / test[1]).read_text(), re.MULTILINE), row
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(REPO)))
-def test_label_configs_can_be_read(document: Path) -> None:
-    for xml in blocks(document, "xml"):
-        assert LabelConfig.parse(xml).controls
+# Generated pages, and the site
 
 
-def table_rows(settings: type[BaseSettings]) -> list[str]:
-    return [
-        f"| `{name}` | {f'`{default}`' if default else ''} | {text}"
-        for name, default, text in variables(settings)
-    ]
-
-
-def test_every_setting_of_the_server_is_in_the_readme() -> None:
-    text = (REPO / "README.md").read_text()
-    assert [row for row in table_rows(Settings) if row not in text] == []
+@pytest.mark.parametrize("page", GENERATED, ids=lambda page: page.name)
+def test_generated_page_is_current(page: Path) -> None:
+    assert page.read_text("utf-8") == GENERATED[page](), "run `make docs`"
 
 
 @pytest.mark.parametrize("name", sorted(find_backends()))
@@ -115,18 +201,23 @@ def test_every_setting_of_a_backend_is_in_its_readme(name: str) -> None:
     if settings is BackendSettings:
         return
     text = (REPO / "backends" / name / "README.md").read_text()
-    assert [row for row in table_rows(settings) if row not in text] == []
+    rows = [row.removesuffix(" |") for row in settings_page.rows(settings)]
+    assert [row for row in rows if row not in text] == []
 
 
-@pytest.mark.slow
-def test_contributing_makes_a_backend_that_conforms(guide: Path) -> None:
-    """What it says, done; then ruff, mypy and the conformance tests, which find the folder."""
-    for words in (
-        ["ruff", "check", "backends"],
-        ["ruff", "format", "--check", "backends"],
-        ["mypy", "-p", "backends.mood"],
-    ):
-        python(guide, "-m", *words)
-    tests = ["tests/test_conformance.py", "tests/test_structure.py", "-k", "Mood or mood"]
-    said = python(guide, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
-    assert "7 passed" in said
+def test_every_backend_is_in_the_readme() -> None:
+    text = (REPO / "README.md").read_text()
+    assert [name for name in find_backends() if f"\n| [{name}](backends/{name}/" not in text] == []
+
+
+def test_readme_is_short() -> None:
+    assert len((REPO / "README.md").read_text().splitlines()) <= 150
+
+
+def test_every_page_is_in_the_navigation_or_is_linked() -> None:
+    navigation = (REPO / "zensical.toml").read_text()
+    text = {page: page.read_text() for page in PAGES}
+    for page in PAGES:
+        beside = text.get(page.parents[1] / "README.md", "")
+        listed = f'"{page.relative_to(REPO)}"' in navigation
+        assert listed or f"({page.parent.name}/README.md)" in beside, page

@@ -27,7 +27,7 @@ from shared.server.app import create_app
 from shared.server.third_party import open_model
 from shared.settings import Settings
 
-from ..contributing import copy, environment, python
+from ..documents.add_a_backend import copy, environment, python
 from .conftest import REPO, Command
 
 Planted = dict[tuple[str, str], type[Backend]]

@@ -1,4 +1,4 @@
-"""The backend that CONTRIBUTING.md makes, connected to a real Label Studio."""
+"""The backend that docs/add-a-backend.md makes, connected to a real Label Studio."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ..contributing import environment, python
+from ..documents.add_a_backend import environment, python
 from .label_studio import LabelStudio, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md, done step by step in a small copy of the repository."""
+"""docs/add-a-backend.md, followed step by step in a small copy of the repository."""
 
 import json
 import os
@@ -10,12 +10,16 @@ from pathlib import Path
 
 from shared.backend.testing import differences
 
-REPO = Path(__file__).parents[1]
+from . import REPO
+
+GUIDE = REPO / "docs" / "add-a-backend.md"
 STEP = re.compile(
     r"^`(?P<file>backends/[\w/.]+)`[^\n]*\n\n```\w+\n(?P<text>.*?)^```"
     r"|^```sh\n(?P<lines>.*?)^```",
     re.DOTALL | re.MULTILINE,
 )
+# The guide ends here; the sections below it are executed by tests of their own.
+END = "\n## In a project of your own\n"
 COPIED = (
     *("backends/__init__.py", "backends/pattern", "pyproject.toml"),
     *("tests/__init__.py", "tests/test_conformance.py", "tests/test_structure.py"),
@@ -27,23 +31,23 @@ COMMANDS = {
 
 
 def follow(folder: Path) -> None:
-    """Run its commands and write its files, in their order; then it serves."""
+    """Run the commands and write the files of the guide, in their order, except the server."""
     copy(folder)
     expected = folder / "backends" / "mood" / "expected.json"
-    for step in STEP.finditer((REPO / "CONTRIBUTING.md").read_text()):
+    for step in STEP.finditer(GUIDE.read_text().partition(END)[0]):
         if step["file"] == "backends/mood/expected.json":
             assert differences(json.loads(expected.read_text()), json.loads(step["text"])) == []
         elif step["file"]:
             (folder / step["file"]).write_text(step["text"])
         elif "serve" not in step["lines"]:
             for line in step["lines"].splitlines():
-                for said, meant in COMMANDS.items():
-                    line = line.replace(said, meant)
+                for written, executed in COMMANDS.items():
+                    line = line.replace(written, executed)
                 python(folder, *line.replace(".venv/bin/python ", "").split())
 
 
 def copy(folder: Path) -> None:
-    """This repository with the backend `pattern` alone."""
+    """Copy this repository with the backend `pattern` alone."""
     for name in COPIED:
         source, target = REPO / name, folder / name
         target.parent.mkdir(exist_ok=True)
@@ -52,13 +56,13 @@ def copy(folder: Path) -> None:
 
 
 def environment(folder: Path, more: str = "") -> dict[str, str]:
-    """In which the backends of that folder come before this repository's."""
+    """Return an environment in which the folder's backends hide this repository's."""
     path = os.pathsep.join(filter(None, (str(folder), more, str(REPO))))
     return os.environ | {"PYTHONPATH": path, "MYPYPATH": str(folder)}
 
 
 def python(folder: Path, *words: str, more: str = "") -> str:
-    """`python WORDS` there; what it says."""
+    """Run `python WORDS` in the folder and return its output."""
     ran = subprocess.run(
         [sys.executable, *words],
         cwd=folder,
