@@ -10,7 +10,7 @@ from shared.backend.label_studio_ml import LabelStudioMLBase
 from shared.errors import ClientGoneError
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
-from shared.server.schemas import PredictRequest, WebhookRequest
+from shared.server.messages import PredictRequest, WebhookRequest
 from shared.server.third_party import ForeignService
 from tests.tiny import TEXT_CONFIG, tasks
 
@@ -85,7 +85,10 @@ def predict(service: ForeignService, text: str, waiting: RequestScope | None = N
 
 def train(service: ForeignService) -> None:
     project = {"id": 3, "label_config": TEXT_CONFIG}
-    assert service.event(WebhookRequest(action="ANNOTATION_CREATED", project=project)) == "accepted"
+    assert (
+        service.handle_event(WebhookRequest(action="ANNOTATION_CREATED", project=project))
+        == "accepted"
+    )
 
 
 def test_setup_does_not_wait_for_a_prediction(service: ForeignService) -> None:

@@ -1,182 +1,132 @@
-"""The ASGI application: every route of the contract."""
+"""The ASGI application: the table of endpoints, middleware, and what becomes of errors."""
 
 import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
 
 import anyio.to_thread
-import orjson
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
-from shared import __version__
-from shared.errors import PrelabelError
+from shared.errors import ClientGoneError, PrelabelError
 from shared.pipeline.runtime import reset_runtime
 from shared.server.auth import AuthMiddleware
 from shared.server.endpoints import Endpoints
-from shared.server.metrics import Metrics
-from shared.server.request_body import described
-from shared.server.request_id import RequestIdMiddleware
-from shared.server.schemas import (
+from shared.server.messages import (
     PredictRequest,
     PredictResponse,
     SetupRequest,
     SetupResponse,
     WebhookRequest,
 )
+from shared.server.metrics import ServerMetrics
+from shared.server.openapi import Endpoint, documentation_routes
+from shared.server.request_id import RequestIdMiddleware
 from shared.server.service import PredictionService
-from shared.server.straight import Straight, refused
 from shared.server.worker_metrics import PUBLISH_INTERVAL_SECONDS, WorkerMetrics
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+# The router tries them in this order, so the busiest come first. Label Studio calls the first
+# five, on the root or under the name of one backend; operators call the others.
+ENDPOINTS = (
+    Endpoint(
+        "POST", "/predict", Endpoints.predict, PredictRequest, PredictResponse, per_backend=True
+    ),
+    Endpoint("GET", "/health", Endpoints.health, per_backend=True),
+    Endpoint("POST", "/setup", Endpoints.setup, SetupRequest, SetupResponse, per_backend=True),
+    Endpoint(
+        "POST", "/webhook", Endpoints.webhook, request=WebhookRequest, status=201, per_backend=True
+    ),
+    Endpoint("GET", "/versions", Endpoints.versions, per_backend=True),
+    Endpoint("GET", "/", Endpoints.index),
+    Endpoint("GET", "/ready", Endpoints.ready),
+    Endpoint("GET", "/status", Endpoints.status),
+    Endpoint("GET", "/metrics", Endpoints.metrics, media_type="text/plain"),
+)
+
 
 def create_app(
-    answers: PredictionService, settings: Settings, neighbours: WorkerMetrics | None = None
-) -> FastAPI:
-    """The application that serves these answers, perhaps beside others of one server."""
-    metrics = Metrics(neighbours)
-    calls = Endpoints(answers, settings, metrics)
+    service: PredictionService, settings: Settings, worker_metrics: WorkerMetrics | None = None
+) -> Starlette:
+    """Return the application that serves these predictions.
+
+    `worker_metrics` is shared by the workers of one server, if it has several.
+    """
+    metrics = ServerMetrics(worker_metrics)
+    endpoints = Endpoints(service, settings, metrics)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        threading.Thread(target=answers.warm_up, name="warm up", daemon=True).start()
-        leaving = asyncio.create_task(_leave(metrics)) if neighbours else None
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        threading.Thread(target=service.warm_up, name="warm up", daemon=True).start()
+        publishing = asyncio.create_task(_publish_metrics(metrics)) if worker_metrics else None
         yield
-        if leaving is not None:
-            leaving.cancel()
+        if publishing is not None:
+            publishing.cancel()
         reset_runtime()
 
-    app = FastAPI(title="prelabel", version=__version__, lifespan=lifespan)
-    app.state.answers, app.state.calls, app.state.metrics = answers, calls, metrics
-    app.include_router(router)
-    app.include_router(about)
-    app.include_router(router, prefix="/{backend}")
-    app.add_exception_handler(PrelabelError, _refused)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _broken)
-    app.add_middleware(Straight, calls=calls, backends=answers.names)
-    app.add_middleware(AuthMiddleware, settings=settings)
-    app.add_middleware(RequestIdMiddleware, metrics=metrics)
+    app = Starlette(
+        routes=[
+            *(
+                Route(path, partial(endpoint.handler, endpoints), methods=[endpoint.method])
+                for endpoint in ENDPOINTS
+                for path in endpoint.paths
+            ),
+            *documentation_routes(ENDPOINTS),
+        ],
+        middleware=[
+            Middleware(RequestIdMiddleware, metrics=metrics),
+            Middleware(AuthMiddleware, settings=settings),
+        ],
+        exception_handlers={
+            PrelabelError: _refuse_request,
+            HTTPException: _answer_http_error,
+            Exception: _answer_internal_error,
+        },
+        lifespan=lifespan,
+    )
+    app.state.endpoints = endpoints
     return app
 
 
-async def _leave(metrics: Metrics) -> None:
-    """Leave the figures for the other workers now and then; in a thread, as it is a file."""
+async def _publish_metrics(metrics: ServerMetrics) -> None:
+    """Publish this worker's metrics to the others, again and again; in a thread, as it is a file.
+
+    A full disk must not end it: later the metrics should be published again.
+    """
     while True:
         try:
-            await anyio.to_thread.run_sync(metrics.leave)
-        except OSError as error:  # the disk is full, for now
-            logger.warning("The figures of a worker cannot be written: %s", error.strerror)
+            await anyio.to_thread.run_sync(metrics.publish)
+        except OSError as error:
+            logger.warning("Cannot write this worker's metrics: %s", error.strerror)
         await asyncio.sleep(PUBLISH_INTERVAL_SECONDS)
 
 
-# What Label Studio calls: on the root, and below the name of each backend. See `Straight`.
-router = APIRouter()
-# What an operator calls.
-about = APIRouter()
-
-
-@router.get("/health")
-async def health(request: Request) -> Response:
-    """Label Studio's health check: answered from memory, whatever else goes on."""
-    if request.path_params.get("backend", "") not in ("", *request.app.state.answers.names):
-        raise HTTPException(404, "There is no such backend")  # names are for who has the password
-    return await _calls(request).health(_backend(request), request.scope, request.receive)
-
-
-@router.post("/setup", response_model=SetupResponse, openapi_extra=described(SetupRequest))
-async def setup(request: Request) -> Response:
-    """The model version for a label config."""
-    return await _calls(request).setup(_backend(request), request.scope, request.receive)
-
-
-@router.post("/predict", response_model=PredictResponse, openapi_extra=described(PredictRequest))
-async def predict(request: Request) -> Response:
-    """Predictions for tasks: as many as tasks, in their order."""
-    return await _calls(request).predict(_backend(request), request.scope, request.receive)
-
-
-@router.post("/webhook", status_code=201, openapi_extra=described(WebhookRequest))
-async def webhook(request: Request) -> Response:
-    """Events of the project: answered at once, since Label Studio waits one second."""
-    return await _calls(request).webhook(_backend(request), request.scope, request.receive)
-
-
-@router.get("/versions")
-async def versions(request: Request) -> Response:
-    """The model versions in use, for Label Studio's choice of versions."""
-    return await _calls(request).versions(_backend(request), request.scope, request.receive)
-
-
-@about.get("/")
-async def index(request: Request) -> dict[str, Any]:
-    """What serves here."""
-    return {
-        "status": "UP",
-        "server": f"prelabel {__version__}",
-        "backends": request.app.state.answers.names,
-        "more": ["/status", "/ready", "/metrics", "/docs"],
-    }
-
-
-@about.get("/ready")
-async def ready(request: Request) -> Response:
-    """200 when all models are loaded; else 503, which are not, and why."""
-    answers: PredictionService = request.app.state.answers
-    found = answers.readiness()
-    body = {"ready": found.ready, "waiting": dict(found.waiting), "failed": dict(found.failed)}
-    return JSONResponse(body, status_code=200 if found.ready else 503)
-
-
-@about.get("/status")
-async def status(request: Request) -> Response:
-    """Backends, models, label configs with their mappings, and the last failures."""
-    answers: PredictionService = request.app.state.answers
-    found = await anyio.to_thread.run_sync(answers.status)
-    return Response(orjson.dumps(found, default=str), media_type="application/json")
-
-
-@about.get("/metrics")
-async def metrics(request: Request) -> Response:
-    """Figures in Prometheus format."""
-    # In a thread: parsing those of 16 workers would leave health checks waiting.
-    text = await anyio.to_thread.run_sync(request.app.state.metrics.text)
-    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _calls(request: Request) -> Endpoints:
-    calls: Endpoints = request.app.state.calls
-    return calls
-
-
-def _backend(request: Request) -> str | None:
-    """The backend that the path names, if any."""
-    answers: PredictionService = request.app.state.answers
-    backend: str | None = request.path_params.get("backend")
-    if backend is not None and backend not in answers.names:
-        names = ", ".join(f"/{name}" for name in answers.names)
-        raise HTTPException(404, f"There is no backend /{backend}; there are: {names}")
-    return backend
-
-
-async def _refused(request: Request, error: Exception) -> Response:
+async def _refuse_request(request: Request, error: Exception) -> Response:
+    """Answer a request that cannot be served, in one sentence."""
     assert isinstance(error, PrelabelError)
-    return refused(request.url.path, error)
+    log = logger.info if isinstance(error, ClientGoneError) else logger.warning
+    log("%s refused: %s", request.url.path, error)
+    # The rest of a body that was not read to its end would be taken for the next request.
+    headers = {"Connection": "close"} if error.status in {408, 413, 503} else None
+    return JSONResponse({"detail": str(error)}, status_code=error.status, headers=headers)
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
 
 
-async def _broken(request: Request, error: Exception) -> Response:
-    """The last net: the log gets the traceback (from the server), the client one sentence."""
+async def _answer_internal_error(request: Request, error: Exception) -> Response:
+    """Answer one sentence; the server, to which the error is raised again, logs the traceback."""
     return JSONResponse(
         {"detail": f"Internal error ({type(error).__name__}); the log has the details"}, 500
     )

@@ -1,4 +1,4 @@
-"""What Label Studio calls: from a request's body to the answer."""
+"""What each endpoint answers: read the request's body, ask the service, build the response."""
 
 import asyncio
 import logging
@@ -7,136 +7,204 @@ from functools import partial
 from typing import Any
 
 import anyio.to_thread
+import orjson
 from anyio import CapacityLimiter
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope
+from starlette.types import Receive
 
+from shared import __version__
 from shared.errors import DeadlineError
 from shared.pipeline.scheduling.priority_semaphore import PrioritySemaphore
 from shared.pipeline.scheduling.request_scope import RequestScope
-from shared.server.logs import event
-from shared.server.metrics import Metrics
-from shared.server.request_body import BodyReader, StoppingError
-from shared.server.schemas import PredictRequest, SetupRequest, WebhookRequest, pack, parse
-from shared.server.service import PredictionService
+from shared.server.messages import (
+    BodyReader,
+    PredictRequest,
+    SetupRequest,
+    StoppingError,
+    WebhookRequest,
+    pack_results,
+    parse_body,
+)
+from shared.server.metrics import ServerMetrics
+from shared.server.service import MAX_INLINE_BODY_BYTES, PredictionService
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# Requests for predictions under way at once; more wait their turn.
+# Threads for interactive requests, and as many for bulk requests; more of a kind queue up, so
+# that bulk requests never take the threads of those for whom a user waits.
 MAX_CONCURRENT_REQUESTS = 64
-# Of these, those that do not just wait for a model: the event loop waits for them.
+# How many of these threads run Python code; the others wait for a model. More would compete with
+# the event loop for the interpreter, and health checks would be answered late.
 MAX_RUNNING_REQUESTS = 2
-# Bytes of a body that is read, and perhaps answered, by the event loop itself.
-MAX_INLINE_BODY_BYTES = 16_384
+# Threads for /setup and /versions, and as many for parsing large bodies.
+SHORT_CALL_THREADS = 4
 
 
 class Endpoints:
-    """Each takes the backend that the path names, if any, and the ASGI request."""
+    """The handlers of all endpoints, by the names of their paths; see the table in `app`.
 
-    def __init__(self, answers: PredictionService, settings: Settings, metrics: Metrics) -> None:
-        self._answers = answers
+    Those that are served under `/{backend}` too answer 404 for the name of no backend.
+    """
+
+    def __init__(
+        self, service: PredictionService, settings: Settings, metrics: ServerMetrics
+    ) -> None:
+        self._service = service
         self._deadline = settings.predict_deadline
         self._bodies = BodyReader(settings)
         self._metrics = metrics
-        self._limits = {
-            urgent: CapacityLimiter(MAX_CONCURRENT_REQUESTS) for urgent in (True, False)
+        self._predict_threads = {
+            interactive: CapacityLimiter(MAX_CONCURRENT_REQUESTS) for interactive in (True, False)
         }
-        self._asking = CapacityLimiter(4)
-        self._parsing = CapacityLimiter(4)
-        self._hands = PrioritySemaphore(MAX_RUNNING_REQUESTS)
-        self._under_way: set[RequestScope] = set()
+        self._short_call_threads = CapacityLimiter(SHORT_CALL_THREADS)
+        self._parse_threads = CapacityLimiter(SHORT_CALL_THREADS)
+        self._slots = PrioritySemaphore(MAX_RUNNING_REQUESTS)
+        self._running: set[RequestScope] = set()
         self._stopping = False
 
-    async def health(self, backend: str | None, scope: Scope, receive: Receive) -> Response:
-        """Label Studio's health check: answered from memory, whatever else goes on."""
-        return JSONResponse({"status": "UP", "model_class": backend or "prelabel"})
-
-    async def setup(self, backend: str | None, scope: Scope, receive: Receive) -> Response:
-        """The model version for a label config."""
-        message = parse(await self._bodies.read(scope, receive), SetupRequest)
-
-        def version() -> str:
-            return self._answers.version(message.label_config, _project(message.project), backend)
-
-        # From memory if possible: a thread would wait for the interpreter among those that predict.
-        found = self._answers.known_version(message.label_config, backend)
-        if found is None:
-            found = await anyio.to_thread.run_sync(version, limiter=self._asking)
-        return JSONResponse({"model_version": found})
-
-    async def predict(self, backend: str | None, scope: Scope, receive: Receive) -> Response:
-        """Predictions for tasks: as many as tasks, in their order."""
-        start, waiting = time.monotonic(), RequestScope(self._deadline)
-        body = await self._bodies.read(scope, receive)
+    async def predict(self, request: Request) -> Response:
+        """Predict tasks. As many results as tasks, in their order."""
+        start, scope = time.monotonic(), RequestScope(self._deadline)
+        backend = self._backend_of(request)
+        body = await self._bodies.read(request)
         if self._stopping:
             raise StoppingError
-        if len(body) <= MAX_INLINE_BODY_BYTES:
-            message = _parsed(body, waiting)
-        else:  # before it takes its turn: it says whether a user waits for it
-            message = await anyio.to_thread.run_sync(_parsed, body, waiting, limiter=self._parsing)
-        if len(body) <= MAX_INLINE_BODY_BYTES and self._answers.at_once(message, backend):
-            packed, count, failed = self._predict(message, backend, waiting)
+        # Parsed before it queues for a thread: its content says whether a user waits for it.
+        message = await self._parse_predict_request(body)
+        scope.interactive = message.interactive
+        if self._service.answers_inline(message, len(body), backend):
+            packed, failed = self._predict_tasks(message, backend, scope)
         else:
-            packed, count, failed = await self._in_turn(message, backend, waiting, receive)
-        self._metrics.predicted(count - failed, failed)
-        seconds = round(time.monotonic() - start, 4)
-        event(logger, "predicted", tasks=count, failed=failed, seconds=seconds)
+            packed, failed = await self._predict_in_thread(message, backend, scope, request.receive)
+        count, seconds = len(message.tasks), round(time.monotonic() - start, 4)
+        self._metrics.count_tasks(predicted=count - failed, failed=failed)
+        fields = {"tasks": count, "failed": failed, "seconds": seconds}
+        logger.info("predicted", extra={"fields": fields})
         return Response(packed, media_type="application/json")
 
-    async def webhook(self, backend: str | None, scope: Scope, receive: Receive) -> Response:
-        """Events of the project: answered at once, since Label Studio waits one second."""
-        message = parse(await self._bodies.read(scope, receive), WebhookRequest)
-        return JSONResponse({"status": self._answers.event(message)}, 201)
+    async def health(self, request: Request) -> Response:
+        """Label Studio's health check: answered from memory, whatever else is running."""
+        backend = request.path_params.get("backend")
+        if backend is not None and backend not in self._service.names:
+            # Needs no password, so it tells no names.
+            raise HTTPException(404, "There is no such backend")
+        return JSONResponse({"status": "UP", "model_class": backend or "prelabel"})
 
-    async def versions(self, backend: str | None, scope: Scope, receive: Receive) -> Response:
-        """The model versions in use, for Label Studio's choice of versions."""
-        found = await anyio.to_thread.run_sync(self._answers.versions, limiter=self._asking)
-        return JSONResponse({"versions": found})
+    async def setup(self, request: Request) -> Response:
+        """Return the model version for a label config."""
+        backend = self._backend_of(request)
+        message = parse_body(await self._bodies.read(request), SetupRequest)
+        # From memory if possible: a thread would compete for the interpreter with predictions.
+        version = self._service.known_version(message.label_config, backend)
+        if version is None:
+            find = partial(self._service.version, message.label_config, message.project_id, backend)
+            version = await anyio.to_thread.run_sync(find, limiter=self._short_call_threads)
+        return JSONResponse({"model_version": version})
+
+    async def webhook(self, request: Request) -> Response:
+        """Take an event of a project. Answered at once, since Label Studio waits one second."""
+        self._backend_of(request)
+        message = parse_body(await self._bodies.read(request), WebhookRequest)
+        return JSONResponse({"status": self._service.handle_event(message)}, 201)
+
+    async def versions(self, request: Request) -> Response:
+        """Return the model versions in use, for Label Studio's choice of versions."""
+        self._backend_of(request)
+        versions = await anyio.to_thread.run_sync(
+            self._service.versions, limiter=self._short_call_threads
+        )
+        return JSONResponse({"versions": versions})
+
+    async def index(self, request: Request) -> Response:
+        """Name the server, its backends and further endpoints."""
+        return JSONResponse(
+            {
+                "status": "UP",
+                "server": f"prelabel {__version__}",
+                "backends": self._service.names,
+                "more": ["/status", "/ready", "/metrics", "/docs"],
+            }
+        )
+
+    async def ready(self, request: Request) -> Response:
+        """200 when all models are loaded; otherwise 503, with those that are not, and why."""
+        readiness = self._service.readiness()
+        body = {
+            "ready": readiness.ready,
+            "waiting": dict(readiness.waiting),
+            "failed": dict(readiness.failed),
+        }
+        return JSONResponse(body, status_code=200 if readiness.ready else 503)
+
+    async def status(self, request: Request) -> Response:
+        """Report backends, models, label configs with their mappings, and the last failures."""
+        report = await anyio.to_thread.run_sync(self._service.status)
+        return Response(orjson.dumps(report, default=str), media_type="application/json")
+
+    async def metrics(self, request: Request) -> Response:
+        """Return the metrics of all workers in Prometheus' text format."""
+        # In a thread: parsing those of 16 workers would keep health checks waiting.
+        text = await anyio.to_thread.run_sync(self._metrics.render)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     def drain(self, seconds: float) -> None:
-        """Begin nothing new; what is running answers what is done after so many seconds."""
+        """Start nothing new; after `seconds`, running requests answer what is done by then."""
         self._stopping = True
         self._bodies.stop()
-        asyncio.get_running_loop().call_later(seconds, self._end)
+        asyncio.get_running_loop().call_later(seconds, self._cancel_running)
 
-    def _end(self) -> None:
-        """Of requests that work, and of those that wait for a thread or a hand."""
+    def _cancel_running(self) -> None:
         late = DeadlineError("The server stopped before this task was done; ask again to go on")
-        for waiting in self._under_way:
-            waiting.cancel(late)
+        for scope in self._running:
+            scope.cancel(late)
 
-    async def _in_turn(
-        self, message: PredictRequest, backend: str | None, waiting: RequestScope, receive: Receive
-    ) -> tuple[bytes, int, int]:
-        """The same as `_predict`, in a thread, when one is free."""
-        waiting.slots = self._hands
-        work = partial(self._predict, message, backend, waiting)
-        self._under_way.add(waiting)
+    def _backend_of(self, request: Request) -> str | None:
+        """Return the backend that the path names, if any; 404 if there is none of that name."""
+        backend: str | None = request.path_params.get("backend")
+        if backend is not None and backend not in self._service.names:
+            names = ", ".join(f"/{name}" for name in self._service.names)
+            raise HTTPException(404, f"There is no backend /{backend}; available: {names}")
+        return backend
+
+    async def _parse_predict_request(self, body: bytes) -> PredictRequest:
+        if len(body) <= MAX_INLINE_BODY_BYTES:
+            return parse_body(body, PredictRequest)
+        parse = partial(parse_body, body, PredictRequest)
+        return await anyio.to_thread.run_sync(parse, limiter=self._parse_threads)
+
+    async def _predict_in_thread(
+        self, message: PredictRequest, backend: str | None, scope: RequestScope, receive: Receive
+    ) -> tuple[bytes, int]:
+        """Do the same as `_predict_tasks` in a thread, when one is free."""
+        scope.slots = self._slots
+        predict = partial(self._predict_tasks, message, backend, scope)
+        limiter = self._predict_threads[scope.interactive]
+        self._running.add(scope)
         try:
-            async with DisconnectWatcher(receive, waiting):
-                return await anyio.to_thread.run_sync(
-                    work, limiter=self._limits[waiting.interactive]
-                )
+            async with DisconnectWatcher(receive, scope):
+                return await anyio.to_thread.run_sync(predict, limiter=limiter)
         finally:
-            self._under_way.discard(waiting)
+            self._running.discard(scope)
 
-    def _predict(
-        self, message: PredictRequest, backend: str | None, waiting: RequestScope
-    ) -> tuple[bytes, int, int]:
-        """The packed answer, the number of tasks, and of those that failed."""
-        results = self._answers.predict(message, backend, waiting)
+    def _predict_tasks(
+        self, message: PredictRequest, backend: str | None, scope: RequestScope
+    ) -> tuple[bytes, int]:
+        """Return the response's body, and how many tasks failed."""
+        results = self._service.predict(message, backend, scope)
         empty: Any = [] if message.context is None else {"result": []}
-        packed, lost = pack(results, empty)
-        return packed, len(results), lost + sum(1 for result in results if result == [])
+        packed, lost = pack_results(results, empty)
+        return packed, lost + sum(1 for result in results if result == [])
 
 
 class DisconnectWatcher:
-    """While in the `async with` block, notices when the client closes the connection."""
+    """Cancels a request when its client closes the connection during the `async with` block."""
 
-    def __init__(self, receive: Receive, waiting: RequestScope) -> None:
+    def __init__(self, receive: Receive, scope: RequestScope) -> None:
         self._receive = receive
-        self._waiting = waiting
+        self._scope = scope
 
     async def __aenter__(self) -> None:
         self._task = asyncio.create_task(self._listen())
@@ -147,15 +215,4 @@ class DisconnectWatcher:
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._waiting.disconnect()
-
-
-def _parsed(body: bytes, waiting: RequestScope) -> PredictRequest:
-    """The message; a user waits for one task alone, as for what was just drawn."""
-    message = parse(body, PredictRequest)
-    waiting.interactive = message.context is not None or len(message.tasks) == 1
-    return message
-
-
-def _project(project: str | int | None) -> str:
-    return str(project or "").split(".", 1)[0]
+        self._scope.disconnect()

@@ -18,7 +18,7 @@ from shared.server.worker_metrics import WorkerMetrics
 BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 100)
 
 
-class Metrics:
+class ServerMetrics:
     """The figures of one server process, and on request those of its neighbours too."""
 
     def __init__(self, neighbours: WorkerMetrics | None = None) -> None:
@@ -42,7 +42,7 @@ class Metrics:
         self._predicted, self._failed = tasks.labels("predicted"), tasks.labels("failed")
         registry.register(_Process())
 
-    def answered(self, route: str, status: int, seconds: float) -> None:
+    def count_request(self, route: str, status: int, seconds: float) -> None:
         """A request, by the template of its path."""
         found = self._known.get((route, status))
         if found is None:
@@ -51,18 +51,18 @@ class Metrics:
         found[0].inc()
         found[1].observe(seconds)
 
-    def predicted(self, done: int, failed: int) -> None:
-        """Tasks that were asked for."""
-        self._predicted.inc(done)
+    def count_tasks(self, predicted: int, failed: int) -> None:
+        """Count the tasks of a request."""
+        self._predicted.inc(predicted)
         if failed:
             self._failed.inc(failed)
 
-    def text(self) -> bytes:
+    def render(self) -> bytes:
         """All of them, as Prometheus scrapes them."""
         own = generate_latest(self._registry)
         return own if self._neighbours is None else self._neighbours.text(own)
 
-    def leave(self) -> None:
+    def publish(self) -> None:
         """Leave them to the neighbours, if there are any."""
         if self._neighbours is not None:
             self._neighbours.write(generate_latest(self._registry))

@@ -8,7 +8,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.server.logs import request_id
-from shared.server.metrics import Metrics
+from shared.server.metrics import ServerMetrics
 
 _GOOD = re.compile(rb"[\w.:-]{1,64}")
 
@@ -19,7 +19,7 @@ class RequestIdMiddleware:
     The id is the client's X-Request-ID, or else one of our own.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: ServerMetrics) -> None:
         self._app = app
         self._metrics = metrics
         self._start = secrets.token_hex(4)
@@ -43,7 +43,8 @@ class RequestIdMiddleware:
         try:
             await self._app(scope, receive, noted)
         finally:
-            self._metrics.answered(_route(scope), status, time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self._metrics.count_request(_path_template(scope), status, seconds)
 
     def _id(self, scope: Scope) -> bytes:
         for name, value in scope["headers"]:
@@ -52,8 +53,12 @@ class RequestIdMiddleware:
         return b"%s-%x" % (self._start.encode(), next(self._numbers))
 
 
-def _route(scope: Scope) -> str:
-    """The path's template, the same for all backends (FastAPI 0.165 leaves out the prefix)."""
-    path: str = scope.get("call") or getattr(scope.get("route"), "path", None) or "unknown"
-    below = "backend" in scope.get("path_params", {}) and not path.startswith("/{backend}")
-    return "/{backend}" + path if below else path
+def _path_template(scope: Scope) -> str:
+    """Return the path, with {backend} for a backend's name, or "unknown" if nothing is there.
+
+    It becomes a label of metrics, of which clients must not be able to make any number.
+    """
+    if "endpoint" not in scope:
+        return "unknown"
+    path: str = scope["path"]
+    return "/{backend}" + path[path.rindex("/") :] if "backend" in scope["path_params"] else path

@@ -20,14 +20,16 @@ from shared.pipeline.outcome import TaskOutcome
 from shared.pipeline.plan import LOADING_SUFFIX, NO_VERSION, PredictionPlan
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
-from shared.server.schemas import PredictRequest, WebhookRequest
+from shared.server.messages import PredictRequest, WebhookRequest
 
 logger = logging.getLogger(__name__)
 
-# Tasks that are answered at once, where their models allow it.
+# What the event loop parses and answers itself, where the models allow it. Above any of these it
+# would take so long that health checks wait: bytes of the body, tasks, and variables ("$") of the
+# label config, each of which is read from every task.
+MAX_INLINE_BODY_BYTES = 16_384
 MAX_INLINE_TASKS = 16
-# `$` in a label config with which that is so: each is a part of every task to be read.
-FEW_VARIABLES = 32
+MAX_INLINE_VARIABLES = 32
 # Seconds that /setup waits for the hash of weights; Label Studio's health check allows 1.
 VERSION_WAIT_SECONDS = 0.25
 
@@ -57,8 +59,8 @@ class PredictionService(Protocol):
     ) -> list[PredictionJson]:
         """One answer a task, in order; ClientGoneError if there is nobody to answer."""
 
-    def at_once(self, request: PredictRequest, only: str | None) -> bool:
-        """Whether `predict` takes less than handing the request to a thread would."""
+    def answers_inline(self, request: PredictRequest, body_bytes: int, only: str | None) -> bool:
+        """Whether `predict` takes less time than handing the request to a thread would."""
 
     def known_version(self, xml: str, only: str | None) -> str | None:
         """The model version for a label config, if it can be said at once."""
@@ -66,8 +68,8 @@ class PredictionService(Protocol):
     def version(self, xml: str, project: str, only: str | None) -> str:
         """The model version for a label config, within half a second."""
 
-    def event(self, request: WebhookRequest) -> str:
-        """Take notice of an event; what is done about it, in a word."""
+    def handle_event(self, request: WebhookRequest) -> str:
+        """Handle an event of a project; return what is done about it, in one word."""
 
     def versions(self) -> list[str]:
         """The model versions in use."""
@@ -125,18 +127,20 @@ class BackendService:
                 found.append(replace(route, preceding=tuple(found)))
         return self._routes.put(key, tuple(found), len(xml))
 
-    def at_once(self, request: PredictRequest, only: str | None) -> bool:
-        """A few tasks of a known label config, for models that answer sooner than a queue would.
+    def answers_inline(self, request: PredictRequest, body_bytes: int, only: str | None) -> bool:
+        """Whether these are a few small tasks for models that are loaded and need no queue.
 
-        They must be loaded: a load may take any time, and the event loop would wait for it.
+        The event loop waits for the answer: it must not wait for a model to load.
         """
         routes = self._routes.get((request.label_config, only)) or ()
-        if len(routes) != 1 or len(request.tasks) > MAX_INLINE_TASKS or not routes[0].is_inline:
-            return False
-        if request.label_config.count("$") > FEW_VARIABLES:
-            return False
-        specs = (step.claims[0].spec for step in routes[0].steps)
-        return all(runtime().models.get(spec) is not None for spec in specs)
+        return (
+            body_bytes <= MAX_INLINE_BODY_BYTES
+            and len(request.tasks) <= MAX_INLINE_TASKS
+            and request.label_config.count("$") <= MAX_INLINE_VARIABLES
+            and len(routes) == 1
+            and routes[0].is_inline
+            and all(runtime().models.get(s.claims[0].spec) is not None for s in routes[0].steps)
+        )
 
     def predict(
         self, request: PredictRequest, only: str | None, waiting: RequestScope
@@ -172,8 +176,8 @@ class BackendService:
             version = _last_version(routes)
         return version
 
-    def event(self, request: WebhookRequest) -> str:
-        """Our backends do not train."""
+    def handle_event(self, request: WebhookRequest) -> str:
+        """Ignore it: our backends do not train."""
         return "ignored"
 
     def versions(self) -> list[str]:

@@ -17,8 +17,8 @@ from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.results.validation import check_results
 from shared.server.instances import Instances
+from shared.server.messages import PredictRequest, WebhookRequest
 from shared.server.model_file import load_class
-from shared.server.schemas import PredictRequest, WebhookRequest
 from shared.server.service import VERSION_WAIT_SECONDS, BackendService, PredictionService, Readiness
 
 logger = logging.getLogger(__name__)
@@ -53,8 +53,8 @@ class ForeignService:
         """The class's own name."""
         return [self._class.__name__]
 
-    def at_once(self, request: PredictRequest, only: str | None) -> bool:
-        """A foreign model may take its time."""
+    def answers_inline(self, request: PredictRequest, body_bytes: int, only: str | None) -> bool:
+        """Never: somebody else's model may take any time."""
         return False
 
     def predict(
@@ -62,10 +62,9 @@ class ForeignService:
     ) -> list[PredictionJson]:
         """One answer a task; if the model fails or miscounts, it is asked task by task."""
         xml = LabelConfig.parse(request.label_config).xml
-        project = str(request.project or "").split(".", 1)[0]
         try:
             with self._models.turn(waiting):
-                answers = self._ask_all(self._models.get((project, xml)), request)
+                answers = self._ask_all(self._models.get((request.project_id, xml)), request)
         except DeadlineError as late:
             for task in request.tasks:
                 runtime().failures.record_task(self.names[0], _id(task), late)
@@ -87,7 +86,7 @@ class ForeignService:
             self._models.soon((project, LabelConfig.parse(xml).xml), VERSION_WAIT_SECONDS)
         )
 
-    def event(self, request: WebhookRequest) -> str:
+    def handle_event(self, request: WebhookRequest) -> str:
         """Training, if the model has any, in a thread of its own: Label Studio does not wait."""
         own_fit = self._class.fit is not LabelStudioMLBase.fit
         project = request.project or {}

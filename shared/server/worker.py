@@ -47,7 +47,7 @@ class Draining(Server):
         """
         for server in self.servers:
             server.close()
-        self.config.app.state.calls.drain(GRACE - MARGIN)  # type: ignore[union-attr]
+        self.config.app.state.endpoints.drain(GRACE - MARGIN)  # type: ignore[union-attr]
         await asyncio.sleep(HEARD)
         await super().shutdown(sockets)
 

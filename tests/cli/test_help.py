@@ -7,7 +7,7 @@ from shared.cli import COMMANDS
 
 from .conftest import REPO
 
-HEAVY = ("numpy", "PIL", "httpx", "pydantic", "cv2", "fastapi", "gunicorn", "label_studio_sdk")
+HEAVY = ("numpy", "PIL", "httpx", "pydantic", "cv2", "starlette", "gunicorn", "label_studio_sdk")
 HELP = f"""
 import sys
 from shared.cli import main

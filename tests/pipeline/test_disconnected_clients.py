@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
 from shared.backend import registry
 from shared.backend.claim import ModelSpec
@@ -20,8 +21,8 @@ from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.priority_semaphore import PrioritySemaphore
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.server.endpoints import Endpoints
-from shared.server.metrics import Metrics
-from shared.server.schemas import PredictRequest
+from shared.server.messages import PredictRequest
+from shared.server.metrics import ServerMetrics
 from shared.server.service import BackendService
 from shared.settings import Settings, read_settings
 from tests.pipeline.test_multi_model import SizedBackend
@@ -92,7 +93,7 @@ def test_a_request_that_ends_half_way_gives_everything_back(models: int) -> None
 
 
 def test_the_server_answers_after_clients_have_left() -> None:
-    calls = Endpoints(service(2), read_settings(Settings), Metrics())
+    endpoints = Endpoints(service(2), read_settings(Settings), ServerMetrics())
 
     async def ask(*texts: str, leave: bool = False) -> Any:
         body = {"tasks": tasks(*texts), "label_config": TEXT_CONFIG}
@@ -106,7 +107,7 @@ def test_the_server_answers_after_clients_have_left() -> None:
                 return {"type": "http.disconnect"}
             return await asyncio.Future()
 
-        return await calls.predict(None, {"type": "http", "headers": []}, receive)
+        return await endpoints.predict(Request({"type": "http", "headers": []}, receive))
 
     async def visit() -> Any:
         gone = []

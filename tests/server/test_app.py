@@ -265,7 +265,7 @@ def test_wrong_address(method: str, path: str, status: int, client: TestClient) 
 
 def test_unknown_backend_names_those_there_are(client: TestClient) -> None:
     answer = client.post("/nothing/predict", json=body(DATE))
-    assert answer.json() == {"detail": "There is no backend /nothing; there are: /pattern"}
+    assert answer.json() == {"detail": "There is no backend /nothing; available: /pattern"}
 
 
 class BuggyBackend(WordBackend):

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from shared.backend.claim import Claim, ModelSpec
-from shared.server import calls as calling
+from shared.server import endpoints as endpoints_module
 from shared.server.app import create_app
-from shared.server.endpoints import MAX_INLINE_BODY_BYTES, Endpoints
-from shared.server.metrics import Metrics
-from shared.server.request_body import BodyReader, StoppingError
-from shared.server.schemas import PredictRequest
-from shared.server.service import BackendService
+from shared.server.endpoints import Endpoints
+from shared.server.messages import BodyReader, PredictRequest, StoppingError
+from shared.server.metrics import ServerMetrics
+from shared.server.service import MAX_INLINE_BODY_BYTES, BackendService
 from shared.server.worker_metrics import WorkerMetrics
 from shared.settings import Settings, read_settings
 from tests.tiny import TEXT_CONFIG, WordBackend, tasks
@@ -92,11 +92,11 @@ def test_health_is_answered_while_an_instant_model_loads() -> None:
 
     run(test)
     request = PredictRequest(tasks=tasks("a"), label_config=TEXT_CONFIG)
-    assert service.at_once(request, None), "from now on the loop itself answers"
+    assert service.answers_inline(request, 0, None), "from now on the loop itself answers"
     many = TEXT_CONFIG.replace("$text", "$text[0]" * 40)
     assert service.routes(many)[0].is_inline
     request = PredictRequest(tasks=tasks("a"), label_config=many)
-    assert not service.at_once(request, None), "but not what has many variables"
+    assert not service.answers_inline(request, 0, None), "but not what has many variables"
 
 
 class Held(WordBackend):
@@ -119,7 +119,7 @@ def test_a_user_does_not_stand_behind_bulk_requests(
     labels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Be the label config, and so the request, small or large."""
-    monkeypatch.setattr(calling, "MAX_CONCURRENT_REQUESTS", 2)
+    monkeypatch.setattr(endpoints_module, "MAX_CONCURRENT_REQUESTS", 2)
     Held.begun, Held.go = threading.Semaphore(0), threading.Event()
     app = create_app(BackendService([Held]), read_settings(Settings))
     more = "".join(f'<Label value="Other {number}"/>' for number in range(labels))
@@ -176,8 +176,8 @@ def test_health_is_answered_while_figures_are_read_and_written(tmp_path: Path) -
 
 def test_figures_of_a_worker_that_has_just_ended_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "1.prom").symlink_to(tmp_path / "it is gone")
-    metrics = Metrics(WorkerMetrics(tmp_path))
-    assert f'worker="{os.getpid()}"'.encode() in metrics.text()
+    metrics = ServerMetrics(WorkerMetrics(tmp_path))
+    assert f'worker="{os.getpid()}"'.encode() in metrics.render()
 
 
 def test_figures_are_written_again_after_a_failure(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_figures_are_written_again_after_a_failure(tmp_path: Path) -> None:
 
 def test_who_is_sending_is_told_that_the_server_stops() -> None:
     app = create_app(BackendService([WordBackend]), read_settings(Settings))
-    calls: Endpoints = app.state.calls
+    endpoints: Endpoints = app.state.endpoints
 
     async def test() -> None:
         begun, got = asyncio.Event(), list[Any]()
@@ -217,7 +217,7 @@ def test_who_is_sending_is_told_that_the_server_stops() -> None:
         sending = asyncio.create_task(app({**scope, "query_string": b""}, receive, send))
         await begun.wait()
         await asyncio.sleep(0)
-        calls.drain(SECONDS)
+        endpoints.drain(SECONDS)
         await sending
         assert got[0]["status"] == 503
         assert json.loads(got[1]["body"]) == {"detail": "The server is stopping; ask again"}
@@ -229,21 +229,22 @@ def test_who_is_sending_is_told_that_the_server_stops() -> None:
 def test_a_body_that_begins_when_the_server_stops_is_not_waited_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.server.request_body.STOPPING_SECONDS", 0.05)
+    monkeypatch.setattr("shared.server.messages.STOPPING_BODY_SECONDS", 0.05)
 
     async def test() -> None:
         reader = BodyReader(read_settings(Settings))
+        scope: dict[str, Any] = {"type": "http", "headers": []}
         reader.stop()
 
         async def receive() -> Any:
             return await asyncio.Future()
 
         with pytest.raises(StoppingError):
-            await reader.read({"type": "http", "headers": []}, receive)
+            await reader.read(Request(scope, receive))
 
         async def whole() -> Any:
             return {"type": "http.request", "body": b"{}"}
 
-        assert await reader.read({"type": "http", "headers": []}, whole) == b"{}"
+        assert await reader.read(Request(scope, whole)) == b"{}"
 
     run(test)

@@ -98,11 +98,9 @@ class Test{class_name}(Conformance):
 
 def check_name(name: str) -> None:
     """SettingError if no backend can have that name."""
-    from shared.server.app import about, router
+    from shared.server.app import ENDPOINTS
 
-    paths = {
-        str(getattr(route, "path", "")).strip("/") for route in (*router.routes, *about.routes)
-    }
+    paths = {endpoint.path.strip("/") for endpoint in ENDPOINTS}
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
         raise SettingError(
             f'"{name}" cannot be a backend\'s name: small letters, digits and underscores,'
