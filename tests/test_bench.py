@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from tests.bench.__main__ import names
+from tests.bench.page import PAGE, merge
 from tests.bench.table import HEAD, Row, in_turns
 
 
@@ -35,6 +37,17 @@ def test_rounds_take_turns_and_the_first_is_not_counted() -> None:
     ours, theirs = in_turns(2, lambda: said("a"), lambda: said("b"))
     assert calls == ["b", "a", "a", "b", "b", "a"]
     assert (ours, theirs) == ((3.0, 6.0), (4.0, 5.0))
+
+
+def test_rows_go_into_the_page_of_benchmarks() -> None:
+    page = PAGE.read_text("utf-8")
+    first = Row("x", "1/s", (4.0,), (2.0,), "theirs", at_least=3)
+    once = merge(page, "1 core of Z80", [first, Row("y", "s", (5.0,))])
+    assert "| x | 4.00 1/s | 2.00 theirs | 2.00 (2.00–2.00) | ≥ 3 ✗ |\n| y | 5.00 s |" in once
+    twice = merge(once, "1 core of Z80", [replace(first, ours=(8.0,))])
+    assert "| x | 8.00 1/s | 2.00 theirs | 4.00 (4.00–4.00) | ≥ 3 ✓ |\n| y | 5.00 s |" in twice
+    assert twice.count("Z80") == 1
+    assert [line for line in page.splitlines() if line not in twice] == []
 
 
 def test_an_unknown_name_says_which_there_are() -> None:

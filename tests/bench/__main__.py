@@ -1,6 +1,7 @@
-"""All benchmarks in one table: python -m tests.bench [--quick] [--markdown] [name …]
+"""All benchmarks in one table: python -m tests.bench [--quick] [--markdown] [--page] [name …]
 
-With --smallest each does as little as it can: that shows that it runs, and no bound is asked for.
+With --page the rows also go into docs/benchmarks.md, below this machine and the day's date.
+With --smallest each does as little as it can: that shows that it runs, and no bound is checked.
 """
 
 import importlib
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.bench import page
 from tests.bench.table import Row, Size, show, size_of
 
 FOLDER = Path(__file__).parent
@@ -29,11 +31,13 @@ def main(*words: str) -> int:
     flags = {word for word in words if word.startswith("--")}
     chosen = [word for word in words if word not in flags] or names()
     unknown = [name for name in chosen if name not in names()]
-    if unknown or flags - {"--quick", "--smallest", "--markdown"}:
+    if unknown or flags - {"--quick", "--smallest", "--markdown", "--page"}:
         sys.stderr.write(f"{__doc__}\nThere are: {', '.join(names())}\n")
         return 2
     size = size_of(flags)
     made = show(rows(chosen, size), "--markdown" in flags)
+    if "--page" in flags:
+        page.write(made)
     return 0 if size == "smallest" or all(row.held for row in made) else 1
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 Figures = tuple[float, ...]
+Cells = tuple[str, ...]
 Size = Literal["whole", "quick", "smallest"]
 """How much a benchmark does: `quick` is for a first look; `smallest` only shows that it runs."""
 T = TypeVar("T")
@@ -61,7 +62,7 @@ class Row:
         above = self.at_most is not None and middle > self.at_most
         return not below and not above
 
-    def cells(self) -> tuple[str, ...]:
+    def cells(self) -> Cells:
         """As the table shows it."""
         ratio = ""
         if self.ratios:
