@@ -1,1 +1,1 @@
-"""What backends that run on OpenVINO have in common."""
+"""Inference engines and devices, shared by every backend that runs a neural network."""

@@ -1,24 +1,28 @@
-"""The package `openvino`, as threads may use it."""
+"""OpenVINO, used from several threads at once."""
 
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from queue import LifoQueue
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.settings import hold_libraries
 
-_lock = threading.Lock()
+_import_lock = threading.Lock()
 
 
-def openvino() -> Any:
-    """The package; what it makes when it is first used is made, by one thread.
+def import_openvino() -> Any:
+    """Return the package `openvino`, safe to use from any thread.
 
-    It fills its tables of types when they are first asked for. Where two threads did so at once,
-    each waited for the other while it held the interpreter: the process answered nothing any
-    more, not even a signal (seen in 2026.4).
+    OpenVINO fills its type tables on first use. Two threads that did so at once waited for each
+    other while holding the interpreter, and the process hung, deaf even to signals (seen in
+    2026.4). So one thread fills them here, behind a lock.
     """
     hold_libraries()
-    with _lock:
+    with _import_lock:
         import openvino as package
 
         package.Type(np.uint8).to_dtype()
@@ -26,6 +30,32 @@ def openvino() -> Any:
     return package
 
 
-def has_bf16() -> bool:
-    """Whether it can count in bf16 on this CPU."""
-    return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+def supports_bf16() -> bool:
+    """Return whether this CPU computes in bf16."""
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+class InferRequestPool:
+    """The infer requests of a compiled model, which threads borrow for one inference each.
+
+    `streams` is how many of them the engine runs at once; `spare` further ones can be read or
+    filled meanwhile.
+    """
+
+    def __init__(self, compiled_model: Any, spare: int = 0) -> None:
+        self.streams = int(compiled_model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        # Last in, first out: the memory of the request used last is still in the CPU's caches.
+        self._idle: LifoQueue[Any] = LifoQueue()
+        # All are created now: creating one holds the interpreter while others are running.
+        for _ in range(self.streams + spare):
+            self._idle.put(compiled_model.create_infer_request())
+
+    @contextmanager
+    def infer(self, inputs: Sequence[NDArray[Any]]) -> Iterator[list[NDArray[Any]]]:
+        """Yield the outputs of one inference; their memory is the next one's after the context."""
+        request = self._idle.get()
+        try:
+            request.infer(inputs, share_inputs=True)
+            yield [tensor.data for tensor in request.output_tensors]
+        finally:
+            self._idle.put(request)

@@ -1,1 +1,1 @@
-"""What the backends of texts lean on: transformers models, their files, their engines."""
+"""Models of the `transformers` library: files, tokenizers, engines, and a base for backends."""

@@ -1,4 +1,4 @@
-"""Where a transformers model's folder is: a starter, a folder, or a hub's name."""
+"""The folder of a transformers model: a starter, one on disk, or one from the Hugging Face hub."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,52 +7,57 @@ from typing import NamedTuple
 from shared.errors import ModelError, short_path
 from shared.settings import Settings
 
+# The model name by which users choose the small model that comes with a backend.
 STARTER = "starter"
-KEPT = ("*.safetensors", "*.json", "*.txt", "*.model")
+# The files of a model; others, such as pickles or code, are neither fetched nor read.
+FILE_PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model")
 
 
 class ModelReference(NamedTuple):
-    """A model as the user named it, in which setting, and the starter of that backend."""
+    """A model as the user named it, the setting that did, and the folder of the starter."""
 
     model: str
     setting: str
     starter: Path
 
 
-def folder(wanted: ModelReference, settings: Settings) -> Path:
-    """The folder with the model's files, fetched from the hub if it is a name there.
+def find_folder(reference: ModelReference, settings: Settings) -> Path:
+    """Return the folder of the model's files, after downloading them if the hub has it.
 
-    ModelError says where it was looked for.
+    Raises:
+        ModelError: there is no such model; the message tells where it was looked for.
     """
-    model = wanted.model
+    model = reference.model
     if model == STARTER:
-        return wanted.starter
-    for place in (settings.model_dir / model, Path(model).expanduser()):
-        if place.is_dir():
-            return place
-    if model.startswith((".", "/", "~")) or model.count("/") > 1:
+        return reference.starter
+    for folder in (settings.model_dir / model, Path(model).expanduser()):
+        if folder.is_dir():
+            return folder
+    if model.startswith((".", "/", "~")) or model.count("/") > 1:  # never a name on the hub
         raise ModelError(
-            f"{wanted.setting}={short_path(model)}: there is no such folder (MODEL_DIR was tried"
-            " too)"
+            f"{reference.setting}={short_path(model)}: there is no such folder, in MODEL_DIR"
+            " neither"
         )
-    return _downloaded(wanted, settings)
+    return _download_snapshot(reference, settings)
 
 
-def files(wanted: ModelReference, settings: Settings) -> Iterable[Path]:
-    """The model's files, which make its version."""
-    found = folder(wanted, settings)
-    return [path for pattern in KEPT for path in found.glob(pattern)]
+def find_files(reference: ModelReference, settings: Settings) -> Iterable[Path]:
+    """Return the model's files, whose hash is part of its version."""
+    folder = find_folder(reference, settings)
+    return [path for pattern in FILE_PATTERNS for path in folder.glob(pattern)]
 
 
-def _downloaded(wanted: ModelReference, settings: Settings) -> Path:
+def _download_snapshot(reference: ModelReference, settings: Settings) -> Path:
     from huggingface_hub import snapshot_download
 
-    target = settings.cache_dir / "huggingface"
+    cache = settings.cache_dir / "huggingface"
     try:
-        return Path(snapshot_download(wanted.model, cache_dir=target, allow_patterns=list(KEPT)))
+        return Path(
+            snapshot_download(reference.model, cache_dir=cache, allow_patterns=list(FILE_PATTERNS))
+        )
     except Exception as error:  # the hub's client raises many kinds
         raise ModelError(
-            f"{wanted.setting}={wanted.model} is no folder here and could not be fetched from the"
-            f" hub ({type(error).__name__}): check the name and the network, or put the model's"
-            " folder into MODEL_DIR"
+            f"{reference.setting}={reference.model} is not a folder here and could not be"
+            f" downloaded from the hub ({type(error).__name__}): check the name and the network,"
+            " or put the model's folder into MODEL_DIR"
         ) from None

@@ -1,101 +1,122 @@
 """A transformers network: rows of tokens in, logits out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from backends._transformers.conversion import INPUTS, Logits, NetworkRunner
-from backends._transformers.engine import Source, choose, device_of
-from backends._transformers.tokenizer import Row, Tokenizer, max_tokens
+from backends._inference.device import choose_device
+from backends._transformers.engine import choose_runner
+from backends._transformers.model_source import ModelSource
+from backends._transformers.parity_trial import ParityTrial
+from backends._transformers.runners import Batch, Logits, NetworkRunner
+from backends._transformers.tokenizer import Row, Tokenizer, context_length
 from shared.settings import Settings
 
-# What loading imports.
-IMPORTS = ("transformers.models.auto.modeling_auto", "transformers.modeling_utils", "openvino")
-# Tokens of a batch, those that fill up its shorter rows included.
-BUDGET = {"cpu": 512, "cuda": 65536}
-# Rows are filled up to a multiple of so many tokens: fewer shapes for the engine to prepare.
-STEP = 2
-# In rows of so many tokens a token costs twice what it costs in the shortest ones.
-ATTENTION = 1500
+# Modules that loading imports, besides `torch` and `transformers` themselves.
+PRELOAD_MODULES = (
+    *("transformers.models.auto.modeling_auto", "transformers.modeling_utils"),
+    "openvino",
+)
+# The inputs that a network may have.
+INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
+# Tokens of a batch, padding included.
+BATCH_TOKENS = {"cpu": 512, "cuda": 65536}
+# Rows are padded to a multiple of this many tokens: the engine prepares itself for each new shape.
+WIDTH_STEP = 2
+# Attention grows with the square of the length: in rows of this many tokens, a token costs twice
+# what it costs in the shortest rows.
+DOUBLE_COST_TOKENS = 1500
 
 
-def size_of(text: str) -> int:
-    """How long a text is to a network, in characters: those that tokenizers add are two tokens."""
+def estimate_size(text: str) -> int:
+    """Return how long a text is to a network, in characters: special tokens count as eight."""
     return len(text) + 8
 
 
 @dataclass
 class Network:
-    """What runs the rows, in batches of rows of like length."""
+    """Runs rows of tokens, in batches of rows of similar length.
 
-    forward: NetworkRunner
-    inputs: Sequence[str]
+    `max_tokens` fit into a row, `batch_tokens` into a batch.
+    """
+
+    runner: NetworkRunner
+    input_names: Sequence[str]
     labels: Sequence[str]
     config: Any
-    pad: int
-    room: int
-    budget: int
+    pad_id: int
+    max_tokens: int
+    batch_tokens: int
     engine: str
 
     @classmethod
-    def load(cls, source: Source, tokenizer: Tokenizer, settings: Settings) -> "Network":
-        """With OpenVINO on a CPU and PyTorch on a GPU, or what ENGINE and DEVICE say."""
+    def load(cls, source: ModelSource, tokenizer: Tokenizer, settings: Settings) -> "Network":
+        """Load the network on the engine and device that ENGINE and DEVICE say.
+
+        By default that is OpenVINO on a CPU, and PyTorch on a GPU.
+        """
         import transformers
 
-        device = device_of(settings)
+        device = choose_device(settings)
         config = transformers.AutoConfig.from_pretrained(source.folder, trust_remote_code=False)
         names = list(tokenizer.inner.model_input_names)
-        inputs = [name for name in names if name in INPUTS]
-        room = max_tokens(tokenizer, config)
-        engine, forward = choose(config, inputs, room, source, device, settings)
+        input_names = [name for name in names if name in INPUT_NAMES]
+        max_tokens = context_length(tokenizer, config)
+        trial = ParityTrial(source, config, input_names, max_tokens)
+        engine, runner = choose_runner(trial, device, settings)
         labels = [str(config.id2label[index]) for index in range(len(config.id2label))]
-        pad = tokenizer.inner.pad_token_id or 0
-        budget = BUDGET["cuda" if device.startswith("cuda") else "cpu"]
-        return cls(forward, inputs, labels, config, pad, room, budget, engine)
+        pad_id = tokenizer.inner.pad_token_id or 0
+        batch_tokens = BATCH_TOKENS["cuda" if device.startswith("cuda") else "cpu"]
+        return cls(runner, input_names, labels, config, pad_id, max_tokens, batch_tokens, engine)
 
     def run(self, rows: Sequence[Row]) -> list[Logits]:
-        """The logits of each row: (tokens, labels), or (labels,) if the model is of texts."""
+        """Return the logits of each row, without its padding.
+
+        Shape (tokens, labels) from a token classifier, (labels,) from a sequence classifier.
+        """
         logits: list[Logits] = [np.empty(0, np.float32)] * len(rows)
-        batches = self._batches(rows)
-        filled = (self._filled([rows[index] for index in batch]) for batch in batches)
-        for batch, found in zip(batches, self.forward(filled), strict=True):
-            for index, row in zip(batch, found, strict=True):
-                logits[index] = row[: len(rows[index].ids)] if row.ndim == 2 else row
+        groups = self._group_rows(rows)
+        batches = (self._build_batch([rows[index] for index in group]) for group in groups)
+        for group, outputs in zip(groups, self.runner.run(batches), strict=True):
+            for index, output in zip(group, outputs, strict=True):
+                logits[index] = output[: len(rows[index].ids)] if output.ndim == 2 else output
         return logits
 
-    def _batches(self, rows: Sequence[Row]) -> list[list[int]]:
-        """Numbers of rows: the longest together, in batches that cost the same.
+    def _group_rows(self, rows: Sequence[Row]) -> list[list[int]]:
+        """Return the row indices of each batch: the longest rows together, at similar cost.
 
-        There are as many as run at once, or a multiple: none is left to run by itself.
+        The number of batches is a multiple of the runner's concurrency, as far as
+        `batch_tokens` allows. So all streams end at about the same time, and no batch runs alone
+        at the end while the other cores idle.
         """
-        widths = [self._width(len(row.ids)) for row in rows]
+        widths = [self._padded_width(len(row.ids)) for row in rows]
         order = sorted(range(len(rows)), key=lambda index: -widths[index])
-        costs = [width * (1 + width / ATTENTION) for width in widths]
-        rounds = -(-sum(widths) // (self.budget * self.forward.at_once))
-        share = sum(costs) / (rounds * self.forward.at_once) if rows else 0
-        batches: list[list[int]] = []
+        costs = [width * (1 + width / DOUBLE_COST_TOKENS) for width in widths]
+        rounds = -(-sum(widths) // (self.batch_tokens * self.runner.concurrency))
+        share = sum(costs) / (rounds * self.runner.concurrency) if rows else 0
+        groups: list[list[int]] = []
         spent = 0.0
         for index in order:
-            full = not batches or (1 + len(batches[-1])) * widths[batches[-1][0]] > self.budget
-            if full or spent + costs[index] / 2 > share * len(batches):
-                batches.append([])
-            batches[-1].append(index)
+            # The first row of a group is its longest: all are padded to it.
+            full = not groups or (1 + len(groups[-1])) * widths[groups[-1][0]] > self.batch_tokens
+            # A row belongs to the share of the total cost that its middle falls into.
+            if full or spent + costs[index] / 2 > share * len(groups):
+                groups.append([])
+            groups[-1].append(index)
             spent += costs[index]
-        return batches
+        return groups
 
-    def _width(self, tokens: int) -> int:
-        return max(tokens, min(-(-tokens // STEP) * STEP, self.room))
+    def _padded_width(self, tokens: int) -> int:
+        return max(tokens, min(-(-tokens // WIDTH_STEP) * WIDTH_STEP, self.max_tokens))
 
-    def _filled(self, rows: Iterable[Row]) -> dict[str, NDArray[np.int64]]:
-        rows = list(rows)
-        shape = len(rows), self._width(max(len(row.ids) for row in rows))
-        made = {name: np.zeros(shape, np.int64) for name in INPUTS}
-        made["input_ids"] += self.pad
+    def _build_batch(self, rows: Sequence[Row]) -> Batch:
+        shape = len(rows), self._padded_width(max(len(row.ids) for row in rows))
+        arrays = {name: np.zeros(shape, np.int64) for name in INPUT_NAMES}
+        arrays["input_ids"] += self.pad_id
         for index, row in enumerate(rows):
-            made["input_ids"][index, : len(row.ids)] = row.ids
-            made["attention_mask"][index, : len(row.ids)] = 1
-            made["token_type_ids"][index, : len(row.ids)] = row.types
-        return {name: made[name] for name in self.inputs}
+            arrays["input_ids"][index, : len(row.ids)] = row.ids
+            arrays["attention_mask"][index, : len(row.ids)] = 1
+            arrays["token_type_ids"][index, : len(row.ids)] = row.type_ids
+        return {name: arrays[name] for name in self.input_names}

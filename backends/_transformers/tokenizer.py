@@ -1,4 +1,4 @@
-"""Texts to tokens, and long rows of tokens to windows that a model can take."""
+"""Texts to tokens, and long sequences of tokens to windows that a model can take."""
 
 import re
 from bisect import bisect_right
@@ -9,143 +9,155 @@ from typing import Any, NamedTuple
 
 from shared.errors import ModelError
 
-# Tokens of a window where the model names no limit of its own.
-LONGEST = 512
-SHORTEST = 8
-# Tokens that two windows of a long text have in common, at the least.
-STRIDE = 64
-# Kinds of network that count positions from the one after the padding's number: those up to it are
-# of no token.
-PADDED_POSITIONS = {
+# Tokens of a row at most, even if a model would take more: attention costs their square.
+MAX_TOKENS = 512
+# A model's own limit below this is a mistake in its files, and is ignored.
+MIN_TOKENS = 8
+# Tokens that two neighbouring windows of a long text share at least.
+MIN_OVERLAP_TOKENS = 64
+# Model types that number positions from the padding id + 1: those before are of no token.
+OFFSET_POSITION_TYPES = {
     *("roberta", "xlm-roberta", "camembert", "roberta-prelayernorm", "xlm-roberta-xl"),
     *("data2vec-text", "longformer", "mpnet", "ibert"),
 }
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Row(NamedTuple):
-    """Token ids as a model takes them, and the number of the text of a pair that each is in."""
+    """Token ids as a model takes them; `type_ids` tell the first text of a pair from the second."""
 
     ids: Sequence[int]
-    types: Sequence[int]
+    type_ids: Sequence[int]
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """A text's tokens: characters of each (start, end), the number of its word, and its id.
+    """A text's tokens: the characters (start, end) of each, the index of its word, and its id.
 
-    `head` and `tail` are the special tokens before and after.
+    `prefix` and `suffix` are the special tokens around them.
     """
 
     offsets: Sequence[tuple[int, int]]
-    words: Sequence[int | None]
+    word_ids: Sequence[int | None]
     ids: Sequence[int]
-    head: Sequence[int]
-    tail: Sequence[int]
+    prefix: Sequence[int]
+    suffix: Sequence[int]
 
-    def row(self, start: int, end: int) -> Row:
-        """The tokens from `start` to `end` (exclusive) between the special ones."""
-        ids = [*self.head, *self.ids[start:end], *self.tail]
+    def build_row(self, start: int, end: int) -> Row:
+        """Return the tokens from `start` to `end` (exclusive) between the special ones."""
+        ids = [*self.prefix, *self.ids[start:end], *self.suffix]
         return Row(ids, [0] * len(ids))
 
 
 class Window(NamedTuple):
-    """Tokens `start` to `end`; of these it speaks for `first` to `last` (all ends exclusive)."""
+    """Tokens `start` to `end`, of which those from `own_start` to `own_end` count (exclusive ends).
+
+    The others are context: their results come from the neighbouring windows.
+    """
 
     start: int
     end: int
-    first: int
-    last: int
+    own_start: int
+    own_end: int
 
 
 @dataclass
 class Tokenizer:
-    """A fast tokenizer: it knows the characters of each token."""
+    """A fast tokenizer, which knows the characters of each token."""
 
     inner: Any
 
     @classmethod
     def load(cls, folder: Path, model: str = "") -> "Tokenizer":
-        """From a folder of transformers; code in it is not run. `model` is for messages."""
+        """Load it from a model's folder without running code in it; `model` is for messages."""
         from transformers import AutoTokenizer
 
         inner = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         if not inner.is_fast:
-            raise ModelError(f"{model or folder.name} has no fast tokenizer; offsets need one")
+            raise ModelError(
+                f"{model or folder.name} has no fast tokenizer, which character offsets need"
+            )
         return cls(inner)
 
     @property
-    def limit(self) -> int | None:
-        """Tokens of a text, as its files say."""
+    def max_tokens(self) -> int | None:
+        """The limit of tokens in the tokenizer's files, if they name one."""
         return getattr(self.inner, "model_max_length", None)
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
-        """The tokens of each text, however long."""
+        """Return the tokens of each text, however long."""
         if not texts:
             return []
-        encoded = self.inner([readable(text) for text in texts], verbose=False)
-        return [_tokens(encoding) for encoding in encoded.encodings]
+        encoded = self.inner([replace_surrogates(text) for text in texts], verbose=False)
+        return [_split_special_tokens(encoding) for encoding in encoded.encodings]
 
-    def pairs(self, pairs: Sequence[tuple[str, str]], room: int) -> list[Row]:
-        """Rows of two texts each, of which the first is cut where both do not fit."""
+    def encode_pairs(self, pairs: Sequence[tuple[str, str]], max_tokens: int) -> list[Row]:
+        """Return a row for each pair; its first text is truncated where both do not fit."""
         if not pairs:
             return []
-        first, second = ([readable(text) for text in side] for side in zip(*pairs, strict=True))
-        encoded = self.inner(first, second, truncation="only_first", max_length=room)
+        first, second = (
+            [replace_surrogates(text) for text in side] for side in zip(*pairs, strict=True)
+        )
+        encoded = self.inner(first, second, truncation="only_first", max_length=max_tokens)
         return [Row(encoding.ids, encoding.type_ids) for encoding in encoded.encodings]
 
 
-def readable(text: str) -> str:
-    """The text, character for character, without halves of pairs, which no tokenizer takes."""
-    return _SURROGATES.sub("\ufffd", text)
+def replace_surrogates(text: str) -> str:
+    """Return the text with lone surrogates, which tokenizers reject, replaced one by one."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
-def _tokens(encoding: Any) -> Tokens:
-    """The special tokens that the tokenizer adds stand at the ends."""
-    added = encoding.special_tokens_mask
-    start = next((n for n, special in enumerate(added) if not special), len(added))
-    end = next((n for n in range(len(added), start, -1) if not added[n - 1]), start)
-    if start == len(added):  # an empty text: where its tokens would be does not matter
-        start = end = len(added) // 2
+def _split_special_tokens(encoding: Any) -> Tokens:
+    """Separate a text's tokens from the special ones that the tokenizer added at its ends."""
+    is_special = encoding.special_tokens_mask
+    count = len(is_special)
+    start = next((n for n, special in enumerate(is_special) if not special), count)
+    end = next((n for n in range(count, start, -1) if not is_special[n - 1]), start)
+    if start == count:  # an empty text: where its tokens would be does not matter
+        start = end = count // 2
     ids = encoding.ids
-    offsets, words = encoding.offsets[start:end], encoding.word_ids[start:end]
-    return Tokens(offsets, words, ids[start:end], ids[:start], ids[end:])
+    offsets, word_ids = encoding.offsets[start:end], encoding.word_ids[start:end]
+    return Tokens(offsets, word_ids, ids[start:end], ids[:start], ids[end:])
 
 
-def max_tokens(tokenizer: Tokenizer, config: Any) -> int:
-    """Return how many tokens fit the model at once, its special ones included."""
+def context_length(tokenizer: Tokenizer, config: Any) -> int:
+    """Return how many tokens fit into the model at once, special ones included."""
     positions = getattr(config, "max_position_embeddings", None)
-    if positions and config.model_type in PADDED_POSITIONS:
+    if positions and config.model_type in OFFSET_POSITION_TYPES:
         positions -= (config.pad_token_id or 0) + 1
-    limits = (tokenizer.limit, positions)
-    return min([LONGEST, *(int(limit) for limit in limits if limit and limit >= SHORTEST)])
+    limits = (tokenizer.max_tokens, positions)
+    return min([MAX_TOKENS, *(int(limit) for limit in limits if limit and limit >= MIN_TOKENS)])
 
 
-def windows(words: Sequence[int | None], room: int, stride: int = STRIDE) -> Iterator[Window]:
-    """Parts of at most `room` tokens that begin and end at the bounds of words.
+def split_windows(
+    word_ids: Sequence[int | None], max_tokens: int, min_overlap: int = MIN_OVERLAP_TOKENS
+) -> Iterator[Window]:
+    """Yield windows of at most `max_tokens` tokens that begin and end between words.
 
-    Each overlaps the next by at least `stride` tokens, unless words are longer than that. What
-    both hold is the earlier one's up to the middle, so each word is read with context around it.
+    Neighbours overlap by `min_overlap` tokens or more, unless words are longer than that. Each
+    owns its half of the overlap, so every word is read with context on both sides.
     """
-    count = len(words)
-    bounds = [n for n in range(1, count) if words[n] is None or words[n] != words[n - 1]]
-    bounds = [0, *bounds, count]
-    start = first = 0
-    stride = min(stride, room // 4)
-    while count - start > room:
-        end = _bound(bounds, start + room, start)
-        following = _bound(bounds, end - stride, start)
-        if following == start or following > end:
-            following = end
-        middle = bisect_right(bounds, (following + end) // 2) - 1
-        last = max(following, bounds[middle])
-        yield Window(start, end, first, last)
-        start, first = following, last
+    count = len(word_ids)
+    boundaries = [
+        n for n in range(1, count) if word_ids[n] is None or word_ids[n] != word_ids[n - 1]
+    ]
+    boundaries = [0, *boundaries, count]
+    start = own_start = 0
+    min_overlap = min(min_overlap, max_tokens // 4)
+    while count - start > max_tokens:
+        end = _last_boundary(boundaries, start + max_tokens, start)
+        next_start = _last_boundary(boundaries, end - min_overlap, start)
+        if next_start == start or next_start > end:  # one long word: no room for an overlap
+            next_start = end
+        middle = bisect_right(boundaries, (next_start + end) // 2) - 1
+        own_end = max(next_start, boundaries[middle])
+        yield Window(start, end, own_start, own_end)
+        start, own_start = next_start, own_end
     if count:
-        yield Window(start, count, first, count)
+        yield Window(start, count, own_start, count)
 
 
-def _bound(bounds: Sequence[int], wanted: int, above: int) -> int:
-    """The last bound at or before a place but after another; the place itself if none is there."""
-    found = bounds[bisect_right(bounds, wanted) - 1]
-    return found if found > above else max(wanted, above)
+def _last_boundary(boundaries: Sequence[int], limit: int, after: int) -> int:
+    """Return the last boundary up to `limit` but beyond `after`; `limit` if there is none."""
+    boundary = boundaries[bisect_right(boundaries, limit) - 1]
+    return boundary if boundary > after else max(limit, after)

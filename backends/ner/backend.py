@@ -9,9 +9,9 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from backends._transformers import hub
-from backends._transformers.engine import Source
 from backends._transformers.hub import ModelReference
-from backends._transformers.network import IMPORTS, size_of
+from backends._transformers.model_source import ModelSource
+from backends._transformers.network import PRELOAD_MODULES, estimate_size
 from backends.ner.entities import Entity, Labels, entities, token_scores, type_of
 from backends.ner.gliner import CONFIG, ZeroShot, is_zero_shot, prompt
 from backends.ner.propagate import UserSpan, marks_of, other_occurrences
@@ -80,7 +80,7 @@ class NerBackend(Backend):
         {("Labels", "Text"), ("HyperTextLabels", "HyperText"), ("ParagraphLabels", "Paragraphs")}
     )
     modules = ("torch", "transformers")
-    preload_modules = IMPORTS
+    preload_modules = PRELOAD_MODULES
     batch_size = 256
     ahead = 1024
     interactive = True
@@ -116,15 +116,15 @@ class NerBackend(Backend):
         return (ModelSpec(self.name, self.settings.model),)
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
-        return hub.files(_wanted(spec), self.server_settings)
+        return hub.find_files(_wanted(spec), self.server_settings)
 
     def load(self, spec: ModelSpec) -> TokenClassifier | ZeroShot:
-        folder = hub.folder(_wanted(spec), self.server_settings)
+        folder = hub.find_folder(_wanted(spec), self.server_settings)
         if (folder / CONFIG).is_file():
             return ZeroShot.load(folder, self.server_settings)
         digest = runtime().models.weights_hash(self, spec)
         kept = self.server_settings.cache_dir / "openvino" / f"{spec.label}-{digest[:16]}"
-        source = Source("AutoModelForTokenClassification", folder, kept, spec.label)
+        source = ModelSource("AutoModelForTokenClassification", folder, kept, spec.label)
         return TokenClassifier.load(source, self.server_settings)
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> NerInput:
@@ -137,7 +137,7 @@ class NerBackend(Backend):
         return not claim.object.is_at_address
 
     def item_size(self, item: NerInput) -> float:
-        return sum(size_of(passage.text) for passage in item.passages.parts)
+        return sum(estimate_size(passage.text) for passage in item.passages.parts)
 
     def infer(
         self, model: TokenClassifier | ZeroShot, items: list[NerInput]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from backends._transformers.engine import device_of
-from backends._transformers.tokenizer import readable, windows
+from backends._inference.device import choose_torch_device
+from backends._transformers.tokenizer import replace_surrogates, split_windows
 from backends.ner.entities import Entity
 from shared.backend.installation import install_extra
 from shared.errors import ModelError
@@ -74,7 +74,7 @@ class ZeroShot:
                 f"{folder.name} needs gliner: install the extra, {install_extra('gliner')}"
             ) from None
         inner = GLiNER.from_pretrained(
-            str(folder), local_files_only=True, map_location=device_of(settings)
+            str(folder), local_files_only=True, map_location=choose_torch_device(settings)
         )
         return cls(inner.eval(), int(getattr(inner.config, "max_len", 0) or ROOM))
 
@@ -83,7 +83,7 @@ class ZeroShot:
         parts = list(self._parts(texts, prompts))
         found: list[list[Entity]] = [[] for _ in texts]
         for group in _of_one_prompt(parts, prompts):
-            pieces = [readable(texts[part.text][part.start : part.end]) for part in group]
+            pieces = [replace_surrogates(texts[part.text][part.start : part.end]) for part in group]
             labels = list(prompts[group[0].text])
             told = self.inner.inference(pieces, labels, threshold=LEAST, batch_size=BATCH)
             for part, entities in zip(group, told, strict=True):
@@ -93,8 +93,8 @@ class ZeroShot:
     def _parts(self, texts: Sequence[str], prompts: Sequence[tuple[str, ...]]) -> Iterator[Part]:
         for number, (text, prompt) in enumerate(zip(texts, prompts, strict=True)):
             places = [match.span() for match in WORD.finditer(text)] if prompt else []
-            for window in windows(range(len(places)), self.room):
-                bounds = places[window.first][0], places[window.last - 1][1]
+            for window in split_windows(range(len(places)), self.room):
+                bounds = places[window.own_start][0], places[window.own_end - 1][1]
                 start, end = places[window.start][0], places[window.end - 1][1]
                 yield Part(number, start, end, *bounds)
 

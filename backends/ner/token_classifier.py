@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backends._transformers.engine import Source
-from backends._transformers.engine import softmax as chances_of
+from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
-from backends._transformers.tokenizer import Row, Tokenizer, Tokens, Window, windows
+from backends._transformers.runners import softmax
+from backends._transformers.tokenizer import Row, Tokenizer, Tokens, Window, split_windows
 from backends.ner.sentence_splitter import gaps
 from backends.ner.word_aggregation import Chances
 from shared.settings import Settings
@@ -32,7 +32,7 @@ class TokenClassifier:
     network: Network
 
     @classmethod
-    def load(cls, source: Source, settings: Settings) -> "TokenClassifier":
+    def load(cls, source: ModelSource, settings: Settings) -> "TokenClassifier":
         """From a folder of transformers; code in it is not run."""
         tokenizer = Tokenizer.load(source.folder, source.name)
         return cls(tokenizer, Network.load(source, tokenizer, settings))
@@ -52,18 +52,18 @@ class TokenClassifier:
         parts: list[tuple[int, Window]] = []
         rows: list[Row] = []
         for index, tokens in enumerate(encoded):
-            room = self.network.room - len(tokens.head) - len(tokens.tail)
+            room = self.network.max_tokens - len(tokens.prefix) - len(tokens.suffix)
             for start, end in sentences(texts[index], tokens, room):
-                for found in windows(tokens.words[start:end], room):
+                for found in split_windows(tokens.word_ids[start:end], room):
                     window = Window(*(place + start for place in found))
                     parts.append((index, window))
-                    rows.append(tokens.row(window.start, window.end))
+                    rows.append(tokens.build_row(window.start, window.end))
         shapes = ((len(tokens.ids), len(self.tags)) for tokens in encoded)
         chances = [np.zeros(shape, np.float32) for shape in shapes]
         for (index, window), logits in zip(parts, self.network.run(rows), strict=True):
-            before = len(encoded[index].head) - window.start
-            part = chances_of(logits[before + window.first : before + window.last])
-            chances[index][window.first : window.last] = part
+            before = len(encoded[index].prefix) - window.start
+            part = softmax(logits[before + window.own_start : before + window.own_end])
+            chances[index][window.own_start : window.own_end] = part
         return [TokenScores(*read) for read in zip(texts, encoded, chances, strict=True)]
 
 

@@ -72,7 +72,7 @@ def _groups(text: str, tokens: Tokens, single: bool) -> Iterator[list[Place]]:
     group: list[Place] = []
     number: int | None = None
     for place in _places(text, tokens):
-        word = tokens.words[place[0]]
+        word = tokens.word_ids[place[0]]
         apart = single or word is None or word != number
         parted = apart and group and place[1] >= group[-1][2]
         if parted or (group and _border(text, group[-1], place)):

@@ -9,9 +9,9 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from backends._transformers import hub
-from backends._transformers.engine import Source
 from backends._transformers.hub import ModelReference
-from backends._transformers.network import IMPORTS, size_of
+from backends._transformers.model_source import ModelSource
+from backends._transformers.network import PRELOAD_MODULES, estimate_size
 from backends.text_classification.sequence_classifier import (
     Classification,
     ClassifierInput,
@@ -53,7 +53,7 @@ class TextClassificationBackend(Backend):
     name = "text_classification"
     fills = frozenset((tag, text) for tag in ("Choices", "Taxonomy") for text in TEXT_TAGS)
     modules = ("torch", "transformers")
-    preload_modules = IMPORTS
+    preload_modules = PRELOAD_MODULES
     batch_size = 256
     ahead = 1024
     settings_class: ClassVar[type[BackendSettings]] = TextClassificationSettings
@@ -94,13 +94,13 @@ class TextClassificationBackend(Backend):
         return (ModelSpec(self.name, self.settings.model),) if self.settings.model else ()
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
-        return hub.files(_wanted(spec), self.server_settings)
+        return hub.find_files(_wanted(spec), self.server_settings)
 
     def load(self, spec: ModelSpec) -> TextClassifier:
-        folder = hub.folder(_wanted(spec), self.server_settings)
+        folder = hub.find_folder(_wanted(spec), self.server_settings)
         digest = runtime().models.weights_hash(self, spec)
         kept = self.server_settings.cache_dir / "openvino" / f"{spec.label}-{digest[:16]}"
-        source = Source("AutoModelForSequenceClassification", folder, kept, spec.label)
+        source = ModelSource("AutoModelForSequenceClassification", folder, kept, spec.label)
         return TextClassifier.load(source, self.server_settings)
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> ClassifierInput:
@@ -111,7 +111,7 @@ class TextClassificationBackend(Backend):
         return not claim.object.is_at_address
 
     def item_size(self, item: ClassifierInput) -> float:
-        return size_of(item.text)
+        return estimate_size(item.text)
 
     def infer(
         self, model: TextClassifier, items: list[ClassifierInput]

@@ -9,17 +9,21 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from backends._transformers.engine import Source
-from backends._transformers.engine import softmax as to_chances
+from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
-from backends._transformers.tokenizer import Row, Tokenizer, Tokens, readable, windows
+from backends._transformers.runners import Logits, softmax
+from backends._transformers.tokenizer import (
+    Row,
+    Tokenizer,
+    Tokens,
+    replace_surrogates,
+    split_windows,
+)
 from shared.errors import ModelError
 from shared.settings import Settings
 
 Kind = Literal["one", "several", "named"]
-Logits = NDArray[np.float32]
 
 # Tokens of a window that are left to the name of a class.
 PROMPT = 48
@@ -55,11 +59,11 @@ class Classification:
         if self.kind == "several":
             chances = 1 / (1 + np.exp(-rows))
         elif self.kind == "named" and several:
-            chances = to_chances(rows)[:, 1]
+            chances = softmax(rows)[:, 1]
         elif self.kind == "named":
-            chances = to_chances(rows[:, 1])
+            chances = softmax(rows[:, 1])
         else:
-            chances = to_chances(self.logits)[[self.classes.index(name) for name in wanted]]
+            chances = softmax(self.logits)[[self.classes.index(name) for name in wanted]]
         return dict(zip(wanted, map(float, chances), strict=True))
 
 
@@ -75,7 +79,7 @@ class TextClassifier:
     network: Network
 
     @classmethod
-    def load(cls, source: Source, settings: Settings) -> "TextClassifier":
+    def load(cls, source: ModelSource, settings: Settings) -> "TextClassifier":
         """From a folder of transformers; code in it is not run."""
         tokenizer = Tokenizer.load(source.folder, source.name)
         network = Network.load(source, tokenizer, settings)
@@ -108,7 +112,7 @@ class TextClassifier:
         if self.network.config.problem_type == "multi_label_classification":
             kind = "several"
         parts = [
-            [tokens.row(start, end) for start, end in self._spans(tokens, 0)]
+            [tokens.build_row(start, end) for start, end in self._spans(tokens, 0)]
             for tokens in self.tokenizer.encode([question.text for question in questions])
         ]
         labels = tuple(self.network.labels)
@@ -120,13 +124,15 @@ class TextClassifier:
         """Whether "This text is about sports." follows from a text, for each name of a class."""
         found = []
         for question in questions:
-            text = readable(question.text)
+            text = replace_surrogates(question.text)
             [tokens] = self.tokenizer.encode([text])
             places = [tokens.offsets[start:end] for start, end in self._spans(tokens, PROMPT)]
             pieces = [text[part[0][0] : part[-1][1]] if part else "" for part in places]
             claims = [question.template.replace("{}", name) for name in question.names]
             rows = [
-                self.tokenizer.pairs([(piece, claim) for piece in pieces], self.network.room)
+                self.tokenizer.encode_pairs(
+                    [(piece, claim) for piece in pieces], self.network.max_tokens
+                )
                 for claim in claims
             ]
             logits = np.array(self._means(rows), np.float32).reshape(len(claims), -1)
@@ -135,8 +141,10 @@ class TextClassifier:
         return found
 
     def _spans(self, tokens: Tokens, kept_free: int) -> Iterable[tuple[int, int]]:
-        room = max(1, self.network.room - len(tokens.head) - len(tokens.tail) - kept_free)
-        return [part[:2] for part in windows(tokens.words, room, stride=0)] or [(0, 0)]
+        room = max(1, self.network.max_tokens - len(tokens.prefix) - len(tokens.suffix) - kept_free)
+        return [part[:2] for part in split_windows(tokens.word_ids, room, min_overlap=0)] or [
+            (0, 0)
+        ]
 
     def _means(self, parts: Sequence[Sequence[Row]]) -> list[Logits]:
         """The mean logits of each group of rows, long rows counting more."""

@@ -9,13 +9,13 @@ pytest.importorskip("openvino")
 
 PROGRAM = """
 import sys, threading
-from backends._inference.openvino import openvino
+from backends._inference.openvino import import_openvino
 sys.setswitchinterval(1e-6)
 begin = threading.Barrier(3)
 
 def use():
     begin.wait()
-    package = openvino()
+    package = import_openvino()
     assert package.Type.u8.to_dtype() == "uint8"
 
 threads = [threading.Thread(target=use) for _ in range(3)]

@@ -27,7 +27,7 @@ import cv2
 import httpx
 import numpy as np
 
-from backends._inference.openvino import has_bf16
+from backends._inference.openvino import supports_bf16
 from backends.detection.model import loader, parity
 from backends.detection.model.detector import Detector, Run
 from backends.detection.model.letterbox import frame_of
@@ -51,7 +51,7 @@ def rows(size: Size = "whole") -> Iterator[Row]:
     """The rates, and whether memory is flat."""
     os.environ["YOLO_OFFLINE"] = "true"
     with tempfile.TemporaryDirectory() as name:
-        for precision in PRECISIONS[size == "smallest" or not has_bf16() :]:
+        for precision in PRECISIONS[size == "smallest" or not supports_bf16() :]:
             yield from rates(Path(name), precision, size)
     with tempfile.TemporaryDirectory() as name:
         yield from memory(Path(name), *sized(size, (1000, 5000), (200, 600), (8, 16)))

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from backends._transformers.engine import Source
+from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
 from backends._transformers.tokenizer import Tokenizer
 from backends.ner.starter.sentences import generate
@@ -71,14 +71,16 @@ class Bare:
         """Of the server's own conversion, which lies beside the model."""
         self._tokenizer = Tokenizer.load(folder)
         [kept] = (folder.parent / "cache" / "openvino").iterdir()
-        source = Source("AutoModelForTokenClassification", folder, kept)
+        source = ModelSource("AutoModelForTokenClassification", folder, kept)
         self._network = Network.load(source, self._tokenizer, Settings())
         self.name = f"the bare engine ({self._network.engine})"
 
     def __call__(self, texts: Sequence[str]) -> None:
         """Without what is over the network's length."""
         encoded = self._tokenizer.encode(texts)
-        self._network.run([tokens.row(0, min(len(tokens.ids), LONGEST)) for tokens in encoded])
+        self._network.run(
+            [tokens.build_row(0, min(len(tokens.ids), LONGEST)) for tokens in encoded]
+        )
 
 
 def rows(size: Size = "whole") -> Iterator[Row]:

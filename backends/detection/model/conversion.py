@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from backends._inference.openvino import openvino
+from backends._inference.openvino import import_openvino
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.letterbox import Letterbox
 from shared.backend.converted_model_cache import fresh_folder
@@ -54,7 +54,7 @@ def openvino_model(ready: Any, kind: NetworkSpec, folder: Path) -> Path:
     """The file of the network for OpenVINO, which is made if it is not there."""
     path = folder / "model.xml"
     if not path.is_file():
-        package = openvino()
+        package = import_openvino()
         side = -1 if is_flexible(kind) else kind.side
         shape = [([-1, side, side, 3], package.Type.u8)]
         with fresh_folder(folder) as made, _quiet():

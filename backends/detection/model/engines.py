@@ -7,7 +7,7 @@ from pathlib import Path
 from queue import LifoQueue
 from typing import Any, ClassVar, Protocol
 
-from backends._inference.openvino import openvino
+from backends._inference.openvino import import_openvino
 from backends.detection.model.letterbox import Floats
 from shared.media.image import Pixels
 
@@ -62,7 +62,7 @@ class OpenVino:
     together = 1
 
     def __init__(self, path: Path, shapes: Collection[tuple[int, int]], precision: str) -> None:
-        self._core = openvino().Core()
+        self._core = import_openvino().Core()
         self._path, self._precision = path, precision
         self._shapes = frozenset(shapes)
         self._compiled: dict[tuple[int, int] | None, _Compiled] = {}

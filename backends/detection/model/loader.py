@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from backends._inference.openvino import has_bf16
+from backends._inference.openvino import supports_bf16
 from backends.detection.model import conversion, parity
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.detector import Detector, Run
@@ -100,7 +100,7 @@ def _converted(
     path, shapes = conversion.openvino_model(ready, kind, folder), conversion.shapes(kind)
     single = OpenVino(path, shapes, "f32")
     parity.check(_comparable(kind, single), expected)
-    if precision == "f32" or not has_bf16():
+    if precision == "f32" or not supports_bf16():
         return single
     if precision == "auto" and kind.task not in COMPARED:
         return single

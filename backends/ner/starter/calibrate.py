@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForTokenClassification
 
-from backends._transformers.engine import Source
+from backends._transformers.model_source import ModelSource
 from backends.ner.entities import entities
 from backends.ner.starter.sentences import Sentence, Span, parse_marked
 from backends.ner.token_classifier import TokenClassifier, TokenScores
@@ -61,7 +61,7 @@ def log_loss(scored: Sequence[Scored]) -> float:
 
 def fitted_temperature(folder: Path, sentences: Sequence[Sentence]) -> float:
     """The temperature at which the scores of entities tell best which are right."""
-    source = Source("AutoModelForTokenClassification", folder, Path("unused"))
+    source = ModelSource("AutoModelForTokenClassification", folder, Path("unused"))
     model = TokenClassifier.load(
         source, Settings.model_validate({"engine": "torch", "device": "cpu"})
     )

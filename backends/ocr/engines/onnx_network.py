@@ -2,16 +2,13 @@
 
 import importlib.util
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backends._inference.openvino import openvino
+from backends._inference.openvino import InferRequestPool, import_openvino
 
 Array = NDArray[Any]
 # Inputs at the same time: each has a part of the cores and memory of its own.
@@ -45,30 +42,18 @@ class _OpenVino:
     """A stream a core: small inputs on one core each are faster than one on all of them."""
 
     def __init__(self, path: Path) -> None:
-        core = openvino().Core()
+        core = import_openvino().Core()
         self._notes = core.read_model(path)
         streams = min(cores(), MOST_STREAMS)
         options = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": cores()}
-        compiled = core.compile_model(self._notes, "CPU", options)
-        self._free: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(streams):
-            self._free.put(compiled.create_infer_request())
+        self._requests = InferRequestPool(core.compile_model(self._notes, "CPU", options))
 
     def __call__(self, batch: Array) -> Array:
-        with self._request() as request:
-            request.infer([batch], share_inputs=True)
-            return np.array(request.get_output_tensor().data)
+        with self._requests.infer([batch]) as outputs:
+            return outputs[0].copy()
 
     def note(self, key: str) -> str:
         return str(self._notes.get_rt_info()["framework"][key].value)
-
-    @contextmanager
-    def _request(self) -> Iterator[Any]:
-        request = self._free.get()
-        try:
-            yield request
-        finally:
-            self._free.put(request)
 
 
 class _OnnxRuntime:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
+from backends._inference.device import choose_torch_device
 from backends._transformers import hub
 from backends.ocr.engines.rapidocr import RapidEngine
 from backends.ocr.layout.page import Line, Page, Word
@@ -31,7 +32,7 @@ def weights(model: str, settings: Settings) -> Iterable[Path]:
             f'The OCR engine "trocr" needs {" and ".join(missing)}: install the extra,'
             f" e.g. {install_extra('trocr')}"
         )
-    return hub.files(_wanted(model), settings)
+    return hub.find_files(_wanted(model), settings)
 
 
 class TrocrEngine(RapidEngine):
@@ -42,10 +43,8 @@ class TrocrEngine(RapidEngine):
         from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
 
         super().__init__(settings.engine)
-        folder = hub.folder(_wanted(model), settings)
-        self._device = settings.device
-        if settings.device == "auto":
-            self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        folder = hub.find_folder(_wanted(model), settings)
+        self._device = choose_torch_device(settings)
         kind = torch.float16 if self._device.startswith("cuda") else torch.float32
         self._pixels = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False)
         self._tokens = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends._inference.openvino import has_bf16
+from backends._inference.openvino import supports_bf16
 from backends.detection.model import architecture, conversion, engines, loader, parity, weights
 from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Detector, Run
@@ -85,7 +85,7 @@ def test_in_bf16_no_object_is_lost(load: Load) -> None:
     """Of two boxes of an object that are equally sure but for rounding either may stay, and then
     it is one of PyTorch's all the same. Rarely an object lies between two classes.
     """
-    if not has_bf16():
+    if not supports_bf16():
         pytest.skip("This CPU has no bf16")
     images = drawn(60)
     fast, reference = load(precision="bf16"), load(engine="torch")
@@ -107,7 +107,7 @@ def test_in_bf16_no_object_is_lost(load: Load) -> None:
 
 def test_bf16_can_be_asked_for(load: Load, model_dir: Path) -> None:
     """For a task of which not all that is found is compared, too."""
-    if not has_bf16():
+    if not supports_bf16():
         pytest.skip("This CPU has no bf16")
     weights = model_dir / "yolo11n-seg.pt"
     assert load(weights).engine.name == "OpenVINO in f32"

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("transformers")
 
-from backends._transformers.engine import Source
+from backends._transformers.model_source import ModelSource
 from backends.ner import NerBackend
 from backends.ner.token_classifier import TokenClassifier
 from shared.pipeline.plan import PredictionPlan
@@ -22,7 +22,7 @@ Predict = Callable[..., list[Any]]
 @pytest.fixture(scope="session")
 def classifier() -> TokenClassifier:
     """The starter on PyTorch, the reference."""
-    source = Source("AutoModelForTokenClassification", STARTER, Path("unused"))
+    source = ModelSource("AutoModelForTokenClassification", STARTER, Path("unused"))
     return TokenClassifier.load(source, Settings(engine="torch", device="cpu"))
 
 

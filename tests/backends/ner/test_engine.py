@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends._transformers import conversion, engine
-from backends._transformers.engine import Source
+from backends._inference.parity import REJECTION_FILE
+from backends._transformers import conversion
+from backends._transformers.model_source import ModelSource
+from backends._transformers.parity_trial import ParityTrial
 from backends._transformers.tokenizer import Row
 from backends.ner.starter.sentences import generate
 from backends.ner.token_classifier import TokenClassifier
@@ -43,12 +45,12 @@ def test_openvino_gives_what_torch_gives(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(socket.socket, "connect", refused)
     folder = bert(tmp_path / "bert")
-    source = Source("AutoModelForTokenClassification", folder, tmp_path / "kept" / "bert")
+    source = ModelSource("AutoModelForTokenClassification", folder, tmp_path / "kept" / "bert")
     fast = TokenClassifier.load(source, Settings(engine="openvino"))
     slow = TokenClassifier.load(source, Settings(engine="torch"))
     assert (fast.network.engine, slow.network.engine) == ("openvino", "torch")
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["bert"]
-    [kept] = source.kept.iterdir()  # in one precision
+    [kept] = source.cache_folder.iterdir()  # in one precision
     made = (kept / "model.xml").stat().st_mtime_ns
     texts = [sentence.text for sentence in generate(200, 5, "held_out")]
     rows = [Row([1, *text.encode(), 2], [0] * (len(text.encode()) + 2)) for text in texts]
@@ -62,7 +64,7 @@ def test_starter_says_the_same_on_the_engine_that_is_chosen(
     classifier: TokenClassifier, tmp_path: Path
 ) -> None:
     """A network that does not survive the conversion runs on PyTorch."""
-    source = Source("AutoModelForTokenClassification", STARTER, tmp_path / "kept")
+    source = ModelSource("AutoModelForTokenClassification", STARTER, tmp_path / "kept")
     chosen = TokenClassifier.load(source, Settings())
     texts = [sentence.text for sentence in generate(100, 5, "held_out")]
     for ours, reference in zip(found(chosen, texts), found(classifier, texts), strict=True):
@@ -76,45 +78,47 @@ def test_a_network_is_seen_by_others_only_with_its_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other processes look while it is held against PyTorch; what differs is not tried again."""
-    source = Source("AutoModelForTokenClassification", bert(tmp_path / "bert"), tmp_path / "kept")
+    source = ModelSource(
+        "AutoModelForTokenClassification", bert(tmp_path / "bert"), tmp_path / "kept"
+    )
     seen: list[list[str]] = []
 
-    def differs(trial: engine.ParityTrial, forward: Any) -> str:
-        seen.append([path.name for path in source.kept.iterdir() if path.name[0] != "."])
+    def differs(trial: ParityTrial, runner: Any) -> str:
+        seen.append([path.name for path in source.cache_folder.iterdir() if path.name[0] != "."])
         return "it differs"
 
-    monkeypatch.setattr(engine.ParityTrial, "differs", differs)
-    tries = conversion.precisions()
+    monkeypatch.setattr(ParityTrial, "describe_deviation", differs)
+    tries = conversion.available_precisions()
     for _ in range(2):
         assert TokenClassifier.load(source, Settings()).network.engine == "torch"
     assert seen == [tries[:number] for number in range(len(tries))]
     for precision in tries:
-        [told] = (source.kept / precision).iterdir()
-        assert (told.name, told.read_text()) == (engine.REFUSED, "it differs")
+        [told] = (source.cache_folder / precision).iterdir()
+        assert (told.name, told.read_text()) == (REJECTION_FILE, "it differs")
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 3])
+@pytest.mark.parametrize("concurrency", [1, 2, 3])
 @pytest.mark.parametrize(
     "lengths",
     [[], [5], [5, 400], [5, 400, 7, 300, 9, 500, *([20] * 400)], [510] * 7, [3] * 1000],
     ids=["none", "one", "two", "mixed", "long", "short"],
 )
 def test_batches_are_of_like_length_and_within_the_budget(
-    classifier: TokenClassifier, lengths: list[int], at_once: int
+    classifier: TokenClassifier, lengths: list[int], concurrency: int
 ) -> None:
-    network = replace(classifier.network, forward=SimpleNamespace(at_once=at_once))
-    batches = network._batches([Row([1] * n, [0] * n) for n in lengths])
+    network = replace(classifier.network, runner=SimpleNamespace(concurrency=concurrency))
+    batches = network._group_rows([Row([1] * n, [0] * n) for n in lengths])
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
-    widths = [[network._width(lengths[index]) for index in batch] for batch in batches]
+    widths = [[network._padded_width(lengths[index]) for index in batch] for batch in batches]
     assert [width for batch in widths for width in batch] == sorted(
-        map(network._width, lengths), reverse=True
+        map(network._padded_width, lengths), reverse=True
     )
     for batch in widths:
-        assert len(batch) == 1 or batch[0] * len(batch) <= network.budget
+        assert len(batch) == 1 or batch[0] * len(batch) <= network.batch_tokens
 
 
 def test_batches_that_run_at_once_are_of_one_size(classifier: TokenClassifier) -> None:
     """So that none waits for the other."""
-    network = replace(classifier.network, forward=SimpleNamespace(at_once=2))
-    batches = network._batches([Row([1] * 16, [0] * 16)] * 200)
+    network = replace(classifier.network, runner=SimpleNamespace(concurrency=2))
+    batches = network._group_rows([Row([1] * 16, [0] * 16)] * 200)
     assert list(map(len, batches)) == [25] * 8

@@ -11,7 +11,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("openvino")
 
 from backends._transformers import conversion
-from backends._transformers.engine import Source
+from backends._transformers.model_source import ModelSource
 from backends.ner.starter.sentences import generate
 from backends.ner.token_classifier import TokenClassifier
 from backends.text_classification import TextClassificationBackend
@@ -30,7 +30,7 @@ def test_the_classification_starter_runs_on_openvino(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It has 128 positions."""
-    source = Source("AutoModelForSequenceClassification", TOPICS, tmp_path / "kept")
+    source = ModelSource("AutoModelForSequenceClassification", TOPICS, tmp_path / "kept")
     ours = TextClassifier.load(source, Settings(**CPU))
     assert ours.network.engine == "openvino", caplog.text
     assert [line for line in caplog.messages if "runs on PyTorch" in line] == []
@@ -72,12 +72,12 @@ def test_what_fits_is_what_the_network_has_positions_for(
     kind: str, positions: int, room: int, tmp_path: Path
 ) -> None:
     """RoBERTa counts positions from the one after the padding's."""
-    source = Source(
+    source = ModelSource(
         "AutoModelForTokenClassification", small(kind, positions, tmp_path / "net"), tmp_path / "k"
     )
     for engine in ("auto", "torch"):
         ours = TokenClassifier.load(source, Settings(engine=engine, **CPU))
-        assert ours.network.room == room
+        assert ours.network.max_tokens == room
         assert ours.network.engine == ("openvino" if engine == "auto" else "torch")
         [read] = ours.read([" ".join(TEXTS * 5)])
         assert read.chances.sum(axis=1) == pytest.approx(1, abs=1e-3)
@@ -89,7 +89,7 @@ def test_a_network_that_cannot_be_converted_is_named_with_what_helps(
     def broken(*args: Any) -> None:
         raise RuntimeError("an operation is not known\nwith more about it")
 
-    monkeypatch.setattr(conversion, "make", broken)
+    monkeypatch.setattr(conversion, "convert_network", broken)
     monkeypatch.setenv("TEXT_CLASSIFICATION_MODEL", "starter")
     monkeypatch.setenv("CACHE_DIR", str(tmp_path))
     backend = TextClassificationBackend()

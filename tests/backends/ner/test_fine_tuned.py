@@ -45,13 +45,13 @@ def test_its_entities_are_shown_under_the_labels_of_the_config(
     folder: Path, predict: Predict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On names that it has not seen in training, most of them; and no type without a label."""
-    from backends._transformers.engine import Source
+    from backends._transformers.model_source import ModelSource
     from backends.ner import NerBackend
     from backends.ner.token_classifier import TokenClassifier
     from shared.settings import Settings
 
     tuned = TokenClassifier.load(
-        Source("AutoModelForTokenClassification", folder, folder.parent / "kept"),
+        ModelSource("AutoModelForTokenClassification", folder, folder.parent / "kept"),
         Settings(device="cpu"),
     )
     monkeypatch.setattr(NerBackend, "load", lambda self, spec: tuned)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends._transformers.tokenizer import windows
+from backends._transformers.tokenizer import split_windows
 from backends.ner.entities import Entity, entities
 from backends.ner.sentence_splitter import gaps
 from backends.ner.starter.sentences import FINAL, Writer
@@ -23,19 +23,21 @@ def test_windows_cover_each_token_once_in_whole_words(
     lengths: list[int], room: int, stride: int
 ) -> None:
     tokens: Words = [word for word, length in enumerate(lengths) for _ in range(length)]
-    parts = list(windows(tokens, room, stride))
-    assert [n for part in parts for n in range(part.first, part.last)] == list(range(len(tokens)))
+    parts = list(split_windows(tokens, room, stride))
+    assert [n for part in parts for n in range(part.own_start, part.own_end)] == list(
+        range(len(tokens))
+    )
     for part in parts:
-        assert part.start <= part.first <= part.last <= part.end <= part.start + room
+        assert part.start <= part.own_start <= part.own_end <= part.end <= part.start + room
         if max(lengths) + min(stride, room // 4) <= room // 2:  # else words may have to be cut
-            for bound in (part.start, part.first, part.last, part.end):
+            for bound in (part.start, part.own_start, part.own_end, part.end):
                 assert bound in (0, len(tokens)) or tokens[bound] != tokens[bound - 1]
 
 
 def test_a_token_in_the_middle_of_a_long_text_has_context_on_both_sides() -> None:
-    for part in windows(list(range(2000)), 510, 64):
-        assert part.first - part.start >= 32 or part.first == 0
-        assert part.end - part.last >= 32 or part.last == 2000
+    for part in split_windows(list(range(2000)), 510, 64):
+        assert part.own_start - part.start >= 32 or part.own_start == 0
+        assert part.end - part.own_end >= 32 or part.own_end == 2000
 
 
 def found(classifier: TokenClassifier, texts: list[str]) -> list[list[Entity]]:
@@ -72,7 +74,7 @@ class OneByOne:
     """A network that reads each token by itself: capital letters begin names."""
 
     def __init__(self, classifier: TokenClassifier) -> None:
-        self.labels, self.room = classifier.tags, classifier.network.room
+        self.labels, self.max_tokens = classifier.tags, classifier.network.max_tokens
 
     def run(self, rows: list[object]) -> list[np.ndarray]:
         def logits(row: object) -> np.ndarray:

@@ -23,16 +23,16 @@ class Reading:
 
     def __init__(self, tags: str, names: tuple[str, ...], classifier: TokenClassifier) -> None:
         self._numbers = [names.index(tag) for tag in tags.split()]
-        self.at_once, self._count = 1, len(names)
+        self.concurrency, self._count = 1, len(names)
         [self._tokens] = classifier.tokenizer.encode([TEXT])
 
-    def __call__(self, batches: Any) -> list[Any]:
+    def run(self, batches: Any) -> list[Any]:
         return [self._logits(batch["input_ids"].shape) for batch in batches]
 
     def _logits(self, shape: tuple[int, int]) -> Any:
         logits = np.zeros((*shape, self._count), np.float32)
         starts = [start for start, _ in self._tokens.offsets]
-        for token, start in enumerate(starts, len(self._tokens.head)):
+        for token, start in enumerate(starts, len(self._tokens.prefix)):
             word = len(TEXT[: start + 1].split()) - 1
             logits[:, token, self._numbers[word]] = 9
         return logits
@@ -47,7 +47,7 @@ def spans(
     attributes: str = "",
 ) -> list[dict[str, Any]]:
     network = replace(
-        classifier.network, forward=Reading(tags, names, classifier), labels=list(names)
+        classifier.network, runner=Reading(tags, names, classifier), labels=list(names)
     )
     monkeypatch.setattr(NerBackend, "load", lambda self, spec: replace(classifier, network=network))
     monkeypatch.setenv("NER_MODEL", "starter")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from backends._transformers import conversion
-from backends._transformers.engine import AGREEMENT, Source
+from backends._transformers.model_source import ModelSource
+from backends._transformers.parity_trial import MAX_DEVIATION
 from backends.ner.entities import Entity, entities
 from backends.ner.starter.scores import TAGS
 from backends.ner.starter.sentences import Writer, generate
@@ -20,7 +21,7 @@ from .trained import BATCH, learn, save
 pytest.importorskip("openvino")
 
 STEPS = 200
-TIED = {"f32": 2e-3, "bf16": 2 * AGREEMENT}
+TIED = {"f32": 2e-3, "bf16": 2 * MAX_DEVIATION}
 """Two tags are as likely if their chances lie no more apart: OpenVINO is off by 0.0007 in f32."""
 
 
@@ -45,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def references(folder: Path) -> list[TokenScores]:
     """What PyTorch says of texts with names that the training had not."""
     texts = [sentence.text for sentence in generate(1000, 77, "held_out")]
-    source = Source("AutoModelForTokenClassification", folder, folder.parent / "unused")
+    source = ModelSource("AutoModelForTokenClassification", folder, folder.parent / "unused")
     return TokenClassifier.load(source, Settings(engine="torch", device="cpu")).read(texts)
 
 
@@ -80,10 +81,10 @@ def test_the_same_entities_with_the_same_scores(
 ) -> None:
     """But for words whose two best tags lie so near in PyTorch that 0.001 or, in bf16, 0.02 of each
     decide."""
-    if precision not in conversion.precisions():
+    if precision not in conversion.available_precisions():
         pytest.skip("This CPU has no bf16")
-    monkeypatch.setattr(conversion, "precisions", lambda: [precision])
-    source = Source("AutoModelForTokenClassification", folder, tmp_path / "kept")
+    monkeypatch.setattr(conversion, "available_precisions", lambda: [precision])
+    source = ModelSource("AutoModelForTokenClassification", folder, tmp_path / "kept")
     fast = TokenClassifier.load(source, Settings(engine="openvino"))
     count = other = 0
     for expected, found in zip(references, fast.read([r.text for r in references]), strict=True):
@@ -93,8 +94,8 @@ def test_the_same_entities_with_the_same_scores(
         settled_words = list(settled(expected, found, TIED[precision]))
         theirs = entities(settled_words, expected.text)
         assert places(ours) == places(theirs)
-        assert np.allclose([e.score for e in ours], [e.score for e in theirs], atol=AGREEMENT)
-        assert np.allclose(found.chances, expected.chances, atol=AGREEMENT)
+        assert np.allclose([e.score for e in ours], [e.score for e in theirs], atol=MAX_DEVIATION)
+        assert np.allclose(found.chances, expected.chances, atol=MAX_DEVIATION)
         count += len(theirs)
     assert count > 2000
     assert other <= (0.002 if precision == "f32" else 0.03) * len(references)

@@ -1,0 +1,51 @@
+"""Converted networks, used only if they give what PyTorch gives."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from shared.backend.converted_model_cache import fresh_folder
+from shared.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
+# Takes the place of a rejected network in its folder, and holds the reason.
+REJECTION_FILE = "refused.txt"
+
+ConvertedNetwork = TypeVar("ConvertedNetwork")
+
+
+def load_verified(
+    folder: Path,
+    convert: Callable[[Path], None],
+    load: Callable[[Path], ConvertedNetwork],
+    describe_deviation: Callable[[ConvertedNetwork], str],
+) -> ConvertedNetwork:
+    """Return the converted network in `folder`; convert and compare it first if it is new.
+
+    `describe_deviation` tells how its outputs differ from PyTorch's; "" if they agree. The verdict
+    is stored, so that the next start neither converts nor loads the PyTorch network.
+
+    Raises:
+        ModelError: its outputs differ, now or when it was converted.
+    """
+    rejection = folder / REJECTION_FILE
+    if rejection.is_file():
+        raise ModelError(rejection.read_text(encoding="utf-8"))
+    if folder.is_dir():
+        return load(folder)
+    # The folder takes its final name only with the verdict in it: another process that starts
+    # meanwhile must not use a network that nobody has compared yet.
+    with fresh_folder(folder) as draft:
+        convert(draft)
+        network = load(draft)
+        deviation = describe_deviation(network)
+        if deviation:
+            for file in draft.iterdir():
+                file.unlink()
+            (draft / REJECTION_FILE).write_text(deviation, encoding="utf-8")
+    if deviation:
+        logger.warning("Converted network %s is not used: %s", folder, deviation)
+        raise ModelError(deviation)
+    return network
