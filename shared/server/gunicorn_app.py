@@ -81,4 +81,4 @@ class Server(BaseApplication):
     def _left(self, arbiter: Any, worker: Any) -> None:
         """A worker is no more: its figures go with it."""
         if self._neighbours is not None:
-            self._neighbours.forget(worker.pid)
+            self._neighbours.remove_worker(worker.pid)

@@ -1,55 +1,48 @@
-"""Counters in Prometheus format."""
+"""What `/metrics` exposes, in Prometheus' text format."""
 
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from shared.pipeline.models import resident_bytes
 from shared.pipeline.runtime import runtime
 from shared.server.worker_metrics import WorkerMetrics
 
-BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 100)
+REQUEST_SECONDS_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 100)
 
 
 class ServerMetrics:
-    """The figures of one server process, and on request those of its neighbours too."""
+    """The metrics of one server process, and those of the other workers where there are several."""
 
-    def __init__(self, neighbours: WorkerMetrics | None = None) -> None:
-        self._neighbours = neighbours
+    def __init__(self, worker_metrics: WorkerMetrics | None = None) -> None:
+        self._worker_metrics = worker_metrics
         self._registry = registry = CollectorRegistry()
-        requests = Counter(
+        self._requests = Counter(
             "prelabel_requests", "Requests answered", ["route", "status"], registry=registry
         )
-        seconds = Histogram(
+        self._request_seconds = Histogram(
             "prelabel_request_seconds",
             "Time to answer",
             ["route"],
-            buckets=BUCKETS,
+            buckets=REQUEST_SECONDS_BUCKETS,
             registry=registry,
         )
-        self._requests, self._seconds = requests, seconds
-        self._known: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
-        tasks = Counter(
-            "prelabel_tasks", "Tasks by what came of them", ["outcome"], registry=registry
-        )
+        # Finding a metric by its labels takes longer than counting, and every request does both.
+        self._by_route: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        tasks = Counter("prelabel_tasks", "Tasks by outcome", ["outcome"], registry=registry)
         self._predicted, self._failed = tasks.labels("predicted"), tasks.labels("failed")
-        registry.register(_Process())
+        registry.register(_RuntimeCollector())
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
-        """A request, by the template of its path."""
-        found = self._known.get((route, status))
-        if found is None:
-            found = self._requests.labels(route, str(status)), self._seconds.labels(route)
-            self._known[route, status] = found
-        found[0].inc()
-        found[1].observe(seconds)
+        """Count a request; `route` is the template of its path."""
+        metrics = self._by_route.get((route, status))
+        if metrics is None:
+            metrics = self._requests.labels(route, str(status)), self._request_seconds.labels(route)
+            self._by_route[route, status] = metrics
+        metrics[0].inc()
+        metrics[1].observe(seconds)
 
     def count_tasks(self, predicted: int, failed: int) -> None:
         """Count the tasks of a request."""
@@ -58,70 +51,73 @@ class ServerMetrics:
             self._failed.inc(failed)
 
     def render(self) -> bytes:
-        """All of them, as Prometheus scrapes them."""
+        """Return the metrics of all workers as Prometheus scrapes them."""
         own = generate_latest(self._registry)
-        return own if self._neighbours is None else self._neighbours.text(own)
+        return own if self._worker_metrics is None else self._worker_metrics.merge(own)
 
     def publish(self) -> None:
-        """Leave them to the neighbours, if there are any."""
-        if self._neighbours is not None:
-            self._neighbours.write(generate_latest(self._registry))
+        """Write this worker's metrics for the others, if there are any."""
+        if self._worker_metrics is not None:
+            self._worker_metrics.write(generate_latest(self._registry))
 
 
-class _Process(Collector):
-    """Figures that the process keeps anyway, read when they are asked for."""
+class _RuntimeCollector(Collector):
+    """Reads what the process keeps count of anyway, when it is scraped."""
 
     def collect(self) -> Iterable[Metric]:
-        """Failures by reason; stages, batches and models; the answers that are kept."""
+        """Yield failures by reason, models, stages and batches, the output cache, memory."""
         failures = CounterMetricFamily(
             "prelabel_failures", "Tasks and regions lost", labels=["backend", "reason"]
         )
         for (backend, reason), count in runtime().failures.counts().items():
             failures.add_metric([backend, reason], count)
         yield failures
-        yield from _models()
-        yield from _stages()
-        yield from _answers()
+        yield from _model_metrics()
+        yield from _pipeline_histograms()
+        yield from _cache_metrics()
         memory = GaugeMetricFamily("prelabel_memory_bytes", "Resident memory of the process")
         memory.add_metric([], resident_bytes())
         yield memory
 
 
-def _models() -> Iterable[Metric]:
+def _model_metrics() -> Iterable[Metric]:
     loaded = GaugeMetricFamily("prelabel_model_loaded", "1 if loaded", labels=["model"])
     memory = GaugeMetricFamily(
         "prelabel_model_memory_bytes", "Estimated memory of loaded models", labels=["model"]
     )
     waiting = GaugeMetricFamily("prelabel_queue_items", "Items waiting", labels=["model"])
-    for slot in runtime().models.all_models():
-        loaded.add_metric([slot.spec.label], float(slot.state == "loaded"))
-        if slot.queue is not None:
-            memory.add_metric([slot.spec.label], float(slot.memory))
-            waiting.add_metric([slot.spec.label], float(len(slot.queue)))
+    for model in runtime().models.all_models():
+        loaded.add_metric([model.spec.label], float(model.state == "loaded"))
+        if model.queue is not None:
+            memory.add_metric([model.spec.label], float(model.memory))
+            waiting.add_metric([model.spec.label], float(len(model.queue)))
     return loaded, memory, waiting
 
 
-def _stages() -> Iterable[Metric]:
-    stages = HistogramMetricFamily(
-        "prelabel_stage_seconds",
-        "Time of a task's read and regions, and of a batch's infer",
-        labels=["stage", "backend"],
-    )
-    for labels, histogram in runtime().metrics.stages().items():
-        stages.add_metric(list(labels), histogram.buckets(), histogram.total)
-    batches = HistogramMetricFamily("prelabel_batch_items", "Items in a batch", labels=["model"])
-    for model, histogram in runtime().metrics.batches().items():
-        batches.add_metric([model], histogram.buckets(), histogram.total)
-    return stages, batches
+def _pipeline_histograms() -> Iterable[Metric]:
+    """Yield the pipeline's histograms under the labels that dashboards know.
+
+    Bounds are written le="1", not "1.0", and there are no times of creation.
+    """
+    for metric in runtime().metrics.registry.collect():
+        histogram = Metric(metric.name, metric.documentation, metric.type)
+        for sample in metric.samples:
+            if sample.name.endswith("_created"):
+                continue
+            labels = dict(sample.labels)
+            if "le" in labels:
+                labels["le"] = labels["le"].removesuffix(".0")
+            histogram.add_sample(sample.name, labels, sample.value)
+        yield histogram
 
 
-def _answers() -> Iterable[Metric]:
-    kept = runtime().output_cache
-    asked = CounterMetricFamily(
-        "prelabel_answer_cache", "Outputs asked of the cache", labels=["found"]
+def _cache_metrics() -> Iterable[Metric]:
+    cache = runtime().output_cache
+    lookups = CounterMetricFamily(
+        "prelabel_answer_cache", "Lookups in the cache of model outputs", labels=["found"]
     )
-    asked.add_metric(["yes"], kept.hits)
-    asked.add_metric(["no"], kept.misses)
-    size = GaugeMetricFamily("prelabel_answer_cache_bytes", "Memory of the outputs that are kept")
-    size.add_metric([], kept.bytes)
-    return asked, size
+    lookups.add_metric(["yes"], cache.hits)
+    lookups.add_metric(["no"], cache.misses)
+    size = GaugeMetricFamily("prelabel_answer_cache_bytes", "Memory of the cached model outputs")
+    size.add_metric([], cache.bytes)
+    return lookups, size

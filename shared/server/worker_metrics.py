@@ -1,4 +1,8 @@
-"""The figures of several workers of one server: whichever is asked tells those of all."""
+"""Metrics of several workers of one server: whichever is scraped answers for all of them.
+
+prometheus_client's own multiprocess mode knows neither custom collectors nor a label of ours for
+the worker.
+"""
 
 import os
 import shutil
@@ -13,60 +17,64 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-# Seconds after which a worker writes its figures down again.
+# How often a worker writes its metrics for the others.
 PUBLISH_INTERVAL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class WorkerMetrics:
-    """A folder of the master process, in which each worker leaves its figures."""
+    """A folder in which each worker writes its metrics, as `<process id>.prom`."""
 
     folder: Path
 
     @classmethod
     def make(cls) -> "WorkerMetrics":
-        """In the master, before the fork."""
+        """Make the folder, in the master process, before it forks."""
         return cls(Path(tempfile.mkdtemp(prefix="prelabel-")))
 
     def write(self, text: bytes) -> None:
-        """Leave this worker's figures."""
+        """Write this worker's metrics."""
         path = self.folder / f"{os.getpid()}.new"
         path.write_bytes(text)
         path.replace(path.with_suffix(".prom"))
 
-    def text(self, own: bytes) -> bytes:
-        """The figures of all workers, each with its process id as the label `worker`."""
+    def merge(self, own: bytes) -> bytes:
+        """Return the metrics of all workers, with the process id as the label `worker`.
+
+        `own` are this worker's, which are newer than what it wrote last.
+        """
         texts = {str(os.getpid()): own}
         for path in sorted(self.folder.glob("*.prom")):
             if path.stem not in texts:
                 with suppress(FileNotFoundError):  # that worker has just ended
                     texts[path.stem] = path.read_bytes()
         registry = CollectorRegistry()
-        registry.register(_Workers(texts))
+        registry.register(_MergedCollector(texts))
         return generate_latest(registry)
 
-    def forget(self, worker: int) -> None:
-        """A worker is no more."""
-        (self.folder / f"{worker}.prom").unlink(missing_ok=True)
+    def remove_worker(self, process: int) -> None:
+        """Remove the metrics of a worker that has ended."""
+        (self.folder / f"{process}.prom").unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """The server ends."""
+        """Remove the folder, when the server ends."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class _Workers(Collector):
+class _MergedCollector(Collector):
     def __init__(self, texts: Mapping[str, bytes]) -> None:
         self._texts = texts
 
     def collect(self) -> Iterable[Metric]:
-        """Each figure once, with the samples of all workers."""
-        found: dict[str, Metric] = {}
+        """Return each metric once, with the samples of all workers."""
+        metrics: dict[str, Metric] = {}
         for worker, text in self._texts.items():
             for family in text_string_to_metric_families(text.decode()):
-                known = found.setdefault(
+                metric = metrics.setdefault(
                     family.name, Metric(family.name, family.documentation, family.type)
                 )
                 for sample in family.samples:
-                    labels = {**sample.labels, "worker": worker}
-                    known.add_sample(sample.name, labels, sample.value)
-        return found.values()
+                    metric.add_sample(
+                        sample.name, {**sample.labels, "worker": worker}, sample.value
+                    )
+        return metrics.values()
