@@ -20,7 +20,8 @@ shared.results. Do not edit. -->
 
 The paths on the root serve any label config. The paths that Label Studio calls also exist below
 the name of each backend, such as `/ocr/predict`, and serve that backend alone. The running server
-answers `/openapi.json`, and shows it at `/docs`.
+answers `/openapi.json`, and shows it at `/docs`. An error is answered as `{"detail": "…"}` with
+one sentence.
 """
 PREFIX = "/{backend}"
 DOCUMENT = describe_endpoints(ENDPOINTS)
@@ -35,36 +36,41 @@ SHORTER = (
 
 def render() -> str:
     """Return the page as Markdown."""
-    lines = [HEAD, *_endpoints(), *_bodies()]
+    lines = [HEAD, *_endpoints()]
     for module in (shared.backend, shared.results):
         lines += ["", f"## `{module.__name__}`", "", _text(module), *_contract(module)]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _endpoints() -> Iterator[str]:
+    operations = [
+        (method.upper(), path, operation)
+        for path, methods in DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+        if not path.startswith(PREFIX)
+    ]
     yield from ("| method | path | what it does |", "|---|---|---|")
-    for method, path, operation in _operations():
+    for method, path, operation in operations:
         yield f"| {method} | `{path}` | {_one_line(operation.get('description', ''))} |"
+    for method, path, operation in operations:
+        yield from _keys(f"The body of {method} `{path}`", operation.get("requestBody", {}))
+        for status, response in operation["responses"].items():
+            if status.startswith("2"):
+                yield from _keys(f"The response of {method} `{path}`", response)
 
 
-def _bodies() -> Iterator[str]:
-    for method, path, operation in _operations():
-        if "requestBody" not in operation:
-            continue
-        reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-        schema = SCHEMAS[reference.rpartition("/")[2]]
-        yield from ("", f"The body of {method} `{path}`:", "")
-        yield from ("| key | required | meaning |", "|---|---|---|")
-        for key, field in schema["properties"].items():
-            needed = "yes" if key in schema.get("required", ()) else ""
-            yield f"| `{key}` | {needed} | {_one_line(field.get('description', ''))} |"
-
-
-def _operations() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for path, methods in DOCUMENT["paths"].items():
-        if not path.startswith(PREFIX):
-            for method, operation in methods.items():
-                yield method.upper(), path, operation
+def _keys(title: str, message: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the table of a JSON object's keys, if the message has any."""
+    schema = message.get("content", {}).get("application/json", {}).get("schema", {})
+    if "$ref" in schema:
+        schema = SCHEMAS[schema["$ref"].rpartition("/")[2]]
+    if not schema.get("properties"):
+        return
+    yield from ("", f"**{title}.** {_one_line(schema.get('description', ''))}".rstrip(), "")
+    yield from ("| key | required | meaning |", "|---|---|---|")
+    for key, field in schema["properties"].items():
+        needed = "yes" if key in schema.get("required", ()) else ""
+        yield f"| `{key}` | {needed} | {_one_line(field.get('description', ''))} |"
 
 
 def _contract(module: ModuleType) -> Iterator[str]:
