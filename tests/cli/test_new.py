@@ -15,8 +15,9 @@ from shared.backend.base import Backend
 from shared.backend.example import Example
 from shared.backend.registry import find_backends
 from shared.backend.testing import Conformance, example_environment, predict_example, write_expected
-from shared.cli.scaffold.create import imported, module_of, plant
+from shared.cli.scaffold.create import create_backend, import_backend
 from shared.cli.scaffold.files import Scaffold
+from shared.cli.scaffold.requirements import import_name
 from shared.cli.scaffold.tag_pairs import PAIRS
 from shared.errors import InferenceError
 from shared.pipeline.runtime import runtime
@@ -51,8 +52,8 @@ def planted(root: Path) -> Iterator[Planted]:
     for control, target in PAIRS:
         name = named((control, target))
         scaffold = Scaffold(name, control, target, name)
-        plant(scaffold, root)
-        made[control, target] = imported(scaffold, root)
+        create_backend(scaffold, root)
+        made[control, target] = import_backend(scaffold, root)
     yield made
     sys.path.remove(str(root))
 
@@ -131,7 +132,7 @@ def test_what_it_requires_need_not_be_installed_yet(tmp_path: Path) -> None:
     marked = 'no-such-thing>=1; python_version < "4"'
     words = ["--control", "Choices", "--object", "Text", "--requires", marked]
     said = python(tmp_path, "-m", "shared.cli", "new", "mood", *words)
-    assert "takes it that it is imported as no_such_thing" in said
+    assert "assumes that it is imported as no_such_thing" in said
     project = (tmp_path / "pyproject.toml").read_text()
     assert 'mood = ["no-such-thing>=1; python_version < \\"4\\""]\n' in project
     example = json.loads((tmp_path / "backends" / "mood" / "expected.json").read_text())
@@ -281,4 +282,4 @@ def test_one_option_that_is_missing_is_named(prelabel: Command) -> None:
     ],
 )
 def test_module_of_a_requirement(requirement: str, module: str) -> None:
-    assert module_of(requirement) == module
+    assert import_name(requirement) == module

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from shared.backend.base import Backend
-from shared.cli.scaffold.create import imported, plant
+from shared.cli.scaffold.create import create_backend, import_backend
 from shared.cli.scaffold.files import Scaffold
 from shared.label_studio.task import Task
 from shared.pipeline import runtime
@@ -38,8 +38,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, type
     made = {}
     for control in CONTROLS:
         scaffold = Scaffold(f"film_{control.lower()}", control, "Video", f"film_{control.lower()}")
-        plant(scaffold, root)
-        made[control] = imported(scaffold, root)
+        create_backend(scaffold, root)
+        made[control] = import_backend(scaffold, root)
     yield made
     sys.path[:] = before
 

@@ -9,7 +9,7 @@ import pytest
 from shared.backend.base import Backend
 from shared.backend.example import Example
 from shared.backend.testing import example_environment, predict_example
-from shared.cli.scaffold.create import imported, plant
+from shared.cli.scaffold.create import create_backend, import_backend
 from shared.cli.scaffold.files import Scaffold
 from shared.cli.scaffold.tag_pairs import PAIRS
 
@@ -42,8 +42,8 @@ def planted(pair: tuple[str, str], root: Path, monkeypatch: pytest.MonkeyPatch) 
     name = f"shown_{pair[0]}_{pair[1]}".lower()
     scaffold = Scaffold(name, *pair, name)
     if not (root / name).exists():
-        plant(scaffold, root)
-    return imported(scaffold, root)
+        create_backend(scaffold, root)
+    return import_backend(scaffold, root)
 
 
 def uploaded(server: LabelStudio, project: int, data: dict[str, Any], root: Path) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def uploaded(server: LabelStudio, project: int, data: dict[str, Any], root: Path
 
 def test_label_studio_takes_every_label_config(label_studio: LabelStudio) -> None:
     for control, target in PAIRS:
-        config = Scaffold("any", control, target, "any").label_config()
+        config = PAIRS[control, target].label_config(control)
         assert label_studio.create_project(f"{control} on {target}", config)
 
 

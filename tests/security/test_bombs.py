@@ -155,7 +155,7 @@ def test_picture_that_cannot_be_read_installs_nothing() -> None:
 import PIL.Image
 from backends.detection import DetectionBackend
 DetectionBackend.import_modules()
-from shared import image
+from shared.media import image
 from shared.errors import DecodeError
 from ultralytics.utils.checks import AUTOINSTALL
 print(AUTOINSTALL, image.open_image is PIL.Image.open, PIL.Image.open.__module__)

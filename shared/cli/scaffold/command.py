@@ -13,47 +13,47 @@ from shared.errors import SettingError
 @app.command()
 def new(
     name: str = typer.Argument(None, help="The new backend's name, e.g. mood", show_default=False),
-    control: str = typer.Option(None, help="The control tag that it fills, e.g. Choices"),
-    object: str = typer.Option(None, help="The object tag that it reads, e.g. Text"),  # noqa: A002
+    control: str = typer.Option(None, help="The control tag to fill, e.g. Choices"),
+    object: str = typer.Option(None, help="The object tag to read, e.g. Text"),  # noqa: A002
     requires: list[str] = typer.Option(
-        None, help="A package that it needs, e.g. scikit-learn; may be repeated"
+        None, help="A package that the model needs, e.g. scikit-learn; may be repeated"
     ),
     into: Path = typer.Option(
-        None, help="Folder of a project of your own (else backends/ of this repository)"
+        None, help="Folder of a project of your own (default: backends/ of this repository)"
     ),
 ) -> None:
     """Make a backend with a stand-in for its model, an example and tests that pass."""
-    given = {"NAME": name, "--control": control, "--object": object}
-    missing = [option for option, value in given.items() if value is None]
+    arguments = {"NAME": name, "--control": control, "--object": object}
+    missing = [option for option, value in arguments.items() if value is None]
     if missing:
-        _possible()
-        raise SettingError(
-            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
-        )
+        _print_pairs()
+        verb = "is" if len(missing) == 1 else "are"
+        raise SettingError(f"{' and '.join(missing)} {verb} missing")
     _check_pair(control, object)
     from shared.backend.installation import checkout
-    from shared.cli.scaffold.create import by_itself, check_name, in_repository
-    from shared.cli.scaffold.files import class_name
+    from shared.cli.scaffold.create import check_name, create_in_repository, create_standalone
     from shared.cli.scaffold.tag_pairs import PAIRS
 
     check_name(name)
-    packages = [*PAIRS[control, object][1].requires, *(requires or ())]
+    packages = [*PAIRS[control, object].requires, *(requires or ())]
     repository = checkout()
-    known = None
+    project = None
     if into is not None:
         into.mkdir(parents=True, exist_ok=True)
-        known = next(into.resolve().glob("pyproject.toml"), None)
-        folder = by_itself(name, control, object, packages, into.resolve())
+        project = next(into.resolve().glob("pyproject.toml"), None)
+        folder = create_standalone(name, control, object, packages, into.resolve())
     elif repository is not None:
-        folder = in_repository(name, control, object, packages, repository)
+        folder = create_in_repository(name, control, object, packages, repository)
     else:
         raise SettingError("prelabel is installed without its repository: say --into FOLDER")
-    _warn(name, class_name(name), packages, known)
-    _say(folder, name, into, packages)
+    if project is not None:
+        _print_project_entries(project, name, packages)
+    _warn_of_modules(packages)
+    _print_next_steps(folder, name, into, packages)
 
 
 def _check_pair(control: str, target: str) -> None:
-    """SettingError with what is possible, if that is not."""
+    """Raise SettingError that names what is possible, if this pair is not."""
     from shared.cli.scaffold.tag_pairs import PAIRS
 
     if (control, target) in PAIRS:
@@ -62,16 +62,16 @@ def _check_pair(control: str, target: str) -> None:
     targets = sorted({pair[1] for pair in PAIRS})
     for tag, known, kind in ((control, controls, "control"), (target, targets, "object")):
         if tag not in known:
-            by_case = {name.lower(): name for name in known}
-            close = difflib.get_close_matches(tag.lower(), by_case, 1)
-            hint = f'; did you mean "{by_case[close[0]]}"?' if close else "."
+            by_lower_case = {name.lower(): name for name in known}
+            close = difflib.get_close_matches(tag.lower(), by_lower_case, 1)
+            hint = f'; did you mean "{by_lower_case[close[0]]}"?' if close else "."
             raise SettingError(f'No {kind} tag "{tag}"{hint} There are: {", ".join(known)}')
-    on = ", ".join(other for tag, other in PAIRS if tag == control)
-    raise SettingError(f"No builder makes {control} on {target}; {control} goes on {on}")
+    possible = ", ".join(other for tag, other in PAIRS if tag == control)
+    raise SettingError(f"No builder makes {control} on {target}; {control} goes on {possible}")
 
 
-def _possible() -> None:
-    """All pairs of tags, an object tag a line."""
+def _print_pairs() -> None:
+    """Print all pairs of tags, an object tag a line."""
     from shared.cli.scaffold.tag_pairs import PAIRS
 
     typer.echo("prelabel new NAME --control TAG --object TAG, with one of these pairs:\n")
@@ -80,7 +80,32 @@ def _possible() -> None:
         typer.echo(f"--object {target}\n  --control {controls}")
 
 
-def _say(folder: Path, name: str, into: Path | None, requires: list[str]) -> None:
+def _print_project_entries(project: Path, name: str, requires: list[str]) -> None:
+    """Print what the author has to add to a pyproject.toml that was there already."""
+    from shared.cli.scaffold.files import class_name
+
+    packages = ", ".join(["prelabel", *requires])
+    typer.echo(
+        f"{project} was there already and is unchanged. Add the package {name} to those that it"
+        f" builds, {packages} to its dependencies, and\n"
+        f'  [project.entry-points."prelabel.backends"]\n  {name} = "{name}:{class_name(name)}"\n'
+    )
+
+
+def _warn_of_modules(requires: list[str]) -> None:
+    """Print which packages are not installed, so that their modules' names are guesses."""
+    from shared.cli.scaffold.requirements import import_name, is_known_module
+
+    for requirement in requires:
+        module = import_name(requirement)
+        if not is_known_module(module):
+            typer.echo(
+                f'"{requirement}" is not installed yet: `modules` in backend.py assumes that it is'
+                f" imported as {module}. Change that if it has another name\n"
+            )
+
+
+def _print_next_steps(folder: Path, name: str, into: Path | None, requires: list[str]) -> None:
     from shared.backend.installation import install_extra, install_project, program
 
     files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.*") if p.suffix != ".pyc")
@@ -94,23 +119,3 @@ def _say(folder: Path, name: str, into: Path | None, requires: list[str]) -> Non
     lines.append(f"{program('prelabel', root)} serve {name}")
     typer.echo("\n  ".join(["Next:", *lines]))
     typer.echo(f"Then put your model into {folder.name}/model.py")
-
-
-def _warn(name: str, class_name: str, requires: list[str], project: Path | None) -> None:
-    """What the author has to see to: a file that was there already, a module's name."""
-    from shared.cli.scaffold.create import is_known, module_of
-
-    if project is not None:
-        needs = ", ".join(["prelabel", *requires])
-        typer.echo(
-            f"{project} was there already, and is as it was. It needs the package {name} among"
-            f" those that it builds, {needs} among its dependencies, and\n"
-            f'  [project.entry-points."prelabel.backends"]\n  {name} = "{name}:{class_name}"\n'
-        )
-    for requirement in requires:
-        module = module_of(requirement)
-        if not is_known(module):
-            typer.echo(
-                f'"{requirement}" is not installed yet: `modules` in backend.py takes it that it is'
-                f" imported as {module}. Change that if it has another name\n"
-            )

@@ -10,40 +10,40 @@ import cv2
 import numpy as np
 
 Data = dict[str, Any]
-# The value under which a task names a file of the folder `examples/`.
-Named = Callable[[str], str]
+# Returns the value by which a task refers to a file of the folder `examples/`.
+AddressOf = Callable[[str], str]
 
-VIDEO = Path(__file__).parent / "templates" / "spot.webm"
+VIDEO = Path(__file__).parent / "spot.webm"
 TEXTS = ("An extraordinary neighbourhood, isn't it?", "We met on the bridge")
 
 
-def images(folder: Path, named: Named, key: str = "image") -> list[Data]:
+def images(folder: Path, address_of: AddressOf, key: str = "image") -> list[Data]:
     """A spot on a grey ground, once dark and once bright."""
     for name, colour in (("spot-1.png", 20), ("spot-2.png", 250)):
         pixels = np.full((64, 96, 3), 130, np.uint8)
         cv2.circle(pixels, (40, 30), 18, (colour, colour, 255 - colour), -1)
         (folder / name).write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
-    return [{key: named("spot-1.png")}, {key: named("spot-2.png")}]
+    return [{key: address_of("spot-1.png")}, {key: address_of("spot-2.png")}]
 
 
-def texts(folder: Path, named: Named) -> list[Data]:
+def texts(folder: Path, address_of: AddressOf) -> list[Data]:
     """With a long word, and without."""
     return [{"text": text} for text in TEXTS]
 
 
-def hypertexts(folder: Path, named: Named) -> list[Data]:
+def hypertexts(folder: Path, address_of: AddressOf) -> list[Data]:
     """The same texts in HTML."""
     first = "<h1>Today</h1><p>An <b>extra</b>ordinary neighbourhood, isn't it?</p>"
     return [{"hypertext": first}, {"hypertext": f"<p>{TEXTS[1]}</p>"}]
 
 
-def paragraphs(folder: Path, named: Named) -> list[Data]:
+def paragraphs(folder: Path, address_of: AddressOf) -> list[Data]:
     """A dialogue."""
     said = [{"author": "Ann", "text": TEXTS[1]}, {"author": "Bob", "text": TEXTS[0]}]
     return [{"paragraphs": said}, {"paragraphs": said[:1]}]
 
 
-def sounds(folder: Path, named: Named) -> list[Data]:
+def sounds(folder: Path, address_of: AddressOf) -> list[Data]:
     """A tone after half a second of silence, and silence."""
     time = np.arange(4000) / 8000
     tone = (16000 * np.sin(time * 2 * np.pi * 440)).astype("<i2")
@@ -54,16 +54,16 @@ def sounds(folder: Path, named: Named) -> list[Data]:
             file.setsampwidth(2)
             file.setframerate(8000)
             file.writeframes(np.concatenate(parts).tobytes())
-    return [{"audio": named("tone.wav")}, {"audio": named("silence.wav")}]
+    return [{"audio": address_of("tone.wav")}, {"audio": address_of("silence.wav")}]
 
 
-def videos(folder: Path, named: Named) -> list[Data]:
+def videos(folder: Path, address_of: AddressOf) -> list[Data]:
     """A bright spot that goes from left to right in 12 of 24 frames, of 96 x 64 pixels."""
     shutil.copy(VIDEO, folder / VIDEO.name)
-    return [{"video": named("spot.webm")}]
+    return [{"video": address_of("spot.webm")}]
 
 
-def series(folder: Path, named: Named) -> list[Data]:
+def series(folder: Path, address_of: AddressOf) -> list[Data]:
     """A step, and a flat line."""
     times = list(range(20))
     step = [5 if 8 <= time < 14 else 1 for time in times]
@@ -73,19 +73,19 @@ def series(folder: Path, named: Named) -> list[Data]:
     ]
 
 
-def lists(folder: Path, named: Named) -> list[Data]:
+def lists(folder: Path, address_of: AddressOf) -> list[Data]:
     """Three titles."""
     titles = {"a": "The longest of the three", "b": "Short", "c": "Longer"}
     return [{"list": [{"id": name, "title": title} for name, title in titles.items()]}]
 
 
-def text_pairs(folder: Path, named: Named) -> list[Data]:
+def text_pairs(folder: Path, address_of: AddressOf) -> list[Data]:
     """The longer text left, and right."""
     one, other = TEXTS
     return [{"left": one, "right": other}, {"left": other, "right": one}]
 
 
-def image_pairs(folder: Path, named: Named) -> list[Data]:
+def image_pairs(folder: Path, address_of: AddressOf) -> list[Data]:
     """The darker image left, and right."""
-    dark, bright = (data["image"] for data in images(folder, named))
+    dark, bright = (data["image"] for data in images(folder, address_of))
     return [{"left": dark, "right": bright}, {"left": bright, "right": dark}]

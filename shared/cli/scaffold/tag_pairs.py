@@ -1,133 +1,83 @@
 """Every pair of a control tag and an object tag that `prelabel new` can make a backend for."""
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from shared.cli.scaffold import example_data
-from shared.cli.scaffold.templates import (
-    audio,
-    clip,
-    image,
-    series,
-    sound,
-    text,
-    timeseries,
-    video,
-    whole_task,
-)
 
 Example = Callable[[Path, Callable[[str], str]], list[dict[str, Any]]]
-# A definition of a module, such as (image, "Model") or (text, "Spans.read").
-Piece = tuple[ModuleType, str]
 
 
 @dataclass(frozen=True)
-class ObjectSeed:
-    """An object tag: how it is written, read and shown, and the packages that reading takes."""
+class TagPair:
+    """What is made for a pair: the example's tags and tasks, and the template's variants.
 
-    xml: str
-    example: Example
-    measure: Piece
-    read: Piece | None = None
-    item: ModuleType | None = None
-    requires: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ControlSeed:
-    """A control tag: how it is written, its stand-in for a model, and its regions.
-
-    `model` is the class and what it needs, `regions` the methods, and `shape` what follows the
-    class; `read` goes before the object tag's.
+    `objects` are the object tags in XML, `content` what stands in the control tag, `requires` the
+    packages that reading the media takes.
     """
 
-    xml: str
-    model: tuple[Piece, ...]
-    regions: tuple[Piece, ...]
-    shape: tuple[Piece, ...] = ()
-    measures: bool = False
-    read: Piece | None = None
-    example: Example | None = None
-    objects: str = ""
+    objects: str
+    example: Example
+    variants: tuple[str, ...]
+    content: str = ""
+    requires: tuple[str, ...] = ()
+
+    def label_config(self, control: str) -> str:
+        """Return the example's label config."""
+        names = ",".join(re.findall(r'<\w+ name="(\w+)"', self.objects))
+        name = "label" if "<Label" in self.content else control.lower()
+        tag = f'<{control} name="{name}" toName="{names}"'
+        content = self.content.replace("><", ">\n    <")
+        tag = f"{tag}>\n    {content}\n  </{control}>" if content else f"{tag}/>"
+        objects = self.objects.replace("><", ">\n  <")
+        return f"<View>\n  {objects}\n  {tag}\n</View>\n"
 
 
-# Object tags on which whole-task answers can be given.
+# The object tags, each with the variant that reads and measures it.
 OBJECTS = {
-    "Image": ObjectSeed(
-        '<Image name="image" value="$image"/>', example_data.images, (image, "brightness")
+    "Image": TagPair('<Image name="image" value="$image"/>', example_data.images, ("image",)),
+    "Text": TagPair('<Text name="text" value="$text"/>', example_data.texts, ("text",)),
+    "HyperText": TagPair(
+        '<HyperText name="hypertext" value="$hypertext"/>', example_data.hypertexts, ("text",)
     ),
-    "Text": ObjectSeed(
-        '<Text name="text" value="$text"/>',
-        example_data.texts,
-        (text, "wordiness"),
-        (text, "Spans.read"),
-    ),
-    "HyperText": ObjectSeed(
-        '<HyperText name="hypertext" value="$hypertext"/>',
-        example_data.hypertexts,
-        (text, "wordiness"),
-        (text, "Spans.read"),
-    ),
-    "Paragraphs": ObjectSeed(
+    "Paragraphs": TagPair(
         '<Paragraphs name="paragraphs" value="$paragraphs" nameKey="author" textKey="text"'
         ' layout="dialogue"/>',
         example_data.paragraphs,
-        (text, "wordiness"),
-        (text, "Spans.read"),
+        ("text",),
     ),
-    "Audio": ObjectSeed(
-        '<Audio name="audio" value="$audio"/>',
-        example_data.sounds,
-        (audio, "loudness"),
-        (audio, "Spans.read"),
-        sound,
-    ),
-    "Video": ObjectSeed(
+    "Audio": TagPair('<Audio name="audio" value="$audio"/>', example_data.sounds, ("audio",)),
+    "Video": TagPair(
         '<Video name="video" value="$video" frameRate="24"/>',
         example_data.videos,
-        (video, "brightness"),
-        (video, "Tracks.read"),
-        clip,
-        ("av>=14",),
+        ("video",),
+        requires=("av>=14",),
     ),
-    "TimeSeries": ObjectSeed(
+    "TimeSeries": TagPair(
         '<TimeSeries name="timeseries" value="$timeseries" valueType="json" timeColumn="time">'
         '<Channel column="value"/></TimeSeries>',
         example_data.series,
-        (timeseries, "level"),
-        (timeseries, "Spans.read"),
-        series,
+        ("timeseries",),
     ),
 }
-
-LIST = ObjectSeed(
-    '<List name="list" value="$list"/>', example_data.lists, (whole_task, "title_length")
-)
-
-
-def _answer(xml: str, model: str, regions: str, *more: str) -> ControlSeed:
-    pieces = tuple((whole_task, f"{regions}.{name}") for name in (*more, "regions"))
-    return ControlSeed(xml, ((whole_task, model),), pieces, measures=True)
-
 
 CHOICES = '<Choice value="Low"/><Choice value="High"/>'
-# On every object tag.
+# Control tags about whole tasks, which go on every object tag: their variants and content.
 WHOLE_TASK = {
-    "Choices": _answer(CHOICES, "Classifier", "Chosen", "options"),
-    "Taxonomy": _answer(
-        f'<Choice value="Level">{CHOICES}</Choice>', "Classifier", "Chosen", "options"
-    ),
-    "Rating": _answer("", "Measure", "Rated"),
-    "Number": _answer("", "Measure", "Counted"),
-    "DateTime": _answer("", "Calendar", "Said"),
-    "TextArea": _answer("", "Writer", "Said"),
+    "Choices": (("choices",), CHOICES),
+    "Taxonomy": (("choices",), f'<Choice value="Level">{CHOICES}</Choice>'),
+    "Rating": (("fraction", "rating"), ""),
+    "Number": (("fraction", "number"), ""),
+    "DateTime": (("date", "value"), ""),
+    "TextArea": (("sentence", "value"), ""),
 }
 
-_ON_IMAGES = {
-    "Rectangle": "shape",
+# Control tags for regions on images, and the variants of `shape`.
+IMAGE_SHAPES = {
+    "Rectangle": "box",
     "Polygon": "polygon",
     "Ellipse": "ellipse",
     "KeyPoint": "key_point",
@@ -137,61 +87,46 @@ _ON_IMAGES = {
 }
 
 
-def _drawn(shape: str, kind: str) -> ControlSeed:
-    label = '<Label value="Spot"/>' if kind == "Labelled" else ""
-    model = tuple((image, name) for name in ("Found", "Model", "find"))
-    return ControlSeed(label, model, ((image, f"{kind}.regions"),), ((image, shape),))
+def _add_control(target: TagPair, *variants: str, content: str = "") -> TagPair:
+    return replace(target, variants=(*target.variants, *variants), content=content)
 
 
-def _spans(module: ModuleType, label: str, *found: str, regions: str = "Spans") -> ControlSeed:
-    model = tuple((module, name) for name in found or ("Found", "Model", "find"))
-    xml = f'<Label value="{label}"/>' if label else ""
-    return ControlSeed(xml, model, ((module, f"{regions}.regions"),))
+def _spans(target: str, variant: str, label: str = "") -> TagPair:
+    content = f'<Label value="{label}"/>' if label else ""
+    return _add_control(OBJECTS[target], variant, content=content)
 
 
-def _compared(tag: str, kind: str, measure: Piece, example: Example) -> ControlSeed:
+def _comparison(tag: str, example: Example, *variants: str) -> TagPair:
     sides = "".join(f'<{tag} name="{side}" value="${side}"/>' for side in ("left", "right"))
-    return ControlSeed(
-        "",
-        ((whole_task, "Judge"), measure),
-        ((whole_task, "Compared.regions"),),
-        measures=True,
-        read=(whole_task, f"{kind}.read"),
-        example=example,
-        objects=sides,
-    )
+    return TagPair(sides, example, ("preference", "value", *variants))
 
 
-# Control tags that have a place on one object tag.
-OWN = {
-    **{(tag, "Image"): _drawn(shape, "Bare") for tag, shape in _ON_IMAGES.items()},
-    **{(f"{tag}Labels", "Image"): _drawn(shape, "Labelled") for tag, shape in _ON_IMAGES.items()},
-    ("Labels", "Text"): _spans(text, "Word"),
-    ("HyperTextLabels", "HyperText"): _spans(text, "Word"),
-    ("ParagraphLabels", "Paragraphs"): _spans(text, "Word"),
-    ("Labels", "Audio"): _spans(audio, "Loud"),
-    ("TimeSeriesLabels", "TimeSeries"): _spans(timeseries, "High"),
-    ("VideoRectangle", "Video"): _spans(video, "", "Box", "Tracker", "follow", regions="Tracks"),
-    ("TimelineLabels", "Video"): _spans(video, "Bright", "Span", "Model", "find"),
-    ("Pairwise", "Text"): _compared(
-        "Text", "Texts", (whole_task, "length"), example_data.text_pairs
-    ),
-    ("Pairwise", "Image"): _compared(
-        "Image", "Images", (image, "brightness"), example_data.image_pairs
-    ),
-    ("Ranker", "List"): ControlSeed(
-        "",
-        ((whole_task, "Sorter"), (whole_task, "title_length")),
-        ((whole_task, "Compared.regions"),),
-        read=(whole_task, "Ranked.read"),
-    ),
-}
-
-PAIRS: dict[tuple[str, str], tuple[ControlSeed, ObjectSeed]] = {
-    **{pair: (seed, OBJECTS.get(pair[1], LIST)) for pair, seed in OWN.items()},
+PAIRS: dict[tuple[str, str], TagPair] = {
     **{
-        (control, target): (seed, OBJECTS[target])
-        for target in OBJECTS
-        for control, seed in WHOLE_TASK.items()
+        (tag, "Image"): _add_control(OBJECTS["Image"], "image_regions", "unlabelled", shape)
+        for tag, shape in IMAGE_SHAPES.items()
+    },
+    **{
+        (f"{tag}Labels", "Image"): _add_control(
+            OBJECTS["Image"], "image_regions", "labelled", shape, content='<Label value="Spot"/>'
+        )
+        for tag, shape in IMAGE_SHAPES.items()
+    },
+    ("Labels", "Text"): _spans("Text", "text_spans", "Word"),
+    ("HyperTextLabels", "HyperText"): _spans("HyperText", "text_spans", "Word"),
+    ("ParagraphLabels", "Paragraphs"): _spans("Paragraphs", "text_spans", "Word"),
+    ("Labels", "Audio"): _spans("Audio", "audio_spans", "Loud"),
+    ("TimeSeriesLabels", "TimeSeries"): _spans("TimeSeries", "timeseries_spans", "High"),
+    ("VideoRectangle", "Video"): _spans("Video", "video_track"),
+    ("TimelineLabels", "Video"): _spans("Video", "video_spans", "Bright"),
+    ("Pairwise", "Text"): _comparison("Text", example_data.text_pairs, "text_pair", "plain_text"),
+    ("Pairwise", "Image"): _comparison("Image", example_data.image_pairs, "image_pair", "image"),
+    ("Ranker", "List"): TagPair(
+        '<List name="list" value="$list"/>', example_data.lists, ("list", "ranking", "value")
+    ),
+    **{
+        (control, tag): _add_control(target, *variants, content=content)
+        for tag, target in OBJECTS.items()
+        for control, (variants, content) in WHOLE_TASK.items()
     },
 }

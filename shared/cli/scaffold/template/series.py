@@ -24,26 +24,26 @@ class Series:
 
     @classmethod
     def read(cls, task: Task, target: ObjectTag, media: MediaReader) -> "Series":
-        """What a TimeSeries tag shows: columns in the task itself, or a CSV file by address."""
-        found = task.value(target)
-        if isinstance(found, str):
-            text = media.fetch(found, task.id).decode("utf-8-sig", "replace")
-            found = _columns(text, target.attrs.get("sep", ","))
-        if not isinstance(found, Mapping):
+        """Read the first channel of a TimeSeries tag: from the task itself, or a CSV file."""
+        columns = task.value(target)
+        if isinstance(columns, str):
+            text = media.fetch(columns, task.id).decode("utf-8-sig", "replace")
+            columns = _read_csv(text, target.attrs.get("sep", ","))
+        if not isinstance(columns, Mapping):
             raise ValueTypeError(f"{target.shown} should be columns or an address for {target}")
-        return cls._of(found, target)
+        return cls._from_columns(columns, target)
 
     @classmethod
-    def _of(cls, columns: Mapping[str, Any], target: ObjectTag) -> "Series":
-        name = target.attrs.get("timeColumn") or next(iter(columns), "")
-        others = [column for column in columns if column != name]
-        if name not in columns or not others:
-            raise DecodeError(f'{target} needs the column "{name}" and another one')
+    def _from_columns(cls, columns: Mapping[str, Any], target: ObjectTag) -> "Series":
+        time_column = target.attrs.get("timeColumn") or next(iter(columns), "")
+        others = [column for column in columns if column != time_column]
+        if time_column not in columns or not others:
+            raise DecodeError(f'{target} needs the column "{time_column}" and another one')
         dated = "timeFormat" in target.attrs
-        times = tuple(str(time) if dated else float(time) for time in columns[name])
+        times = tuple(str(time) if dated else float(time) for time in columns[time_column])
         return cls(times, np.asarray([float(value) for value in columns[others[0]]]))
 
 
-def _columns(text: str, separator: str) -> dict[str, list[str]]:
+def _read_csv(text: str, separator: str) -> dict[str, list[str]]:
     rows = list(csv.DictReader(io.StringIO(text), delimiter=separator))
     return {key: [row[key] for row in rows] for key in (rows[0] if rows else ())}

@@ -1,4 +1,4 @@
-"""Videos, as small grey frames."""
+"""Videos, as small gray frames."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from shared.media.image import Pixels
 from shared.media.reader import MediaReader
 from shared.results import Video
 
-# Longer side of a frame: an hour of 25 frames a second takes 200 to 370 MB.
+# Longer side of a frame. An hour of 25 frames per second then takes 200 to 370 MB of memory.
 SIDE_PIXELS = 64
 
 
@@ -21,7 +21,8 @@ SIDE_PIXELS = 64
 class Clip:
     """A video: uint8 of shape (frames, height, width).
 
-    Frame n is what the editor shows as its frame n, counted from 0, whatever rate the file has.
+    Frame n is the one that the editor shows as frame n, counted from 0: its frame rate is that of
+    the Video tag, not of the file.
     """
 
     frames: NDArray[np.uint8]
@@ -37,14 +38,14 @@ class Clip:
         frames: list[NDArray[np.uint8]] = []
         for frame in file.frames():
             times.append(frame.time)
-            frames.append(_small(frame.decode().pixels, scale))
+            frames.append(_to_small_gray(frame.decode().pixels, scale))
         if not frames:
             raise DecodeError("The video has no frame that can be read")
         numbers = video.file_frames(times)
         return cls(np.stack(frames)[numbers[numbers >= 0]], video)
 
 
-def _small(pixels: Pixels, scale: float) -> NDArray[np.uint8]:
+def _to_small_gray(pixels: Pixels, scale: float) -> NDArray[np.uint8]:
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
-    grey = cv2.cvtColor(cv2.resize(pixels, (width, height)), cv2.COLOR_RGB2GRAY)
-    return np.asarray(grey, np.uint8)
+    gray = cv2.cvtColor(cv2.resize(pixels, (width, height)), cv2.COLOR_RGB2GRAY)
+    return np.asarray(gray, np.uint8)

@@ -1,0 +1,5 @@
+"""$control on $object."""
+
+from .backend import NewBackend
+
+__all__ = ["NewBackend"]

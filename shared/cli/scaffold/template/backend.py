@@ -1,0 +1,192 @@
+"""Fills $control on $object."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from shared.backend.base import Backend, Context
+from shared.backend.choices import select_choices
+from shared.backend.claim import Claim, ModelSpec
+from shared.backend.passages import Passages
+from shared.errors import ValueTypeError
+from shared.label_studio.encoded_text import read_text
+from shared.label_studio.label_config import Control
+from shared.label_studio.task import Task
+from shared.media.image import Image
+from shared.results import (
+    AudioSpan,
+    Bitmask,
+    Brush,
+    Ellipse,
+    KeyPoint,
+    Polygon,
+    Rectangle,
+    Region,
+    TimelineSpan,
+    TimeSeriesSpan,
+    Vector,
+    VideoBox,
+    VideoTrack,
+    polygons,
+    region,
+    whole_task,
+)
+
+from .clip import Clip
+from .model import Detection, Model
+from .series import Series
+from .sound import Sound
+
+
+class NewBackend(Backend):
+    """Fills $control on $object."""
+
+    name = "$name"
+    fills = frozenset({("$control", "$object")})
+    modules = ()
+
+    def options__choices(self, control: Control) -> Mapping[str, Any]:
+        return {"score_threshold": control.number("model_score_threshold", 0.5, 0.0, 1.0)}
+
+    def load(self, spec: ModelSpec) -> Model:
+        """Called once per process: what takes time, such as reading weights, belongs here."""
+        return Model()
+
+    def read__text(self, task: Task, claim: Claim, context: Context | None) -> Passages:
+        return Passages.read(task, claim.object, self.media)
+
+    def read__audio(self, task: Task, claim: Claim, context: Context | None) -> Sound:
+        return Sound.decode(self.media.fetch(task.text_value(claim.object), task.id))
+
+    def read__video(self, task: Task, claim: Claim, context: Context | None) -> Clip:
+        return Clip.read(task, claim.object, self.media)
+
+    def read__timeseries(self, task: Task, claim: Claim, context: Context | None) -> Series:
+        return Series.read(task, claim.object, self.media)
+
+    def read__text_pair(self, task: Task, claim: Claim, context: Context | None) -> list[str]:
+        names = (name.strip() for name in claim.control.attrs["toName"].split(","))
+        sides = [self.config.objects[name] for name in names]
+        return [read_text(task, side, self.media) for side in sides]
+
+    def read__image_pair(self, task: Task, claim: Claim, context: Context | None) -> list[Image]:
+        names = (name.strip() for name in claim.control.attrs["toName"].split(","))
+        sides = [self.config.objects[name] for name in names]
+        return [self.media.image(task.text_value(side), task.id) for side in sides]
+
+    def read__list(self, task: Task, claim: Claim, context: Context | None) -> list[dict[str, Any]]:
+        items = task.value(claim.object)
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise ValueTypeError(f"{claim.object.shown} should be a list of objects")
+        return items
+
+    def infer(self, model: Model, items: list[Any]) -> Sequence[Any]:
+        return model.predict__choices(items)
+
+    def regions__choices(self, output: Any, claim: Claim) -> Iterable[Region]:
+        selection = select_choices(output, claim, one=True)
+        if selection is not None:
+            yield whole_task(claim.control, selection.answer, selection.score)
+
+    def regions__rating(self, output: Any, claim: Claim) -> Iterable[Region]:
+        stars = claim.control.number("maxRating", 5, 1, 100)
+        yield whole_task(claim.control, 1 + round(output * (stars - 1)))
+
+    def regions__number(self, output: Any, claim: Claim) -> Iterable[Region]:
+        low = claim.control.number("min", 0, -1e9, 1e9)
+        high = claim.control.number("max", low + 100, low, 1e9)
+        yield whole_task(claim.control, round(low + output * (high - low), 2))
+
+    def regions__value(self, output: Any, claim: Claim) -> Iterable[Region]:
+        yield whole_task(claim.control, output)
+
+    def regions__labelled(self, output: Any, claim: Claim) -> Iterable[Region]:
+        labels = claim.labels_for(Model.classes__image_regions)
+        for detection in output:
+            if detection.name in labels:
+                values = {claim.control: [labels[detection.name]]}
+                yield region(shape__box(detection), values, detection.size, detection.score)
+
+    def regions__unlabelled(self, output: Any, claim: Claim) -> Iterable[Region]:
+        for detection in output:
+            values = {claim.control: None}
+            yield region(shape__box(detection), values, detection.size, detection.score)
+
+    def regions__text_spans(self, output: Any, claim: Claim) -> Iterable[Region]:
+        text, entities = output
+        labels = claim.labels_for(Model.classes__text_spans)
+        for entity in entities:
+            if entity.name in labels:
+                span = text.shape(entity.passage, entity.start, entity.end)
+                yield region(span, {claim.control: [labels[entity.name]]}, text.on, entity.score)
+
+    def regions__audio_spans(self, output: Any, claim: Claim) -> Iterable[Region]:
+        sound, segments = output
+        labels = claim.labels_for(Model.classes__audio_spans)
+        for segment in segments:
+            if segment.name in labels:
+                span = AudioSpan(segment.start, segment.end)
+                values = {claim.control: [labels[segment.name]]}
+                yield region(span, values, sound.seconds, segment.score)
+
+    def regions__timeseries_spans(self, output: Any, claim: Claim) -> Iterable[Region]:
+        labels = claim.labels_for(Model.classes__timeseries_spans)
+        for segment in output:
+            if segment.name in labels:
+                span = TimeSeriesSpan(segment.start, segment.end)
+                values = {claim.control: [labels[segment.name]]}
+                time_format = claim.object.attrs.get("timeFormat")
+                yield region(span, values, time_format, segment.score)
+
+    def regions__video_track(self, output: Any, claim: Claim) -> Iterable[Region]:
+        clip, boxes = output
+        track = [VideoBox(box.frame, Rectangle.from_xyxy(box.xyxy)) for box in boxes]
+        if track:
+            yield region(VideoTrack(track), {claim.control: None}, clip.video)
+
+    def regions__video_spans(self, output: Any, claim: Claim) -> Iterable[Region]:
+        clip, segments = output
+        labels = claim.labels_for(Model.classes__video_spans)
+        for segment in segments:
+            if segment.name in labels:
+                span = TimelineSpan(segment.start, segment.end)
+                values = {claim.control: [labels[segment.name]]}
+                yield region(span, values, clip.video, segment.score)
+
+
+def shape__box(detection: Detection) -> Rectangle:
+    """Return the detection's box."""
+    return Rectangle.from_xyxy(detection.xyxy)
+
+
+def shape__ellipse(detection: Detection) -> Ellipse:
+    """Return the ellipse that fills the detection's box."""
+    left, top, right, bottom = detection.xyxy
+    center = (left + right) / 2, (top + bottom) / 2
+    return Ellipse(*center, (right - left) / 2, (bottom - top) / 2)
+
+
+def shape__key_point(detection: Detection) -> KeyPoint:
+    """Return the center of the detection's box."""
+    left, top, right, bottom = detection.xyxy
+    return KeyPoint((left + right) / 2, (top + bottom) / 2)
+
+
+def shape__polygon(detection: Detection) -> Polygon:
+    """Return the outline of the mask's largest part."""
+    return polygons(detection.mask)[0]
+
+
+def shape__brush(detection: Detection) -> Brush:
+    """Return the detection's mask."""
+    return Brush(detection.mask)
+
+
+def shape__bitmask(detection: Detection) -> Bitmask:
+    """Return the detection's mask."""
+    return Bitmask(detection.mask)
+
+
+def shape__vector(detection: Detection) -> Vector:
+    """Return a diagonal through the detection's box."""
+    left, top, right, bottom = detection.xyxy
+    return Vector([(left, top), (right, bottom)])
