@@ -93,7 +93,7 @@ audit: | $(UV) ## Ask pip-audit about every version in requirements.lock (needs 
 		$(foreach id,$(AUDIT_EXCEPTIONS),--ignore-vuln $(id))
 
 expected: install ## Predict the examples anew and write each expected.json (BACKENDS=ocr for one)
-	$(BIN)/python -m shared.backend.testing $(BACKENDS)
+	$(BIN)/prelabel expected $(BACKENDS)
 
 clean: ## Remove the environments and what was made
 	rm -rf $(VENV) $(LABEL_STUDIO) build demo .mypy_cache .pytest_cache .ruff_cache

@@ -9,15 +9,13 @@ class TestMine(Conformance):
 
 import json
 import math
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, ClassVar
 
 from shared.backend.base import Backend
 from shared.backend.example import Example, folder_of
-from shared.backend.registry import choose_backends, split_available
-from shared.errors import InferenceError, PrelabelError, SettingError
+from shared.errors import InferenceError, SettingError
 from shared.pipeline import runtime
 from shared.pipeline.plan import PredictionPlan
 from shared.settings import changed_environment
@@ -164,19 +162,3 @@ def write_expected(backend: type[Backend]) -> None:
             result.pop("id", None)
     text = json.dumps(answers, indent=1, ensure_ascii=False)
     (folder_of(backend) / "expected.json").write_text(text + "\n", encoding="utf-8")
-
-
-def main(names: Sequence[str]) -> None:
-    """Write `expected.json` of the backends of those names, or of all that can run here."""
-    classes, problems = split_available(choose_backends(names))
-    if names and problems:
-        raise SettingError("; ".join(problems.values()))
-    for cls in classes:
-        write_expected(cls)
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except PrelabelError as error:
-        sys.exit(f"prelabel: {error}")

@@ -16,6 +16,7 @@ COMMANDS = (
     "validate",
     "doctor.command",
     "scaffold.command",
+    "expected",
 )
 
 app = typer.Typer(

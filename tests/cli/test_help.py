@@ -3,10 +3,9 @@
 import subprocess
 import sys
 
-from shared.cli import COMMANDS
-
 from .conftest import REPO
 
+COMMANDS = ("serve", "demo", "predict", "pages", "validate", "doctor", "new", "expected")
 HEAVY = ("numpy", "PIL", "httpx", "pydantic", "cv2", "starlette", "gunicorn", "label_studio_sdk")
 HELP = f"""
 import sys

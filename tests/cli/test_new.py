@@ -139,13 +139,13 @@ def test_what_it_requires_need_not_be_installed_yet(tmp_path: Path) -> None:
     assert len(example) == 2
     assert example[0]["result"]
     ran = subprocess.run(
-        [sys.executable, "-m", "shared.backend.testing", "mood"],
+        [sys.executable, "-m", "shared.cli", "expected", "mood"],
         cwd=tmp_path,
         env=environment(tmp_path),
         capture_output=True,
         text=True,
     )
-    assert ran.returncode == 1
+    assert ran.returncode == 2
     assert ran.stderr.startswith("prelabel: mood needs no_such_thing: install the extra, e.g. ")
 
 

@@ -26,7 +26,7 @@ COPIED = (
 )
 COMMANDS = {
     ".venv/bin/prelabel": "-m shared.cli",
-    "BACKENDS=mood make expected": "-m shared.backend.testing mood",
+    "BACKENDS=mood make expected": "-m shared.cli expected mood",
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from backends.pattern import PatternBackend
-from shared.cli.doctor import Check
+from shared.cli.doctor.check import Check
 from shared.cli.doctor.connection import rule_of
 from shared.cli.doctor.prediction import MEDIA_REMEDIES, PREDICTION_REMEDIES
 from shared.cli.doctor.remedies import REMEDIES

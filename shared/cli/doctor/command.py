@@ -13,7 +13,7 @@ from shared.cli import app
 from shared.errors import SettingError
 
 if TYPE_CHECKING:
-    from shared.cli.doctor import Check
+    from shared.cli.doctor.check import Check
     from shared.settings import Settings
 
 SIGNS = {
@@ -55,8 +55,9 @@ def doctor(
 
 
 def _checks(url: str | None, project: int | None, push: bool) -> "Iterator[Check]":
-    from shared.cli.doctor import DoctorSession, run_checks
     from shared.cli.doctor.check import broken
+    from shared.cli.doctor.runner import run_checks
+    from shared.cli.doctor.session import DoctorSession
     from shared.settings import Settings, read_settings
 
     try:
