@@ -1,4 +1,4 @@
-"""Compose and Kubernetes files: right by their schemas, and in what they say of this server."""
+"""The files in docker/: valid by their schemas, and in agreement with server and documents."""
 
 import re
 import subprocess
@@ -24,11 +24,11 @@ DOCKER = ROOT / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 GPU: dict[str, Any] = yaml.safe_load((DOCKER / "compose.gpu.yaml").read_text())
 RESOURCES: dict[str, dict[str, Any]] = {
-    found["kind"]: found for found in yaml.safe_load_all((DOCKER / "kubernetes.yaml").read_text())
+    one["kind"]: one for one in yaml.safe_load_all((DOCKER / "kubernetes.yaml").read_text())
 }
 DOCKERFILE = (DOCKER / "Dockerfile").read_text()
 OURS, THEIRS = COMPOSE["services"]["prelabel"], COMPOSE["services"]["label-studio"]
-KNOWN = {
+SETTINGS = {
     name
     for settings in (Settings, *(cls.settings_class for cls in find_backends().values()))
     for name, _, _ in variables(settings)
@@ -36,12 +36,12 @@ KNOWN = {
 
 
 def container() -> dict[str, Any]:
-    [found] = RESOURCES["Deployment"]["spec"]["template"]["spec"]["containers"]
-    return found
+    [only] = RESOURCES["Deployment"]["spec"]["template"]["spec"]["containers"]
+    return only
 
 
-def said(word: str) -> str:
-    """What the Dockerfile says last after a word."""
+def instruction(word: str) -> str:
+    """Return the argument of the Dockerfile's last instruction of that name."""
     return re.findall(rf"^{word} (\S+)$", DOCKERFILE, re.MULTILINE)[-1]
 
 
@@ -61,7 +61,7 @@ def test_resource_by_the_schema_of_kubernetes(kind: str, version: str) -> None:
     kubernetes_validate.validate(RESOURCES[kind], version, strict=True)
 
 
-def test_every_resource_is_looked_at() -> None:
+def test_every_resource_is_checked() -> None:
     assert set(RESOURCES) >= {"Deployment", "Service", "HorizontalPodAutoscaler", "NetworkPolicy"}
 
 
@@ -77,7 +77,7 @@ def test_release_of_label_studio_is_the_one_that_is_tested() -> None:
 def test_every_variable_is_a_setting() -> None:
     named = {*OURS["environment"], *GPU["services"]["prelabel"]["environment"]}
     named |= {variable["name"] for variable in container()["env"]}
-    assert named <= KNOWN
+    assert named <= SETTINGS
 
 
 def test_both_sides_have_one_token() -> None:
@@ -88,10 +88,10 @@ def test_both_sides_have_one_token() -> None:
 
 
 def test_name_of_this_server_has_a_dot() -> None:
-    """Label Studio makes no webhook for one without."""
+    """Label Studio creates no webhook for a name without one."""
     [alias] = OURS["networks"]["default"]["aliases"]
     assert "." in alias
-    assert f"http://{alias}:{said('EXPOSE')}" in (DOCKER / "compose.yaml").read_text()
+    assert f"http://{alias}:{instruction('EXPOSE')}" in (DOCKER / "compose.yaml").read_text()
 
 
 def test_requests_under_way_get_the_time_that_the_server_gives_them() -> None:
@@ -101,7 +101,7 @@ def test_requests_under_way_get_the_time_that_the_server_gives_them() -> None:
 
 
 def test_ports() -> None:
-    port = int(said("EXPOSE"))
+    port = int(instruction("EXPOSE"))
     assert f"PORT={port}" in DOCKERFILE
     assert container()["ports"] == [{"name": "http", "containerPort": port}]
     [service] = RESOURCES["Service"]["spec"]["ports"]
@@ -113,14 +113,14 @@ def test_ports() -> None:
 def test_nothing_but_the_cache_can_be_written() -> None:
     assert OURS["read_only"] is True
     assert OURS["cap_drop"] == ["ALL"]
-    assert OURS["user"] == said("USER")
+    assert OURS["user"] == instruction("USER")
     writable = [volume for volume in OURS["volumes"] if not volume.endswith(":ro")]
-    assert writable == [f"cache:{said('VOLUME')}"]
+    assert writable == [f"cache:{instruction('VOLUME')}"]
     security = container()["securityContext"]
     assert security["readOnlyRootFilesystem"] is True
     assert security["allowPrivilegeEscalation"] is False
     pod = RESOURCES["Deployment"]["spec"]["template"]["spec"]
-    assert str(pod["securityContext"]["runAsUser"]) == said("USER")
+    assert str(pod["securityContext"]["runAsUser"]) == instruction("USER")
     assert {mount["mountPath"] for mount in container()["volumeMounts"]} == {"/cache", "/tmp"}
 
 
@@ -138,23 +138,33 @@ def test_arguments_are_those_of_the_dockerfile() -> None:
         assert set(service["build"]["args"]) <= known
 
 
+def test_documented_commands_fit_the_files() -> None:
+    text = (ROOT / "docs" / "deployment.md").read_text()
+    arguments = set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.MULTILINE))
+    assert set(re.findall(r"--build-arg (\w+)=", text)) <= arguments
+    assert all((ROOT / file).exists() for file in re.findall(r" -f (docker/\S+)", text))
+    [seconds] = re.findall(r"docker stop -t (\d+)", text)
+    assert int(seconds) > GRACE
+    assert f"the {GRACE} s that the server grants" in text
+
+
 STUB = """#!/bin/sh
-echo "$(basename "$0") $*" >> "$TOLD"
+echo "$(basename "$0") $*" >> "$RECORD"
 if [ "$2" = venv ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && cp "$0" "$3/bin/uv"; fi
 """
 
 
-def told(folder: Path, **arguments: str) -> list[str]:
-    """What the Dockerfile's first stage asks of Python and uv, which only note it here."""
+def recorded_commands(folder: Path, **arguments: str) -> list[str]:
+    """Run the Dockerfile's first stage with a Python and a uv that only record their commands."""
     [script] = re.findall(r"^RUN --mount\S+ (.+?)\n\n", DOCKERFILE, re.DOTALL | re.MULTILINE)
     (folder / "models").mkdir()
     (folder / "models" / "LICENSE").touch()
     (folder / "python3").write_text(STUB)
     (folder / "python3").chmod(0o755)
     script = script.replace("\\\n", " ").replace("/opt/", f"{folder}/")
-    given = {"PATH": f"{folder}:/usr/bin:/bin", "TOLD": str(folder / "told"), **arguments}
-    subprocess.run(["sh", "-ec", script], env=given, check=True, timeout=60)
-    return (folder / "told").read_text().splitlines()
+    variables = {"PATH": f"{folder}:/usr/bin:/bin", "RECORD": str(folder / "record"), **arguments}
+    subprocess.run(["sh", "-ec", script], env=variables, check=True, timeout=60)
+    return (folder / "record").read_text().splitlines()
 
 
 @pytest.mark.parametrize(
@@ -162,25 +172,27 @@ def told(folder: Path, **arguments: str) -> list[str]:
     [("", ""), ("cpu", " --torch-backend cpu"), ("cu126", " --torch-backend cu126")],
 )
 def test_build_of_torch_is_left_to_uv(backend: str, words: str, tmp_path: Path) -> None:
-    """PyTorch's own index, which has the other builds, is out of reach here: see the next test."""
-    lines = told(tmp_path, EXTRAS="ner,ocr", TORCH_BACKEND=backend, INDEX_URL="")
+    """PyTorch's own index, which has the other builds, cannot be reached here: see below."""
+    lines = recorded_commands(tmp_path, EXTRAS="ner,ocr", TORCH_BACKEND=backend, INDEX_URL="")
     [install] = [line for line in lines if line.startswith("uv pip install")]
     assert install.endswith(f"--constraints requirements.lock{words} .[label-studio-ml,ner,ocr]")
 
 
 def test_image_without_a_choice_has_every_backend(tmp_path: Path) -> None:
-    """By the folders: a new one is in the image by itself, and not what only tests need."""
-    lines = told(tmp_path, EXTRAS="", TORCH_BACKEND="", INDEX_URL="")
+    """By the folders: a new one is in the image by itself; what only tests need is not."""
+    lines = recorded_commands(tmp_path, EXTRAS="", TORCH_BACKEND="", INDEX_URL="")
     [install] = [line for line in lines if line.startswith("uv pip install")]
     names = sorted(path.parent.name for path in ROOT.glob("backends/*/backend.py"))
     assert install.endswith(f" .[label-studio-ml,{','.join(names)}]")
     assert OURS["build"]["args"]["EXTRAS"] == "${EXTRAS:-}"
 
 
-def test_uv_knows_these_builds_of_torch() -> None:
+def test_uv_has_these_builds_of_torch() -> None:
     args = [file["services"]["prelabel"]["build"]["args"] for file in (COMPOSE, GPU)]
-    named = [found["TORCH_BACKEND"] for found in args]
-    assert named == ["${TORCH_BACKEND:-cpu}", "${TORCH_BACKEND:-cu126}"]
+    assert [arguments["TORCH_BACKEND"] for arguments in args] == [
+        "${TORCH_BACKEND:-cpu}",
+        "${TORCH_BACKEND:-cu126}",
+    ]
     compile_nothing = [Path(sys.executable).parent / "uv", "pip", "compile", "--offline", "-"]
     taken = {}
     for backend in ("cpu", "cu126", "cu0"):
@@ -197,10 +209,10 @@ def client() -> Iterator[TestClient]:
 
 
 @pytest.mark.parametrize("probe", ["startupProbe", "livenessProbe", "readinessProbe"])
-def test_probe_asks_what_there_is(probe: str, client: TestClient) -> None:
-    found = container()[probe]["httpGet"]
-    assert found["port"] == "http"
-    assert client.get(found["path"]).status_code == 200
+def test_probe_asks_an_endpoint(probe: str, client: TestClient) -> None:
+    request = container()[probe]["httpGet"]
+    assert request["port"] == "http"
+    assert client.get(request["path"]).status_code == 200
 
 
 def test_autoscaler_looks_at_a_metric_of_ours(client: TestClient) -> None:
@@ -209,6 +221,6 @@ def test_autoscaler_looks_at_a_metric_of_ours(client: TestClient) -> None:
     assert f"\n# TYPE {name} gauge\n" in client.get("/metrics").text
     annotations = RESOURCES["Deployment"]["spec"]["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/path"] == "/metrics"
-    assert annotations["prometheus.io/port"] == said("EXPOSE")
+    assert annotations["prometheus.io/port"] == instruction("EXPOSE")
     target = RESOURCES["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
     assert target["name"] == RESOURCES["Deployment"]["metadata"]["name"]
