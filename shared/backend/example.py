@@ -9,9 +9,13 @@ from typing import Any
 
 from shared.backend.base import Backend
 from shared.errors import SettingError
+from shared.label_studio.ml_requests import predict_request, setup_request
 
 # LOCAL_FILES_ROOT of the examples: tasks name their files /data/local-files/?d=ocr/examples/…
 FILES_ROOT = Path(str(files("backends")))
+
+# The project that the examples are sent for, as Label Studio names one.
+PROJECT = "1.1700000000"
 
 
 def folder_of(backend: type[Backend]) -> Path:
@@ -47,12 +51,11 @@ class Example:
 
     def request(self) -> dict[str, Any]:
         """The body of /predict, as Label Studio sends it."""
-        return {
-            "tasks": self.tasks,
-            "label_config": self.label_config,
-            "project": "1.1700000000",
-            "params": {"login": None, "password": None, "context": None},
-        }
+        return predict_request(self.tasks, self.label_config, PROJECT)
+
+    def setup_request(self, label_studio_url: str) -> dict[str, Any]:
+        """The body of /setup."""
+        return setup_request(self.label_config, PROJECT, label_studio_url)
 
     def files(self, task: dict[str, Any]) -> list[Path]:
         """The files that a task's data names."""

@@ -30,11 +30,13 @@ def split(
     ),
 ) -> None:
     """Make an image of each page, and a task of each file, for <Image valueList="$pages"/>."""
+    from shared.label_studio.media_folder import local_files_prefix
     from shared.media.document import DPI
     from shared.settings import Settings, read_settings
 
     settings = read_settings(Settings)
-    prefix = _prefix(output, settings.local_files_root) if url_prefix is None else url_prefix
+    if url_prefix is None:
+        url_prefix = local_files_prefix(output, settings.local_files_root)
     names = _names(files)
     tasks = []
     for file, name in zip(files, names, strict=True):
@@ -42,7 +44,7 @@ def split(
             made = list(_write(file, output / name, settings.max_megapixels, dpi or DPI))
         except DecodeError as error:
             raise DecodeError(f"{file}: {error}") from None
-        urls = [prefix + quote(path.relative_to(output).as_posix()) for path in made]
+        urls = [url_prefix + quote(path.relative_to(output).as_posix()) for path in made]
         tasks.append({"data": {key: urls}})
         typer.echo(f"{file}: {len(urls)} pages")
     (output / TASKS).write_text(json.dumps(tasks, indent=1) + "\n", encoding="utf-8")
@@ -68,13 +70,3 @@ def _names(files: list[Path]) -> list[str]:
         if names.count(name) > 1:
             raise SettingError(f'Two of the files are named "{name}": their pages would mix')
     return names
-
-
-def _prefix(output: Path, root: Path | None) -> str:
-    """Label Studio's address of local files, from LOCAL_FILES_ROOT or beside the folder."""
-    from shared.media.reader import LOCAL_FILES
-
-    folder = output.resolve()
-    base = root.resolve() if root and folder.is_relative_to(root.resolve()) else folder.parent
-    inside = folder.relative_to(base).as_posix()
-    return f"{LOCAL_FILES}?d={quote(inside)}/" if inside != "." else f"{LOCAL_FILES}?d="

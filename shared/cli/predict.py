@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.label_studio.import_file import ImportFile
     from shared.label_studio.label_config import LabelConfig
     from shared.label_studio.project import Project, Push
-    from shared.pipeline.bulk import Source
+    from shared.pipeline.bulk import ResumableSource, Source
 
 # How the reasons of regions that were left out begin: their tasks have not failed.
 DROPPED = "dropped_"
@@ -177,7 +177,9 @@ def _config(options: Options, project: "Project | None") -> "LabelConfig":
     return LabelConfig.parse(project.label_config)
 
 
-def _source(options: Options, config: "LabelConfig", project: "Project | None") -> "Source":
+def _source(
+    options: Options, config: "LabelConfig", project: "Project | None"
+) -> "ResumableSource":
     from shared.label_studio.media_folder import MediaFiles, is_media, shown_by
     from shared.label_studio.task_file import TasksFile
     from shared.pipeline.bulk import Inputs

@@ -42,7 +42,7 @@ class MediaFiles:
         self._target = target
         path = Path(name)
         self._folder = path if path.is_dir() else Path(_fixed(name))
-        self._prefix = _default(self._folder, root) if prefix is None else prefix
+        self._prefix = local_files_prefix(self._folder, root) if prefix is None else prefix
         self._suffixes = tuple(SUFFIXES.get(target.tag, "").split())
         self._count = sum(1 for _ in self._paths())
         self._read = 0
@@ -142,8 +142,12 @@ def _fixed(pattern: str) -> str:
     return folder
 
 
-def _default(folder: Path, root: Path | None) -> str:
-    whole = folder.resolve()
-    base = root.resolve() if root is not None and whole.is_relative_to(root.resolve()) else None
-    path = whole.relative_to(base or whole.parent).as_posix()
+def local_files_prefix(folder: Path, root: Path | None) -> str:
+    """Return Label Studio's address of the files in a folder, up to their path in it.
+
+    `root` is LOCAL_FILES_ROOT; a folder outside of it is named by its own name alone.
+    """
+    folder = folder.resolve()
+    base = root.resolve() if root is not None and folder.is_relative_to(root.resolve()) else None
+    path = folder.relative_to(base or folder.parent).as_posix()
     return f"{LOCAL_FILES}?d={quote(path)}/" if path != "." else f"{LOCAL_FILES}?d="

@@ -13,6 +13,7 @@ from shared.label_studio.import_file import ImportFile
 from shared.label_studio.json_stream import dump_line, load_line
 from shared.label_studio.task_file import Entry
 from shared.media.egress import ssl_context
+from shared.media.label_studio_files import sdk_client
 from shared.settings import Settings
 
 # Tasks in one answer of Label Studio.
@@ -34,7 +35,6 @@ class Project:
                 " LABEL_STUDIO_API_KEY, a personal access token"
             )
         from httpx import Client
-        from label_studio_sdk import LabelStudio
 
         self.name = f"project {number}"
         self.versions: frozenset[str] = frozenset()
@@ -42,11 +42,8 @@ class Project:
         self._number = number
         self._read = 0
         self._http = Client(verify=ssl_context(settings), timeout=60.0, follow_redirects=True)
-        self._client = LabelStudio(
-            base_url=f"{settings.label_studio_url}/",
-            api_key=settings.label_studio_api_key.get_secret_value(),
-            httpx_client=self._http,
-        )
+        key = settings.label_studio_api_key.get_secret_value()
+        self._client = sdk_client(settings.label_studio_url, key, self._http)
 
     def close(self) -> None:
         """Close the connections."""
@@ -78,6 +75,14 @@ class Project:
                 if not self.versions or not self.versions <= _versions(task):
                     yield Entry(index, None, {"id": task.id, "data": task.data})
                     index += 1
+
+    def resume(self, file: ImportFile) -> Iterator[Entry]:
+        """Return the tasks with greater ids than those in the file, which may be deleted by now."""
+        done = file.done
+        for task in file.tasks():
+            self.after = task["id"]
+        file.keep_failures(until=done)
+        return (entry._replace(number=done + entry.number) for entry in self)
 
     def _page(self, after: int) -> list[Any]:
         newer = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number"}

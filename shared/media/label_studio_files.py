@@ -96,13 +96,16 @@ class LabelStudioHost:
 
     def _sdk(self, key: str) -> "LabelStudio":
         if self._client is None:
-            from label_studio_sdk import LabelStudio
-
-            # without the slash, the SDK renews tokens beside a sub-path and not below it
-            self._client = LabelStudio(
-                base_url=f"{self.url}/", api_key=key, httpx_client=self._connections
-            )
+            self._client = sdk_client(str(self.url), key, self._connections)
         return self._client
+
+
+def sdk_client(url: str, key: str, connections: httpx.Client) -> "LabelStudio":
+    """Return the SDK's client of the Label Studio at `url`, which renews the token `key`."""
+    from label_studio_sdk import LabelStudio
+
+    # without the slash, the SDK renews tokens beside a sub-path and not below it
+    return LabelStudio(base_url=f"{url}/", api_key=key, httpx_client=connections)
 
 
 def truncate_url(value: str) -> str:

@@ -11,7 +11,7 @@ from shared.errors import SettingError
 from shared.label_studio.import_file import ImportFile
 from shared.label_studio.import_filter import importable
 from shared.label_studio.json_stream import dump_line, load_line
-from shared.label_studio.project import Project, Push
+from shared.label_studio.project import Push
 from shared.label_studio.task_file import Entry, as_task
 from shared.pipeline.outcome import TaskOutcome
 from shared.pipeline.plan import PredictionPlan
@@ -28,6 +28,13 @@ class Source(Protocol):
         """How much of it is read; None if that is not known."""
 
     def __iter__(self) -> Iterator[Entry]: ...
+
+
+class ResumableSource(Source, Protocol):
+    """A source that can tell which of its tasks an import file has."""
+
+    def resume(self, file: ImportFile) -> Iterator[Entry]:
+        """Return the entries after those in the file, whose later failures are removed."""
 
 
 class Inputs:
@@ -57,6 +64,20 @@ class Inputs:
             first += index + 1
         self._passed = len(self._sources)
 
+    def resume(self, file: ImportFile) -> Iterator[Entry]:
+        """Return the entries after those in the file; SettingError if the file has other tasks."""
+        entries, last = map(_usable, self), -1
+        for task in file.tasks():
+            entry = next((entry for entry in entries if entry.problem is None), None)
+            if entry is None or _data(entry.task) != task["data"]:
+                place = str(entry) if entry else "the input, which ends here,"
+                raise SettingError(
+                    f"{place} is not what {file.part} was begun with; delete it to begin anew"
+                )
+            last = entry.number
+        file.keep_failures(until=last + 1)
+        return entries
+
 
 @dataclass
 class BulkPrediction:
@@ -65,18 +86,17 @@ class BulkPrediction:
     `report` is called for each task of this run with their number, those that failed included.
     """
 
-    source: Source
+    source: ResumableSource
     routes: Sequence[PredictionPlan]
     file: ImportFile
     push: Push | None = None
     report: Callable[[int], None] = lambda done: None
     left_out: Counter[str] = field(default_factory=Counter, init=False)
     """What the tasks had that an import refuses: see `shared.label_studio.import_filter`."""
-    _last: int = field(default=-1, init=False)
 
     def run(self) -> None:
         """Do what is left to do, and make the file."""
-        entries = self._rest()
+        entries = self.source.resume(self.file)
         versions = [route.version() for route in self.routes]
         ahead, entries = tee(entries)
         with ExitStack() as stack:
@@ -99,31 +119,6 @@ class BulkPrediction:
         run = runtime().pipeline.run
         copies = tee(good, len(self.routes))
         return [run(route, tasks) for route, tasks in zip(self.routes, copies, strict=True)]
-
-    def _rest(self) -> Iterator[Entry]:
-        """The entries after those that the file has; SettingError if these are others."""
-        written = self.file.tasks()
-        if isinstance(self.source, Project):
-            return self._newer(self.source, written)
-        entries = map(_usable, self.source)
-        for task in written:
-            entry = next((entry for entry in entries if entry.problem is None), None)
-            if entry is None or _data(entry.task) != task["data"]:
-                place = str(entry) if entry else "the input, which ends here,"
-                raise SettingError(
-                    f"{place} is not what {self.file.part} was begun with; delete it to begin anew"
-                )
-            self._last = entry.number
-        self.file.keep_failures(until=self._last + 1)
-        return entries
-
-    def _newer(self, project: Project, written: Iterator[dict[str, Any]]) -> Iterator[Entry]:
-        """Of a project whose tasks may come and go meanwhile: those with greater ids."""
-        for count, task in enumerate(written, 1):
-            project.after, self._last = task["id"], count - 1
-        self.file.keep_failures(until=self._last + 1)
-        first = self._last + 1
-        return (entry._replace(number=first + entry.number) for entry in project)
 
     def _write(self, entry: Entry, outcomes: list[TaskOutcome], versions: list[str]) -> None:
         for route, outcome in zip(self.routes, outcomes, strict=True):

@@ -16,7 +16,7 @@ from shared.backend.claim import ModelSpec
 from shared.errors import ClientGoneError
 from shared.label_studio.import_file import ImportFile
 from shared.label_studio.task_file import Entry
-from shared.pipeline.bulk import BulkPrediction
+from shared.pipeline.bulk import BulkPrediction, Inputs
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.priority_semaphore import PrioritySemaphore
 from shared.pipeline.scheduling.request_scope import RequestScope
@@ -137,7 +137,7 @@ def test_a_command_that_is_interrupted_holds_no_models(tmp_path: Path) -> None:
 
     with ImportFile(tmp_path / "out.json", {}, resume=False) as file:
         with pytest.raises(KeyboardInterrupt) as caught:
-            BulkPrediction(entries, routes, file, report=interrupted).run()
+            BulkPrediction(Inputs([entries]), routes, file, report=interrupted).run()
         assert users() == [0, 0]
         assert caught.tb is not None
 

@@ -106,11 +106,10 @@ def _show(cls: "type[Backend]", url: str, out: Path) -> bool:
     from shared.backend.example import Example
 
     example = Example.of(cls)
-    setup = {"project": "1.1700000000", "schema": example.label_config, "hostname": url}
     with httpx.Client(base_url=f"{url}/{cls.name}", timeout=120) as client:
-        version = client.post("/setup", json=setup).raise_for_status().json()["model_version"]
+        setup = client.post("/setup", json=example.setup_request(url)).raise_for_status().json()
         answers = client.post("/predict", json=example.request()).raise_for_status().json()
-    console.print(_table(example, answers["results"], version))
+    console.print(_table(example, answers["results"], setup["model_version"]))
     for number, (task, answer) in enumerate(zip(example.tasks, answers["results"], strict=True), 1):
         for file in example.files(task):
             _draw(file, answer, out / f"{cls.name}-{number}.png")

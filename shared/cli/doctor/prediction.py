@@ -9,6 +9,7 @@ from shared.cli.doctor.check import Check, broken, good, warning
 from shared.cli.doctor.session import DoctorSession
 from shared.errors import ConfigError
 from shared.label_studio.javascript import get
+from shared.label_studio.ml_requests import predict_request, setup_request
 from shared.label_studio.variables import keys_of
 from shared.results.validation import Fractions, check_results, config_problems
 
@@ -53,8 +54,7 @@ def label_config(way: DoctorSession) -> Iterator[Check]:
     for problem in config_problems(way.config):
         say = broken if problem.severity == "error" else warning
         yield say("Label config", "config", problem.message)
-    project = f"{way.number}.{int(time.time())}"
-    body = {"project": project, "schema": xml, "hostname": way.home}
+    body = setup_request(xml, _project_name(way), way.home)
     answer = way.server.post(f"{way.url}/setup", json=body)
     if not answer.is_success:
         yield broken(
@@ -90,7 +90,8 @@ def _left(way: DoctorSession, filled: Mapping[str, str], problems: list[str]) ->
 def media(way: DoctorSession) -> Iterator[Check]:
     """Whether the server can read what the task shows; the prediction comes with it."""
     before = _failures(way)
-    answer = way.server.post(f"{way.url}/predict", json=_request(way))
+    body = predict_request([way.task], way.config.xml, _project_name(way))
+    answer = way.server.post(f"{way.url}/predict", json=body)
     way.failures = [found for found in _failures(way) if found not in before]
     way.answer = answer
     for failed in way.failures:
@@ -166,14 +167,9 @@ def validation(way: DoctorSession) -> Iterator[Check]:
         yield good("Validation", f"nothing is left out; results that will be shown: {len(results)}")
 
 
-def _request(way: DoctorSession) -> dict[str, Any]:
-    """The body of /predict, as Label Studio sends it."""
-    return {
-        "tasks": [way.task],
-        "label_config": way.config.xml,
-        "project": f"{way.number}.{int(time.time())}",
-        "params": {"login": None, "password": None, "context": None},
-    }
+def _project_name(way: DoctorSession) -> str:
+    """Return the project's id and a time, as Label Studio names a project to a backend."""
+    return f"{way.number}.{int(time.time())}"
 
 
 def _status(way: DoctorSession) -> dict[str, Any]:
