@@ -1,5 +1,6 @@
 """The errors of prelabel. Their messages are public: no paths, tokens or tracebacks in them."""
 
+import re
 from pathlib import PurePath
 from typing import ClassVar, Literal
 
@@ -22,6 +23,9 @@ Cause = Literal[
     # The file
     "too_large",
 ]
+
+# User and password of an address, or of all addresses in a text.
+_CREDENTIALS = re.compile("//[^/]*@")
 
 
 class PrelabelError(Exception):
@@ -142,3 +146,23 @@ class ModelError(PrelabelError):
 def short_path(name: str) -> str:
     """A path as a message shows it: of an absolute one the last part, since messages are public."""
     return f"…/{PurePath(name).name}" if name.startswith(("/", "~")) else name
+
+
+def truncate(text: str, max_length: int) -> str:
+    """Return the text in `max_length` characters at most: what clients send may be long."""
+    return text if len(text) <= max_length else text[: max_length - 1] + "…"
+
+
+def redact_url(url: str) -> str:
+    """Return an address, or a text with addresses, without user names and passwords."""
+    return _CREDENTIALS.sub("//", url)
+
+
+def escape_control(text: str) -> str:
+    """Return the text on one line: control characters and lone surrogates as Python escapes them.
+
+    So what a request says cannot pass for a log record of its own, nor steer a terminal.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

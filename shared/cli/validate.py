@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from shared.cli import app
+from shared.errors import escape_control
 
 if TYPE_CHECKING:
     from shared.label_studio.label_config import LabelConfig
@@ -188,7 +189,7 @@ def _page(rows: list[Row]) -> Any:
     for row, texts in zip(rows, cells, strict=True):
         style = "red" if row["severity"] == "error" else "yellow"
         shown = (texts[str(column.header)] for column in table.columns)
-        table.add_row(*(Text(_printable(text)) for text in shown), style=style)
+        table.add_row(*(Text(escape_control(text)) for text in shown), style=style)
     return table
 
 
@@ -206,9 +207,3 @@ def _cells(row: Row) -> dict[str, str]:
         "message": row["message"].removeprefix(f"region {region}: ").removeprefix(f"{place}: "),
     }
     return {name: "" if value is None else str(value) for name, value in cells.items()}
-
-
-def _printable(text: str) -> str:
-    """Without half surrogates and control characters, which terminals take amiss."""
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return "".join(letter if letter.isprintable() else "·" for letter in text)

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from shared.errors import truncate
 from shared.label_studio.attributes import Attributes
 from shared.label_studio.label_config import MAX_DEPTH, Control, Path
 from shared.label_studio.task import kind_of
@@ -155,4 +156,4 @@ def _short(value: Any) -> str:
         text = orjson.dumps(value).decode()
     except TypeError:
         return kind_of(value)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return truncate(text, LONGEST)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from shared.errors import FetchError
+from shared.errors import FetchError, truncate
 from shared.media import egress
 from shared.media.label_studio_files import LabelStudioHost, truncate_url
 from shared.settings import Settings
@@ -134,5 +134,4 @@ def _shown(url: str) -> str:
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
     port = f":{parts.port}" if parts.port else ""
-    shown = f"{parts.scheme}://{host}{port}{parts.path}"
-    return shown if len(shown) <= 200 else shown[:197] + "…"
+    return truncate(f"{parts.scheme}://{host}{port}{parts.path}", 200)

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from shared.errors import FetchError
+from shared.errors import FetchError, escape_control, redact_url, truncate
 from shared.media import egress
 from shared.settings import Settings
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # Paths of files. The token opens much else of Label Studio, which no task may have read to it.
 _FILES = re.compile(r"/(data|storage-data)/|/(tasks|projects)/\w+/(presign|resolve)/?$")
-_USER = re.compile(r"//[^/]*@")
 
 # Addresses that only Label Studio, which holds the storage's keys, can resolve.
 CLOUD_SCHEMES = ("s3", "gs", "azure-blob", "azure", "dbfs")
@@ -110,6 +109,4 @@ def sdk_client(url: str, key: str, connections: httpx.Client) -> "LabelStudio":
 
 def truncate_url(value: str) -> str:
     """A value as a message shows it, on one line; query and password may hold secrets."""
-    value = _USER.sub("//", value[:2000].partition("?")[0])
-    value = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
-    return value if len(value) <= 80 else value[:77] + "…"
+    return truncate(escape_control(redact_url(value[:2000].partition("?")[0])), 80)

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from shared.errors import PrelabelError
+from shared.errors import PrelabelError, truncate
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +64,3 @@ class FailureLog:
                 Failure(time.time(), backend, reason, cause or reason, number, message)
             )
         logger.warning(f"Task %s: %s: {words}", number, backend, message)
-
-
-def truncate(text: str, most: int) -> str:
-    """A text of at most so many characters: what clients sent may be long."""
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from shared.errors import escape_control
+
 # The id of the request that is being answered; empty outside of one.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -27,15 +29,8 @@ class Line(logging.Formatter):
         words = [self.formatTime(record, "%Y-%m-%d %H:%M:%S"), record.levelname]
         words += [f"{record.name}:", f"[{request}]"] if request else [f"{record.name}:"]
         words += [record.getMessage(), *(f"{key}={value}" for key, value in fields.items())]
-        line = _printable(" ".join(words))
+        line = escape_control(" ".join(words))
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
-
-
-def _printable(line: str) -> str:
-    """Line ends and the like escaped: what a request says cannot pass for an event of its own."""
-    if line.isprintable():
-        return line
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 class Json(logging.Formatter):

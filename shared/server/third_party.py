@@ -8,10 +8,9 @@ from typing import Any
 from shared import __version__
 from shared.backend.base import Backend
 from shared.backend.label_studio_ml import LabelStudioMLBase
-from shared.errors import DeadlineError, InferenceError
+from shared.errors import DeadlineError, InferenceError, truncate
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.task_labels import with_labels_of
-from shared.pipeline.failures import truncate
 from shared.pipeline.multi_model import PredictionJson
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope

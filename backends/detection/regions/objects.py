@@ -7,9 +7,8 @@ from backends.detection.model.detections import Detections
 from backends.detection.regions.shapes import lacking, shapes
 from backends.detection.tags.tag_options import kind
 from shared.backend.claim import Claim
-from shared.errors import UnfillableError
+from shared.errors import UnfillableError, truncate
 from shared.label_studio.label_config import Control
-from shared.pipeline.failures import truncate
 from shared.results import Region, region
 
 

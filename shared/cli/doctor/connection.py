@@ -5,7 +5,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shared.cli.doctor.check import Check, broken, good, warning
-from shared.cli.doctor.session import DoctorSession, without_password
+from shared.cli.doctor.session import DoctorSession
+from shared.errors import redact_url
 
 # An ML backend as Label Studio's API has it.
 Backend = dict[str, Any]
@@ -38,7 +39,7 @@ def connection(way: DoctorSession) -> Iterator[Check]:
     for backend in ours:
         yield _state(way, backend)
     if ours is backends and any(backend["state"] == "CO" for backend in backends):
-        names = ", ".join(without_password(backend["url"]) for backend in backends)
+        names = ", ".join(redact_url(backend["url"]) for backend in backends)
         what = f"Label Studio asks {names}, and this command {way.url_shown}"
         yield warning("Connection", "connection_elsewhere", what, url=way.url_shown)
 
@@ -57,14 +58,14 @@ def versions(way: DoctorSession) -> Iterator[Check]:
     elif way.chosen is None or way.chosen in stored:
         yield good("Versions", f"the project goes by {way.chosen or 'all versions'}, of {count}")
     else:
-        title = without_password(way.chosen)
+        title = redact_url(way.chosen)
         by = f'"{title}", which is no version' if title else "no version"
         what = f"the project goes by {by} of its {count}"
         yield warning("Versions", "version_chosen", what, newest=next(iter(stored)))
 
 
 def _state(way: DoctorSession, backend: Backend) -> Check:
-    url, state = without_password(backend["url"]), backend["state"]
+    url, state = redact_url(backend["url"]), backend["state"]
     if state == "CO":
         version = backend.get("model_version")
         return good("Connection", f"Label Studio reaches {url}, model version {version}")

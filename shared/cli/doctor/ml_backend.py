@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import httpx
 
 from shared.cli.doctor.check import Check, broken, good, warning
-from shared.cli.doctor.session import DoctorSession, failure, without_password
+from shared.cli.doctor.session import DoctorSession, failure
+from shared.errors import redact_url
 from shared.media.egress import describe_error
 
 
@@ -59,7 +60,7 @@ def models(way: DoctorSession) -> Iterator[Check]:
     for name, why in found["failed"].items():
         yield broken("Models", "model_failed", f"{name}: {why}")
     for name, state in found["waiting"].items():
-        yield warning("Models", "model_loading", f"{name}: {state}", url=without_password(way.root))
+        yield warning("Models", "model_loading", f"{name}: {state}", url=redact_url(way.root))
     status = way.server.get(f"{way.root}/status", timeout=way.patience).json()
     loaded = [model["model"] for model in status["models"] if model["state"] == "loaded"]
     if found["ready"]:

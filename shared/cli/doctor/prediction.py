@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.cli.doctor.check import Check, broken, good, warning
 from shared.cli.doctor.session import DoctorSession
-from shared.errors import ConfigError
+from shared.errors import ConfigError, truncate
 from shared.label_studio.javascript import get
 from shared.label_studio.ml_requests import predict_request, setup_request
 from shared.label_studio.variables import keys_of
@@ -215,4 +215,4 @@ def _said(answer: Any) -> str:
 def _short(value: Any) -> str:
     """A task's value, as far as it identifies it: without an address's query."""
     text = str(value).partition("?")[0] if str(value).startswith("http") else str(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return truncate(text, 60)

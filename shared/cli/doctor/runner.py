@@ -7,8 +7,8 @@ import httpx
 
 from shared.cli.doctor import connection, label_studio, ml_backend, prediction, stored_prediction
 from shared.cli.doctor.check import Check, broken, skipped
-from shared.cli.doctor.session import DoctorSession, without_password
-from shared.errors import PrelabelError
+from shared.cli.doctor.session import DoctorSession
+from shared.errors import PrelabelError, redact_url
 
 Look = Callable[[DoctorSession], Iterator[Check]]
 
@@ -62,5 +62,5 @@ def _looked(link: CheckStep, way: DoctorSession) -> Iterator[Check]:
     except PrelabelError as error:
         yield broken(link.name, "unexpected", str(error))
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:  # an answer of its own
-        what = without_password(repr(error))
+        what = redact_url(repr(error))
         yield broken(link.name, "unexpected", f"an answer that makes no sense: {what}")

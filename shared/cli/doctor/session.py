@@ -1,6 +1,5 @@
 """What is known of the way so far: each link leaves here what later ones need."""
 
-import re
 import ssl
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from shared.errors import FetchError
+from shared.errors import FetchError, redact_url
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.project import Project
 from shared.media import egress
@@ -52,12 +51,12 @@ class DoctorSession:
     @property
     def home_shown(self) -> str:
         """Label Studio's address as a message may show it."""
-        return without_password(self.home)
+        return redact_url(self.home)
 
     @property
     def url_shown(self) -> str:
         """The server's address as a message may show it."""
-        return without_password(self.url)
+        return redact_url(self.url)
 
     @property
     def root(self) -> str:
@@ -107,11 +106,6 @@ class DoctorSession:
         for name in ("label_studio", "server", "project"):
             if name in vars(self):
                 vars(self)[name].close()
-
-
-def without_password(url: str) -> str:
-    """An address without the user and password that may stand in it."""
-    return re.sub("//[^/@]*@", "//", url)
 
 
 def failure(error: Exception) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeGuard
 
+from shared.errors import truncate
+
 Severity = Literal["error", "warning"]
 Value: TypeAlias = Mapping[str, Any]
 
@@ -53,7 +55,7 @@ def quote(value: Any) -> str:
     except (ValueError, TypeError, RecursionError):
         return f"a value of type {type(value).__name__}"
     text = text.encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return truncate(text, LONGEST)
 
 
 def list_problem(value: Value, key: str) -> RuleViolation:
