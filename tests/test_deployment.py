@@ -16,7 +16,7 @@ from backends.pattern import PatternBackend
 from shared.backend.registry import find_backends
 from shared.server.app import create_app
 from shared.server.service import BackendService
-from shared.server.worker import GRACE
+from shared.server.worker import GRACE_SECONDS
 from shared.settings import Settings, read_settings, variables
 
 ROOT = Path(__file__).parents[1]
@@ -95,9 +95,9 @@ def test_name_of_this_server_has_a_dot() -> None:
 
 
 def test_requests_under_way_get_the_time_that_the_server_gives_them() -> None:
-    assert int(OURS["stop_grace_period"].removesuffix("s")) > GRACE
+    assert int(OURS["stop_grace_period"].removesuffix("s")) > GRACE_SECONDS
     pod = RESOURCES["Deployment"]["spec"]["template"]["spec"]
-    assert pod["terminationGracePeriodSeconds"] > GRACE
+    assert pod["terminationGracePeriodSeconds"] > GRACE_SECONDS
 
 
 def test_ports() -> None:
@@ -144,8 +144,8 @@ def test_documented_commands_fit_the_files() -> None:
     assert set(re.findall(r"--build-arg (\w+)=", text)) <= arguments
     assert all((ROOT / file).exists() for file in re.findall(r" -f (docker/\S+)", text))
     [seconds] = re.findall(r"docker stop -t (\d+)", text)
-    assert int(seconds) > GRACE
-    assert f"the {GRACE} s that the server grants" in text
+    assert int(seconds) > GRACE_SECONDS
+    assert f"the {GRACE_SECONDS} s that the server grants" in text
 
 
 STUB = """#!/bin/sh

@@ -98,7 +98,7 @@ def _work(options: Options) -> bool:
     from shared.pipeline.runtime import reset_runtime
     from shared.server import logs
 
-    logs.set_up("WARNING")
+    logs.configure_logging("WARNING")
     for said_here in (
         "shared.pipeline.failures",
         "shared.pipeline.plan",

@@ -28,26 +28,26 @@ def serve(
 ) -> None:
     """Serve predictions to Label Studio."""
     from shared.server import logs
-    from shared.server.gunicorn_app import Server
+    from shared.server.gunicorn_app import GunicornServer
     from shared.settings import Settings, read_settings
 
     given = {"host": host, "port": port, "workers": workers}
     settings = read_settings(Settings).model_copy(
         update={key: value for key, value in given.items() if value is not None}
     )
-    logs.set_up(settings.log_level, settings.log_format)
+    logs.configure_logging(settings.log_level, settings.log_format)
     names = list(backend or settings.backends)
     _import_before_the_fork()
     _check(names)
-    Server(
-        lambda neighbours: make_app(names, settings, neighbours),
+    GunicornServer(
+        lambda worker_metrics: make_app(names, settings, worker_metrics),
         settings,
-        loaded=lambda: _greet(names, settings),
+        on_start=lambda: _greet(names, settings),
     ).run()
 
 
 def make_app(
-    names: list[str], settings: "Settings", neighbours: "WorkerMetrics | None" = None
+    names: list[str], settings: "Settings", worker_metrics: "WorkerMetrics | None" = None
 ) -> Any:
     """The application, in the process that serves it.
 
@@ -68,7 +68,7 @@ def make_app(
         importlib.import_module("label_studio_sdk")
     plain = [name.partition(":")[0] for name in names]
     if len(names) == 1 and is_reference(names[0]):
-        return create_app(open_model(names[0]), settings, neighbours)
+        return create_app(open_model(names[0]), settings, worker_metrics)
     classes = choose_backends(names)
     for cls in split_available(classes)[0]:
         if not cls.opt_in or cls.name in plain:
@@ -76,7 +76,7 @@ def make_app(
     gc.collect()
     gc.freeze()  # a look at half a million objects of libraries holds the interpreter
     service = BackendService(classes, named=plain, faults=faulty_backends())
-    return create_app(service, settings, neighbours)
+    return create_app(service, settings, worker_metrics)
 
 
 def _import_before_the_fork() -> None:

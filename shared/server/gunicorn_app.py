@@ -1,4 +1,4 @@
-"""gunicorn with our settings: one process a worker, models loaded after the fork."""
+"""gunicorn with our settings: one process per worker, models loaded after the fork."""
 
 import logging
 import os
@@ -10,55 +10,56 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError
 
 from shared.errors import PrelabelError
-from shared.server.worker import GRACE, Log, Worker
+from shared.server.worker import GRACE_SECONDS, GunicornLogger, PrelabelWorker
 from shared.server.worker_metrics import WorkerMetrics
 from shared.settings import Settings
 
 
-class Server(BaseApplication):
-    """Runs the application that `make_app` makes in each worker.
+class GunicornServer(BaseApplication):
+    """Runs the application that `make_app` returns, in each worker.
 
-    `loaded` is called once, in the first worker that has it.
+    `on_start` is called once, in the first worker that has loaded it.
     """
 
     def __init__(
         self,
         make_app: Callable[[WorkerMetrics | None], Any],
         settings: Settings,
-        loaded: Callable[[], None],
+        on_start: Callable[[], None],
     ) -> None:
         self._make_app = make_app
-        self._loaded = loaded
+        self._on_start = on_start
         self._settings = settings
-        self._neighbours = WorkerMetrics.make() if settings.workers > 1 else None
+        self._worker_metrics = WorkerMetrics.make() if settings.workers > 1 else None
         super().__init__()
 
     def load_config(self) -> None:
-        """Our settings in gunicorn's words."""
+        """Translate our settings into gunicorn's."""
         settings = self._settings
         for key, value in {
             "bind": settings.address,
             "workers": settings.workers,
-            "worker_class": Worker,
-            "logger_class": Log,
+            "worker_class": PrelabelWorker,
+            "logger_class": GunicornLogger,
             "timeout": 120,
-            "graceful_timeout": GRACE,
+            "graceful_timeout": GRACE_SECONDS,
             "loglevel": settings.log_level.lower(),
             "preload_app": False,
             "proc_name": "prelabel",
             "control_socket_disable": True,
-            "post_worker_init": self._started,
-            "child_exit": self._left,
+            "post_worker_init": self._after_worker_start,
+            "child_exit": self._after_worker_exit,
         }.items():
-            if key in self.cfg.settings:
+            if key in self.cfg.settings:  # older gunicorns lack some
                 self.cfg.set(key, value)
 
     def load(self) -> Any:
-        """In the worker, after the fork; an error of ours ends the server with its sentence."""
+        """Make the application in a worker; an error of ours ends the server with its sentence."""
         try:
-            return self._make_app(self._neighbours)
+            return self._make_app(self._worker_metrics)
         except PrelabelError as error:
-            logging.getLogger("gunicorn.error").disabled = True  # the sentence is the last word
+            # gunicorn would go on to log the end of the worker and its own.
+            logging.getLogger("gunicorn.error").disabled = True
             raise AppImportError(f"prelabel: {error}") from error
 
     def run(self) -> None:
@@ -66,19 +67,18 @@ class Server(BaseApplication):
         master = os.getpid()
         try:
             super().run()
-        except SystemExit as ended:
-            if ended.code == Arbiter.APP_LOAD_ERROR and os.getpid() == master:
-                raise SystemExit(2) from None  # as all that is said in a sentence
+        except SystemExit as error:
+            if error.code == Arbiter.APP_LOAD_ERROR and os.getpid() == master:
+                raise SystemExit(2) from None  # as for all errors that are told in a sentence
             raise
-        finally:  # workers come out here too
-            if self._neighbours is not None and os.getpid() == master:
-                self._neighbours.remove()
+        finally:  # workers, which are forks, pass here too
+            if self._worker_metrics is not None and os.getpid() == master:
+                self._worker_metrics.remove()
 
-    def _started(self, worker: Any) -> None:
+    def _after_worker_start(self, worker: Any) -> None:
         if worker.age == 1:
-            self._loaded()
+            self._on_start()
 
-    def _left(self, arbiter: Any, worker: Any) -> None:
-        """A worker is no more: its figures go with it."""
-        if self._neighbours is not None:
-            self._neighbours.remove_worker(worker.pid)
+    def _after_worker_exit(self, arbiter: Any, worker: Any) -> None:
+        if self._worker_metrics is not None:
+            self._worker_metrics.remove_worker(worker.pid)

@@ -1,4 +1,4 @@
-"""The file of a class to be served, path/to/model.py:MyModel: found, imported, its class taken."""
+"""Imports the file of a third-party model: `prelabel serve path/to/model.py:MyModel`."""
 
 import importlib.metadata
 import importlib.util
@@ -15,11 +15,9 @@ from shared.errors import SettingError
 
 logger = logging.getLogger(__name__)
 
-LIBRARY = "label_studio_ml"
-
 
 def is_reference(name: str) -> bool:
-    """Whether a name to serve is a file and a class in it, rather than a backend and its model."""
+    """Whether a name to serve is a file and a class in it, not a backend and perhaps its model."""
     path, _, _ = name.rpartition(":")
     if name.partition(":")[0] in find_backends():
         return False
@@ -28,32 +26,32 @@ def is_reference(name: str) -> bool:
 
 def check_reference(reference: str) -> tuple[Path, str, str]:
     """Return the file, its path as it was given, and the class; SettingError if it is no file."""
-    path, _, name = reference.rpartition(":")
+    path, _, class_name = reference.rpartition(":")
     if not path:
         raise SettingError(f"{reference}: which class of it? Expected path/to/model.py:MyModel")
     file = Path(path).expanduser()
     if not file.is_file():
         raise SettingError(f"{path}: there is no such file (expected path/to/model.py:MyModel)")
-    return file, path, name
+    return file, path, class_name
 
 
 def load_class(reference: str) -> type[Any]:
-    """Import the file and return its class; SettingError says in a sentence why there is none."""
-    file, path, name = check_reference(reference)
+    """Import the file and return the class; SettingError says in a sentence why that fails."""
+    file, path, class_name = check_reference(reference)
     try:
-        module = _imported(file)
+        module = _import_file(file)
     except SettingError:
         raise
-    except (Exception, SystemExit) as error:  # somebody else's file may raise anything
-        raise SettingError(f"{path} {_import_fault(error)}") from error
-    found = getattr(module, name, None)
-    if not isinstance(found, type) or not issubclass(found, LabelStudioMLBase):
-        raise SettingError(f"{path} has no class {name} that is a LabelStudioMLBase")
-    return found
+    except (Exception, SystemExit) as error:  # third-party code may raise anything
+        raise SettingError(f"{path} {_explain_import_error(error)}") from error
+    model_class = getattr(module, class_name, None)
+    if not isinstance(model_class, type) or not issubclass(model_class, LabelStudioMLBase):
+        raise SettingError(f"{path} has no class {class_name} that is a LabelStudioMLBase")
+    return model_class
 
 
-def _imported(file: Path) -> ModuleType:
-    """The file's module; one in a package is imported by its name there."""
+def _import_file(file: Path) -> ModuleType:
+    """Import a file; if it is in a package, under its name there, so that relative imports work."""
     root, name = file.resolve().parent, file.stem
     while (root / "__init__.py").is_file():
         root, name = root.parent, f"{root.name}.{name}"
@@ -62,20 +60,20 @@ def _imported(file: Path) -> ModuleType:
         return importlib.import_module(name)
     spec = importlib.util.spec_from_file_location(name, file.resolve())
     if spec is None or spec.loader is None:
-        raise SettingError(f"{file} is no Python file")
+        raise SettingError(f"{file} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
-def _import_fault(error: Exception | SystemExit) -> str:
-    """What keeps a file from being imported, and what helps."""
-    if isinstance(error, SystemExit):  # what it says on leaving is for its own command line
+def _explain_import_error(error: Exception | SystemExit) -> str:
+    """Return why a file cannot be imported, and what helps."""
+    if isinstance(error, SystemExit):  # its message is meant for the file's own command line
         return "cannot be imported: it ends the program (SystemExit) instead of defining the class"
     missing = (error.name or "") if isinstance(error, ImportError) else ""
-    installed = _installed(LIBRARY.replace("_", "-"))
-    if missing.partition(".")[0] == LIBRARY:
+    if missing.partition(".")[0] == "label_studio_ml":
+        installed = _installed_version("label-studio-ml")
         if installed is None:
             command = install_extra("label-studio-ml")
             return f"needs label-studio-ml, which is not installed: {command}"
@@ -89,7 +87,7 @@ def _import_fault(error: Exception | SystemExit) -> str:
     return f"cannot be imported: {type(error).__name__}: {error}"
 
 
-def _installed(package: str) -> str | None:
+def _installed_version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

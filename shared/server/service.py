@@ -239,17 +239,13 @@ class BackendService:
             for slot in runtime().models.all_models()
         ]
         routes = [route for found in self._routes.values() for route in found]
-        failures = runtime().failures
         return {
             "version": __version__,
             "backends": self.names,
             "problems": self.problems,
             "models": models,
             "label_configs": [_route_status(route) for route in routes],
-            "failures": {
-                "counts": {f"{b}:{reason}": n for (b, reason), n in failures.counts().items()},
-                "recent": failures.recent(),
-            },
+            "failures": report_failures(),
         }
 
 
@@ -257,6 +253,13 @@ def _last_version(routes: Sequence[PredictionPlan], wait: bool = False) -> str:
     """What /setup answers: Label Studio leaves out tasks that have a prediction of this version."""
     versions = [route.version(wait) for route in routes]
     return next((version for version in reversed(versions) if version != NO_VERSION), NO_VERSION)
+
+
+def report_failures() -> dict[str, Any]:
+    """Return how many tasks and regions were lost, by backend and reason, and the last of them."""
+    failures = runtime().failures
+    counts = {f"{name}:{reason}": count for (name, reason), count in failures.counts().items()}
+    return {"counts": counts, "recent": failures.recent()}
 
 
 def _route_status(route: PredictionPlan) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The process that serves: uvicorn under gunicorn, which finishes what it has begun."""
+"""The process that serves: uvicorn under gunicorn, which finishes what it has started."""
 
 import asyncio
 import logging
@@ -10,54 +10,57 @@ from gunicorn.glogging import Logger
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
-from shared.server.http_limits import Limited
+from shared.server.http_limits import LimitedHttpProtocol
 
-# Seconds that running requests get when the server is told to stop.
-GRACE = 30
-# Of these, what is left for answering what is done by then.
-MARGIN = 5
-# Seconds in which those who have just connected may still ask.
-HEARD = 0.5
+# How long running requests may go on when the server is told to stop.
+GRACE_SECONDS = 30
+# The end of that time, left for answering what is done by then.
+RESPONSE_SECONDS = 5
+# How long clients that have just connected may still send a request.
+LAST_REQUESTS_SECONDS = 0.5
 
 
-class Log(Logger):
-    """gunicorn's and uvicorn's events go where all others go: see `shared.server.logs`."""
+class GunicornLogger(Logger):
+    """Sends gunicorn's and uvicorn's events where all others go: see `shared.server.logs`."""
 
-    _explained = False
+    _worker_failed = False
 
     def setup(self, cfg: Any) -> None:
-        """Without handlers of its own."""
+        """Add no handlers."""
         self.cfg = cfg
         self._access_log_enabled = False
 
     def error(self, msg: Any, *args: Any, **kwargs: Any) -> None:
-        """Nothing more once a worker that could not load has said why, in a sentence."""
-        self._explained |= args[1:] == (Arbiter.APP_LOAD_ERROR,)  # its process and how it ended
-        if not self._explained:
+        """Log nothing more once a worker that could not load has said why, in a sentence."""
+        # gunicorn passes the worker's process and exit status as arguments of its message.
+        self._worker_failed |= args[1:] == (Arbiter.APP_LOAD_ERROR,)
+        if not self._worker_failed:
             super().error(msg, *args, **kwargs)
 
 
-class Draining(Server):
-    """Answers what is running when it is told to stop, and starts nothing new."""
+class DrainingServer(Server):
+    """Finishes what is running when it is told to stop, and starts nothing new."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """No connections any more; requests answer what is done before they would be killed.
+        """Accept no more connections; requests answer what is done before they would be killed.
 
-        A connection that is closed before its request is read would be reset.
+        Connections stay open for a moment: one that is closed before its request has been read
+        would be reset, and its client would get no answer.
         """
         for server in self.servers:
             server.close()
-        self.config.app.state.endpoints.drain(GRACE - MARGIN)  # type: ignore[union-attr]
-        await asyncio.sleep(HEARD)
+        endpoints = self.config.app.state.endpoints  # type: ignore[union-attr]
+        endpoints.drain(GRACE_SECONDS - RESPONSE_SECONDS)
+        await asyncio.sleep(LAST_REQUESTS_SECONDS)
         await super().shutdown(sockets)
 
 
-class Worker(UvicornWorker):
-    """Our settings of uvicorn."""
+class PrelabelWorker(UvicornWorker):
+    """Runs uvicorn with our settings."""
 
     CONFIG_KWARGS = {  # noqa: RUF012  (uvicorn-worker's own)
         "loop": "auto",
-        "http": Limited,
+        "http": LimitedHttpProtocol,
         "ws": "none",
         "lifespan": "on",
         "access_log": False,
@@ -70,7 +73,7 @@ class Worker(UvicornWorker):
 
     async def _serve(self) -> None:
         self.config.app = self.wsgi
-        server = Draining(config=self.config)
+        server = DrainingServer(config=self.config)
         self._install_sigquit_handler()
         await server.serve(sockets=self.sockets)
         if not server.started:

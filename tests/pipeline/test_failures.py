@@ -4,7 +4,7 @@ import pytest
 
 from shared.errors import FetchError
 from shared.pipeline.failures import MAX_MESSAGE_LENGTH, FailureLog
-from shared.server.logs import Line
+from shared.server.logs import LineFormatter
 
 
 def test_what_clients_sent_is_kept_short(caplog: pytest.LogCaptureFixture) -> None:
@@ -29,7 +29,7 @@ def test_task_is_kept_as_it_is(task: object) -> None:
 def test_line_of_the_log_cannot_be_forged() -> None:
     text = "Task 7\n2026-01-01 00:00:00 ERROR shared: All is lost\r\x1b[2J\u2028 é"
     record = logging.LogRecord("shared", logging.WARNING, "", 0, text, None, None)
-    line = Line().format(record)
+    line = LineFormatter().format(record)
     assert len(line.splitlines()) == 1
     assert line.isprintable()
     assert line.endswith(r"Task 7\n2026-01-01 00:00:00 ERROR shared: All is lost\r\x1b[2J\u2028 é")

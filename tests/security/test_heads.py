@@ -23,16 +23,16 @@ CHUNKED = b"POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r
 @contextmanager
 def listening(seconds: float) -> Iterator[int]:
     """Our protocol before a small application, waiting so long for heads; its port."""
-    port, before = free_port(), http_limits.SECONDS
+    port, before = free_port(), http_limits.HEAD_SECONDS
     config = uvicorn.Config(
         PlainTextResponse("ok"),
         port=port,
-        http=http_limits.Limited,
+        http=http_limits.LimitedHttpProtocol,
         log_config=None,
         lifespan="off",
     )
     server = uvicorn.Server(config)
-    http_limits.SECONDS = seconds
+    http_limits.HEAD_SECONDS = seconds
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -40,7 +40,7 @@ def listening(seconds: float) -> Iterator[int]:
             time.sleep(0.01)
         yield port
     finally:
-        server.should_exit, http_limits.SECONDS = True, before
+        server.should_exit, http_limits.HEAD_SECONDS = True, before
         thread.join(30)
 
 
@@ -96,7 +96,7 @@ def test_large_head_and_body_within_the_caps(server: Served) -> None:
 
 def test_refusal_says_why() -> None:
     with listening(30) as port, connected(port) as one:
-        one.sendall(START + b"a" * (http_limits.MOST + 1 - len(START)))
+        one.sendall(START + b"a" * (http_limits.MAX_HEAD_BYTES + 1 - len(START)))
         assert rest(one).startswith(b"HTTP/1.1 431 ")
 
 
@@ -121,7 +121,7 @@ def test_slow_head_that_comes_in_time() -> None:
 
 
 def test_the_server_speaks_it() -> None:
-    assert worker.Worker.CONFIG_KWARGS["http"] is http_limits.Limited
+    assert worker.PrelabelWorker.CONFIG_KWARGS["http"] is http_limits.LimitedHttpProtocol
 
 
 @pytest.mark.slow

@@ -112,18 +112,18 @@ def test_score_that_is_no_number_is_left_out(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("drop", "Upper gave 0 answers for 1 task"),
+        ("drop", "Upper returned 0 predictions for 1 task"),
         (
             "results",
-            "Upper answered an object with the keys results; expected a list of predictions, or"
+            "Upper returned an object with the keys results; expected a list of predictions, or"
             ' such a list under the key "predictions"',
         ),
         (
             "odd answer",
-            "Upper answered an object with the keys regions; expected an object with a list"
+            "Upper returned an object with the keys regions; expected an object with a list"
             ' "result"',
         ),
-        ("SCORE", 'Upper answered a value of type str as "score", which is left out'),
+        ("SCORE", 'Upper returned a value of type str as "score", which is left out'),
         ("crash", "RuntimeError in its predict"),
         ("leave", "SystemExit in its predict"),
     ],

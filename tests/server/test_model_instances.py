@@ -11,7 +11,7 @@ from shared.errors import ClientGoneError
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.server.messages import PredictRequest, WebhookRequest
-from shared.server.third_party import ForeignService
+from shared.server.third_party import ThirdPartyService
 from tests.tiny import TEXT_CONFIG, tasks
 
 SECONDS = 10.0
@@ -51,9 +51,9 @@ class Held(LabelStudioMLBase):
 
 
 @pytest.fixture
-def service() -> Iterator[ForeignService]:
+def service() -> Iterator[ThirdPartyService]:
     Held.begun, Held.go, Held.running, Held.seen = threading.Event(), threading.Event(), {}, []
-    yield ForeignService(Held)
+    yield ThirdPartyService(Held)
     Held.go.set()
 
 
@@ -78,12 +78,12 @@ class Asked(threading.Thread):
         return self.answer
 
 
-def predict(service: ForeignService, text: str, waiting: RequestScope | None = None) -> Any:
+def predict(service: ThirdPartyService, text: str, waiting: RequestScope | None = None) -> Any:
     request = PredictRequest(tasks=tasks(text), label_config=TEXT_CONFIG, project="3.1")
     return service.predict(request, None, waiting or RequestScope())
 
 
-def train(service: ForeignService) -> None:
+def train(service: ThirdPartyService) -> None:
     project = {"id": 3, "label_config": TEXT_CONFIG}
     assert (
         service.handle_event(WebhookRequest(action="ANNOTATION_CREATED", project=project))
@@ -91,7 +91,7 @@ def train(service: ForeignService) -> None:
     )
 
 
-def test_setup_does_not_wait_for_a_prediction(service: ForeignService) -> None:
+def test_setup_does_not_wait_for_a_prediction(service: ThirdPartyService) -> None:
     running = Asked(predict, service, "hold")
     assert Held.begun.wait(SECONDS)
     assert Asked(service.version, TEXT_CONFIG, "3", None).result() == "new"
@@ -105,7 +105,7 @@ def test_setup_does_not_wait_for_a_prediction(service: ForeignService) -> None:
     assert Asked(service.version, OTHER_CONFIG, "4", None).result() == "new"
 
 
-def test_training_has_an_object_of_its_own_which_then_predicts(service: ForeignService) -> None:
+def test_training_has_an_object_of_its_own_which_then_predicts(service: ThirdPartyService) -> None:
     predict(service, "a")
     train(service)
     assert Held.begun.wait(SECONDS)
@@ -119,7 +119,7 @@ def test_training_has_an_object_of_its_own_which_then_predicts(service: ForeignS
     assert first == second != trained == third
 
 
-def test_a_request_past_its_deadline_does_not_wait_for_another(service: ForeignService) -> None:
+def test_a_request_past_its_deadline_does_not_wait_for_another(service: ThirdPartyService) -> None:
     running = Asked(predict, service, "hold")
     assert Held.begun.wait(SECONDS)
     assert Asked(predict, service, "b", RequestScope(0.05)).result() == [[]]
@@ -128,7 +128,7 @@ def test_a_request_past_its_deadline_does_not_wait_for_another(service: ForeignS
     assert running.result() != [[]]
 
 
-def test_nothing_is_asked_for_a_client_that_is_gone(service: ForeignService) -> None:
+def test_nothing_is_asked_for_a_client_that_is_gone(service: ThirdPartyService) -> None:
     waiting = RequestScope()
     waiting.disconnect()
     assert isinstance(Asked(predict, service, "a", waiting).result(), ClientGoneError)
