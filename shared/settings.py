@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic.networks import IPvAnyNetwork
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -20,8 +27,19 @@ from shared.errors import SettingError
 _SECRET = re.compile("pass|key|token|secret", re.IGNORECASE)
 _PASSWORD = re.compile("//[^/]*@")
 
-Names = Annotated[tuple[str, ...], NoDecode]
-Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode]
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Return the names in a comma-separated text."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _split_if_text(value: object) -> object:
+    return split_names(value) if isinstance(value, str) else value
+
+
+# Fields that are written with commas in an environment variable.
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_if_text)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_split_if_text)]
 
 
 class Settings(BaseSettings):
@@ -102,13 +120,6 @@ class Settings(BaseSettings):
     def address(self) -> str:
         """Return host and port as an address has them, an IPv6 host in brackets."""
         return address(self.host, self.port)
-
-    @field_validator("backends", "allowed_hosts", "allowed_networks", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
     @field_validator("log_level", mode="before")
     @classmethod

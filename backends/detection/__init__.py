@@ -1,4 +1,4 @@
-"""Objects on images."""
+"""Boxes, shapes, tracks and classes on images and videos, by Ultralytics networks."""
 
 from backends.detection.backend import DetectionBackend
 

@@ -1,17 +1,15 @@
-"""DETECTION_…: the settings of this backend."""
+"""The DETECTION_… settings."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
-from shared.settings import BackendSettings
-
-Names = Annotated[tuple[str, ...], NoDecode]
+from shared.settings import BackendSettings, Names
 
 
 class DetectionSettings(BackendSettings):
-    """What holds where a control tag says nothing else."""
+    """Defaults for what a control tag's attributes do not set."""
 
     model_config = SettingsConfigDict(
         env_prefix="DETECTION_", env_ignore_empty=True, extra="ignore", protected_namespaces=()
@@ -30,25 +28,20 @@ class DetectionSettings(BackendSettings):
         "", description="Weights for choices and taxonomies; empty: `DETECTION_MODEL`"
     )
     allowed_models: Names = Field(
-        (), description="Names that `model_path` may ask for besides files in MODEL_DIR, by comma"
+        (),
+        description="Names that `model_path` may use besides files in MODEL_DIR, comma-separated",
     )
-    score_threshold: float = Field(0.25, ge=0, le=1, description="Least score of an object")
-    iou: float = Field(0.7, gt=0, le=1, description="Overlap from which two boxes are one")
+    score_threshold: float = Field(0.25, ge=0, le=1, description="Minimum score of an object")
+    iou: float = Field(
+        0.7, gt=0, le=1, description="Overlap (IoU) above which two boxes are one object"
+    )
     image_size: int = Field(
-        0, ge=0, le=4096, description="Longer side in pixels for the model; 0: as trained"
+        0, ge=0, le=4096, description="Longer side of the model's input in pixels; 0: as trained"
     )
     precision: Literal["auto", "bf16", "f32"] = Field(
         "auto",
         description="On a CPU: bf16, f32, or auto: bf16 if the CPU has it and boxes stay the same",
     )
-    classes: Names = Field((), description="The model's classes to use, by comma; empty: all")
-
-    @field_validator("allowed_models", "classes", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return names(value) if isinstance(value, str) else value
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Names written with commas between them."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    classes: Names = Field(
+        (), description="The model's classes to use, comma-separated; empty: all"
+    )

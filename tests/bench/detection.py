@@ -29,8 +29,8 @@ import numpy as np
 
 from backends._inference.openvino import supports_bf16
 from backends.detection.model import loader, parity
-from backends.detection.model.detector import Detector, Run
-from backends.detection.model.letterbox import frame_of
+from backends.detection.model.detector import Detector, RunOptions
+from backends.detection.model.letterbox import frame_for
 from backends.detection.starter.shapes import CLASSES, draw_picture
 from shared.media.image import Image
 from shared.settings import Settings
@@ -69,9 +69,9 @@ def rates(folder: Path, precision: str, size: Size) -> Iterator[Row]:
     settings = {"MODEL_DIR": str(folder), "DETECTION_MODEL": weights.name, "ENGINE": engine}
     settings |= {"LOCAL_FILES_ROOT": str(folder), "ANSWER_CACHE_MB": "0"}
     settings |= {"DETECTION_PRECISION": precision}
-    detector = loader.load(weights, Run(), Settings(engine=engine), precision)
+    detector = loader.load_detector(weights, RunOptions(), Settings(engine=engine), precision)
     images = [decoded(folder / f"{number}.jpg") for number in range(count)]
-    labels = "".join(f'<Label value="{label}"/>' for label in detector.names)
+    labels = "".join(f'<Label value="{label}"/>' for label in detector.class_names)
     config = f'<View><Image name="image" value="$image"/><RectangleLabels name="box"' \
              f' toName="image">{labels}</RectangleLabels></View>'  # fmt: skip
     with (
@@ -96,7 +96,7 @@ def rates(folder: Path, precision: str, size: Size) -> Iterator[Row]:
 
 def photos(folder: Path, count: int) -> None:
     """Parts of the photos that Ultralytics' package brings, each another one, as JPEG."""
-    whole = [image.pixels for image in parity.pictures() if image.size.height > 600]
+    whole = [image.pixels for image in parity.comparison_images() if image.size.height > 600]
     for number in range(count):
         draw = np.random.default_rng(number)
         photo = whole[number % len(whole)]
@@ -182,13 +182,13 @@ def predicted(
 
 def alone(detector: Detector, images: Sequence[Image]) -> float:
     """Images a second of the engine, in as many threads as it has."""
-    frames = [frame_of(detector.kind, image.size).fit(image.pixels)[None] for image in images]
+    frames = [frame_for(detector.spec, image.size).apply(image.pixels)[None] for image in images]
 
     def run(frame: Any) -> None:
         with detector.engine.run(frame):
             pass
 
-    with ThreadPoolExecutor(detector.engine.threads) as threads:
+    with ThreadPoolExecutor(detector.engine.concurrency) as threads:
         return rate(len(frames), lambda: list(threads.map(run, frames)))
 
 

@@ -1,71 +1,130 @@
-"""The images of a list (`valueList`): a task may have hundreds, and few are decoded at a time."""
+"""Images and image lists (`valueList`), of which only a few images are decoded at a time."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
-from backends.detection.model.detector import Look
+from backends.detection.model.detections import Detections
+from backends.detection.model.detector import Detector, Thresholds
+from shared.backend.claim import Claim
+from shared.backend.label_map import LabelMap
 from shared.media.image import Image, decode
 
-# Images that a network gets at once.
-CHUNK = 8
-# The same in bytes, where images are large: no more come to those that reach it.
+# Images of a list that the network gets at once.
+CHUNK_IMAGES = 8
+# Upper limit of their decoded size: a chunk is closed when it reaches this.
 CHUNK_BYTES = 64_000_000
-# Images that are decoded, each in a thread, while those before them are looked at.
-AHEAD = 4
+# Images that are decoded at a time, each in a thread, while the network runs on those before.
+DECODE_THREADS = 4
 
 
 @dataclass(frozen=True, eq=False)
 class ListedImage:
-    """An image file of a list, not decoded yet; `place` is its `item_index`."""
+    """An image file of a list that is not decoded yet."""
 
     file: bytes
-    place: int
+    item_index: int
     max_megapixels: float
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """An image or a page, and how what the network says of it is read."""
+class ImageView:
+    """An image, and the thresholds with which the network's output for it is decoded."""
 
     image: Image | ListedImage
-    look: Look
+    thresholds: Thresholds
 
 
 @dataclass(frozen=True, eq=False)
 class ImageList:
-    """An image, or the pages of a list, in all ways in which the control tags on it look at them.
+    """The image of a task, or those of its list, and all thresholds that its control tags ask for.
 
-    Each is inferred by itself, so that other tasks have their turns between them, and none is
-    after the deadline.
+    Each part is inferred by itself: other tasks get their turns between them, and none of a long
+    list is started after the deadline.
     """
 
-    pages: tuple[Image | ListedImage, ...]
-    looks: tuple[Look, ...]
+    images: tuple[Image | ListedImage, ...]
+    thresholds: tuple[Thresholds, ...]
 
     @property
-    def views(self) -> tuple[View, ...]:
-        """Each page in each way."""
-        return tuple(View(page, look) for page in self.pages for look in self.looks)
+    def parts(self) -> tuple[ImageView, ...]:
+        """Each image with each of the thresholds."""
+        return tuple(ImageView(image, one) for image in self.images for one in self.thresholds)
 
 
-def decoded_chunks(pages: Iterable[ListedImage]) -> Iterator[list[Image]]:
-    """The images of pages, a few at a time; DecodeError for one that cannot be read."""
-    left = iter(pages)
+class ImageDetections(NamedTuple):
+    """The detections on one image; `item_index` is None where the tag shows a single image."""
+
+    item_index: int | None
+    detections: Detections
+
+
+@dataclass(eq=False)
+class ImageDetector:
+    """A network for images."""
+
+    network: Detector
+    _decoders: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        # It starts its threads with the first list, and ends them with the model.
+        self._decoders = ThreadPoolExecutor(DECODE_THREADS, "image decoder")
+
+    def count_known_labels(self, claim: Claim) -> int:
+        """Count the labels of a claim for which the network has a class."""
+        maps = (LabelMap.build(control, self.network.class_names) for control in claim.controls)
+        return sum(len(set(label_map.to_label.values())) for label_map in maps)
+
+    def infer(self, views: Sequence[ImageView]) -> list[ImageDetections]:
+        """Detect on each image; those with the same thresholds share the network's runs."""
+        detections: dict[int, Detections] = {}
+        for thresholds in dict.fromkeys(view.thresholds for view in views):
+            network = self.network.with_thresholds(thresholds)
+            indices = [i for i, view in enumerate(views) if view.thresholds == thresholds]
+            images = [views[i].image for i in indices]
+            detections |= zip(indices, self._detect(network, images), strict=True)
+        return [
+            ImageDetections(getattr(view.image, "item_index", None), detections[index])
+            for index, view in enumerate(views)
+        ]
+
+    def _detect(
+        self, network: Detector, images: Sequence[Image | ListedImage]
+    ) -> Iterator[Detections]:
+        files = [image for image in images if isinstance(image, ListedImage)]
+        chunks = decoded_chunks(files, self._decoders)
+        listed = (detections for chunk in chunks for detections in network.detect(chunk))
+        single = iter(network.detect([image for image in images if isinstance(image, Image)]))
+        for image in images:
+            yield next(listed if isinstance(image, ListedImage) else single)
+
+
+def decoded_chunks(
+    files: Iterable[ListedImage], decoders: ThreadPoolExecutor
+) -> Iterator[list[Image]]:
+    """Decode images and yield them in order, a few at a time; DecodeError for an unreadable one."""
+    remaining = iter(files)
     chunk: list[Image] = []
-    with ThreadPoolExecutor(AHEAD, "decode") as pool:
-        coming = deque(pool.submit(_decoded, page) for page in islice(left, AHEAD))
-        while coming:
-            chunk.append(coming.popleft().result())
-            coming.extend(pool.submit(_decoded, page) for page in islice(left, 1))
-            if len(chunk) == CHUNK or sum(i.pixels.nbytes for i in chunk) >= CHUNK_BYTES:
+    queue = deque(decoders.submit(_decode_file, file) for file in islice(remaining, DECODE_THREADS))
+    try:
+        while queue:
+            chunk.append(queue.popleft().result())
+            queue.extend(decoders.submit(_decode_file, file) for file in islice(remaining, 1))
+            if (
+                len(chunk) == CHUNK_IMAGES
+                or sum(image.pixels.nbytes for image in chunk) >= CHUNK_BYTES
+            ):
                 yield chunk
                 chunk = []
-    if chunk:
-        yield chunk
+        if chunk:
+            yield chunk
+    finally:  # after an error the rest of the list is not needed
+        for future in queue:
+            future.cancel()
 
 
-def _decoded(page: ListedImage) -> Image:
-    return decode(page.file, page.max_megapixels)
+def _decode_file(image: ListedImage) -> Image:
+    return decode(image.file, image.max_megapixels)

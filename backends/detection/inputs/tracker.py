@@ -1,4 +1,4 @@
-"""Objects followed from frame to frame by Ultralytics' trackers."""
+"""Follows objects from frame to frame with Ultralytics' trackers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,121 +15,129 @@ from backends.detection.model.detections import Detections
 
 @dataclass
 class Track:
-    """One object: at which of the findings it is, its box in each, and how sure each class is.
+    """One object through a video.
 
-    `numbers` count the findings from 0, `boxes` are left, top, right, bottom in pixels,
-    `scores` lie from 0 to 1, `classes` sums them by class.
+    `indices` are the sampled frames on which it was detected, counted from 0; `boxes` and
+    `scores` are those of its detections there (left, top, right, bottom in pixels; 0 to 1);
+    `class_scores` sums up the scores by class.
     """
 
-    numbers: list[int] = field(default_factory=list)
+    indices: list[int] = field(default_factory=list)
     boxes: list[Any] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
-    classes: dict[str, float] = field(default_factory=dict)
+    class_scores: dict[str, float] = field(default_factory=dict)
 
-    def add(self, number: int, found: Detections, index: int) -> None:
-        """The object is what was found there."""
-        name, score = found.name(index), float(found.scores[index])
-        self.numbers.append(number)
-        self.boxes.append(found.boxes[index])
+    def append(self, index: int, detections: Detections, row: int) -> None:
+        """Add the object's detection on a sampled frame: `row` of its detections."""
+        name, score = detections.class_name(row), float(detections.scores[row])
+        self.indices.append(index)
+        self.boxes.append(detections.boxes[row])
         self.scores.append(score)
-        self.classes[name] = self.classes.get(name, 0.0) + score
+        self.class_scores[name] = self.class_scores.get(name, 0.0) + score
 
 
-def follow(
-    founds: Iterable[Detections],
-    kind: str,
+def track_objects(
+    frames: Iterable[Detections],
+    tracker_name: str,
     parameters: Mapping[str, Any],
-    motion: Floats | None = None,
+    camera_motion: Floats | None = None,
     classes: Sequence[str] = (),
-    least: float = 0.0,
+    min_score: float = 0.0,
 ) -> list[Track]:
-    """The tracks through what was found on frame after frame, in the order of their begin.
+    """Return the tracks through the detections on consecutive frames, in order of their start.
 
-    `kind` is botsort or bytetrack, `parameters` what is other than Ultralytics has it, `motion`
-    (m, 2, 3) the camera's. Only objects of `classes`, if there are any, and of at least the
-    score `least` are followed. The tracker is made anew each time: nothing of one video is left
-    for the next, nor for one that is followed meanwhile.
+    `tracker_name` is botsort or bytetrack, `parameters` override Ultralytics' defaults,
+    `camera_motion` has shape (m, 2, 3). Only objects of `classes`, if any are given, and with at
+    least `min_score` are followed.
 
-    A track begins where its object was first found, although a tracker confirms it only when
-    it is found again; its boxes are those that were found, not a filter's, which come late.
+    A tracker confirms a track only when its object is detected a second time, but the track
+    starts at the first time. Its boxes are the detected ones: those of the tracker's Kalman
+    filter lag behind.
     """
-    tracker = _tracker(kind, parameters, motion)
+    # A new tracker each time: its state must not leak into the next video, or into another that
+    # is tracked at the same time.
+    tracker = _create_tracker(tracker_name, parameters, camera_motion)
     blank = np.zeros((1, 1, 3), np.uint8)
     tracks: dict[int, tuple[Any, Track]] = {}
-    for number, found in enumerate(founds):
-        kept = _kept(found, classes, least)
-        tracker.update(_boxes(found, kept), blank)
+    for index, detections in enumerate(frames):
+        rows = _select_objects(detections, classes, min_score)
+        tracker.update(_ultralytics_boxes(detections, rows), blank)
         for state in tracker.tracked_stracks:
             if state.frame_id == tracker.frame_id:
                 _, track = tracks.setdefault(id(state), (state, Track()))
-                track.add(number, found, int(kept[int(state.idx)]))
+                track.append(index, detections, int(rows[int(state.idx)]))
     return [track for state, track in tracks.values() if state.is_activated]
 
 
-def _kept(found: Detections, classes: Sequence[str], least: float) -> NDArray[np.int64]:
-    """The objects that may be followed."""
-    sure = np.flatnonzero(found.scores >= least).tolist()
-    named = [index for index in sure if not classes or found.name(index) in classes]
-    return np.array(named, np.int64)
+def _select_objects(
+    detections: Detections, classes: Sequence[str], min_score: float
+) -> NDArray[np.int64]:
+    """Return the rows of the objects that may be followed."""
+    rows = np.flatnonzero(detections.scores >= min_score).tolist()
+    return np.array(
+        [row for row in rows if not classes or detections.class_name(row) in classes], np.int64
+    )
 
 
-def _boxes(found: Detections, kept: NDArray[np.int64]) -> Any:
-    """As a tracker takes them."""
+def _ultralytics_boxes(detections: Detections, rows: NDArray[np.int64]) -> Any:
     from ultralytics.engine.results import Boxes
 
-    rows = np.column_stack([found.boxes[kept], found.scores[kept], found.classes[kept]])
-    return Boxes(rows.astype(np.float32).reshape(-1, 6), (found.size.height, found.size.width))
+    boxes, scores = detections.boxes[rows], detections.scores[rows]
+    table = np.column_stack([boxes, scores, detections.classes[rows]])
+    size = (detections.size.height, detections.size.width)
+    return Boxes(table.astype(np.float32).reshape(-1, 6), size)
 
 
-def _tracker(kind: str, parameters: Mapping[str, Any], motion: Floats | None) -> Any:
+def _create_tracker(
+    tracker_name: str, parameters: Mapping[str, Any], camera_motion: Floats | None
+) -> Any:
     from ultralytics.trackers.track import TRACKER_MAP
     from ultralytics.utils import IterableSimpleNamespace
 
-    settings = {**_defaults(kind), **parameters, "with_reid": False}
-    tracker = TRACKER_MAP[kind](args=IterableSimpleNamespace(**settings))
+    settings = {**_default_settings(tracker_name), **parameters, "with_reid": False}
+    tracker = TRACKER_MAP[tracker_name](args=IterableSimpleNamespace(**settings))
     if hasattr(tracker, "gmc"):
-        tracker.gmc = _Moved(iter(motion)) if motion is not None else _Moved(iter(()))
-    _own_numbers(tracker)
+        tracker.gmc = _KnownCameraMotion(iter(() if camera_motion is None else camera_motion))
+    _number_tracks_locally(tracker)
     return tracker
 
 
 @cache
-def _defaults(kind: str) -> Mapping[str, Any]:
-    """Ultralytics' own settings of a tracker."""
+def _default_settings(tracker_name: str) -> Mapping[str, Any]:
     from ultralytics.utils import ROOT, YAML
 
-    found: Mapping[str, Any] = YAML.load(ROOT / "cfg" / "trackers" / f"{kind}.yaml")
-    return found
+    settings: Mapping[str, Any] = YAML.load(ROOT / "cfg" / "trackers" / f"{tracker_name}.yaml")
+    return settings
 
 
-def _own_numbers(tracker: Any) -> None:
-    """Number the tracks of this tracker alone.
+def _number_tracks_locally(tracker: Any) -> None:
+    """Let this tracker count its own tracks.
 
-    Before 8.4.190, Ultralytics counts in one place for all of them, and each new tracker begins
-    it again: two videos at a time would mix up their tracks.
+    Before 8.4.190, Ultralytics has one counter for all trackers, which each new tracker resets:
+    two videos at the same time would mix up their tracks.
     """
-    numbers, start = count(1), tracker.init_track
+    numbers, init_track = count(1), tracker.init_track
 
-    def init_track(*args: Any, **kwargs: Any) -> Any:
-        states = start(*args, **kwargs)
+    def init_numbered_track(*args: Any, **kwargs: Any) -> Any:
+        states = init_track(*args, **kwargs)
         for state in states:
             state.next_id = numbers.__next__
         return states
 
-    tracker.init_track = init_track
+    tracker.init_track = init_numbered_track
 
 
-class _Moved:
-    """Stands for a tracker's own look at the camera's motion, which was found before."""
+class _KnownCameraMotion:
+    """Stands in for a tracker's own estimate: the motion was estimated with the detections."""
 
-    method = "found before"
+    method = "estimated before"
 
     def __init__(self, motion: Iterator[Floats]) -> None:
         self._motion = motion
 
     def apply(self, *args: Any) -> Floats:
-        """The motion to the next frame."""
+        """Return the motion to the next frame."""
         return next(self._motion, np.eye(2, 3))
 
     def reset_params(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: there is no state besides the iterator."""

@@ -1,8 +1,7 @@
-"""Networks over the frames of a video: each frame is decoded once, and seen once by each."""
+"""Videos: each frame is decoded once, and each network runs on it once."""
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -11,12 +10,13 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
-from backends.detection.inputs.camera_motion import Motion, small
+from backends.detection.inputs.camera_motion import CameraMotion, GrayImage, shrink_to_gray
 from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Detector
-from shared.backend.claim import ModelSpec
+from shared.backend.claim import Claim, ModelSpec
 from shared.errors import DecodeError
 from shared.media.image import Image
 from shared.media.video import VideoFile
@@ -25,11 +25,12 @@ from shared.results import Video
 logger = logging.getLogger(__name__)
 
 # Frames that a network gets at once, while the next ones are decoded.
-CHUNK = 16
-# The same in bytes, where frames are large.
+CHUNK_FRAMES = 16
+# Upper limit of their decoded size: chunks have fewer frames where frames are large.
 CHUNK_BYTES = 64_000_000
-# Videos whose findings are remembered: who asks again while one is watched finds it done.
-KEEP = 2
+# Videos whose detections are kept. A request that passes its deadline is usually sent again, and
+# waits in the queue behind its own first try: it must find that result, not start over.
+KEPT_VIDEOS = 2
 
 Floats = NDArray[np.float64]
 
@@ -38,136 +39,160 @@ Floats = NDArray[np.float64]
 class VideoInput:
     """A video, and how Label Studio's editor counts its frames."""
 
-    video: VideoFile
-    shown: Video
+    file: VideoFile
+    video: Video
+
+    @property
+    def parts(self) -> tuple["VideoInput"]:
+        """The video itself: tracks need all of its frames, in order."""
+        return (self,)
 
 
 @dataclass(frozen=True, eq=False)
 class VideoDetections:
-    """What networks found in a video of n frames, of which they looked at m.
+    """What networks detected on m sampled frames of a video of n frames.
 
-    `times` of shape (n,), in seconds from the first; `looked` (m,) are numbers of frames from 0;
-    `found` has the m findings of each network, boxes and probabilities only. `motion` (m, 2, 3)
-    is what the camera did from one looked at to the next, in pixels; None if nobody asked.
+    `frame_times` (n,) are seconds from the first frame; `sampled_frames` (m,) frame numbers from
+    0. `by_network` has m detections of each network, without masks and keypoints. `camera_motion`
+    (m, 2, 3) maps pixels of the sampled frame before to this one; None if no tag needs it.
     """
 
-    times: Floats
-    looked: NDArray[np.int64]
-    found: Mapping[ModelSpec, Sequence[Detections]]
-    motion: Floats | None = None
+    frame_times: Floats
+    sampled_frames: NDArray[np.int64]
+    by_network: Mapping[ModelSpec, Sequence[Detections]]
+    camera_motion: Floats | None = None
 
     @property
     def fps(self) -> float:
-        """Frames per second, on average; 0 if there is but one frame."""
-        seconds = float(self.times[-1] - self.times[0])
-        return (len(self.times) - 1) / seconds if seconds else 0.0
+        """Average frames per second; 0 for a video of one frame."""
+        seconds = float(self.frame_times[-1] - self.frame_times[0])
+        return (len(self.frame_times) - 1) / seconds if seconds else 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class AlignedDetections:
-    """What was seen in a video, and how the editor counts its frames."""
+    """The detections of a video, and how the editor counts its frames."""
 
-    seen: VideoDetections
-    shown: Video
+    detections: VideoDetections
+    video: Video
 
-    def frames(self) -> NDArray[np.int64]:
-        """For each of the editor's frames, from 0, the number of the video's frame, or -1."""
-        return self.shown.file_frames(self.seen.times.tolist())
+    def file_frames(self) -> NDArray[np.int64]:
+        """Return for each frame of the editor the number of the file's frame, or -1."""
+        return self.video.file_frames(self.detections.frame_times.tolist())
 
 
 class _SampledFrame(NamedTuple):
-    """A frame that is looked at; and how it is compared with the one before, if it is."""
+    """A frame for the networks, and for the estimate of the camera's motion if that is needed."""
 
     number: int
     image: Image
-    small: tuple[Any, float] | None
+    gray: GrayImage | None
 
 
 @dataclass
 class VideoDetector:
-    """Networks that watch videos, one video at a time. `step`: every so many frames."""
+    """Networks that run on every `frame_step`-th frame of a video, one video at a time."""
 
     networks: Mapping[ModelSpec, Detector]
-    step: int
-    motion: bool
-    _seen: OrderedDict[str, VideoDetections] = field(default_factory=OrderedDict)
+    frame_step: int
+    estimates_motion: bool
+    _recent: "LRUCache[str, VideoDetections]" = field(
+        default_factory=lambda: LRUCache(KEPT_VIDEOS), init=False
+    )
 
-    def watch(self, footage: VideoInput) -> AlignedDetections:
-        """What the networks find; at once, if the same video was watched just now.
+    def count_known_labels(self, claim: Claim) -> int:
+        """Return 0: no other backend fills videos, so nobody contests the claim."""
+        return 0
 
-        A deadline does not stop what has begun: the request after it waits in the queue for the
-        rest, and must not begin again.
-        """
-        digest = footage.video.digest
-        seen = self._seen.pop(digest, None) or self._watch(footage.video)
-        self._seen[digest] = seen
-        while len(self._seen) > KEEP:
-            self._seen.popitem(last=False)
-        return AlignedDetections(seen, footage.shown)
+    def infer(self, videos: Sequence[VideoInput]) -> list[AlignedDetections]:
+        """Detect on each video."""
+        return [self.detect(video) for video in videos]
 
-    def _watch(self, video: VideoFile) -> VideoDetections:
+    def detect(self, video: VideoInput) -> AlignedDetections:
+        """Run the networks on a video, unless it is one of the last few that they ran on."""
+        digest = video.file.digest
+        detections = self._recent.get(digest)
+        if detections is None:
+            detections = self._recent[digest] = self._detect_frames(video.file)
+        return AlignedDetections(detections, video.video)
+
+    def _detect_frames(self, file: VideoFile) -> VideoDetections:
         start = time.monotonic()
-        times: list[float] = []
-        looked: list[int] = []
-        found: dict[ModelSpec, list[Detections]] = {spec: [] for spec in self.networks}
-        camera = Motion()
-        motion: list[Floats] = []
-        moved: list[Future[Floats]] = []
+        frame_times: list[float] = []
+        sampled: list[int] = []
+        by_network: dict[ModelSpec, list[Detections]] = {spec: [] for spec in self.networks}
+        camera, motion, pending = CameraMotion(), list[Floats](), list[Future[Floats]]()
         with (
             ThreadPoolExecutor(1, "motion") as pool,
-            closing(self._chunks(video, times)) as chunks,
+            closing(self._read_chunks(file, frame_times)) as chunks,
         ):
             for chunk in chunks:
-                looked += [look.number for look in chunk]
+                sampled += [frame.number for frame in chunk]
                 for spec, network in self.networks.items():
-                    found[spec] += map(_compact, network.detect([look.image for look in chunk]))
-                motion += [one.result() for one in moved]  # so that not many are waiting
-                moved = [
-                    pool.submit(
-                        camera.moved,
-                        *look.small,
-                        [founds[place].boxes for founds in found.values()],
-                    )
-                    for place, look in enumerate(chunk, len(looked) - len(chunk))
-                    if look.small is not None
+                    found = network.detect([frame.image for frame in chunk])
+                    by_network[spec] += map(_without_unused_arrays, found)
+                motion += [future.result() for future in pending]  # at most one chunk is waiting
+                boxes = zip(
+                    *([d.boxes for d in ds[-len(chunk) :]] for ds in by_network.values()),
+                    strict=True,
+                )
+                pending = [
+                    pool.submit(camera.estimate, frame.gray, frame_boxes)
+                    for frame, frame_boxes in zip(chunk, boxes, strict=True)
+                    if frame.gray is not None
                 ]
-            motion += [one.result() for one in moved]
-        if not looked:
-            raise DecodeError("The video has no frame that can be read")
+            motion += [future.result() for future in pending]
+        if not sampled:
+            raise DecodeError("The video has no readable frame")
         seconds = time.monotonic() - start
-        logger.info("Task %s: watched %d frames in %.1f s", video.task, len(looked), seconds)
+        logger.info("Task %s: detected on %d frames in %.1f s", file.task, len(sampled), seconds)
         stacked = np.stack(motion) if motion else None
-        return VideoDetections(np.array(times), np.array(looked, np.int64), found, stacked)
+        return VideoDetections(
+            np.array(frame_times), np.array(sampled, np.int64), by_network, stacked
+        )
 
-    def _chunks(
-        self, video: VideoFile, times: list[float]
+    def _read_chunks(
+        self, file: VideoFile, frame_times: list[float]
     ) -> Generator[list[_SampledFrame], None, None]:
-        """The frames to look at; the next ones are decoded while these are looked at."""
-        size = max(1, min(CHUNK, CHUNK_BYTES // (video.size.width * video.size.height * 3)))
+        """Yield the sampled frames in chunks; the next is decoded while one is worked on."""
+        frame_bytes = file.size.width * file.size.height * 3
+        size = max(1, min(CHUNK_FRAMES, CHUNK_BYTES // frame_bytes))
         with (
-            closing(self._looks(video, times)) as looks,  # when the pool is done with it
+            # The pool ends first: a generator cannot be closed while a thread runs it.
+            closing(self._sample_frames(file, frame_times)) as frames,
             ThreadPoolExecutor(1, "decode") as pool,
         ):
-            following = pool.submit(lambda: list(islice(looks, size)))
+            following = pool.submit(lambda: list(islice(frames, size)))
             while chunk := following.result():
-                following = pool.submit(lambda: list(islice(looks, size)))
+                following = pool.submit(lambda: list(islice(frames, size)))
                 yield chunk
 
-    def _looks(self, video: VideoFile, times: list[float]) -> Generator[_SampledFrame, None, None]:
-        with closing(video.frames()) as frames:
+    def _sample_frames(
+        self, file: VideoFile, frame_times: list[float]
+    ) -> Generator[_SampledFrame, None, None]:
+        """Yield every `frame_step`-th frame; append the time of each frame to `frame_times`."""
+        with closing(file.frames()) as frames:
             for frame in frames:
-                times.append(frame.time)
-                if frame.index % self.step == 0:
+                frame_times.append(frame.time)
+                if frame.index % self.frame_step == 0:
                     image = frame.decode()
-                    yield _SampledFrame(frame.index, image, small(image) if self.motion else None)
+                    gray = shrink_to_gray(image) if self.estimates_motion else None
+                    yield _SampledFrame(frame.index, image, gray)
 
 
-def _compact(found: Detections) -> Detections:
-    """Without what is large and no control tag on videos draws."""
-    return replace(found, masks=None, points=None, turned=None)
+def _without_unused_arrays(detections: Detections) -> Detections:
+    """Drop what is large and what no control tag on videos draws."""
+    return replace(detections, masks=None, keypoints=None, oriented_boxes=None)
+
+
+def is_video_model(spec: ModelSpec) -> bool:
+    """Return whether a model runs on videos: its spec then lists its networks."""
+    return "networks" in dict(spec.options)
 
 
 def networks_of(spec: ModelSpec) -> tuple[ModelSpec, ...]:
-    """The networks of which a model for videos is made; none of any other model."""
-    made: tuple[tuple[str, Any], ...] = dict(spec.options).get("networks", ())
-    return tuple(ModelSpec(spec.backend, model, options) for model, options in made)
+    """Return the networks that a model consists of: those for a video, or just itself."""
+    if not is_video_model(spec):
+        return (spec,)
+    networks: tuple[tuple[str, Any], ...] = dict(spec.options)["networks"]
+    return tuple(ModelSpec(spec.backend, model, options) for model, options in networks)

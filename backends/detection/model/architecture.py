@@ -1,4 +1,4 @@
-"""An Ultralytics network as its weights hold it, made ready to run on any engine."""
+"""Loads an Ultralytics network from its weights, ready to run on any engine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,81 +7,86 @@ from typing import Any
 
 from shared.errors import ModelError
 
-# Ultralytics' words for what a network does; it has others, which no control tag shows.
+# Ultralytics' names of what a network does; it has others, for which there is no control tag.
 TASKS = ("detect", "segment", "pose", "obb", "classify")
-# Image size of a network that does not say at which it was trained; 640 for other tasks.
-SIDES = {"classify": 224}
+# Image sizes of networks whose weights do not say at which they were trained; others have 640.
+DEFAULT_IMAGE_SIZES = {"classify": 224}
 
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """What has to be known of a network to prepare its images and read its outputs.
+    """What preparing a network's input and decoding its output depends on.
 
-    `side` is the longer side of its input in pixels, a multiple of `stride`. `selects`: it gives
-    rows of objects and not a score for each place and class; `stretches`: images fill a square,
-    and boxes are in parts of it. `points` is the shape of its key points, (k, 2) or (k, 3).
+    `image_size` is the longer side of the input in pixels, a multiple of `stride`. An `end_to_end`
+    network outputs finished objects, others a score for each anchor and class, which need NMS. If
+    it `stretches_image`, the image fills a square, and boxes are fractions of that.
+    `keypoint_shape` is (k, 2) or (k, 3), None without keypoints.
     """
 
     task: str
-    names: tuple[str, ...]
-    side: int
+    class_names: tuple[str, ...]
+    image_size: int
     stride: int
-    selects: bool
-    stretches: bool
-    points: tuple[int, int] | None
+    end_to_end: bool
+    stretches_image: bool
+    keypoint_shape: tuple[int, int] | None
 
 
-def load(weights: Path, image_size: int) -> tuple[Any, NetworkSpec]:
-    """The network as a torch module, pixels in and outputs out, and its kind.
+def load_network(weights: Path, image_size: int) -> tuple[Any, NetworkSpec]:
+    """Load a network as a torch module, and what has to be known of it.
 
-    The module takes RGB pixels, uint8 of shape (n, height, width, 3), and gives a tuple of
-    float arrays. `image_size` 0 is the one it was trained at.
+    The module maps RGB pixels, uint8 (n, height, width, 3), to a tuple of float arrays.
+    `image_size` 0 is the size it was trained at.
     """
     from ultralytics import YOLO
 
     loaded = YOLO(weights)
     if loaded.task not in TASKS:
         raise ModelError(
-            f"{weights.name} is a network for {loaded.task}; those for {', '.join(TASKS)} are used"
+            f"{weights.name} is a network for {loaded.task}; supported: {', '.join(TASKS)}"
         )
     network = loaded.model.float().eval()
     channels = int(network.yaml.get("channels", 3))
     if channels != 3:
-        raise ModelError(f"{weights.name} takes images of {channels} channels; 3 are used")
+        raise ModelError(f"{weights.name} takes images of {channels} channels; supported: 3")
     from backends.detection.model.export_wrapper import ExportWrapper  # imports torch
 
-    kind = _kind(loaded, image_size)
-    return ExportWrapper(network), kind
+    spec = _describe_network(loaded, image_size)
+    return ExportWrapper(network), spec
 
 
-def sized(kind: NetworkSpec, image_size: int) -> NetworkSpec:
-    """Return the kind of the same network at another image size; 0 is the one it has."""
-    side = image_size or kind.side
-    return replace(kind, side=-(-side // kind.stride) * kind.stride)
+def with_image_size(spec: NetworkSpec, image_size: int) -> NetworkSpec:
+    """Return the spec of the same network at another image size; 0 keeps the one it has."""
+    return replace(spec, image_size=_round_up(image_size or spec.image_size, spec.stride))
 
 
-def _kind(loaded: Any, image_size: int) -> NetworkSpec:
+def _describe_network(loaded: Any, image_size: int) -> NetworkSpec:
     network, trained = loaded.model, (loaded.ckpt or {}).get("train_args", {}).get("imgsz")
     trained = max(trained) if isinstance(trained, list | tuple) else trained
-    side = image_size or int(trained or SIDES.get(loaded.task, 640))
-    head = type(network.model[-1]).__name__
+    image_size = image_size or int(trained or DEFAULT_IMAGE_SIZES.get(loaded.task, 640))
+    is_rtdetr = type(network.model[-1]).__name__ == "RTDETRDecoder"
     stride = 1 if loaded.task == "classify" else max(int(network.stride.max()), 32)
-    points = getattr(network, "kpt_shape", None)
+    keypoints = getattr(network, "kpt_shape", None) if loaded.task == "pose" else None
     names = network.names if isinstance(network.names, Mapping) else dict(enumerate(network.names))
     return NetworkSpec(
         loaded.task,
         tuple(str(names[index]) for index in sorted(names)),
-        -(-side // stride) * stride,
+        _round_up(image_size, stride),
         stride,
-        selects=head == "RTDETRDecoder" or _one_to_one(network),
-        stretches=head == "RTDETRDecoder",
-        points=(int(points[0]), int(points[1])) if points and loaded.task == "pose" else None,
+        end_to_end=is_rtdetr or _is_end_to_end(network),
+        stretches_image=is_rtdetr,
+        keypoint_shape=(int(keypoints[0]), int(keypoints[1])) if keypoints else None,
     )
 
 
-def _one_to_one(network: Any) -> bool:
-    """Whether only the head is left that finds each object once; else Ultralytics takes the other
-    one, unless told otherwise, and so does this.
+def _round_up(image_size: int, stride: int) -> int:
+    return -(-image_size // stride) * stride
+
+
+def _is_end_to_end(network: Any) -> bool:
+    """Return whether the network has only a head without NMS.
+
+    If it has both heads, take the one with NMS, as Ultralytics does by default.
     """
     head = network.model[-1]
     if hasattr(head, "end2end") and getattr(head, "cv2", None) is not None:

@@ -1,4 +1,4 @@
-"""Networks in other formats: converted once from the PyTorch weights, kept in the cache."""
+"""Converts networks for OpenVINO and ONNX Runtime, once for each file of weights."""
 
 import hashlib
 import re
@@ -19,63 +19,67 @@ from shared.backend.converted_model_cache import fresh_folder
 from shared.pipeline.models import hash_files
 from shared.results import ImageSize
 
-# To be raised when what is converted here changes: what is kept by then is made anew.
-FORM = 3
-# Width to height of images for which OpenVINO is compiled on their own.
-SHAPES = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16))
+# Increase it when the conversion changes: networks converted before are then converted again.
+CONVERSION_VERSION = 3
+# Aspect ratios (width, height) of images for which OpenVINO is compiled ahead.
+COMMON_ASPECT_RATIOS = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16))
 
-_STAGE = re.compile(r"network\.model\.(\d+)\.(.*)")
-_COARSE = re.compile(r"(one2one_)?cv2\.\d+\.[01]\b|proto\b")
+_LAYER_STAGE = re.compile(r"network\.model\.(\d+)\.(.*)")
+_LOW_PRECISION_LAYERS = re.compile(r"(one2one_)?cv2\.\d+\.[01]\b|proto\b")
 
 
-def kept(weights: Path, kind: NetworkSpec, tool: str, cache: Path) -> Path:
-    """The folder of a converted network: its name holds all that the conversion depends on."""
-    made_by = [f"{name} {version(name)}" for name in (tool, "torch", "ultralytics")]
-    square = kind.side if not is_flexible(kind) else 0
-    parts = (FORM, hash_files([weights]), square, *made_by)
+def conversion_folder(weights: Path, spec: NetworkSpec, engine: str, cache_dir: Path) -> Path:
+    """Return the folder of a converted network; its name has a hash of all that it depends on."""
+    packages = [f"{name} {version(name)}" for name in (engine, "torch", "ultralytics")]
+    fixed_size = 0 if takes_any_size(spec) else spec.image_size
+    parts = (CONVERSION_VERSION, hash_files([weights]), fixed_size, *packages)
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()
-    return cache / tool / f"{weights.stem}-{digest[:20]}"
+    return cache_dir / engine / f"{weights.stem}-{digest[:20]}"
 
 
-def is_flexible(kind: NetworkSpec) -> bool:
-    """Whether its input has any shape of whole strides; others have one."""
-    return kind.task != "classify" and not kind.stretches
+def takes_any_size(spec: NetworkSpec) -> bool:
+    """Return whether its input may have any shape of whole strides; otherwise it has one shape."""
+    return spec.task != "classify" and not spec.stretches_image
 
 
-def shapes(kind: NetworkSpec) -> Collection[tuple[int, int]]:
-    """Height and width of the inputs for which OpenVINO is compiled on their own."""
-    if not is_flexible(kind):
-        return {(kind.side, kind.side)}
-    frames = [Letterbox.around(ImageSize(*shape), kind.side, kind.stride) for shape in SHAPES]
+def common_shapes(spec: NetworkSpec) -> Collection[tuple[int, int]]:
+    """Return height and width of the inputs for which OpenVINO is to be compiled."""
+    if not takes_any_size(spec):
+        return {(spec.image_size, spec.image_size)}
+    frames = [
+        Letterbox.fit_longer_side(ImageSize(*ratio), spec.image_size, spec.stride)
+        for ratio in COMMON_ASPECT_RATIOS
+    ]
     return {(frame.height, frame.width) for frame in frames}
 
 
-def openvino_model(ready: Any, kind: NetworkSpec, folder: Path) -> Path:
-    """The file of the network for OpenVINO, which is made if it is not there."""
+def convert_to_openvino(network: Any, spec: NetworkSpec, folder: Path) -> Path:
+    """Return the network's OpenVINO model in `folder`; convert it if it is not there."""
     path = folder / "model.xml"
     if not path.is_file():
         package = import_openvino()
-        side = -1 if is_flexible(kind) else kind.side
+        side = -1 if takes_any_size(spec) else spec.image_size
         shape = [([-1, side, side, 3], package.Type.u8)]
-        with fresh_folder(folder) as made, _quiet():
-            model = package.convert_model(ready, example_input=_example(kind), input=shape)
-            package.save_model(model, made / path.name, compress_to_fp16=False)
-            _keep_precise(made / path.name)
+        with fresh_folder(folder) as target, _without_tracer_warnings():
+            model = package.convert_model(network, example_input=_example_input(spec), input=shape)
+            package.save_model(model, target / path.name, compress_to_fp16=False)
+            _mark_precise_layers(target / path.name)
     return path
 
 
-def _keep_precise(path: Path) -> None:
-    """Mark what stays in single precision in an engine that runs in less: of the head, all but
-    the first convolutions to boxes and mask prototypes, which cost much and matter little.
+def _mark_precise_layers(path: Path) -> None:
+    """Mark the layers that stay in single precision when the engine runs in bf16.
 
-    `precise` is OpenVINO's own mark (its class DisableFP16Compression), which its CPU plugin
-    honours in bf16 too. In single precision it changes nothing.
+    They are those of the head, without the first convolutions to boxes and mask prototypes, which
+    take most of the head's time and matter little for its precision. `precise` is OpenVINO's own
+    mark (its class DisableFP16Compression), which the CPU plugin respects for bf16, too. It
+    changes nothing in single precision.
     """
-    tree = ElementTree.parse(path)  # noqa: S314 - it was written a moment ago
-    layers = [(layer, _STAGE.search(layer.get("name", ""))) for layer in tree.iter("layer")]
-    last = max((int(stage[1]) for _, stage in layers if stage), default=0)
+    tree = ElementTree.parse(path)  # noqa: S314 - OpenVINO has just written it
+    layers = [(layer, _LAYER_STAGE.search(layer.get("name", ""))) for layer in tree.iter("layer")]
+    head = max((int(stage[1]) for _, stage in layers if stage), default=0)
     for layer, stage in layers:
-        if stage and int(stage[1]) == last and not _COARSE.match(stage[2]):
+        if stage and int(stage[1]) == head and not _LOW_PRECISION_LAYERS.match(stage[2]):
             info = layer.find("rt_info")
             if info is None:
                 info = ElementTree.Element("rt_info")
@@ -84,36 +88,36 @@ def _keep_precise(path: Path) -> None:
     tree.write(path)
 
 
-def onnx_model(ready: Any, kind: NetworkSpec, folder: Path) -> Path:
-    """The file of the network for ONNX Runtime, which is made if it is not there."""
+def convert_to_onnx(network: Any, spec: NetworkSpec, folder: Path) -> Path:
+    """Return the network's ONNX model in `folder`; convert it if it is not there."""
     import torch
 
     path = folder / "model.onnx"
     if not path.is_file():
-        axes = {0: "images"} | ({1: "height", 2: "width"} if is_flexible(kind) else {})
-        with fresh_folder(folder) as made, _quiet():
+        axes = {0: "images"} | ({1: "height", 2: "width"} if takes_any_size(spec) else {})
+        with fresh_folder(folder) as target, _without_tracer_warnings():
             torch.onnx.export(
-                ready,
-                (_example(kind),),
-                made / path.name,
+                network,
+                (_example_input(spec),),
+                target / path.name,
                 input_names=["pixels"],
                 dynamic_axes={"pixels": axes},
                 opset_version=18,
-                dynamo=False,  # the other one needs one more package
+                dynamo=False,  # the other exporter needs one more package
             )
     return path
 
 
-def _example(kind: NetworkSpec) -> Any:
+def _example_input(spec: NetworkSpec) -> Any:
     import torch
 
-    noise = np.random.default_rng(0).integers(0, 256, (1, kind.side, kind.side, 3), np.uint8)
-    return torch.from_numpy(noise)
+    shape = (1, spec.image_size, spec.image_size, 3)
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the tracer's warnings, which are about code that is not ours."""
+def _without_tracer_warnings() -> Iterator[None]:
+    """Silence the tracer, which warns about Ultralytics' code."""
     import torch
 
     with torch.inference_mode(), warnings.catch_warnings():

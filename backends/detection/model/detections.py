@@ -1,4 +1,4 @@
-"""What one pass of a network finds on one image; every control tag picks its part."""
+"""What one run of a network detects on one image; each control tag takes its part of it."""
 
 from dataclasses import dataclass
 
@@ -13,31 +13,30 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Detections:
-    """The objects on one image, the surest first; or its classes, of a classifying network.
+    """The n objects on one image, highest score first; or a classifier's probabilities.
 
-    Of n objects, in pixels of the upright image: `boxes` of shape (n, 4) are left, top, right,
-    bottom; `scores` (n,) lie from 0 to 1; `classes` (n,) are indices into `names`. What only
-    some networks find is None elsewhere: `turned` (n, 5), the oriented boxes as centre, width,
-    height and clockwise turn in radians, around which `boxes` then lie; `masks` of n objects;
-    `points` (n, k, 3), x, y and score of k key points; `probabilities` (c,), one a name, of a
-    network that finds no objects. `iou` is the overlap from which two boxes are one here;
-    None if nobody said.
+    In pixels of the upright image: `boxes` (n, 4) are left, top, right, bottom; `scores` (n,) are
+    from 0 to 1; `classes` (n,) are indices into `class_names`. Only some networks have the rest,
+    which is None otherwise: `oriented_boxes` (n, 5), as centre, width, height and clockwise angle
+    in radians, around which `boxes` are drawn; `masks` of n objects; `keypoints` (n, k, 3), as x, y
+    and score; `probabilities` (c,), one for each class name, from a classifier, which has no
+    objects. `iou_threshold` is the overlap above which two boxes were merged; None if not known.
     """
 
     size: ImageSize
-    names: tuple[str, ...]
+    class_names: tuple[str, ...]
     boxes: Floats
     scores: Floats
     classes: NDArray[np.int64]
-    turned: Floats | None = None
+    oriented_boxes: Floats | None = None
     masks: Masks | None = None
-    points: Floats | None = None
+    keypoints: Floats | None = None
     probabilities: Floats | None = None
-    iou: float | None = None
+    iou_threshold: float | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
 
-    def name(self, index: int) -> str:
-        """The class of an object."""
-        return self.names[int(self.classes[index])]
+    def class_name(self, row: int) -> str:
+        """Return the class of an object."""
+        return self.class_names[int(self.classes[row])]

@@ -1,4 +1,4 @@
-"""A loaded network: images in, all that one pass finds on each out."""
+"""A loaded network: images in, the detections on each out."""
 
 import copy
 from collections import defaultdict
@@ -12,91 +12,95 @@ import numpy as np
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.detections import Detections
 from backends.detection.model.engines import Engine
-from backends.detection.model.letterbox import CenterCrop, Letterbox, frame_of
+from backends.detection.model.letterbox import CenterCrop, Letterbox, frame_for
 from backends.detection.model.postprocess import OutputDecoder
 from shared.media.image import Image
 
 
-class Look(NamedTuple):
-    """How what a network says of an image is read.
+class Thresholds(NamedTuple):
+    """How a network's output is decoded.
 
-    `iou` is the overlap from which two boxes are one; `least` the score under which nothing is
-    looked at.
+    Boxes that overlap by more than `iou` are one object; those under `min_score` are dropped.
     """
 
     iou: float = 0.7
-    least: float = 0.01
+    min_score: float = 0.01
 
 
-class Run(NamedTuple):
-    """How a network is run, and how it is read unless another look is asked for.
+class RunOptions(NamedTuple):
+    """How a network runs, and the thresholds with which its output is decoded by default.
 
-    `image_size` is the longer side in pixels, 0 as trained.
+    `image_size` is the longer side of its input in pixels; 0 is the size it was trained at.
     """
 
     image_size: int = 0
-    iou: float = Look().iou
-    least: float = Look().least
+    iou: float = Thresholds().iou
+    min_score: float = Thresholds().min_score
 
 
-Placed = tuple[int, Letterbox | CenterCrop]
+# The index of an image, and the part of it that the network sees.
+IndexedFrame = tuple[int, Letterbox | CenterCrop]
 
 
 @dataclass
 class Detector:
-    """A network on its engine."""
+    """A network on its engine.
 
-    kind: NetworkSpec
+    It refers to what it shares with other models of the same weights, which lives as long as one
+    of them does.
+    """
+
+    spec: NetworkSpec
     engine: Engine
-    reader: OutputDecoder
-    weights: object = None
-    """What is shared with other models of the same weights, and stays as long as one of them."""
+    decoder: OutputDecoder
+    shared_weights: object = None
     _threads: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
-        self._threads = ThreadPoolExecutor(self.engine.threads, "detect")
+        self._threads = ThreadPoolExecutor(self.engine.concurrency, "detect")
 
     @property
     def task(self) -> str:
-        """Ultralytics' word: detect, segment, pose, obb or classify."""
-        return self.kind.task
+        """The network's task in Ultralytics' words: detect, segment, pose, obb or classify."""
+        return self.spec.task
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The network's classes."""
-        return self.kind.names
+    def class_names(self) -> tuple[str, ...]:
+        """The classes that the network knows."""
+        return self.spec.class_names
 
-    def reading(self, look: Look) -> "Detector":
-        """Return the same network, read in another way."""
+    def with_thresholds(self, thresholds: Thresholds) -> "Detector":
+        """Return the same network with other thresholds."""
         other = copy.copy(self)
-        other.reader = OutputDecoder(self.kind, look.least, look.iou)
+        other.decoder = OutputDecoder(self.spec, thresholds.min_score, thresholds.iou)
         return other
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """What is on each image.
+        """Return the detections on each image."""
+        batches = list(self._batches(frame_for(self.spec, image.size) for image in images))
+        detections: dict[int, Detections] = {}
 
-        Only images of one shape share a run, so that what is found on one does not depend on
-        what comes with it.
-        """
-        batches = list(self._batches(frame_of(self.kind, image.size) for image in images))
-        found: dict[int, Detections] = {}
-
-        def run(batch: Sequence[Placed]) -> None:
-            pixels = np.stack([frame.fit(images[index].pixels) for index, frame in batch])
+        def run_batch(batch: Sequence[IndexedFrame]) -> None:
+            pixels = np.stack([frame.apply(images[index].pixels) for index, frame in batch])
             with self.engine.run(pixels) as outputs:
-                for place, (index, frame) in enumerate(batch):
-                    found[index] = self.reader.read([part[place] for part in outputs], frame)
+                for row, (index, frame) in enumerate(batch):
+                    detections[index] = self.decoder.decode([out[row] for out in outputs], frame)
 
         if len(batches) == 1:
-            run(batches[0])
+            run_batch(batches[0])
         else:
-            list(self._threads.map(run, batches))
-        return [found[index] for index in range(len(images))]
+            list(self._threads.map(run_batch, batches))
+        return [detections[index] for index in range(len(images))]
 
-    def _batches(self, frames: Iterable[Letterbox | CenterCrop]) -> Iterator[list[Placed]]:
-        shapes: defaultdict[tuple[int, int], list[Placed]] = defaultdict(list)
+    def _batches(self, frames: Iterable[Letterbox | CenterCrop]) -> Iterator[list[IndexedFrame]]:
+        """Yield what runs together: only inputs of one shape, at most `engine.batch_size`.
+
+        Inputs are never padded to a common shape: the border would change what is detected on an
+        image, depending on the images that happen to come with it.
+        """
+        shapes: defaultdict[tuple[int, int], list[IndexedFrame]] = defaultdict(list)
         for index, frame in enumerate(frames):
             shapes[frame.height, frame.width].append((index, frame))
-        for alike in shapes.values():
-            for start in range(0, len(alike), self.engine.together):
-                yield alike[start : start + self.engine.together]
+        for same_shape in shapes.values():
+            for start in range(0, len(same_shape), self.engine.batch_size):
+                yield same_shape[start : start + self.engine.batch_size]

@@ -1,4 +1,4 @@
-"""The image as a network takes it, and the way back from its pixels to the image's."""
+"""An image as a network's input, and the way back from input pixels to image pixels."""
 
 from dataclasses import dataclass
 
@@ -12,112 +12,121 @@ from shared.results import ImageSize
 
 Floats = NDArray[np.float32]
 
-# The border's, with which networks are trained.
-GRAY = 114
+# Level of the border's gray, with which Ultralytics trains its networks.
+BORDER_GRAY = 114
 
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Where an image of `size` lies in a network's input of `width` and `height`.
+    """Where an image of `image_size` lies in a network's input of `width` and `height` pixels.
 
-    It is scaled to `across` and `down` pixels, at `left` and `top`; the rest is border.
+    It is scaled to `scaled_width` and `scaled_height` at `left` and `top`; the rest is border.
     """
 
-    size: ImageSize
+    image_size: ImageSize
     width: int
     height: int
-    across: int
-    down: int
+    scaled_width: int
+    scaled_height: int
     left: int
     top: int
 
     @classmethod
-    def around(cls, size: ImageSize, side: int, stride: int) -> "Letterbox":
-        """The least multiples of `stride` that hold the image, its longer side scaled to `side`.
+    def fit_longer_side(cls, image_size: ImageSize, side: int, stride: int) -> "Letterbox":
+        """Scale the longer side to `side`, with the least border up to multiples of `stride`.
 
-        Rounded as Ultralytics does it (`LetterBox`), so that the networks see the same.
+        Rounded exactly as Ultralytics' `LetterBox` does it, so that networks see the same pixels.
         """
-        gain = min(side / size.height, side / size.width)
-        across, down = max(round(size.width * gain), 1), max(round(size.height * gain), 1)
-        right, below = (side - across) % stride, (side - down) % stride
-        left, top = round(right / 2 - 0.1), round(below / 2 - 0.1)
-        return cls(size, across + right, down + below, across, down, left, top)
+        gain = min(side / image_size.height, side / image_size.width)
+        scaled_width = max(round(image_size.width * gain), 1)
+        scaled_height = max(round(image_size.height * gain), 1)
+        x_border, y_border = (side - scaled_width) % stride, (side - scaled_height) % stride
+        return cls(
+            image_size,
+            scaled_width + x_border,
+            scaled_height + y_border,
+            scaled_width,
+            scaled_height,
+            left=round(x_border / 2 - 0.1),
+            top=round(y_border / 2 - 0.1),
+        )
 
     @classmethod
-    def filled(cls, size: ImageSize, side: int) -> "Letterbox":
-        """A square that the image fills, whatever its shape."""
-        return cls(size, side, side, side, side, 0, 0)
+    def stretch_to_square(cls, image_size: ImageSize, side: int) -> "Letterbox":
+        """Fill a square with the image, whatever its aspect ratio."""
+        return cls(image_size, side, side, side, side, 0, 0)
 
-    def fit(self, pixels: Pixels) -> Pixels:
-        """The image in its frame: shape (height, width, 3)."""
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Return the image as the network's input, (height, width, 3)."""
         import cv2
 
-        scaled = pixels
-        if pixels.shape[:2] != (self.down, self.across):
-            scaled = cv2.resize(pixels, (self.across, self.down), interpolation=cv2.INTER_LINEAR)
-        if scaled.shape[:2] == (self.height, self.width):
+        scaled, size = pixels, (self.scaled_width, self.scaled_height)
+        if pixels.shape[1::-1] != size:
+            scaled = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
+        if size == (self.width, self.height):
             return scaled
-        framed = np.full((self.height, self.width, 3), GRAY, np.uint8)
-        framed[self.top : self.top + self.down, self.left : self.left + self.across] = scaled
+        framed = np.full((self.height, self.width, 3), BORDER_GRAY, np.uint8)
+        bottom, right = self.top + self.scaled_height, self.left + self.scaled_width
+        framed[self.top : bottom, self.left : right] = scaled
         return framed
 
-    def boxes(self, boxes: Floats) -> Floats:
-        """Boxes (n, 4) of the input, left, top, right, bottom, as boxes of the image, in it."""
-        return self.points(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+    def boxes_to_image(self, boxes: Floats) -> Floats:
+        """Map boxes (n, 4), as left, top, right, bottom, to the image and clip them to it."""
+        return self.points_to_image(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
 
-    def points(self, points: Floats) -> Floats:
-        """Points (…, 2) of the input as points of the image, in it."""
-        moved = (points - self._corner()) / self._gains()
-        return np.clip(moved, 0, np.array(self.size, np.float32))
+    def points_to_image(self, points: Floats) -> Floats:
+        """Map points (…, 2) to the image and clip them to it."""
+        mapped = (points - self._offset()) / self._scale()
+        return np.clip(mapped, 0, np.array(self.image_size, np.float32))
 
-    def turned(self, boxes: Floats) -> Floats:
-        """Oriented boxes (n, 5): centre, width, height, turn."""
-        moved = boxes.copy()
-        moved[:, :2] = (boxes[:, :2] - self._corner()) / self._gains()
-        moved[:, 2:4] = boxes[:, 2:4] / self._gains()
-        return moved
+    def oriented_boxes_to_image(self, boxes: Floats) -> Floats:
+        """Map oriented boxes (n, 5), as centre, width, height, angle, to the image."""
+        mapped = boxes.copy()
+        mapped[:, :2] = (boxes[:, :2] - self._offset()) / self._scale()
+        mapped[:, 2:4] = boxes[:, 2:4] / self._scale()
+        return mapped
 
-    def content(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """Where the image is on a map of the input: left, top, right, bottom in its pixels."""
+    def image_area(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Return where the image is on a feature map of that size: left, top, right, bottom."""
         x, y = width / self.width, height / self.height
-        right, bottom = self.left + self.across, self.top + self.down
+        right, bottom = self.left + self.scaled_width, self.top + self.scaled_height
         return self.left * x, self.top * y, right * x, bottom * y
 
-    def _corner(self) -> Floats:
+    def _offset(self) -> Floats:
         return np.array((self.left, self.top), np.float32)
 
-    def _gains(self) -> Floats:
-        gains = (self.across / self.size.width, self.down / self.size.height)
-        return np.array(gains, np.float32)
+    def _scale(self) -> Floats:
+        width, height = self.image_size
+        return np.array((self.scaled_width / width, self.scaled_height / height), np.float32)
 
 
 @dataclass(frozen=True)
 class CenterCrop:
-    """The square in the middle of an image of `size`, as classifying networks take it."""
+    """The square in the middle of an image of `image_size`, which is a classifier's input."""
 
-    size: ImageSize
+    image_size: ImageSize
     side: int
 
     @property
     def width(self) -> int:
-        """Of the input."""
+        """The width of the input, in pixels."""
         return self.side
 
     height = width
 
-    def fit(self, pixels: Pixels) -> Pixels:
-        """The square: scaled and cut as torchvision does it, of shape (side, side, 3)."""
-        short = min(self.size)
-        across, down = (int(self.side * length / short) for length in self.size)
-        scaled = Pillow.fromarray(pixels).resize((across, down), Pillow.Resampling.BILINEAR)
-        left, top = round((across - self.side) / 2), round((down - self.side) / 2)
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Return the square (side, side, 3), scaled and cropped as torchvision does it."""
+        shorter = min(self.image_size)
+        width, height = (int(self.side * length / shorter) for length in self.image_size)
+        scaled = Pillow.fromarray(pixels).resize((width, height), Pillow.Resampling.BILINEAR)
+        left, top = round((width - self.side) / 2), round((height - self.side) / 2)
         return np.asarray(scaled.crop((left, top, left + self.side, top + self.side)))
 
 
-def frame_of(kind: NetworkSpec, size: ImageSize) -> Letterbox | CenterCrop:
-    """What a network of this kind sees of an image."""
-    if kind.task == "classify":
-        return CenterCrop(size, kind.side)
-    if kind.stretches:
-        return Letterbox.filled(size, kind.side)
-    return Letterbox.around(size, kind.side, kind.stride)
+def frame_for(spec: NetworkSpec, image_size: ImageSize) -> Letterbox | CenterCrop:
+    """Return which part of an image a network sees, and at which scale."""
+    if spec.task == "classify":
+        return CenterCrop(image_size, spec.image_size)
+    if spec.stretches_image:
+        return Letterbox.stretch_to_square(image_size, spec.image_size)
+    return Letterbox.fit_longer_side(image_size, spec.image_size, spec.stride)

@@ -1,4 +1,8 @@
-"""Whether a converted network finds what PyTorch does: asked when it is loaded."""
+"""Compares a converted network with PyTorch when it is loaded, before it is trusted.
+
+Converters have bugs, and a precision that suits one network ruins the boxes of another. So each
+network is run on a few images by both engines; the limits below say how far they may differ.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -11,96 +15,97 @@ from backends.detection.model.detections import Detections, Floats
 from shared.errors import ModelError
 from shared.media.image import Image, decode
 
-# Least overlap (intersection over union) of a box with PyTorch's.
-OVERLAP = 0.98
-# How far scores, and probabilities of classes, may lie apart.
-SCORE = 0.02
-# Objects under this score are not compared: what is hardly there has no edges.
-SURE = 0.3
-# In less precision half of the objects must lie so many times nearer than they may.
-#
-# On drawn pictures one object in a hundred was 7 times as far off as the one in the middle, one in
-# a thousand 13 times: few pictures say something of many.
-TYPICAL = 10
-# Objects from which that is asked.
-ENOUGH = 20
-# Overlap from which two boxes are one object's.
-SAME = 0.7
+# Minimum overlap (IoU) of a box with PyTorch's.
+MIN_IOU = 0.98
+# Maximum difference of scores, and of a classifier's probabilities.
+MAX_SCORE_DIFFERENCE = 0.02
+# Objects under this score are not compared: the edges of what is hardly there are arbitrary.
+MIN_SCORE = 0.3
+# In less than single precision, half of the objects must be this many times nearer than allowed.
+# A few images cannot show the rare large deviations: on drawn images one object in a hundred was
+# 7 times as far off as the median, one in a thousand 13 times.
+MEDIAN_MARGIN = 10
+# Objects that are needed to judge the median.
+MIN_OBJECTS = 20
+# Boxes that overlap by more than this (IoU) belong to one object.
+SAME_OBJECT_IOU = 0.7
 
 Detect = Callable[[Sequence[Image]], Sequence[Detections]]
 
 
-def check(fast: Detect, expected: Sequence[Detections], less_precise: bool = False) -> None:
-    """ModelError says how far a network is from what PyTorch finds on the pictures, if too far.
+def check_parity(
+    detect: Detect, expected: Sequence[Detections], less_precise: bool = False
+) -> None:
+    """Raise ModelError if a network differs too far from PyTorch's detections, `expected`.
 
-    Both must give all boxes, those of the same object too.
+    Both must be detected without merging the boxes of an object.
     """
-    founds = fast(pictures())
-    parts = np.concatenate([deviation(*pair) for pair in zip(founds, expected, strict=True)])
+    pairs = zip(detect(comparison_images()), expected, strict=True)
+    parts = np.concatenate([deviations(*pair) for pair in pairs])
     if parts.max(initial=0) > 1:
-        allowed = f"an overlap of {OVERLAP}, {SCORE} of a score"
         raise ModelError(
-            f"its boxes or scores are {parts.max():.2g} times as far from PyTorch's as may be"
-            f" ({allowed})"
+            f"its boxes or scores deviate from PyTorch's by {parts.max():.2g} times the limit"
+            f" (an overlap of {MIN_IOU}, {MAX_SCORE_DIFFERENCE} of a score)"
         )
     if less_precise:
-        if len(parts) < ENOUGH:
-            raise ModelError(f"it finds {len(parts)} objects on the pictures that are compared")
-        if np.median(parts) > 1 / TYPICAL:
-            raise ModelError("its boxes and scores are often near to what they may differ")
+        if len(parts) < MIN_OBJECTS:
+            raise ModelError(f"it finds {len(parts)} objects on the images that are compared")
+        if np.median(parts) > 1 / MEDIAN_MARGIN:
+            raise ModelError("too many of its boxes and scores are close to the limit")
 
 
-def deviation(found: Detections, expected: Detections) -> Floats:
-    """How far two answers for an image are from each other: for each object that either leaves
-    when it has one box each, in parts of what may be; infinite for one that the other lacks.
+def deviations(found: Detections, expected: Detections) -> Floats:
+    """Return how far two outputs for an image differ: for each object, in parts of the limit.
 
-    Such a box is compared with all of the other's: which of two equally sure ones of an object
-    stays is a matter of their last digits.
+    The objects are the best boxes of either output. Each is compared with all boxes of the other
+    one, not just with its best: which of two nearly equal boxes of an object has the higher score
+    is decided by the last digits. Infinite for an object that the other output lacks.
     """
     if expected.probabilities is not None and found.probabilities is not None:
-        farthest = np.abs(found.probabilities - expected.probabilities).max(initial=0)
-        return np.array([farthest / SCORE], np.float32)
+        largest = np.abs(found.probabilities - expected.probabilities).max(initial=0)
+        return np.array([largest / MAX_SCORE_DIFFERENCE], np.float32)
     pairs = ((expected, found), (found, expected))
-    parts = [distance(one, at, other) for one, other in pairs for at in stays(one)]
+    parts = [box_deviation(one, row, other) for one, other in pairs for row in best_boxes(one)]
     return np.array(parts, np.float32)
 
 
-def stays(found: Detections) -> Sequence[int]:
-    """The places of the surest box of each object, among all boxes."""
+def best_boxes(detections: Detections) -> Sequence[int]:
+    """Return the row of the best box of each object."""
     import torch
     from torchvision.ops import batched_nms
 
-    sure = np.flatnonzero(found.scores >= SURE)
-    arrays = (found.boxes[sure], found.scores[sure], found.classes[sure])
-    kept: list[int] = sure[batched_nms(*map(torch.from_numpy, arrays), SAME).numpy()].tolist()
-    return kept
+    rows = np.flatnonzero(detections.scores >= MIN_SCORE)
+    arrays = (detections.boxes[rows], detections.scores[rows], detections.classes[rows])
+    best: list[int] = rows[
+        batched_nms(*map(torch.from_numpy, arrays), SAME_OBJECT_IOU).numpy()
+    ].tolist()
+    return best
 
 
-def distance(one: Detections, at: int, other: Detections) -> float:
-    """Of a box to the nearest of its class in the other answer, in parts of what may be."""
-    same = other.classes == one.classes[at]
-    boxes = (1 - box_ious(other.boxes[same], one.boxes[at])) / (1 - OVERLAP)
-    scores = np.abs(other.scores[same] - one.scores[at]) / SCORE
+def box_deviation(detections: Detections, row: int, other: Detections) -> float:
+    """Return how far a box is from the nearest of its class in `other`, in parts of the limit."""
+    same = other.classes == detections.classes[row]
+    boxes = (1 - box_ious(other.boxes[same], detections.boxes[row])) / (1 - MIN_IOU)
+    scores = np.abs(other.scores[same] - detections.scores[row]) / MAX_SCORE_DIFFERENCE
     return float(np.maximum(boxes, scores).min(initial=np.inf))
 
 
 def box_ious(boxes: Floats, box: Floats) -> Floats:
-    """Intersection over union of boxes (n, 4) with one."""
-    sides = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
-    shared = np.clip(sides, 0, None).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
-    found: Floats = shared / np.maximum(areas - shared, 1e-9)
-    return found
+    """Return the overlap (IoU) of boxes (n, 4) with one."""
+    import torch
+    from torchvision.ops import box_iou
+
+    ious = box_iou(torch.from_numpy(boxes), torch.from_numpy(box[None])).numpy()[:, 0]
+    overlaps: Floats = np.nan_to_num(ious)  # of two empty boxes it is 0 / 0
+    return overlaps
 
 
 @cache
-def pictures() -> tuple[Image, ...]:
-    """The drawn examples and the photos that Ultralytics' package brings; mirrored and at half
-    the size too.
-    """
+def comparison_images() -> tuple[Image, ...]:
+    """Return our examples and Ultralytics' sample photos, also mirrored and at half size."""
     spec = find_spec("ultralytics")
     package = Path(spec.origin).parent if spec is not None and spec.origin else Path()
     files = [*Path(__file__).parents[1].glob("examples/*.png"), *package.glob("assets/*.jpg")]
-    plain = [decode(path.read_bytes(), 100).pixels for path in sorted(files)]
-    forms = [form for one in plain for form in (one, one[:, ::-1], one[::2, ::2])]
-    return tuple(Image(np.ascontiguousarray(form)) for form in forms)
+    originals = [decode(path.read_bytes(), 100).pixels for path in sorted(files)]
+    variants = [v for pixels in originals for v in (pixels, pixels[:, ::-1], pixels[::2, ::2])]
+    return tuple(Image(np.ascontiguousarray(pixels)) for pixels in variants)

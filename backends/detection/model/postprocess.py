@@ -1,4 +1,4 @@
-"""What a network gives for one image, as what it found there."""
+"""Decodes a network's output for one image into detections."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,112 +11,116 @@ from backends.detection.model.detections import Detections
 from backends.detection.model.letterbox import CenterCrop, Floats, Letterbox
 from backends.detection.model.masks import Masks
 
-# Objects on one image.
-MOST = 300
+# Objects per image: Ultralytics' default.
+MAX_OBJECTS = 300
 
 
 @dataclass(frozen=True)
 class OutputDecoder:
-    """Reads the outputs of a network of a kind.
+    """Decodes the outputs of a network.
 
-    `least` is the score under which nothing is looked at, `iou` the overlap from which two
-    boxes are one, `most` the number of objects on one image.
+    Objects under `min_score` are dropped; boxes that overlap by more than `iou_threshold` are
+    one object; at most `max_objects` remain.
     """
 
-    kind: NetworkSpec
-    least: float
-    iou: float
-    most: int = MOST
+    spec: NetworkSpec
+    min_score: float
+    iou_threshold: float
+    max_objects: int = MAX_OBJECTS
 
-    def read(self, outputs: Sequence[Floats], frame: Letterbox | CenterCrop) -> Detections:
-        """Of one image, without the axis of the batch. Keeps none of the arrays."""
+    def decode(self, outputs: Sequence[Floats], frame: Letterbox | CenterCrop) -> Detections:
+        """Decode the outputs for one image, given without the batch axis. They are not kept."""
         if isinstance(frame, CenterCrop):
-            return self._classes(outputs[0], frame)
-        rows = self._objects(outputs[0])
+            return self._decode_classes(outputs[0], frame)
+        rows = self._select_rows(outputs[0])
         rows = rows[np.argsort(-rows[:, 4], kind="stable")]
-        boxes, more = rows[:, :4], rows[:, 6:]
-        turned = points = masks = None
-        if self.kind.task == "obb":
-            turned = frame.turned(np.concatenate([boxes, more[:, -1:]], axis=1))
-            boxes = around(turned)
+        boxes, extra = rows[:, :4], rows[:, 6:]
+        oriented_boxes = keypoints = masks = None
+        if self.spec.task == "obb":
+            centered = np.concatenate([boxes, extra[:, -1:]], axis=1)
+            oriented_boxes = frame.oriented_boxes_to_image(centered)
+            boxes = enclosing_boxes(oriented_boxes)
         else:
-            boxes = self._boxes(boxes, frame)
-        if self.kind.task == "segment":
-            masks = _masks(outputs[1], more, boxes, frame)
-        if self.kind.points:
-            points = self._points(more, rows[:, 4], frame)
+            boxes = self._boxes_in_image(boxes, frame)
+        if self.spec.task == "segment":
+            masks = _build_masks(outputs[1], extra, boxes, frame)
+        if self.spec.keypoint_shape:
+            keypoints = self._keypoints_in_image(extra, rows[:, 4], frame)
         return Detections(
-            frame.size,
-            self.kind.names,
+            frame.image_size,
+            self.spec.class_names,
             boxes,
             rows[:, 4],
             rows[:, 5].astype(np.int64),
-            turned,
+            oriented_boxes,
             masks,
-            points,
-            iou=self.iou,
+            keypoints,
+            iou_threshold=self.iou_threshold,
         )
 
-    def _classes(self, output: Floats, frame: CenterCrop) -> Detections:
-        none = np.zeros(0, np.float32)
+    def _decode_classes(self, output: Floats, frame: CenterCrop) -> Detections:
+        empty = np.zeros(0, np.float32)
         return Detections(
-            frame.size,
-            self.kind.names,
-            none.reshape(0, 4),
-            none,
-            none.astype(np.int64),
+            frame.image_size,
+            self.spec.class_names,
+            empty.reshape(0, 4),
+            empty,
+            empty.astype(np.int64),
             probabilities=output.copy(),
-            iou=self.iou,
+            iou_threshold=self.iou_threshold,
         )
 
-    def _objects(self, output: Floats) -> Floats:
-        """Rows (n, 6 + e): box, score, class and what else the network says of an object."""
+    def _select_rows(self, output: Floats) -> Floats:
+        """Return a row (6 + e) per object: box, score, class and the network's extra outputs."""
         import torch
         from ultralytics.utils.nms import non_max_suppression
 
-        count = len(self.kind.names)
-        if self.kind.selects:
-            return output[output[:, 4] > self.least][: self.most]
-        # Ultralytics' own works on all places; few are worth it.
-        places = output[:, output[4 : 4 + count].max(axis=0) > self.least]
-        if places.shape[1] == 6:  # by this it tells rows of objects from places
-            places = np.pad(places, ((0, 0), (0, 1)))
+        class_count = len(self.spec.class_names)
+        if self.spec.end_to_end:
+            return output[output[:, 4] > self.min_score][: self.max_objects]
+        # Ultralytics' NMS works on all anchors; to drop the hopeless ones first is faster.
+        anchors = output[:, output[4 : 4 + class_count].max(axis=0) > self.min_score]
+        if anchors.shape[1] == 6:
+            # It takes an array whose last axis is 6 for finished rows: add an anchor of score 0.
+            anchors = np.pad(anchors, ((0, 0), (0, 1)))
         [rows] = non_max_suppression(
-            torch.from_numpy(places[None]),
-            self.least,
-            self.iou,
-            max_det=self.most,
-            nc=count,
-            rotated=self.kind.task == "obb",
+            torch.from_numpy(anchors[None]),
+            self.min_score,
+            self.iou_threshold,
+            max_det=self.max_objects,
+            nc=class_count,
+            rotated=self.spec.task == "obb",
         )
-        found: Floats = rows.numpy()
-        return found
+        selected: Floats = rows.numpy()
+        return selected
 
-    def _boxes(self, boxes: Floats, frame: Letterbox) -> Floats:
-        if not self.kind.stretches:
-            return frame.boxes(boxes)
-        middle, half = boxes[:, :2], boxes[:, 2:] / 2
-        edges = np.concatenate([middle - half, middle + half], axis=1)
-        scaled: Floats = edges * np.array(frame.size * 2, np.float32)
+    def _boxes_in_image(self, boxes: Floats, frame: Letterbox) -> Floats:
+        if not self.spec.stretches_image:
+            return frame.boxes_to_image(boxes)
+        center, half = boxes[:, :2], boxes[:, 2:] / 2
+        edges = np.concatenate([center - half, center + half], axis=1)
+        scaled: Floats = edges * np.array(frame.image_size * 2, np.float32)
         return scaled
 
-    def _points(self, more: Floats, scores: Floats, frame: Letterbox) -> Floats:
-        """Shape (n, k, 3); a network without scores of points gives them their object's."""
-        assert self.kind.points is not None
-        points = more.reshape(-1, *self.kind.points)
-        own = np.broadcast_to(scores[:, None, None], (*points.shape[:2], 1))
-        sure = points[:, :, 2:] if self.kind.points[1] > 2 else own
-        return np.concatenate([frame.points(points[:, :, :2]), sure], axis=2)
+    def _keypoints_in_image(self, extra: Floats, scores: Floats, frame: Letterbox) -> Floats:
+        """Return keypoints (n, k, 3); without scores of their own they get their object's."""
+        assert self.spec.keypoint_shape is not None
+        points = extra.reshape(-1, *self.spec.keypoint_shape)
+        object_scores = np.broadcast_to(scores[:, None, None], (*points.shape[:2], 1))
+        point_scores = points[:, :, 2:] if self.spec.keypoint_shape[1] > 2 else object_scores
+        return np.concatenate([frame.points_to_image(points[:, :, :2]), point_scores], axis=2)
 
 
-def around(turned: Floats) -> Floats:
-    """The upright boxes (n, 4) around oriented ones (n, 5)."""
-    x, y, width, height, turn = turned.T
-    cos, sin = np.abs(np.cos(turn)), np.abs(np.sin(turn))
-    across, down = (width * cos + height * sin) / 2, (width * sin + height * cos) / 2
-    return np.stack([x - across, y - down, x + across, y + down], axis=1)
+def enclosing_boxes(oriented_boxes: Floats) -> Floats:
+    """Return the upright boxes (n, 4) around oriented ones (n, 5)."""
+    x, y, width, height, angle = oriented_boxes.T
+    cos, sin = np.abs(np.cos(angle)), np.abs(np.sin(angle))
+    half_width, half_height = (width * cos + height * sin) / 2, (width * sin + height * cos) / 2
+    edges = [x - half_width, y - half_height, x + half_width, y + half_height]
+    return np.stack(edges, axis=1)
 
 
-def _masks(prototypes: Floats, coefficients: Any, boxes: Floats, frame: Letterbox) -> Masks:
-    content = frame.content(prototypes.shape[2], prototypes.shape[1])
-    return Masks(frame.size, coefficients.copy(), prototypes.copy(), boxes, content)
+def _build_masks(prototypes: Floats, coefficients: Any, boxes: Floats, frame: Letterbox) -> Masks:
+    area = frame.image_area(prototypes.shape[2], prototypes.shape[1])
+    # Copies: an engine reuses its output buffers, and a slice would keep all rows alive.
+    return Masks(frame.image_size, coefficients.copy(), prototypes.copy(), boxes, area)

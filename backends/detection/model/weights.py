@@ -1,4 +1,4 @@
-"""Where a YOLO's file is: the starter, a file under MODEL_DIR, or a name Ultralytics knows."""
+"""Finds the weights of a network: the starter, a file in MODEL_DIR, or a published one."""
 
 from pathlib import Path
 
@@ -8,28 +8,29 @@ from shared.settings import Settings
 STARTER = "starter"
 
 
-def find(model: str, settings: Settings) -> Path:
-    """The weights' file, downloaded by Ultralytics if it is one of its names.
+def find_weights(model: str, settings: Settings) -> Path:
+    """Return the file of the weights; Ultralytics downloads those that it publishes.
 
-    ModelError says where it was looked for.
+    Raises ModelError, which says where they were looked for.
     """
     if model == STARTER:
         return Path(__file__).parents[1] / "starter" / "shapes.pt"
     root = settings.model_dir.resolve()
-    place = (root / Path(model).expanduser()).resolve()
-    if not place.is_relative_to(root):  # whether it is there or not: that would be told to anyone
+    path = (root / Path(model).expanduser()).resolve()
+    # Checked before the file is looked for: the error must not tell anyone which files exist.
+    if not path.is_relative_to(root):
         raise ModelError(
-            f"{short_path(model)} lies outside MODEL_DIR, and weights can hold code: put it there,"
-            " or set MODEL_DIR to its folder"
+            f"{short_path(model)} is outside MODEL_DIR, and weights can contain code: move it"
+            " there, or set MODEL_DIR to its folder"
         )
-    if place.is_file():
-        return place
+    if path.is_file():
+        return path
     if "/" in model or "\\" in model:
-        raise ModelError(f"{short_path(model)}: there is no such file in MODEL_DIR")
-    return _downloaded(model, settings)
+        raise ModelError(f"{short_path(model)}: no such file in MODEL_DIR")
+    return _download_weights(model, settings)
 
 
-def _downloaded(name: str, settings: Settings) -> Path:
+def _download_weights(name: str, settings: Settings) -> Path:
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES, attempt_download_asset
 
     target = settings.cache_dir / "ultralytics" / name
@@ -37,19 +38,19 @@ def _downloaded(name: str, settings: Settings) -> Path:
         return target
     if name not in GITHUB_ASSETS_NAMES:
         raise ModelError(
-            f"{name} is no file in MODEL_DIR and no name of a pretrained model that Ultralytics has"
+            f"{name} is neither a file in MODEL_DIR nor a pretrained model of Ultralytics"
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         attempt_download_asset(target)
     except Exception as error:  # Ultralytics raises many kinds
-        raise ModelError(_unreachable(name, type(error).__name__)) from None
+        raise ModelError(_download_error(name, type(error).__name__)) from None
     if not target.is_file():
-        raise ModelError(_unreachable(name, "no file arrived"))
+        raise ModelError(_download_error(name, "no file arrived"))
     return target
 
 
-def _unreachable(name: str, reason: str) -> str:
+def _download_error(name: str, reason: str) -> str:
     return (
         f"{name} could not be downloaded ({reason}): check the network, or put the file into"
         " MODEL_DIR"

@@ -1,1 +1,1 @@
-"""regions."""
+"""From detections to regions of the control tags."""

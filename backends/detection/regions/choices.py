@@ -1,34 +1,36 @@
-"""What an image shows, as the answer of Choices and Taxonomy."""
+"""What an image shows, as a choice of Choices or Taxonomy."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from backends.detection.model.detections import Detections
-from backends.detection.regions.objects import asked
+from backends.detection.regions.objects import requested_classes
 from shared.backend.choices import select_choices
 from shared.backend.claim import Claim
 from shared.results import Region, whole_task
 
 
-def regions(founds: Iterable[Detections], claim: Claim, **place: Any) -> Iterator[Region]:
-    """One answer about all of the images: by a classifying network, or of the objects found."""
+def choice_regions(
+    images: Iterable[Detections], claim: Claim, **region_keys: Any
+) -> Iterator[Region]:
+    """Yield the one choice about all of the images, if there is one."""
     scores: dict[str, float] = {}
-    one = False
-    for found in founds:
-        one = one or found.probabilities is not None
-        for name, score in scores_of(found).items():
+    is_classifier = False
+    for detections in images:
+        is_classifier = is_classifier or detections.probabilities is not None
+        for name, score in class_scores(detections).items():
             scores[name] = max(score, scores.get(name, 0.0))
-    given = {name: scores[name] for name in asked(scores, claim)}
-    said = select_choices(given, claim, one)
-    if said is not None:
-        yield whole_task(claim.control, said.answer, score=said.score, **place)
+    requested = {name: scores[name] for name in requested_classes(scores, claim)}
+    selected = select_choices(requested, claim, is_classifier)
+    if selected is not None:
+        yield whole_task(claim.control, selected.answer, score=selected.score, **region_keys)
 
 
-def scores_of(found: Detections) -> Mapping[str, float]:
-    """How sure each class is: of a classifying network, or by its surest object."""
-    if found.probabilities is not None:
-        return dict(zip(found.names, found.probabilities.tolist(), strict=True))
-    surest: dict[str, float] = dict.fromkeys(found.names, 0.0)
-    for index, score in enumerate(found.scores.tolist()):
-        surest[found.name(index)] = max(score, surest[found.name(index)])
-    return surest
+def class_scores(detections: Detections) -> Mapping[str, float]:
+    """Return a score for each class: a classifier's probability, or that of its best object."""
+    if detections.probabilities is not None:
+        return dict(zip(detections.class_names, detections.probabilities.tolist(), strict=True))
+    best: dict[str, float] = dict.fromkeys(detections.class_names, 0.0)
+    for row, score in enumerate(detections.scores.tolist()):
+        best[detections.class_name(row)] = max(score, best[detections.class_name(row)])
+    return best

@@ -1,4 +1,4 @@
-"""What is on the frames of a video: spans of them, and one answer about all."""
+"""What the frames of a video show: spans of frames, and one choice about all of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -7,86 +7,87 @@ from numpy.typing import NDArray
 
 from backends.detection.inputs.video import AlignedDetections, Floats
 from backends.detection.model.detections import Detections
-from backends.detection.regions.choices import scores_of
-from backends.detection.regions.objects import asked
+from backends.detection.regions.choices import class_scores
+from backends.detection.regions.objects import requested_classes
 from shared.backend.choices import select_choices
 from shared.backend.claim import Claim
 from shared.results import Region, TimelineSpan, region, whole_task
 
 
-def spans(watched: AlignedDetections, claim: Claim) -> Iterator[Region]:
-    """Where each label holds: a region a span, as sure as its frames are on average."""
-    founds = watched.seen.found[claim.options["network"]]
-    labels = claim.labels_for(asked(founds[0].names, claim))
-    scores = _by_label(founds, labels)
-    looked = _looked(watched)
-    for label, of_label in sorted(scores.items()):
-        smooth = smoothed(of_label, claim.options["smoothing"])[looked]
-        plain = of_label[looked]
-        for start, end in runs(smooth >= claim.options["score_threshold"]):
-            span, score = TimelineSpan(start, end), float(plain[start:end].mean())
-            yield region(span, {claim.control: [label]}, watched.shown, score)
+def span_regions(aligned: AlignedDetections, claim: Claim) -> Iterator[Region]:
+    """Yield the spans in which each label holds, with the mean score of their frames."""
+    samples = aligned.detections.by_network[claim.options["network"]]
+    labels = claim.labels_for(requested_classes(samples[0].class_names, claim))
+    frame_samples = _sample_of_each_frame(aligned)
+    for label, scores in sorted(_label_scores(samples, labels).items()):
+        smooth = moving_average(scores, claim.options["smoothing"])[frame_samples]
+        frame_scores = scores[frame_samples]
+        for start, end in true_runs(smooth >= claim.options["score_threshold"]):
+            span, score = TimelineSpan(start, end), float(frame_scores[start:end].mean())
+            yield region(span, {claim.control: [label]}, aligned.video, score)
 
 
-def whole(watched: AlignedDetections, claim: Claim) -> Iterator[Region]:
-    """One answer about the video: the classes' average, or the objects that stay for a while."""
-    founds = watched.seen.found[claim.options["network"]]
-    one = founds[0].probabilities is not None
-    names = {name: name for name in asked(founds[0].names, claim)}
-    scores = _by_label(founds, names)
+def whole_video_regions(aligned: AlignedDetections, claim: Claim) -> Iterator[Region]:
+    """Yield one choice about the video, if there is one.
+
+    A class counts by its average probability; a class of objects by the highest average over
+    `model_smoothing` frames, so that one false detection is not enough.
+    """
+    samples = aligned.detections.by_network[claim.options["network"]]
+    is_classifier = samples[0].probabilities is not None
+    classes = {name: name for name in requested_classes(samples[0].class_names, claim)}
     window = claim.options["smoothing"]
-    total = {
-        name: float(of_class.mean() if one else smoothed(of_class, window).max())
-        for name, of_class in scores.items()
+    video_scores = {
+        name: float(scores.mean() if is_classifier else moving_average(scores, window).max())
+        for name, scores in _label_scores(samples, classes).items()
     }
-    said = select_choices(total, claim, one)
-    if said is not None:
-        yield whole_task(claim.control, said.answer, score=said.score)
+    selected = select_choices(video_scores, claim, is_classifier)
+    if selected is not None:
+        yield whole_task(claim.control, selected.answer, score=selected.score)
 
 
-def smoothed(values: Floats, window: int) -> Floats:
-    """The mean of each value and its neighbours, `window` together, fewer at the ends."""
+def moving_average(values: Floats, window: int) -> Floats:
+    """Return the mean of `window` values around each value; of fewer at both ends."""
     ones = np.ones(min(window, len(values)))
-    weights = np.convolve(np.ones(len(values)), ones, "same")
-    means: Floats = np.convolve(values, ones, "same") / weights
+    counts = np.convolve(np.ones(len(values)), ones, "same")
+    means: Floats = np.convolve(values, ones, "same") / counts
     return means
 
 
-def runs(holds: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """Start and end (exclusive) of each stretch of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], holds, [False]])))
+def true_runs(values: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Yield start and end (exclusive) of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], values, [False]])))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
-def _looked(watched: AlignedDetections) -> NDArray[np.int64]:
-    """For each of the editor's frames which of the findings is about it: the last one before.
+def _sample_of_each_frame(aligned: AlignedDetections) -> NDArray[np.int64]:
+    """Return for each of the editor's frames the index of the last sample up to it.
 
-    The frames after the video's last one are left out.
+    Frames of the editor after the end of the video are left out.
     """
-    shown = watched.frames()
-    found = np.searchsorted(watched.seen.looked, shown[shown >= 0], side="right") - 1
-    return found.astype(np.int64)
+    frames = aligned.file_frames()
+    samples = np.searchsorted(aligned.detections.sampled_frames, frames[frames >= 0], side="right")
+    return (samples - 1).astype(np.int64)
 
 
-def _by_label(founds: Sequence[Detections], labels: Mapping[str, str]) -> dict[str, Floats]:
-    """The score of each label on each frame, of shape (m,).
+def _label_scores(samples: Sequence[Detections], labels: Mapping[str, str]) -> dict[str, Floats]:
+    """Return the score of each label on each of the m samples, as arrays (m,).
 
-    Of classes that exclude each other those of one label add up; of objects the surest counts.
+    Probabilities of classes with the same label add up, since these exclude each other; of
+    objects with the same label the best one counts.
     """
-    names = founds[0].names
-    chosen = {name: labels[name] for name in names if name in labels}
-    scores: dict[str, Floats] = {label: np.zeros(len(founds)) for label in chosen.values()}
-    if founds[0].probabilities is not None:
-        table = np.stack(
-            [found.probabilities for found in founds if found.probabilities is not None]
-        )
-        for index, name in enumerate(names):
-            if name in chosen:
-                scores[chosen[name]] += table[:, index]
-        return {label: np.minimum(of_label, 1.0) for label, of_label in scores.items()}
-    for number, found in enumerate(founds):
-        for name, score in scores_of(found).items():
-            if name in chosen:
-                of_label = scores[chosen[name]]
-                of_label[number] = max(of_label[number], score)
+    names = samples[0].class_names
+    labels = {name: labels[name] for name in names if name in labels}
+    scores: dict[str, Floats] = {label: np.zeros(len(samples)) for label in labels.values()}
+    if samples[0].probabilities is not None:
+        table = np.stack([s.probabilities for s in samples if s.probabilities is not None])
+        for column, name in enumerate(names):
+            if name in labels:
+                scores[labels[name]] += table[:, column]
+        return {label: np.minimum(sums, 1.0) for label, sums in scores.items()}
+    for index, detections in enumerate(samples):
+        for name, score in class_scores(detections).items():
+            if name in labels:
+                label_scores = scores[labels[name]]
+                label_scores[index] = max(label_scores[index], score)
     return scores

@@ -1,62 +1,70 @@
-"""What was seen in a video, as regions of the control tags on it."""
+"""Detections on videos as regions of the control tags."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from backends.detection.inputs.tracker import Track, follow
+from backends.detection.inputs.tracker import Track, track_objects
 from backends.detection.inputs.video import AlignedDetections
 from backends.detection.regions import timeline
-from backends.detection.regions.keyframes import video_track
-from backends.detection.regions.objects import asked, unfillable
-from backends.detection.tags.video_tags import SIDE
+from backends.detection.regions.keyframes import build_video_track
+from backends.detection.regions.objects import missing_output_error, requested_classes
+from backends.detection.tags.video_tags import TOLERANCE_REFERENCE_SIDE
 from shared.backend.claim import Claim
 from shared.results import Region, region
 
 
-def regions(watched: AlignedDetections, claim: Claim) -> Iterable[Region]:
-    """What the claim's control tag says."""
-    fps, rate = watched.seen.fps, watched.shown.fps
+def video_regions(aligned: AlignedDetections, claim: Claim) -> Iterable[Region]:
+    """Return the regions of a claim; warn if the editor counts frames at another rate."""
+    fps, rate = aligned.detections.fps, aligned.video.fps
     if fps and abs(fps / rate - 1) > 0.01:
         claim.warn_once(
             f"{claim.object} counts {rate:g} frames a second, but there are videos of {fps:.4g}:"
-            " frameRate should say so, or the editor skips or repeats some of their frames"
+            " set frameRate to that, or the editor skips or repeats frames"
         )
     if claim.control.tag == "VideoRectangle":
-        return tracked(watched, claim)
+        return track_regions(aligned, claim)
     if claim.control.tag == "TimelineLabels":
-        return timeline.spans(watched, claim)
-    return timeline.whole(watched, claim)
+        return timeline.span_regions(aligned, claim)
+    return timeline.whole_video_regions(aligned, claim)
 
 
-def tracked(watched: AlignedDetections, claim: Claim) -> Iterator[Region]:
-    """A region for each object that is followed, as sure as it is on average."""
-    founds, options = watched.seen.found[claim.options["network"]], claim.options
-    if founds[0].probabilities is not None:
-        raise unfillable(claim, "objects")
-    motion = watched.seen.motion if options["motion"] else None
-    parameters = dict(options["parameters"])
+def track_regions(aligned: AlignedDetections, claim: Claim) -> Iterator[Region]:
+    """Yield a region for each tracked object, with the mean score of its detections."""
+    options, video = claim.options, aligned.video
+    frames = aligned.detections.by_network[options["network"]]
+    if frames[0].probabilities is not None:
+        raise missing_output_error(claim, "objects")
+    tracks = track_objects(
+        frames,
+        options["tracker"],
+        dict(options["parameters"]),
+        aligned.detections.camera_motion if options["camera_motion"] else None,
+        options["classes"],
+        options["min_score"],
+    )
     tolerance = options["tolerance"]
     if tolerance < 0:
-        tolerance = max(1.0, max(watched.shown.size) / SIDE)
-    plain = len(claim.controls) == 1
-    names = asked(founds[0].names, claim)
-    labels = {} if plain else claim.labels_for(names, claim.controls[-1])
-    chosen = options["classes"], options["least"]
-    for track in follow(founds, options["tracker"], parameters, motion, *chosen):
+        tolerance = max(1.0, max(video.size) / TOLERANCE_REFERENCE_SIDE)
+    has_labels = len(claim.controls) > 1
+    names = requested_classes(frames[0].class_names, claim)
+    labels = claim.labels_for(names, claim.controls[-1]) if has_labels else {}
+    for track in tracks:
         score = sum(track.scores) / len(track.scores)
-        label = None if plain else label_of(track, labels)
-        shape = video_track(track, watched, tolerance, options["gap"])
-        if shape is not None and score >= options["score_threshold"] and (plain or label):
-            yield region(shape, {claim.control: label and [label]}, watched.shown, score)
+        label = track_label(track, labels)
+        if score < options["score_threshold"] or (has_labels and label is None):
+            continue
+        shape = build_video_track(track, aligned, tolerance, options["max_gap"])
+        if shape is not None:
+            yield region(shape, {claim.control: label and [label]}, video, score)
 
 
-def label_of(track: Track, labels: Mapping[str, str]) -> str | None:
-    """The label whose classes are surest in sum; None if a class without a label is surer."""
+def track_label(track: Track, labels: Mapping[str, str]) -> str | None:
+    """Return the label with the highest sum of scores; None if a class without label has more."""
     sums: dict[str, float] = {}
-    others = 0.0
-    for name, total in track.classes.items():
+    highest_other = 0.0
+    for name, score in track.class_scores.items():
         if name in labels:
-            sums[labels[name]] = sums.get(labels[name], 0.0) + total
+            sums[labels[name]] = sums.get(labels[name], 0.0) + score
         else:
-            others = max(others, total)
-    surest = max(sums, key=lambda label: sums[label], default=None)
-    return surest if surest is not None and sums[surest] > others else None
+            highest_other = max(highest_other, score)
+    best = max(sums, key=lambda label: sums[label], default=None)
+    return best if best is not None and sums[best] > highest_other else None

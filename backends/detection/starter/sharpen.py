@@ -62,13 +62,13 @@ def _batch(drawn: Sequence[Picture], size: ImageSize) -> dict[str, Any]:
     """As Ultralytics' loss takes it: boxes as centre and size, in parts of the network's input."""
     import torch
 
-    frame = Letterbox.around(size, SIDE, STRIDE)
-    gains = np.array([frame.across / size.width, frame.down / size.height] * 2)
+    frame = Letterbox.fit_longer_side(size, SIDE, STRIDE)
+    gains = np.array([frame.scaled_width / size.width, frame.scaled_height / size.height] * 2)
     corner = np.array([frame.left, frame.top] * 2)
     whole = np.array([frame.width, frame.height] * 2)
     xyxy = np.concatenate([picture.boxes * gains + corner for picture in drawn]) / whole
     boxes = np.hstack([(xyxy[:, :2] + xyxy[:, 2:]) / 2, xyxy[:, 2:] - xyxy[:, :2]])
-    images = np.stack([frame.fit(picture.image) for picture in drawn])
+    images = np.stack([frame.apply(picture.image) for picture in drawn])
     names = [name for picture in drawn for name in picture.names]
     owners = [number for number, picture in enumerate(drawn) for _ in picture.names]
     return {

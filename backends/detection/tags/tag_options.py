@@ -1,65 +1,69 @@
-"""What a control tag asks for: which weights, how they are run, and what becomes of the output."""
+"""What a control tag asks for: its weights, how the network runs, and which detections it wants."""
 
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from backends.detection.model.detector import Look
-from backends.detection.settings import DetectionSettings, names
+from backends.detection.model.detector import Thresholds
+from backends.detection.settings import DetectionSettings
 from shared.backend.base import spec_options
 from shared.backend.claim import ModelSpec
 from shared.errors import ConfigError
 from shared.label_studio.label_config import Control
-from shared.settings import Settings
+from shared.settings import Settings, split_names
 
-SEGMENTS = ("Polygon", "Brush", "Bitmask")
-SUFFIXES = {"segment": "-seg", "pose": "-pose", "obb": "-obb"}
-# Names of Ultralytics' detectors, which have a sister for every other task.
+# Tags that need a mask of each object.
+MASK_TAGS = ("Polygon", "Brush", "Bitmask")
+# How Ultralytics names the weights of other tasks: yolo11n.pt, yolo11n-seg.pt.
+TASK_SUFFIXES = {"segment": "-seg", "pose": "-pose", "obb": "-obb"}
+# Detectors for which weights of every other task exist.
 PRETRAINED = re.compile(r"(yolo(?:v8|11|26)[nsmlx])\.pt")
-# Scores from which the network's output is looked at. Few, since each is an answer of its own.
-LEAST = (0.01, 0.001, 0.0)
+# Minimum scores from which outputs are decoded; a claim takes the highest that its threshold
+# allows. They are few because outputs are cached, and shared by claims, per minimum score.
+DECODING_SCORES = (0.01, 0.001, 0.0)
 
 
-def kind(control: Control) -> str:
-    """What a control tag draws, labelled or not: Rectangle for RectangleLabels."""
+def base_tag(control: Control) -> str:
+    """Return the tag without "Labels": "Rectangle" for RectangleLabels."""
     return control.tag.removesuffix("Labels")
 
 
-def spec(control: Control, settings: DetectionSettings, server: Settings) -> ModelSpec:
-    """The model that fills a control tag; ConfigError if an attribute forbids it."""
-    asked = control.attrs.get("model_path", "").strip()
-    if asked:
-        _check_path(asked, control, settings, server)
-    return model_spec(asked or _default(_task(control), settings), _image_size(control, settings))
+def choose_model(control: Control, settings: DetectionSettings, server: Settings) -> ModelSpec:
+    """Return the model that fills a control tag; ConfigError if an attribute is invalid."""
+    requested = control.attrs.get("model_path", "").strip()
+    if requested:
+        _check_model_path(requested, control, settings, server)
+    size = int(control.number("model_image_size", settings.image_size, low=0, high=4096))
+    return model_spec(requested or _default_model(_network_task(control), settings), size)
 
 
 def model_spec(model: str, image_size: int) -> ModelSpec:
-    """A model and how it is run."""
+    """Return the spec of a network at an image size; 0 is the size it was trained at."""
     return ModelSpec("detection", model, spec_options(image_size=image_size))
 
 
-def look(control: Control, settings: DetectionSettings) -> Look:
-    """Return how a control tag looks at what the model says."""
-    threshold = least_score(control, settings)
-    return Look(
+def read_thresholds(control: Control, settings: DetectionSettings) -> Thresholds:
+    """Return the thresholds with which a control tag's network output is decoded."""
+    threshold = read_score_threshold(control, settings)
+    return Thresholds(
         iou=control.number("model_iou", settings.iou, low=0.01, high=1),
-        least=next(least for least in LEAST if least <= threshold),
+        min_score=next(score for score in DECODING_SCORES if score <= threshold),
     )
 
 
-def options(control: Control, settings: DetectionSettings) -> Mapping[str, Any]:
-    """What shapes the regions of a control tag."""
+def read_options(control: Control, settings: DetectionSettings) -> Mapping[str, Any]:
+    """Return the options of a control tag that decide which regions it gets."""
     return {
-        "look": look(control, settings),
-        "score_threshold": least_score(control, settings),
-        "classes": names(control.attrs.get("model_classes", "")) or settings.classes,
+        "thresholds": read_thresholds(control, settings),
+        "score_threshold": read_score_threshold(control, settings),
+        "classes": split_names(control.attrs.get("model_classes", "")) or settings.classes,
         "upright": not control.flag("model_obb", default=True),
     }
 
 
-def least_score(control: Control, settings: DetectionSettings) -> float:
-    """`model_score_threshold`, or `model_conf` where that alone is given; of both the higher."""
+def read_score_threshold(control: Control, settings: DetectionSettings) -> float:
+    """Return `model_score_threshold` or `model_conf`, the higher one if both are given."""
     given = [
         control.number(key, 0, low=0, high=1)
         for key in ("model_score_threshold", "model_conf")
@@ -68,46 +72,42 @@ def least_score(control: Control, settings: DetectionSettings) -> float:
     return max(given, default=settings.score_threshold)
 
 
-def allowed(settings: DetectionSettings) -> tuple[str, ...]:
-    """The weights that a control tag may name although they are no file in MODEL_DIR."""
-    own = [_default(task, settings) for task in ("detect", "classify", *SUFFIXES)]
-    return tuple(dict.fromkeys([*own, *settings.allowed_models]))
+def allowed_models(settings: DetectionSettings) -> tuple[str, ...]:
+    """Return the weights that a control tag may name although they are not in MODEL_DIR."""
+    defaults = [_default_model(task, settings) for task in ("detect", "classify", *TASK_SUFFIXES)]
+    return tuple(dict.fromkeys([*defaults, *settings.allowed_models]))
 
 
-def _task(control: Control) -> str:
-    if kind(control) in SEGMENTS:
+def _network_task(control: Control) -> str:
+    if base_tag(control) in MASK_TAGS:
         return "segment"
-    if kind(control) == "KeyPoint":
+    if base_tag(control) == "KeyPoint":
         return "pose"
     if control.tag in {"Choices", "Taxonomy", "TimelineLabels"}:
         return "classify"
     return "obb" if control.flag("model_obb") else "detect"
 
 
-def _default(task: str, settings: DetectionSettings) -> str:
-    """The weights for a task: as set, else the sister of a pretrained detector, else its own."""
-    own = str(getattr(settings, f"{task}_model", ""))
-    known = PRETRAINED.fullmatch(settings.model)
-    if own or task not in SUFFIXES or known is None:
-        return own or settings.model
-    return f"{known[1]}{SUFFIXES[task]}.pt"
+def _default_model(task: str, settings: DetectionSettings) -> str:
+    """Return the weights for a task: the setting's, or those named after a pretrained detector."""
+    model = str(getattr(settings, f"{task}_model", ""))
+    pretrained = PRETRAINED.fullmatch(settings.model)
+    if model or task not in TASK_SUFFIXES or pretrained is None:
+        return model or settings.model
+    return f"{pretrained[1]}{TASK_SUFFIXES[task]}.pt"
 
 
-def _image_size(control: Control, settings: DetectionSettings) -> int:
-    return int(control.number("model_image_size", settings.image_size, low=0, high=4096))
-
-
-def _check_path(
+def _check_model_path(
     model: str, control: Control, settings: DetectionSettings, server: Settings
 ) -> None:
-    """A label config must not load any file: weights can hold code."""
-    if model in allowed(settings):
+    """ConfigError unless a label config may load these weights: they can contain code."""
+    if model in allowed_models(settings):
         return
     path, root = PurePosixPath(model), server.model_dir.resolve()
-    inside = (root / path).resolve().is_relative_to(root) and not path.is_absolute()
-    if not inside or not (root / path).is_file():
+    is_inside = (root / path).resolve().is_relative_to(root) and not path.is_absolute()
+    if not is_inside or not (root / path).is_file():
         raise ConfigError(
-            f'{control}: model_path="{model}" is no file in MODEL_DIR and not listed in'
+            f'{control}: model_path="{model}" is neither a file in MODEL_DIR nor listed in'
             " DETECTION_ALLOWED_MODELS",
             control.name,
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.detection.inputs.image_list import ImageDetections
 from backends.detection.inputs.video import AlignedDetections, VideoDetections
 from backends.detection.model.detections import Detections
 from backends.detection.model.masks import Masks
@@ -43,9 +44,9 @@ def found(kind: str, shift: float = 0.0) -> Detections:
         sure = np.array([0.5, 0.125, 0.375], np.float32)
         empty = none.reshape(0, 4), none, none.astype(np.int64)
         return Detections(SIZE, CLASSES, *empty, probabilities=sure)
-    extra: dict[str, Any] = {"obb": {"turned": _turned(boxes)}}.get(kind, {})
+    extra: dict[str, Any] = {"obb": {"oriented_boxes": _turned(boxes)}}.get(kind, {})
     extra |= {"masks": _masks(boxes)} if kind == "seg" else {}
-    extra |= {"points": _points(boxes)} if kind == "pose" else {}
+    extra |= {"keypoints": _points(boxes)} if kind == "pose" else {}
     return Detections(SIZE, CLASSES, boxes, scores, classes, **extra)
 
 
@@ -85,9 +86,9 @@ def output(scene: Scene, claim: Claim) -> Any:
         times, looked = np.arange(FRAMES) / 25, np.arange(FRAMES)
         motion = np.broadcast_to(np.eye(2, 3), (FRAMES, 2, 3))
         seen = VideoDetections(times, looked, {claim.options["network"]: founds}, motion)
-        return AlignedDetections(seen, Video(SIZE, FRAMES, 25))
+        return (AlignedDetections(seen, Video(SIZE, FRAMES, 25)),)
     places = (0, 1) if scene.key == "images" else (None,)
-    return [(place, found(kind, shift=5.0 * (place or 0))) for place in places]
+    return [ImageDetections(n, found(kind, shift=5.0 * (n or 0))) for n in places]
 
 
 def answer(scene: Scene) -> list[dict[str, Any]]:

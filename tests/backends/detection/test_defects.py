@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from backends.detection import DetectionBackend
+from backends.detection.inputs.image_list import ImageDetections
 from backends.detection.model import loader, weights
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.detector import Detector
-from backends.detection.model.letterbox import frame_of
+from backends.detection.model.letterbox import frame_for
 from backends.detection.model.postprocess import OutputDecoder
 from backends.detection.starter.shapes import draw_picture
 from shared.errors import ModelError
@@ -113,12 +114,14 @@ def test_model_obb_goes_with_any_network(predict: Predict) -> None:
 
 def test_key_points_without_scores(environment: None) -> None:
     """A network that gives places only: points are as sure as their object."""
-    kind = NetworkSpec("pose", CLASSES, 160, 32, selects=True, stretches=False, points=(2, 2))
+    kind = NetworkSpec(
+        "pose", CLASSES, 160, 32, end_to_end=True, stretches_image=False, keypoint_shape=(2, 2)
+    )
     row = np.array([[40, 30, 140, 110, 0.875, 0, 50, 60, 90, 100]], np.float32)
-    found = OutputDecoder(kind, 0.1, 0.7).read([row], frame_of(kind, ImageSize(160, 128)))
+    found = OutputDecoder(kind, 0.1, 0.7).decode([row], frame_for(kind, ImageSize(160, 128)))
     route = route_of(SCENES["key points alone"].config)
     [claim] = route.claims()
-    regions = list(route.steps[0].backend.regions([(None, found)], claim))
+    regions = list(route.steps[0].backend.regions([ImageDetections(None, found)], claim))
     assert [region.score for region in regions] == [0.875, 0.875]
 
 
@@ -145,7 +148,7 @@ def test_other_weights_are_another_version(predict: Predict, model_dir: Path) ->
 
 def test_every_test_of_the_table_exists() -> None:
     text = (ROOT / "backends" / "detection" / "README.md").read_text()
-    named = re.findall(r"`(tests/\w+/\w+\.py)::(\w+)`", text)
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
     assert len(named) >= 20
     for path, name in named:
         assert f"def {name}(" in (ROOT / path).read_text(), name
@@ -155,13 +158,13 @@ def test_model_is_loaded_once(
     predict: Predict, environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads: list[Path] = []
-    load = loader.load
+    load = loader.load_detector
 
     def counting(path: Path, *rest: Any) -> Any:
         loads.append(path)
         return load(path, *rest)
 
-    monkeypatch.setattr(loader, "load", counting)
+    monkeypatch.setattr(loader, "load_detector", counting)
     for _ in range(3):
         assert predict(BOXES)["result"]
     assert len(loads) == 1
@@ -287,9 +290,9 @@ def test_weights_outside_model_dir_are_refused(model_dir: Path, tmp_path: Path) 
     settings = Settings(model_dir=inside)
     for name in (str(outside), "../outside.pt", "link.pt"):
         with pytest.raises(ModelError, match="outside MODEL_DIR"):
-            weights.find(name, settings)
+            weights.find_weights(name, settings)
     with pytest.raises(ModelError, match="no such file in MODEL_DIR"):
-        weights.find("folder/missing.pt", settings)
+        weights.find_weights("folder/missing.pt", settings)
 
 
 def test_bad_attributes_are_named(environment: None) -> None:

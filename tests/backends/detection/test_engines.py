@@ -11,7 +11,7 @@ import pytest
 from backends._inference.openvino import supports_bf16
 from backends.detection.model import architecture, conversion, engines, loader, parity, weights
 from backends.detection.model.detections import Detections
-from backends.detection.model.detector import Detector, Run
+from backends.detection.model.detector import Detector, RunOptions
 from backends.detection.model.letterbox import Letterbox
 from backends.detection.model.postprocess import OutputDecoder
 from backends.detection.starter.shapes import draw_picture
@@ -20,7 +20,7 @@ from shared.media.image import Image
 from shared.results import ImageSize
 from shared.settings import Settings
 
-STARTER = weights.find(weights.STARTER, Settings())
+STARTER = weights.find_weights(weights.STARTER, Settings())
 SIZES = ((480, 360), (360, 480), (400, 400), (500, 200))
 Load = Callable[..., Detector]
 
@@ -39,8 +39,10 @@ def load(cache_dir: Path) -> Load:
     """The starter, or other weights, with settings."""
 
     def loaded(path: Path = STARTER, precision: str = "auto", **settings: Any) -> Detector:
-        run = settings.pop("run", Run())
-        return loader.load(path, run, Settings(**{"cache_dir": cache_dir, **settings}), precision)
+        run = settings.pop("run", RunOptions())
+        return loader.load_detector(
+            path, run, Settings(**{"cache_dir": cache_dir, **settings}), precision
+        )
 
     return loaded
 
@@ -50,7 +52,7 @@ def strictly(founds: Sequence[Detections], references: Sequence[Detections]) -> 
     by 0.98 and its score is within 0.02.
     """
     return [
-        parity.distance(expected, at, found) <= 1
+        parity.box_deviation(expected, at, found) <= 1
         for found, expected in zip(founds, references, strict=True)
         for at in np.flatnonzero(expected.scores > 0.3).tolist()
     ]
@@ -97,12 +99,12 @@ def test_in_bf16_no_object_is_lost(load: Load) -> None:
         for index in np.flatnonzero(expected.scores > 0.5):
             assert parity.box_ious(found.boxes, expected.boxes[index]).max(initial=0) > 0.8
     all_boxes = [
-        Detector(one.kind, one.engine, OutputDecoder(one.kind, 0.1, 1.0, 10_000)).detect(images)
+        Detector(one.spec, one.engine, OutputDecoder(one.spec, 0.1, 1.0, 10_000)).detect(images)
         for one in (fast, reference)
     ]
-    apart = np.concatenate([parity.deviation(*pair) for pair in zip(*all_boxes, strict=True)])
+    apart = np.concatenate([parity.deviations(*pair) for pair in zip(*all_boxes, strict=True)])
     assert np.mean(apart <= 1) >= 0.98
-    assert np.median(apart) <= 1 / parity.TYPICAL
+    assert np.median(apart) <= 1 / parity.MEDIAN_MARGIN
 
 
 def test_bf16_can_be_asked_for(load: Load, model_dir: Path) -> None:
@@ -118,10 +120,10 @@ def test_less_precision_needs_something_to_compare() -> None:
     """Whether a network that finds nothing on the pictures could do with less is not known."""
     none = np.zeros(0, np.float32)
     blank = Detections(ImageSize(9, 9), ("a",), none.reshape(0, 4), none, none.astype(np.int64))
-    nothing = [blank] * len(parity.pictures())
-    parity.check(lambda images: nothing, nothing)
+    nothing = [blank] * len(parity.comparison_images())
+    parity.check_parity(lambda images: nothing, nothing)
     with pytest.raises(ModelError, match="it finds 0 objects"):
-        parity.check(lambda images: nothing, nothing, less_precise=True)
+        parity.check_parity(lambda images: nothing, nothing, less_precise=True)
 
 
 @pytest.mark.parametrize(
@@ -146,19 +148,19 @@ def test_how_far_answers_are_apart(moved: float, surer: float, parts: float) -> 
             np.zeros(int(kept.sum()), np.int64),
         )
 
-    apart = parity.deviation(found(100 + moved, 0.7 + surer), found(100, 0.7))
+    apart = parity.deviations(found(100 + moved, 0.7 + surer), found(100, 0.7))
     assert apart.max() == pytest.approx(parts, abs=0.02)
 
 
 def test_half_precision_of_a_gpu_agrees() -> None:
     """On the CPU, which rounds alike."""
-    ready, kind = architecture.load(STARTER, 0)
+    ready, kind = architecture.load_network(STARTER, 0)
     half = Detector(
-        kind, engines.Torch(ready, "cpu", half=True), OutputDecoder(kind, 0.1, 1.0, 10_000)
+        kind, engines.TorchEngine(ready, "cpu", half=True), OutputDecoder(kind, 0.1, 1.0, 10_000)
     )
-    ready, kind = architecture.load(STARTER, 0)
+    ready, kind = architecture.load_network(STARTER, 0)
     single = Detector(
-        kind, engines.Torch(ready, "cpu", half=False), OutputDecoder(kind, 0.1, 1.0, 10_000)
+        kind, engines.TorchEngine(ready, "cpu", half=False), OutputDecoder(kind, 0.1, 1.0, 10_000)
     )
     images = drawn(6)
     assert all(strictly(half.detect(images), single.detect(images)))
@@ -175,9 +177,9 @@ def test_an_image_is_found_the_same_whatever_comes_with_it(load: Load) -> None:
 
 
 def test_images_of_one_shape_share_a_run_on_a_gpu() -> None:
-    ready, kind = architecture.load(STARTER, 0)
-    engine = engines.Torch(ready, "cpu", half=False)
-    engine.together = 16
+    ready, kind = architecture.load_network(STARTER, 0)
+    engine = engines.TorchEngine(ready, "cpu", half=False)
+    engine.batch_size = 16
     shapes: list[tuple[int, ...]] = []
     run = engine.run
     engine.run = lambda pixels: shapes.append(pixels.shape) or run(pixels)  # type: ignore
@@ -198,7 +200,7 @@ def test_a_network_is_converted_once(load: Load, model_dir: Path, tmp_path: Path
     load(engine="openvino", cache_dir=tmp_path)
     [first] = kept()
     made = (first / "model.xml").stat().st_mtime_ns
-    load(engine="openvino", cache_dir=tmp_path, run=Run(image_size=160))
+    load(engine="openvino", cache_dir=tmp_path, run=RunOptions(image_size=160))
     assert kept() == [first]
     assert (first / "model.xml").stat().st_mtime_ns == made
     load(model_dir / "yolo11n.pt", engine="openvino", cache_dir=tmp_path)
@@ -208,9 +210,9 @@ def test_a_network_is_converted_once(load: Load, model_dir: Path, tmp_path: Path
 @pytest.fixture
 def wrong(monkeypatch: pytest.MonkeyPatch, model_dir: Path, cache_dir: Path) -> None:
     """What is converted says other things than the architecture."""
-    ready, kind = architecture.load(model_dir / "yolov8n.pt", 0)
-    other = conversion.openvino_model(ready, kind, cache_dir / "other")
-    monkeypatch.setattr(conversion, "openvino_model", lambda *_: other)
+    ready, kind = architecture.load_network(model_dir / "yolov8n.pt", 0)
+    other = conversion.convert_to_openvino(ready, kind, cache_dir / "other")
+    monkeypatch.setattr(conversion, "convert_to_openvino", lambda *_: other)
 
 
 def test_a_network_that_does_not_survive_runs_on_pytorch(
@@ -251,20 +253,20 @@ def test_other_tasks_are_refused(task: str, tmp_path: Path) -> None:
 
     YOLO(f"yolo26n-{task[:3]}.yaml").save(tmp_path / "other.pt")
     with pytest.raises(ModelError, match=f"other.pt is a network for {task}"):
-        architecture.load(tmp_path / "other.pt", 0)
+        architecture.load_network(tmp_path / "other.pt", 0)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 6, 7])
 def test_any_number_of_places_is_read(count: int) -> None:
     """Ultralytics takes six places for rows of six numbers, and so for ready objects."""
     kind = architecture.NetworkSpec(
-        "detect", ("a", "b"), 640, 32, selects=False, stretches=False, points=None
+        "detect", ("a", "b"), 640, 32, end_to_end=False, stretches_image=False, keypoint_shape=None
     )
     output = np.zeros((6, 8400), np.float32)
     for place in range(count):
         output[:5, place] = 50 + 90 * place, 50, 40, 40, 0.5
-    found = OutputDecoder(kind, 0.01, 0.7).read(
-        [output], Letterbox.around(ImageSize(640, 640), 640, 32)
+    found = OutputDecoder(kind, 0.01, 0.7).decode(
+        [output], Letterbox.fit_longer_side(ImageSize(640, 640), 640, 32)
     )
     assert sorted(found.boxes[:, 0].tolist()) == [30 + 90 * n for n in range(count)]
     assert found.scores.tolist() == [0.5] * count

@@ -4,6 +4,7 @@ import base64
 import io
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,7 @@ LISTED = 'valueList="$pages"'
 def test_images_of_a_list_give_what_each_gives_alone(network: str, predict: Predict) -> None:
     """Of several sizes, more than are decoded at a time, one of them empty."""
     rng = np.random.default_rng(4)
-    pictures = [PICTURE[: 300 - 3 * n, : 400 - 5 * n] for n in range(image_list.CHUNK + 3)]
+    pictures = [PICTURE[: 300 - 3 * n, : 400 - 5 * n] for n in range(image_list.CHUNK_IMAGES + 3)]
     pictures[2] = np.full((50, 70, 3), 255, np.uint8)
     order = rng.permutation(len(pictures))
     urls = [data_url(pictures[index]) for index in order]
@@ -217,13 +218,14 @@ def test_few_images_of_a_list_are_decoded_at_a_time(
     found = predict(BOXES, {"pages": pages}, LISTED)["result"]
     assert {r["item_index"] for r in found} == set(range(60))
     assert len(most) == 60
-    assert max(most) <= 3 * image_list.CHUNK, "one chunk is looked at, and one is decoded"
+    assert max(most) <= 3 * image_list.CHUNK_IMAGES, "one chunk is looked at, and one is decoded"
 
 
 def test_large_images_of_a_list_come_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_list, "CHUNK_BYTES", PICTURE.nbytes + 1)
     page = image_list.ListedImage(base64.b64decode(data_url().partition(",")[2]), 0, 1)
-    chunks = [len(chunk) for chunk in image_list.decoded_chunks([page] * 5)]
+    with ThreadPoolExecutor() as pool:
+        chunks = [len(chunk) for chunk in image_list.decoded_chunks([page] * 5, pool)]
     assert chunks == [2, 2, 1]
 
 
@@ -248,7 +250,7 @@ def test_no_more_of_a_list_is_looked_at_after_the_deadline(
     single = route_of(f'<View><Image name="image" value="$image"/>{BOXES}</View>')
     [outcome] = pipeline.run(single, [{"id": 2, "data": {"image": data_url(PICTURE[:, 1:])}}])
     assert outcome.prediction is not None
-    assert 1 < len(seen) <= 2 * image_list.CHUNK + 1
+    assert 1 < len(seen) <= 2 * image_list.CHUNK_IMAGES + 1
     [outcome] = pipeline.run(listed, [task])
     assert outcome.prediction is not None
     assert {r["item_index"] for r in outcome.prediction.results} == set(range(60))

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from backends.detection.model import loader
-from backends.detection.model.detector import Run
+from backends.detection.model.detector import RunOptions
 from shared.settings import Settings
 from tests.backends.detection.test_engines import drawn
 
 LOADER = """
 import json, sys, time
 from pathlib import Path
-from backends.detection import loading
-from backends.detection.model.detector import Run
+from backends.detection.model import loader
+from backends.detection.model.detector import RunOptions
 from shared.settings import Settings
 from tests.backends.detection.test_engines import drawn
 
@@ -31,8 +31,8 @@ Path(mine).touch()
 while not Path(other).exists():
     time.sleep(0.001)
 start = time.time()
-detector = loader.load(
-    Path(weights), Run(), Settings(engine=engine, cache_dir=cache, device="cpu"), "f32"
+detector = loader.load_detector(
+    Path(weights), RunOptions(), Settings(engine=engine, cache_dir=cache, device="cpu"), "f32"
 )
 end = time.time()
 found = [[one.boxes.tolist(), one.scores.tolist()] for one in detector.detect(images)]
@@ -78,7 +78,7 @@ def test_two_that_load_the_same_weights_at_once(
     made = file.stat().st_mtime_ns
     before = time.time_ns()
     settings = Settings(engine=engine, cache_dir=cache, device="cpu")
-    detector = loader.load(weights, Run(), settings, "f32")
+    detector = loader.load_detector(weights, RunOptions(), settings, "f32")
     assert file.stat().st_mtime_ns == made < before
     found = detector.detect(drawn(3))
     assert sum(map(len, found)) > 10

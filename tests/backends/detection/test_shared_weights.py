@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from backends.detection import DetectionBackend
-from backends.detection.model import architecture, held
-from backends.detection.model.engines import MOST_SHAPES, OpenVino
+from backends.detection.model import architecture, shared_weights
+from backends.detection.model.engines import MAX_COMPILED_SHAPES, OpenVinoEngine
 from shared.pipeline import runtime
 from shared.pipeline.models import LoadedModel
 from tests.backends.detection.clip import encoded, frame
@@ -27,13 +27,13 @@ def loads(environment: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are loaded."""
     gc.collect()
     names: list[str] = []
-    load = architecture.load
+    load = architecture.load_network
 
     def counting(weights: Path, *rest: Any) -> Any:
         names.append(weights.name)
         return load(weights, *rest)
 
-    monkeypatch.setattr(architecture, "load", counting)
+    monkeypatch.setattr(architecture, "load_network", counting)
     return names
 
 
@@ -104,7 +104,7 @@ def test_weights_that_nobody_uses_are_let_go(loads: list[str], predict: Predict)
         predict(BOXES)
         runtime.reset_runtime()
         until = time.monotonic() + 10  # a queue's thread takes its time to end
-        while held._held and time.monotonic() < until:
+        while shared_weights._loaded_weights and time.monotonic() < until:
             time.sleep(0.05)
             gc.collect()
     assert len(loads) == 2
@@ -115,16 +115,16 @@ def test_shapes_that_are_compiled_are_bounded(
 ) -> None:
     """Each is a copy of the weights; other shapes run on the one for any."""
     pytest.importorskip("openvino")
-    seen: list[OpenVino] = []
-    expect = OpenVino.expect
+    seen: list[OpenVinoEngine] = []
+    expect = OpenVinoEngine.add_shapes
 
-    def noted(self: OpenVino, shapes: Any) -> None:
+    def noted(self: OpenVinoEngine, shapes: Any) -> None:
         seen.append(self)
         expect(self, shapes)
 
-    monkeypatch.setattr(OpenVino, "expect", noted)
+    monkeypatch.setattr(OpenVinoEngine, "add_shapes", noted)
     found = [predict(with_attribute(f'model_image_size="{32 * n}"')) for n in range(3, 13)]
     assert all(answer["result"] for answer in found)
     assert len({id(engine) for engine in seen}) == 1
-    assert len(seen[0]._shapes) <= MOST_SHAPES
-    assert len(seen[0]._compiled) <= MOST_SHAPES + 1
+    assert len(seen[0]._shapes) <= MAX_COMPILED_SHAPES
+    assert len(seen[0]._compiled) <= MAX_COMPILED_SHAPES + 1

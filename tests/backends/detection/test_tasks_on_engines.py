@@ -8,7 +8,7 @@ import pytest
 
 from backends.detection.model import loader, parity
 from backends.detection.model.detections import Detections, Floats
-from backends.detection.model.detector import Detector, Run
+from backends.detection.model.detector import Detector, RunOptions
 from backends.detection.model.masks import Mask
 from backends.detection.model.postprocess import OutputDecoder
 from shared.media.image import Image
@@ -23,11 +23,11 @@ SURE = 0.3
 def detector(weights: Path, engine: str, cache_dir: Path) -> Detector:
     """With all boxes of an object: which one stays is a matter of rounding."""
     settings = Settings(engine=engine, cache_dir=cache_dir, device="cpu")
-    loaded = loader.load(weights, Run(), settings, "f32")
+    loaded = loader.load_detector(weights, RunOptions(), settings, "f32")
     assert loaded.engine.name == {"openvino": "OpenVINO in f32", "onnx": "ONNX Runtime"}.get(
         engine, "PyTorch on cpu"
     )
-    return Detector(loaded.kind, loaded.engine, OutputDecoder(loaded.kind, SURE / 2, 1.0, 10_000))
+    return Detector(loaded.spec, loaded.engine, OutputDecoder(loaded.spec, SURE / 2, 1.0, 10_000))
 
 
 def pairs(found: Detections, expected: Detections) -> Iterator[tuple[int, int]]:
@@ -48,12 +48,14 @@ def assert_same(found: Detections, expected: Detections) -> int:
         assert found.scores[index] == pytest.approx(expected.scores[at], abs=0.02)
         if expected.masks is not None and found.masks is not None:
             assert_same_mask(found.masks[index], expected.masks[at])
-        if expected.points is not None and found.points is not None:
-            apart = np.abs(found.points[index] - expected.points[at])
+        if expected.keypoints is not None and found.keypoints is not None:
+            apart = np.abs(found.keypoints[index] - expected.keypoints[at])
             assert apart[:, :2].max() <= 1
             assert apart[:, 2].max() <= 0.02
-        if expected.turned is not None and found.turned is not None:
-            apart = np.abs(corners(found.turned[index]) - corners(expected.turned[at]))
+        if expected.oriented_boxes is not None and found.oriented_boxes is not None:
+            apart = np.abs(
+                corners(found.oriented_boxes[index]) - corners(expected.oriented_boxes[at])
+            )
             assert apart.max() <= 1
         count += 1
     return count
@@ -109,6 +111,6 @@ def test_all_that_is_found_is_pytorchs(
         if expected.probabilities is not None and found.probabilities is not None:
             assert np.abs(found.probabilities - expected.probabilities).max() <= 0.02
             assert found.probabilities.argmax() == expected.probabilities.argmax()
-            count += len(expected.names)
+            count += len(expected.class_names)
         count += assert_same(found, expected)
     assert count >= 20

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from backends.detection.inputs import video
-from backends.detection.inputs.camera_motion import Motion
-from backends.detection.inputs.tracker import follow
+from backends.detection.inputs.camera_motion import CameraMotion, GrayImage
+from backends.detection.inputs.tracker import track_objects
 from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Detector
 from backends.detection.regions import timeline
-from backends.detection.regions.keyframes import key_frames
+from backends.detection.regions.keyframes import fit_keyframes
 from shared.errors import DeadlineError
 from shared.media.image import Image
 from shared.media.video import Frame, VideoFile
@@ -231,29 +231,29 @@ def test_trackers_that_run_at_the_same_time_do_not_mix(kind: str) -> None:
     def founds() -> Iterator[Detections]:
         for number in range(20):
             if number in (5, 12):
-                follow([objects([50]), objects([52])], kind, {})
+                track_objects([objects([50]), objects([52])], kind, {})
             yield objects([10 + number, *([200 - number] if number > 6 else [])])
 
-    tracks = follow(founds(), kind, {})
-    assert [track.numbers for track in tracks] == [list(range(20)), list(range(7, 20))]
+    tracks = track_objects(founds(), kind, {})
+    assert [track.indices for track in tracks] == [list(range(20)), list(range(7, 20))]
 
 
 @pytest.mark.parametrize("kind", ["botsort", "bytetrack"])
 def test_a_track_begins_where_its_object_was_first_found(kind: str) -> None:
     founds = [objects([]), objects([]), *(objects([n]) for n in range(10))]
-    [track] = follow(founds, kind, {})
-    assert track.numbers == list(range(2, 12))
+    [track] = track_objects(founds, kind, {})
+    assert track.indices == list(range(2, 12))
     assert [float(box[0]) for box in track.boxes] == list(range(10))
 
 
 def test_weak_objects_are_followed_but_not_begun() -> None:
     weak = [objects([n], 0.15) for n in range(5)]
-    assert follow(weak, "bytetrack", {}) == []
-    [track] = follow([objects([0]), objects([0]), *weak], "bytetrack", {})
-    assert track.numbers == list(range(7))
+    assert track_objects(weak, "bytetrack", {}) == []
+    [track] = track_objects([objects([0]), objects([0]), *weak], "bytetrack", {})
+    assert track.indices == list(range(7))
     lower = {"new_track_thresh": 0.05, "track_high_thresh": 0.05, "fuse_score": False}
-    [track] = follow(weak, "bytetrack", lower)
-    assert track.numbers == list(range(5))
+    [track] = track_objects(weak, "bytetrack", lower)
+    assert track.indices == list(range(5))
 
 
 @pytest.mark.parametrize("tolerance", [0.5, 1.0, 3.0])
@@ -264,7 +264,7 @@ def test_key_frames_reproduce_every_box(tolerance: float, noise: float) -> None:
     way = np.concatenate([way, way + 30], axis=1) + rng.normal(0, noise, (300, 4))
     most = np.array([320.0, 240.0, 320.0, 240.0])
     way = np.clip(way, 0, most)
-    places, rows = key_frames(way, tolerance, most)
+    places, rows = fit_keyframes(way, tolerance, most)
     assert (places[0], places[-1]) == (0, 299)
     again = np.stack([np.interp(time, places, np.array(rows)[:, k]) for k in range(4)], axis=1)
     assert np.abs(again - way).max() <= tolerance + 1e-6
@@ -276,7 +276,7 @@ def test_key_frames_reproduce_every_box(tolerance: float, noise: float) -> None:
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_key_frames_of_short_tracks(length: int) -> None:
     rows = np.tile(np.array([[1.0, 2.0, 30.0, 40.0]]), (length, 1))
-    assert key_frames(rows, 1.0, np.array([100.0] * 4))[0] == (
+    assert fit_keyframes(rows, 1.0, np.array([100.0] * 4))[0] == (
         [0] if length == 1 else [0, length - 1]
     )
 
@@ -303,7 +303,7 @@ def test_asking_again_after_the_deadline_goes_on_where_it_stopped(
     ).start()
     assert answers(page(TRACK), task(short[0]), waiting=waiting) == [[]]
     assert answers(page(TRACK), task(short[0]), seconds=0.2) == [[]]
-    assert seen == [video.CHUNK], "it has begun, once"
+    assert seen == [video.CHUNK_FRAMES], "it has begun, once"
     threading.Timer(0.2, go.set).start()
     [answer] = answers(page(TRACK), task(short[0]))
     assert len(answer["result"]) == 5
@@ -314,14 +314,14 @@ def test_an_image_does_not_wait_for_a_video(
     environment: None, short: tuple[bytes, Truth], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go, begun = threading.Event(), threading.Event()
-    original = video.VideoDetector.watch
+    original = video.VideoDetector.detect
 
-    def watch(self: video.VideoDetector, footage: video.VideoInput) -> Any:
+    def detect(self: video.VideoDetector, footage: video.VideoInput) -> Any:
         begun.set()
         assert go.wait(60)
         return original(self, footage)
 
-    monkeypatch.setattr(video.VideoDetector, "watch", watch)
+    monkeypatch.setattr(video.VideoDetector, "detect", detect)
     first: list[Any] = []
     running = threading.Thread(target=lambda: first.extend(answers(page(TRACK), task(short[0]))))
     running.start()
@@ -351,12 +351,12 @@ def test_few_frames_are_in_memory(
 
     network: Any = type("Network", (), {"detect": staticmethod(detect)})()
     spec = video.ModelSpec("detection", "starter")
-    watcher = video.VideoDetector({spec: network}, step=1, motion=False)
+    watcher = video.VideoDetector({spec: network}, frame_step=1, estimates_motion=False)
     media = runtime.runtime().media
     opened = media.video(task(film[0])["data"]["video"])
-    watched = watcher.watch(video.VideoInput(opened, None))  # type: ignore[arg-type]
-    assert len(watched.seen.looked) == FRAMES
-    assert most <= video.CHUNK * 2
+    watched = watcher.detect(video.VideoInput(opened, None))  # type: ignore[arg-type]
+    assert len(watched.detections.sampled_frames) == FRAMES
+    assert most <= video.CHUNK_FRAMES * 2
 
 
 def test_a_network_that_fails_leaves_no_thread_and_no_open_file(
@@ -367,7 +367,7 @@ def test_a_network_that_fails_leaves_no_thread_and_no_open_file(
 
     network: Any = type("Network", (), {"detect": staticmethod(detect)})()
     spec = video.ModelSpec("detection", "starter")
-    watcher = video.VideoDetector({spec: network}, step=1, motion=False)
+    watcher = video.VideoDetector({spec: network}, frame_step=1, estimates_motion=False)
     opened = runtime.runtime().media.video(task(film[0])["data"]["video"])
     reading: list[Generator[Frame, None, None]] = []
 
@@ -378,7 +378,7 @@ def test_a_network_that_fails_leaves_no_thread_and_no_open_file(
     read = VideoFile.frames
     monkeypatch.setattr(VideoFile, "frames", frames)
     with pytest.raises(MemoryError) as caught:
-        watcher.watch(video.VideoInput(opened, None))  # type: ignore[arg-type]
+        watcher.detect(video.VideoInput(opened, None))  # type: ignore[arg-type]
     assert not [t.name for t in threading.enumerate() if t.name.startswith("decode")]
     assert [inspect.getgeneratorstate(one) for one in reading] == [inspect.GEN_CLOSED]
     assert caught.tb is not None
@@ -394,13 +394,13 @@ def texture(seed: int = 1) -> Any:
 def test_the_camera_moves_as_the_ground_does(ground: str, moves: int) -> None:
     """And not as the object does that runs over it, which is all there is on a plain ground."""
     whole = texture() if ground == "rough" else np.full((264, 340), 128, np.uint8)
-    camera, moved = Motion(), []
+    camera, moved = CameraMotion(), []
     for number in range(4):
         gray = whole[10 : 10 + 240, 10 + number * moves : 10 + number * moves + 320].copy()
         left = 40 + 9 * number
         gray[50:130, left : left + 80] = texture(2)[:80, :80]
         box = np.array([[left, 50, left + 80, 130]], np.float32)
-        moved.append(camera.moved(gray, 2.0, [box * 2]))
+        moved.append(camera.estimate(GrayImage(gray, 2.0), [box * 2]))
     assert np.array_equal(moved[0], np.eye(2, 3))
     for found in moved[1:]:
         assert found == pytest.approx(np.array([[1, 0, -2 * moves], [0, 1, 0]]), abs=0.2)
@@ -431,7 +431,7 @@ def spans(founds: Sequence[Detections], attrs: str = "", **more: Any) -> list[tu
     [claim] = route_of(xml).claims()
     of, spec = watched(founds, **more)
     claim = type(claim)(claim.controls, claim.object, spec, {**claim.options, "network": spec})
-    found = [r.results[0]["value"] for r in timeline.spans(of, claim)]
+    found = [r.results[0]["value"] for r in timeline.span_regions(of, claim)]
     return [(v["timelinelabels"][0], *v["ranges"][0].values()) for v in found]
 
 
@@ -500,8 +500,8 @@ def test_a_classifying_network_answers_frames_and_the_whole(
     [
         ('model_tracker="sort"', 'model_tracker="sort" should be botsort or bytetrack'),
         ('model_tracker="../x.yaml"', "should be botsort or bytetrack"),
-        ('botsort_max_age="3"', 'botsort_max_age="3" is no parameter of botsort'),
-        ('botsort_with_reid="true"', "is no parameter of botsort that can be set here"),
+        ('botsort_max_age="3"', 'botsort_max_age="3" is not a parameter of botsort'),
+        ('botsort_with_reid="true"', "is not a parameter of botsort that can be set"),
         ('botsort_track_buffer="many"', "should be a number from 0 to 10000"),
         ('model_frame_step="0"', 'model_frame_step="0" should be a number from 1 to 1000'),
         ('model_conf="2"', 'model_conf="2" should be a number from 0 to 1'),
