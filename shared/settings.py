@@ -117,18 +117,18 @@ class Settings(BaseSettings):
     )
 
     @property
-    def address(self) -> str:
+    def listen_address(self) -> str:
         """Return host and port as an address has them, an IPv6 host in brackets."""
-        return address(self.host, self.port)
+        return host_and_port(self.host, self.port)
 
     @field_validator("log_level", mode="before")
     @classmethod
-    def _upper(cls, value: object) -> object:
+    def _upper_case(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
     @field_validator("label_studio_url")
     @classmethod
-    def _http(cls, value: str | None) -> str | None:
+    def _check_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
         try:
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
 
     @field_validator("ca_file")
     @classmethod
-    def _certificates(cls, value: Path | None) -> Path | None:
+    def _check_certificates(cls, value: Path | None) -> Path | None:
         if value is not None:
             try:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
@@ -152,7 +152,7 @@ class Settings(BaseSettings):
 
     @field_validator("cache_dir", "model_dir", "local_files_root")
     @classmethod
-    def _home(cls, value: Path | None) -> Path | None:
+    def _expand_home(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None
 
 
@@ -164,15 +164,16 @@ class BackendSettings(BaseSettings):
     )
 
 
-# What model libraries are told, unless the environment says otherwise.
-HELD = {
+# Environment variables that libraries read. A value that is set already stays.
+LIBRARY_VARIABLES = {
     "YOLO_AUTOINSTALL": "false",
     "ORT_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # transformers heeds it, too, where it loads weights
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # transformers honours it for loading weights, too
 }
-# Packages without which others tell their makers nothing. OpenVINO's forks the process for it.
-SILENCED = ("openvino_telemetry",)
+# Packages that are made to look missing, because others report usage through them if they are
+# there. OpenVINO's forks the process to do so.
+BLOCKED_PACKAGES = ("openvino_telemetry",)
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -183,11 +184,11 @@ def read_settings(settings_class: type[S]) -> S:
     try:
         return settings_class()
     except ValidationError as error:
-        lines = [_sentence(line, settings_class) for line in error.errors()]
+        lines = [_describe_validation_error(line, settings_class) for line in error.errors()]
         raise SettingError("; ".join(lines)) from None
 
 
-def variables(settings_class: type[BaseSettings]) -> list[tuple[str, str, str]]:
+def setting_rows(settings_class: type[BaseSettings]) -> list[tuple[str, str, str]]:
     """Each variable's name, default and description, for the README and `prelabel serve`."""
     prefix = str(settings_class.model_config.get("env_prefix") or "")
     rows = []
@@ -197,26 +198,26 @@ def variables(settings_class: type[BaseSettings]) -> list[tuple[str, str, str]]:
     return rows
 
 
-def address(host: str, port: int) -> str:
+def host_and_port(host: str, port: int) -> str:
     """Return `host:port`, with an IPv6 host in brackets."""
     plain = host.strip("[]")
     return f"[{plain}]:{port}" if ":" in plain else f"{plain}:{port}"
 
 
-def environment(extra: dict[str, str]) -> dict[str, str]:
+def child_environment(extra: dict[str, str]) -> dict[str, str]:
     """The environment for a process that this one starts."""
     return {**os.environ, **extra}
 
 
-def hold_libraries() -> None:
-    """Keep model libraries from installing packages by themselves, from telling their makers over
-    the network what is done with them, and from drawing progress bars into our output; before they
-    are imported.
+def restrain_libraries() -> None:
+    """Stop model libraries from installing packages, reporting usage and drawing progress bars.
+
+    Call it before they are imported.
     """
-    for name, value in HELD.items():
+    for name, value in LIBRARY_VARIABLES.items():
         os.environ.setdefault(name, value)
-    for module in SILENCED:
-        sys.modules.setdefault(module, None)  # type: ignore[arg-type]  # importing it fails
+    for module in BLOCKED_PACKAGES:
+        sys.modules.setdefault(module, None)  # type: ignore[arg-type]  # makes its import fail
 
 
 @contextmanager
@@ -236,13 +237,13 @@ def changed_environment(extra: dict[str, str]) -> Iterator[None]:
         read_settings.cache_clear()
 
 
-def _sentence(line: Any, settings_class: type[BaseSettings]) -> str:
-    name = _variable(str(line["loc"][0]) if line["loc"] else "", settings_class)
+def _describe_validation_error(line: Any, settings_class: type[BaseSettings]) -> str:
+    name = _variable_name(str(line["loc"][0]) if line["loc"] else "", settings_class)
     found = "" if _SECRET.search(name) else "=" + _PASSWORD.sub("//…@", repr(line["input"]))
     return f"{name}{found}: {line['msg'].removeprefix('Value error, ')}"
 
 
-def _variable(place: str, settings_class: type[BaseSettings]) -> str:
+def _variable_name(place: str, settings_class: type[BaseSettings]) -> str:
     """The variable that a value came from: of a field with several, the one that is set."""
     for info in settings_class.model_fields.values():
         alias = info.validation_alias

@@ -7,7 +7,7 @@ import pytest
 
 from shared.backend.registry import find_backends
 from shared.pipeline import runtime
-from shared.settings import Settings, variables
+from shared.settings import Settings, setting_rows
 
 from .documents.add_a_backend import follow
 
@@ -31,7 +31,7 @@ def guide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _clean_runtime(monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> Iterator[None]:
     classes = [Settings, *(backend.settings_class for backend in find_backends().values())]
-    names = [name for settings in classes for name, _, _ in variables(settings)]
+    names = [name for settings in classes for name, _, _ in setting_rows(settings)]
     for name in (*names, *OTHER_NAMES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CACHE_DIR", str(cache_dir))

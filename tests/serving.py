@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from shared.settings import address
+from shared.settings import host_and_port
 
 
 @dataclass
@@ -71,7 +71,7 @@ def served(*names: str, log: Path, host: str = "127.0.0.1", **variables: str) ->
     with log.open("wb") as out:
         environment = os.environ | {"PYTHONFAULTHANDLER": "1"} | variables
         process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
-        server = Served(process, f"http://{address(host, port)}", log)
+        server = Served(process, f"http://{host_and_port(host, port)}", log)
         try:
             yield server
         except httpx.TimeoutException as error:

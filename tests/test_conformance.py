@@ -1,7 +1,7 @@
 """Every backend under `backends/`, found by itself, held to the same tests."""
 
 from shared.backend.registry import faulty_backends, find_backends
-from shared.backend.testing import Conformance
+from shared.testing import Conformance
 
 for _name, _backend in find_backends().items():
     _title = f"Test{_name.title()}"

@@ -17,7 +17,7 @@ from shared.backend.registry import find_backends
 from shared.server.app import create_app
 from shared.server.service import BackendService
 from shared.server.worker import GRACE_SECONDS
-from shared.settings import Settings, read_settings, variables
+from shared.settings import Settings, read_settings, setting_rows
 
 ROOT = Path(__file__).parents[1]
 DOCKER = ROOT / "docker"
@@ -31,7 +31,7 @@ OURS, THEIRS = COMPOSE["services"]["prelabel"], COMPOSE["services"]["label-studi
 SETTINGS = {
     name
     for settings in (Settings, *(cls.settings_class for cls in find_backends().values()))
-    for name, _, _ in variables(settings)
+    for name, _, _ in setting_rows(settings)
 }
 
 

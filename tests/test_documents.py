@@ -14,7 +14,7 @@ import pytest
 
 from shared.backend.registry import find_backends
 from shared.label_studio.label_config import LabelConfig
-from shared.settings import BackendSettings, Settings, variables
+from shared.settings import BackendSettings, Settings, setting_rows
 
 from .documents import PAGES, REPO, settings_page
 from .documents.__main__ import GENERATED

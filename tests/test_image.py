@@ -176,7 +176,7 @@ def test_its_server_predicts(store: list[str], container: str, tmp_path: Path) -
         healthy = [*store, "run", "--env", f"PORT={port}", container, "--", *check]
         said(healthy)
         picture = (ROOT / "backends" / "ocr" / "examples" / "receipt.png").read_bytes()
-        example = Example.of(find_backends()["ocr"])
+        example = Example.load(find_backends()["ocr"])
         [key] = {str(key) for task in example.tasks for key in task["data"]}
         url = "data:image/png;base64," + base64.b64encode(picture).decode()
         body = {

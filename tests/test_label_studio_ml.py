@@ -11,17 +11,17 @@ import pytest
 from backends.pattern import PatternBackend
 from shared.backend.example import Example
 from shared.backend.registry import find_backends
-from shared.backend.testing import differences, example_environment
+from shared.testing import example_environment, find_differences
 
 REPO = Path(__file__).parents[1]
 
 NEW_GENERATION = """
 import json, sys
 from shared.backend.example import Example
-from shared.backend.testing import example_environment
+from shared.testing import example_environment
 from backends.pattern import PatternBackend
 
-example = Example.of(PatternBackend)
+example = Example.load(PatternBackend)
 model = PatternBackend(project_id="7", label_config=example.label_config)
 answers = model.predict(example.tasks, context=None, login=None, password=None)
 interactive = model.predict(example.tasks[:1], context={"result": [{"id": "a"}]})
@@ -42,13 +42,13 @@ def old_server(tmp_path: Path) -> Any:
 @pytest.mark.parametrize("name", ["pattern", "detection", "ner", "ocr"])
 def test_server_of_1_0_9_predicts(name: str, old_server: Any) -> None:
     backend = find_backends()[name]
-    example = Example.of(backend)
+    example = Example.load(backend)
     with example_environment(backend):
         client = old_server(backend)
         assert client.get("/health").json["status"] == "UP"
         setup = client.post("/setup", json={"project": f"{name}.1", "schema": example.label_config})
         assert isinstance(setup.json["model_version"], str)
-        request = example.request() | {"project": f"{name}.1"}
+        request = example.predict_request() | {"project": f"{name}.1"}
         answers = client.post("/predict", json=request).json["results"]
     assert example.expected is not None
     assert len(answers) == len(example.tasks)
@@ -58,10 +58,10 @@ def test_server_of_1_0_9_predicts(name: str, old_server: Any) -> None:
 
 
 def test_server_of_1_0_9_gets_an_empty_answer_for_a_broken_task(old_server: Any) -> None:
-    example = Example.of(PatternBackend)
+    example = Example.load(PatternBackend)
     client = old_server(PatternBackend)
     client.post("/setup", json={"project": "b.1", "schema": example.label_config})
-    request = example.request() | {"tasks": [{"id": 1, "data": {}}, *example.tasks]}
+    request = example.predict_request() | {"tasks": [{"id": 1, "data": {}}, *example.tasks]}
     results = client.post("/predict", json=request).json["results"]
     assert results[0] == []
     assert len(results) == 1 + len(example.tasks)
@@ -91,7 +91,7 @@ from backends.pattern import PatternBackend
 from shared.backend.label_studio_ml import LabelStudioMLBase
 from shared.backend.example import Example
 
-example = Example.of(PatternBackend)
+example = Example.load(PatternBackend)
 model = PatternBackend(label_config=example.label_config)
 answers = model.predict(example.tasks)
 print(json.dumps([LabelStudioMLBase.__name__, answers, model.parsed_label_config]))
@@ -107,9 +107,9 @@ def test_without_label_studio_ml_backends_run_all_the_same() -> None:
     )
     assert run.returncode == 0, run.stderr
     base, answers, parsed = json.loads(run.stdout.splitlines()[-1])
-    example = Example.of(PatternBackend)
+    example = Example.load(PatternBackend)
     assert base == "SmallBase"
-    assert differences(answers, example.expected) == []
+    assert find_differences(answers, example.expected) == []
     [(name, entry)] = parse_config(example.label_config).items()
     for found in parsed[name]["inputs"]:
         del found["valueType"]  # which only the SDK has

@@ -35,7 +35,7 @@ Times = dict[str, list[float]]
 
 
 def examples() -> list[Example]:
-    return [Example.of(find_backends()[name]) for name in NAMES]
+    return [Example.load(find_backends()[name]) for name in NAMES]
 
 
 def probe(url: str, until: "threading.Event") -> Times:
@@ -71,7 +71,9 @@ def probe_while_loading(server: Served) -> Times:
 
 
 def probe_while_predicting(server: Served, seconds: float = 10) -> Times:
-    with _load(server.url, [json.dumps(example.request()) for example in examples()], seconds):
+    with _load(
+        server.url, [json.dumps(example.predict_request()) for example in examples()], seconds
+    ):
         done = threading.Event()
         timer = threading.Timer(seconds, done.set)
         timer.start()

@@ -9,9 +9,9 @@ from shared.settings import (
     BackendSettings,
     Settings,
     changed_environment,
-    environment,
+    child_environment,
     read_settings,
-    variables,
+    setting_rows,
 )
 
 
@@ -122,7 +122,7 @@ def test_backend_settings_have_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("MY_SIZE", "320")
     assert read_settings(MySettings).size == 320
     assert read_settings(MySettings) is read_settings(MySettings)
-    assert variables(MySettings)[0] == ("MY_SIZE", "640", "Size of something")
+    assert setting_rows(MySettings)[0] == ("MY_SIZE", "640", "Size of something")
 
 
 def test_backend_setting_that_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_password_in_an_address_is_not_in_the_message(monkeypatch: pytest.Monkey
 
 
 def test_every_variable_is_described() -> None:
-    rows = variables(Settings)
+    rows = setting_rows(Settings)
     assert all(description for _, _, description in rows)
     assert ("PORT", "9090", "Port to listen on") in rows
     assert {"LABEL_STUDIO_URL", "BASIC_AUTH_PASS"} <= {name for name, _, _ in rows}
@@ -159,4 +159,4 @@ def test_changed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     with changed_environment({"PORT": "2", "HOST": "h"}):
         assert (read_settings(Settings).port, read_settings(Settings).host) == (2, "h")
     assert (read_settings(Settings).port, read_settings(Settings).host) == (1, "127.0.0.1")
-    assert environment({"PORT": "3"})["PORT"] == "3"
+    assert child_environment({"PORT": "3"})["PORT"] == "3"

@@ -12,6 +12,7 @@ from shared.errors import FetchError, ModelError
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
 from shared.pipeline.plan import PredictionPlan
+from shared.pipeline.runtime import runtime
 from shared.results import Region, TextSpan, region
 
 TEXT_CONFIG = """<View>
@@ -25,7 +26,6 @@ class WordBackend(Backend):
 
     name = "word"
     fills = frozenset({("Labels", "Text")})
-    batch_size = 4
     label: ClassVar[str] = "Word"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -45,6 +45,9 @@ class WordBackend(Backend):
         if text.startswith("read:"):
             raise TimeoutError("/secret/path")
         return text
+
+    def max_batch_size(self, spec: ModelSpec) -> int:
+        return 4
 
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
         self.gate.wait(5)
@@ -110,7 +113,7 @@ def made(backend_class: type[Backend], xml: str = TEXT_CONFIG) -> Any:
 
 def routed(*backends: Backend, xml: str = TEXT_CONFIG) -> PredictionPlan:
     """The route of a label config through these backends."""
-    return PredictionPlan.build(
+    return runtime().planner.plan(
         LabelConfig.parse(xml), backends, [backend.name for backend in backends]
     )
 

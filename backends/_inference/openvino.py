@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.settings import hold_libraries
+from shared.settings import restrain_libraries
 
 _import_lock = threading.Lock()
 
@@ -21,7 +21,7 @@ def import_openvino() -> Any:
     other while holding the interpreter, and the process hung, deaf even to signals (seen in
     2026.4). So one thread fills them here, behind a lock.
     """
-    hold_libraries()
+    restrain_libraries()
     with _import_lock:
         import openvino as package
 

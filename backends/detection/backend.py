@@ -21,6 +21,11 @@ from shared.results import Region
 from shared.settings import BackendSettings
 
 
+# Images that the model gets at once, and tasks that are read in advance.
+MAX_BATCH_SIZE = 8
+READ_AHEAD = 24
+
+
 class DetectionBackend(Backend):
     """Fills the control tags on images and videos with what an Ultralytics network detects.
 
@@ -34,8 +39,6 @@ class DetectionBackend(Backend):
     )
     modules = ("torch", "torchvision", "ultralytics", "av", "lap")
     preload_modules = ("ultralytics.models.yolo", "ultralytics.trackers.track")
-    batch_size = 8
-    ahead = 24
     settings_class: ClassVar[type[BackendSettings]] = DetectionSettings
     example_settings: ClassVar[Mapping[str, str]] = {
         "DETECTION_MODEL": "starter",
@@ -45,7 +48,7 @@ class DetectionBackend(Backend):
     def claim(self, config: LabelConfig) -> list[Claim]:
         return ImageDetection(self).claims(config) + VideoDetection(self).claims(config)
 
-    def with_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+    def with_task_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
         return [
             replace(
                 claim,
@@ -59,19 +62,19 @@ class DetectionBackend(Backend):
     def spec(self, control: Control) -> ModelSpec:
         return tag_options.choose_model(control, self.settings, self.server_settings)
 
-    def labels_known(self, model: ImageDetector | VideoDetector, claim: Claim) -> int:
+    def count_known_labels(self, model: ImageDetector | VideoDetector, claim: Claim) -> int:
         return model.count_known_labels(claim)
 
     def default_specs(self) -> Iterable[ModelSpec]:
         settings = self.settings
         return (tag_options.model_spec(settings.model, settings.image_size),)
 
-    def reads_ahead(self, claim: Claim) -> int:
+    def read_ahead(self, claim: Claim) -> int:
         # A video or a list of images takes far more memory than one image.
-        return 2 if claim.object.tag == "Video" or claim.object.is_list else self.ahead
+        return 2 if claim.object.tag == "Video" or claim.object.is_list else READ_AHEAD
 
-    def items_at_once(self, spec: ModelSpec) -> int:
-        return 1 if is_video_model(spec) else self.batch_size
+    def max_batch_size(self, spec: ModelSpec) -> int:
+        return 1 if is_video_model(spec) else MAX_BATCH_SIZE
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
         networks = networks_of(spec)

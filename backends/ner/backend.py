@@ -23,7 +23,6 @@ from shared.backend.passages import Passages
 from shared.errors import ConfigError
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
-from shared.pipeline.runtime import runtime
 from shared.results import Region, region
 from shared.settings import BackendSettings
 
@@ -81,16 +80,14 @@ class NerBackend(Backend):
     )
     modules = ("torch", "transformers")
     preload_modules = PRELOAD_MODULES
-    batch_size = 256
-    ahead = 1024
     interactive = True
     settings_class: ClassVar[type[BackendSettings]] = NerSettings
     example_settings: ClassVar[Mapping[str, str]] = {"NER_MODEL": "starter"}
 
     def claim(self, config: LabelConfig) -> list[Claim]:
-        return list(self.with_labels(super().claim(config)))
+        return list(self.with_task_labels(super().claim(config)))
 
-    def with_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+    def with_task_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
         """Controls on one text share one pass: a zero-shot model is asked for what all name."""
         if not is_zero_shot(self.settings.model, self.server_settings):
             return claims
@@ -122,7 +119,7 @@ class NerBackend(Backend):
         folder = hub.find_folder(_wanted(spec), self.server_settings)
         if (folder / CONFIG).is_file():
             return ZeroShot.load(folder, self.server_settings)
-        digest = runtime().models.weights_hash(self, spec)
+        digest = self.weights_hash(spec)
         kept = self.server_settings.cache_dir / "openvino" / f"{spec.label}-{digest[:16]}"
         source = ModelSource("AutoModelForTokenClassification", folder, kept, spec.label)
         return TokenClassifier.load(source, self.server_settings)
@@ -133,16 +130,22 @@ class NerBackend(Backend):
             return NerInput(passages, prompt=claim.options.get("prompt", ()))
         return NerInput(passages, marks_of(context, self.config, claim.object, passages))
 
+    def max_batch_size(self, spec: ModelSpec) -> int:
+        return 256
+
+    def read_ahead(self, claim: Claim) -> int:
+        return 1024
+
     def reads_inline(self, claim: Claim) -> bool:
         return not claim.object.is_at_address
 
     def item_size(self, item: NerInput) -> float:
-        return sum(estimate_size(passage.text) for passage in item.passages.parts)
+        return sum(estimate_size(passage.text) for passage in item.passages.passages)
 
     def infer(
         self, model: TokenClassifier | ZeroShot, items: list[NerInput]
     ) -> Sequence[NerOutput]:
-        asked = [item.passages.parts if item.marks is None else () for item in items]
+        asked = [item.passages.passages if item.marks is None else () for item in items]
         texts = [passage.text for parts in asked for passage in parts]
         if isinstance(model, ZeroShot):
             prompts = [item.prompt for item, parts in zip(items, asked, strict=True) for _ in parts]
@@ -180,12 +183,12 @@ def _found(output: NerOutput, claim: Claim) -> Iterable[Region]:
     for place, found in enumerate(_entities(output, claim, labels)):
         for entity in found:
             if entity.type in labels and entity.score >= claim.options["score_threshold"]:
-                shape = passages.shape(passages.parts[place], entity.start, entity.end)
+                shape = passages.to_shape(passages.passages[place], entity.start, entity.end)
                 marks = {claim.control: [labels[entity.type]]}
                 meta = (
                     _meta(entity, output, place, labels) if "token_scores" in claim.options else {}
                 )
-                yield region(shape, marks, source=passages.on, score=entity.score, **meta)
+                yield region(shape, marks, source=passages.source, score=entity.score, **meta)
 
 
 def _meta(entity: Entity, output: NerOutput, place: int, labels: Labels) -> Mapping[str, Any]:
@@ -214,7 +217,7 @@ def _repeats(passages: Passages, marks: Iterable[UserSpan], control: Control) ->
             for shape in other_occurrences(mark, passages):
                 if shape not in taken:
                     taken.add(shape)
-                    yield region(shape, {control: list(mark.labels)}, source=passages.on)
+                    yield region(shape, {control: list(mark.labels)}, source=passages.source)
 
 
 def _wanted(spec: ModelSpec) -> ModelReference:

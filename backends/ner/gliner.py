@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from backends._inference.device import choose_torch_device
 from backends._transformers.tokenizer import replace_surrogates, split_windows
 from backends.ner.entities import Entity
-from shared.backend.installation import install_extra
+from shared.backend.installation import extra_command
 from shared.errors import ModelError
 from shared.label_studio.label_config import Control
 from shared.settings import Settings
@@ -71,7 +71,7 @@ class ZeroShot:
             from gliner import GLiNER
         except ModuleNotFoundError:
             raise ModelError(
-                f"{folder.name} needs gliner: install the extra, {install_extra('gliner')}"
+                f"{folder.name} needs gliner: install the extra, {extra_command('gliner')}"
             ) from None
         inner = GLiNER.from_pretrained(
             str(folder), local_files_only=True, map_location=choose_torch_device(settings)

@@ -25,7 +25,7 @@ def marks_of(
     found = []
     for result in context.get("result") or ():
         try:
-            [reading] = parse_regions([result], config, {target.name: passages.on})
+            [reading] = parse_regions([result], config, {target.name: passages.source})
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
         for control, labels in reading.marks.items():
@@ -39,10 +39,10 @@ def other_occurrences(mark: UserSpan, passages: Passages) -> Iterator[Shape]:
     for passage, start, end in _marked(mark, passages):
         wanted = passage.text[start:end]
         whole = _border(passage.text, start), _border(passage.text, end)
-        for other in passages.parts:
+        for other in passages.passages:
             for found in _occurrences(wanted, other.text):
                 last = found + len(wanted)
-                shape = passages.shape(other, found, last)
+                shape = passages.to_shape(other, found, last)
                 bounds = _border(other.text, found), _border(other.text, last)
                 if shape != mark.shape and all(
                     b or not w for b, w in zip(bounds, whole, strict=True)
@@ -53,7 +53,7 @@ def other_occurrences(mark: UserSpan, passages: Passages) -> Iterator[Shape]:
 def _marked(mark: UserSpan, passages: Passages) -> Iterator[tuple[Passage, int, int]]:
     """The passage that the mark lies in, and its characters there; nothing if it is in several."""
     shape: Any = mark.shape
-    for passage in passages.parts:
+    for passage in passages.passages:
         start, end = shape.start - passage.start, shape.end - passage.start
         within = 0 <= start < end <= len(passage.text) and getattr(shape, "last", None) is None
         if within and getattr(shape, "paragraph", passage.paragraph) == passage.paragraph:

@@ -59,8 +59,6 @@ class OcrBackend(Backend):
     modules = ("rapidocr", "onnxruntime")
     preload_modules = ("rapidocr.main", "openvino")
     interactive = True
-    batch_size = 4
-    ahead = 16
     settings_class: ClassVar[type[BackendSettings]] = OcrSettings
 
     def claim(self, config: LabelConfig) -> list[Claim]:
@@ -74,9 +72,9 @@ class OcrBackend(Backend):
 
     def _claim(self, group: Group, target: ObjectTag) -> Claim:
         spec, options = self._spec(group), self._options(group)
-        return Claim(group, target, spec, options, labels_known=labels_known(group))
+        return Claim(group, target, spec, options, known_label_count=labels_known(group))
 
-    def left(self, config: LabelConfig) -> Iterable[str]:
+    def explain_unfilled(self, config: LabelConfig) -> Iterable[str]:
         """Text areas on images that do not ask for text, or whose regions nothing draws."""
         for control, target in config.pairs():
             if (control.tag, target.tag) in self.fills:
@@ -145,6 +143,12 @@ class OcrBackend(Backend):
         for index, address in addresses:
             if only is None or index is None or index == only:
                 yield index, self.media.image(address, task.id)
+
+    def max_batch_size(self, spec: ModelSpec) -> int:
+        return 4
+
+    def read_ahead(self, claim: Claim) -> int:
+        return 16
 
     def split(self, item: Sheets) -> Sequence[Sheets]:
         return item.single()

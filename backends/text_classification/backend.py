@@ -18,13 +18,12 @@ from backends.text_classification.sequence_classifier import (
     TextClassifier,
 )
 from shared.backend.base import Backend, Context
-from shared.backend.choices import names, select_choices, takes_several
+from shared.backend.choices import allows_several, class_names, select_choices
 from shared.backend.claim import Claim, ModelSpec
 from shared.backend.passages import TEXT_TAGS, Passages
 from shared.errors import ConfigError
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
-from shared.pipeline.runtime import runtime
 from shared.results import Region, whole_task
 from shared.settings import BackendSettings
 
@@ -54,8 +53,6 @@ class TextClassificationBackend(Backend):
     fills = frozenset((tag, text) for tag in ("Choices", "Taxonomy") for text in TEXT_TAGS)
     modules = ("torch", "transformers")
     preload_modules = PRELOAD_MODULES
-    batch_size = 256
-    ahead = 1024
     settings_class: ClassVar[type[BackendSettings]] = TextClassificationSettings
     example_settings: ClassVar[Mapping[str, str]] = {"TEXT_CLASSIFICATION_MODEL": "starter"}
 
@@ -65,13 +62,15 @@ class TextClassificationBackend(Backend):
             for control, target in config.pairs()
             if (control.tag, target.tag) in self.fills and not control.per_region
         ]
-        return list(self.with_labels(claims))
+        return list(self.with_task_labels(claims))
 
-    def with_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+    def with_task_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
         """Controls on one text share one pass, so each knows the names that all ask about."""
         asked: dict[str, dict[str, None]] = {}
         for claim in claims:
-            asked.setdefault(claim.object.name, {}).update(dict.fromkeys(names(claim.control)))
+            asked.setdefault(claim.object.name, {}).update(
+                dict.fromkeys(class_names(claim.control))
+            )
         return [
             replace(claim, options={**claim.options, "names": tuple(asked[claim.object.name])})
             for claim in claims
@@ -98,7 +97,7 @@ class TextClassificationBackend(Backend):
 
     def load(self, spec: ModelSpec) -> TextClassifier:
         folder = hub.find_folder(_wanted(spec), self.server_settings)
-        digest = runtime().models.weights_hash(self, spec)
+        digest = self.weights_hash(spec)
         kept = self.server_settings.cache_dir / "openvino" / f"{spec.label}-{digest[:16]}"
         source = ModelSource("AutoModelForSequenceClassification", folder, kept, spec.label)
         return TextClassifier.load(source, self.server_settings)
@@ -106,6 +105,12 @@ class TextClassificationBackend(Backend):
     def read(self, task: Task, claim: Claim, context: Context | None) -> ClassifierInput:
         text = Passages.read(task, claim.object, self.media).text
         return ClassifierInput(text, claim.options["names"], claim.options["template"])
+
+    def max_batch_size(self, spec: ModelSpec) -> int:
+        return 256
+
+    def read_ahead(self, claim: Claim) -> int:
+        return 1024
 
     def reads_inline(self, claim: Claim) -> bool:
         return not claim.object.is_at_address
@@ -119,8 +124,8 @@ class TextClassificationBackend(Backend):
         return model.classify(items)
 
     def regions(self, output: Classification, claim: Claim) -> Iterable[Region]:
-        several = takes_several(claim.control)
-        asked = names(claim.control) if output.kind == "named" else output.classes
+        several = allows_several(claim.control)
+        asked = class_names(claim.control) if output.kind == "named" else output.classes
         scores = output.scores(asked, several)
         one = output.kind == "one" or (output.kind == "named" and not several)
         found = select_choices(scores, claim, one)

@@ -1,37 +1,62 @@
-"""The contract of a backend: what a new task type fills in."""
+"""The contract of a backend: what a new model type fills in."""
 
 import importlib
 import importlib.util
 import inspect
 from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 from shared.backend.claim import Claim, ModelSpec
-from shared.backend.installation import install_extra
+from shared.backend.installation import extra_command
 from shared.backend.label_studio_ml import LabelStudioMLBase
+from shared.backend.resources import shared_resources
 from shared.errors import SettingError
 from shared.label_studio.encoded_text import read_text
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
-from shared.pipeline.fingerprint import fingerprint
-from shared.pipeline.plan import PredictionPlan
-from shared.pipeline.runtime import runtime
 from shared.results import Region
-from shared.settings import BackendSettings, Settings, hold_libraries, read_settings
+from shared.settings import BackendSettings, Settings, read_settings, restrain_libraries
 
 # What the user has just drawn, in interactive mode: {"result": [regions]}.
 Context = Mapping[str, Any]
 
+# Loaded by name where a backend runs without our server: the pipeline stands above this package.
+STANDALONE_MODULE = "shared.pipeline.standalone"
+
 
 class Backend(LabelStudioMLBase):
-    """A task type: reads `self.parsed_label_config` (as `self.config`), runs a model, says regions.
+    """A model type: fills control tags of a label config with the regions that a model finds.
 
-    A subclass writes `infer` and `regions`, usually `load` and `read`. It runs in prelabel's
+    A subclass lives in `backends/<name>/` and does four things:
+
+    1. `fills` names the (control tag, object tag) pairs that it fills;
+    2. `load` loads the model, once in a process (none is needed for a few rules);
+    3. `infer` runs the model on a batch of items, by default each the text or image of a task;
+    4. `regions` turns the output for one item into regions: pixels, characters or seconds in,
+       Label Studio's format out.
+
+    A complete backend, which marks the first word of each text:
+
+        from shared.backend import Backend
+        from shared.results import TextSpan, region
+
+        class FirstWord(Backend):
+            name = "first_word"
+            fills = frozenset({("Labels", "Text")})
+
+            def infer(self, model, items):
+                return [(text, len(text.split(" ")[0])) for text in items]
+
+            def regions(self, output, claim):
+                text, end = output
+                for label in claim.labels_for(["Word"]).values():
+                    yield region(TextSpan(0, end), {claim.control: [label]}, source=text)
+
+    Everything else is optional, and grouped below by when it is needed. Backends run in prelabel's
     server and command line, and unchanged under label-studio-ml's own server.
     """
 
@@ -40,34 +65,31 @@ class Backend(LabelStudioMLBase):
     fills: ClassVar[frozenset[tuple[str, str]]] = frozenset()
     """The (control tag, object tag) pairs that it fills."""
     modules: ClassVar[tuple[str, ...]] = ()
-    """The modules that its extra installs; without them the backend is left out, and says so."""
+    """The modules that its extra installs. Without them it is left out, with a message."""
     preload_modules: ClassVar[tuple[str, ...]] = ()
-    """What `load` imports besides, if it is installed. The server imports all before its first
-    request: an import holds the interpreter, and would leave a health check unanswered."""
+    """Further modules that `load` imports. The server imports them before its first request,
+    because an import holds the interpreter and would delay health checks."""
     opt_in: ClassVar[bool] = False
     """Whether it serves only when named, on the command line or by `model_backend`."""
     interactive: ClassVar[bool] = False
-    """Whether it answers what the user has just drawn (`context`)."""
-    batch_size: ClassVar[int] = 16
-    """How many items `infer` gets at the most."""
+    """Whether it predicts in interactive mode, from what the user has just drawn (`context`)."""
     inline: ClassVar[bool] = False
-    """Whether `infer` takes less than a tenth of a millisecond and may run in several threads at
-    once, such as a few rules: it then runs where it is asked, and its answers are not kept."""
-    ahead: ClassVar[int] = 256
-    """How many tasks of one request may be read before their turn; fewer where each is large."""
+    """Whether `infer` takes under 0.1 ms and is thread-safe, such as a few rules: it then runs in
+    the requesting thread, without a queue, and its outputs are not cached."""
     settings_class: ClassVar[type[BackendSettings]] = BackendSettings
     """Its environment variables."""
     model_name: ClassVar[str | None] = None
-    """The model that goes before the one of its settings: see `with_model`."""
+    """Replaces the model of its settings: see `with_model`."""
     example_settings: ClassVar[Mapping[str, str]] = {}
-    """Environment variables with which its example is predicted, such as a starter model."""
+    """Environment variables under which its example is predicted, such as a starter model."""
 
     def __init__(
         self, project_id: str | None = None, label_config: str | None = None, **kwargs: Any
     ) -> None:
-        """Both generations: 1.x gives `train_output`, 2.x `project_id`; config is XML or None.
+        """Accept the arguments of label-studio-ml 1.x (`train_output`) and 2.x (`project_id`).
 
-        Prelabel's own server says `served=True`: it asks for the version by itself.
+        `label_config` is XML or None. Our own server passes `served=True` and asks for the model
+        version by itself.
         """
         self._served = bool(kwargs.pop("served", False))
         known = inspect.signature(LabelStudioMLBase.__init__).parameters
@@ -76,119 +98,133 @@ class Backend(LabelStudioMLBase):
         else:
             super().__init__(label_config=label_config, **kwargs)
 
-    # What a task type writes
+    # The model
+
+    def load(self, spec: ModelSpec) -> Any:
+        """Load the model. Called once in a process for each spec, never twice at the same time."""
+        return None
+
+    @abstractmethod
+    def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
+        """Run the model on items (what `split` makes of what `read` returns).
+
+        Returns one output for each item, in the same order. The items may come from several
+        requests, projects and label configs. Always called in the same thread.
+        """
+
+    @abstractmethod
+    def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
+        """Turn the output for a task into the regions of one claim, without changing the output."""
+
+    # Optional: which control tags, with which model
 
     def claim(self, config: LabelConfig) -> list[Claim]:
-        """The parts of a label config that this backend fills: by default each pair in `fills`."""
+        """Return what this backend fills in a label config: by default each pair in `fills`.
+
+        Override it to fill several control tags together, such as a box and its transcription.
+        """
         return [
             Claim((control,), target, self.spec(control), self.options(control))
             for control, target in config.pairs()
             if (control.tag, target.tag) in self.fills
         ]
 
-    def with_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
-        """Return the claims of one step with the options that depend on their labels.
-
-        Called for each set of labels that tasks bring (`value="$labels"`), which are then those
-        of the claims' control tags: a zero-shot model, for one, is asked for what they name.
-        """
-        return claims
-
-    def left(self, config: LabelConfig) -> Iterable[str]:
-        """Why it leaves control tags of `config`, which nobody fills and it could have filled.
-
-        A sentence each, with what asks for it by hand; /status and the doctor show them.
-        """
-        return ()
-
-    def labels_known(self, model: Any, claim: Claim) -> int:
-        """How many labels of a claim the loaded model has a class for.
-
-        Asked where another backend's claim, which knows fewer than all, is over the same shape.
-        """
-        return 0
-
     def spec(self, control: Control) -> ModelSpec:
-        """The model that fills a control tag."""
+        """Return the model that fills a control tag, with all options that change how it runs."""
         return ModelSpec(self.name, self.name)
 
     def options(self, control: Control) -> Mapping[str, Any]:
-        """What a control tag's attributes say about the regions, such as a threshold."""
+        """Return what a control tag's attributes ask of the regions, such as a threshold."""
         return {}
 
-    def default_specs(self) -> Iterable[ModelSpec]:
-        """The models to load when the server starts, before any project has asked."""
-        return ()
+    def with_task_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        """Return claims with the options that depend on labels, such as a zero-shot prompt.
 
-    def weights(self, spec: ModelSpec) -> Iterable[Path]:
-        """The model's files, fetched if need be; their hash is part of the version.
+        Called for each set of labels that tasks bring (`value="$labels"`); the claims' control
+        tags have those labels.
+        """
+        return claims
 
-        ModelError says which file or name was not found, and where it was looked for.
+    def explain_unfilled(self, config: LabelConfig) -> Iterable[str]:
+        """Yield why it leaves control tags that nobody fills and that it could have filled.
+
+        One sentence each, with what the user can do; shown by /status and the doctor.
         """
         return ()
 
-    def load(self, spec: ModelSpec) -> Any:
-        """Load the model. Called once per process and spec, never at the same time twice."""
-        return None
+    def count_known_labels(self, model: Any, claim: Claim) -> int:
+        """Return for how many labels of a claim the loaded model has a class.
+
+        Called where two backends claim the same control tag and the first does not know all of
+        its labels: the one that knows more gets it.
+        """
+        return 0
+
+    # Optional: weights
+
+    def default_specs(self) -> Iterable[ModelSpec]:
+        """Return the models to load at the start, before any project has asked."""
+        return ()
+
+    def weights(self, spec: ModelSpec) -> Iterable[Path]:
+        """Return the model's files, fetched if need be; their hash is part of the model version.
+
+        Raises ModelError with the file or name that is missing, and where it was looked for.
+        """
+        return ()
+
+    # Optional: what the model gets of a task
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> Any:
-        """What the model needs of a task: by default the object tag's text or upright image.
+        """Return what the model needs of a task: by default the text, or the upright image.
 
-        Called in many threads at once. Claims on one object tag with one spec share it.
+        Called in many threads at once. Claims on one object tag with one spec share the result.
         """
         if claim.object.tag == "Image":
             return self.media.image(task.text_value(claim.object), task.id)
         return read_text(task, claim.object, self.media)
 
-    def split(self, item: Any) -> Sequence[Any]:
-        """What of an item `infer` gets at a time: of one that takes long, the pages or pieces.
+    def reads_inline(self, claim: Claim) -> bool:
+        """Return whether `read` needs only what the task itself holds, so no thread."""
+        target = claim.object
+        overridden = type(self).read is not Backend.read
+        return not overridden and target.tag != "Image" and not target.is_at_address
 
-        Other tasks have their turns between them. After the deadline no more of them are
-        inferred; asked again, those that were are known.
+    def split(self, item: Any) -> Sequence[Any]:
+        """Return the parts of an item that `infer` gets one at a time, such as pages.
+
+        Override it where an item takes seconds: other tasks run between the parts, and after the
+        deadline no further part runs. Finished parts are cached for the next request.
         """
         return (item,)
 
     def join(self, outputs: Sequence[Any]) -> Any:
-        """The output of an item, made of those of its `parts`."""
+        """Return the output for an item from the outputs for its parts."""
         return outputs[0]
 
-    def reads_inline(self, claim: Claim) -> bool:
-        """Whether `read` only takes what the task itself holds: it needs no thread then."""
-        target = claim.object
-        own = type(self).read is not Backend.read
-        return not own and target.tag != "Image" and not target.is_at_address
+    # Optional: performance
 
-    def reads_ahead(self, claim: Claim) -> int:
-        """How many tasks may be read before their turn, where that depends on the object tag."""
-        return self.ahead
+    def max_batch_size(self, spec: ModelSpec) -> int:
+        """Return how many items `infer` gets at most."""
+        return 16
 
-    def items_at_once(self, spec: ModelSpec) -> int:
-        """How many items `infer` gets at the most, where that depends on the model."""
-        return self.batch_size
+    def read_ahead(self, claim: Claim) -> int:
+        """Return how many tasks of a request are read in advance; fewer where each is large."""
+        return 256
 
     def item_size(self, item: Any) -> float:
-        """How long the model takes for an item, in any unit: items of like size share batches."""
+        """Return how long an item takes, in any unit: items of similar size share batches."""
         return 1.0
 
-    def cache_key(self, item: Any) -> Hashable | None:
-        """What stands for an item: of equal ones the model is asked once, while the answer is kept.
+    def cache_key(self, item: Any) -> Any:
+        """Return what identifies an item: equal ones are inferred once while the output is cached.
 
-        None for what cannot be told by its content, or is answered differently each time.
+        By default the item itself, which is compared by a hash of its content. None for an item
+        that is inferred each time.
         """
-        return fingerprint(item)
+        return item
 
-    @abstractmethod
-    def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
-        """Run the model on what `read` gave (or `parts` of it): as many outputs, in that order.
-
-        Items may be of several requests, projects and label configs. Called in one thread.
-        """
-
-    @abstractmethod
-    def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
-        """What an output says to a claim, as regions. Must not change the output."""
-
-    # What every task type has
+    # Given to every backend
 
     @property
     def config(self) -> LabelConfig:
@@ -200,19 +236,24 @@ class Backend(LabelStudioMLBase):
     @property
     def settings(self) -> Any:
         """Its own settings, an instance of `settings_class`."""
-        found = read_settings(self.settings_class)
-        model = self.model_name
-        return found if model is None else found.model_copy(update={"model": model})
+        settings = read_settings(self.settings_class)
+        if self.model_name is None:
+            return settings
+        return settings.model_copy(update={"model": self.model_name})
 
     @property
     def server_settings(self) -> Settings:
         """The settings of the whole server: device, engine, folders."""
-        return runtime().settings
+        return shared_resources().settings
 
     @property
     def media(self) -> MediaReader:
-        """The one way to files and addresses that tasks name."""
-        return runtime().media
+        """Reads the files and addresses that tasks name."""
+        return shared_resources().media
+
+    def weights_hash(self, spec: ModelSpec) -> str:
+        """Return the hash of the model's files; raises what `weights` raises."""
+        return shared_resources().weights_hashes.compute(self, spec)
 
     @property
     def has_weights(self) -> bool:
@@ -222,7 +263,7 @@ class Backend(LabelStudioMLBase):
     @classmethod
     @cache
     def with_model(cls, model: str) -> "type[Backend]":
-        """The same backend with a model of that name in the place of its setting's."""
+        """Return this backend with another model in place of that of its settings."""
         if "model" not in cls.settings_class.model_fields:
             raise SettingError(f"{cls.name} has no choice of models")
         return type(cls.__name__, (cls,), {"model_name": model})
@@ -230,17 +271,17 @@ class Backend(LabelStudioMLBase):
     @classmethod
     def import_modules(cls) -> None:
         """Import what `load` would import."""
-        hold_libraries()
+        restrain_libraries()
         for module in (*cls.modules, *cls.preload_modules):
             if _is_installed(module):
                 importlib.import_module(module)
 
     @classmethod
-    def problem(cls) -> str | None:
-        """Why it cannot run here, in one sentence; None if it can."""
+    def unavailable_reason(cls) -> str | None:
+        """Return in one sentence why it cannot run here; None if it can."""
         missing = [name for name in cls.modules if not _is_installed(name)]
         if missing:
-            return f"{cls.name} needs {', '.join(missing)}: {cls._remedy()}"
+            return f"{cls.name} needs {', '.join(missing)}: {cls._install_hint()}"
         try:
             read_settings(cls.settings_class)
         except SettingError as error:
@@ -248,50 +289,48 @@ class Backend(LabelStudioMLBase):
         return None
 
     @classmethod
-    def _remedy(cls) -> str:
-        """How its modules are installed: by an extra of prelabel, or with a project of its own."""
+    def _install_hint(cls) -> str:
+        """Return how its modules are installed: by an extra of prelabel, or with its project."""
         package = cls.__module__.partition(".")[0]
         if package == "backends":
-            return f"install the extra, e.g. {install_extra(cls.name)}"
+            return f"install the extra, e.g. {extra_command(cls.name)}"
         return f"install what {package} requires, e.g. uv pip install -e . in its folder"
+
+    # Called by label-studio-ml's own server
 
     def predict(
         self, tasks: list[Any], context: Context | None = None, **kwargs: Any
     ) -> list[dict[str, Any] | list[Any]]:
-        """A prediction for each task, in order; `[]` for one that failed (the log says why).
+        """Return a prediction for each task, in order; `[]` for a failed one (see the log).
 
-        Under label-studio-ml 1.x, whose server makes versions of its own, predictions leave
-        the version to it; two different ones would store every prediction again and again.
+        The server of label-studio-ml 1.x makes model versions of its own, so predictions carry
+        none: two different ones would store every prediction again and again.
         """
-        route = PredictionPlan.build(self.config, [self], named=[self.name])
-        with closing(runtime().pipeline.run(route, tasks, context)) as outcomes:
-            answers = [outcome.to_response(interactive=context is not None) for outcome in outcomes]
+        answers = importlib.import_module(STANDALONE_MODULE).predict(self, tasks, context)
         if not hasattr(type(self), "set"):
             for answer in answers:
                 if isinstance(answer, dict):
                     answer.pop("model_version", None)
-        return answers
+        return list(answers)
 
     def setup(self) -> None:
-        """2.x calls this in its constructor: the version that its /setup answers."""
+        """Set the model version that /setup returns; called by the constructor of 2.x."""
         if self.label_config and not self._served:
-            version = PredictionPlan.build(self.config, [self], named=[self.name]).version(
-                wait=True
-            )
-            self.set("model_version", version)
+            standalone = importlib.import_module(STANDALONE_MODULE)
+            self.set("model_version", standalone.model_version(self))
 
     def fit(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """No training; label-studio-ml's webhook calls this."""
+        """Do nothing: there is no training. Called by the webhook of label-studio-ml."""
         return {}
 
 
 def _is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # the package that it is in
+    except ModuleNotFoundError:  # its parent package is missing
         return False
 
 
 def spec_options(**options: Hashable) -> tuple[tuple[str, Any], ...]:
-    """Options as a ModelSpec holds them; those that are None are left out."""
+    """Return options as a ModelSpec holds them: sorted, without those that are None."""
     return tuple(sorted((key, value) for key, value in options.items() if value is not None))

@@ -19,14 +19,14 @@ class SelectedChoices(NamedTuple):
     score: float
 
 
-def takes_several(control: Control) -> bool:
+def allows_several(control: Control) -> bool:
     """Whether more than one class may be chosen."""
     if control.tag == "Taxonomy":
         return control.attrs.get("maxUsages", "").strip() != "1"
     return control.attrs.get("choice") == "multiple"
 
 
-def names(control: Control) -> tuple[str, ...]:
+def class_names(control: Control) -> tuple[str, ...]:
     """Return the names of the classes that may be chosen: of nested ones, those with none inside.
 
     One of several nested choices of one name is asked for by its path.
@@ -62,7 +62,7 @@ def select_choices(scores: Mapping[str, float], claim: Claim, one: bool) -> Sele
     left = max((score for name, score in scores.items() if name not in labels), default=0.0)
     threshold = _threshold(claim)
     chosen = sorted((-score, label) for label, score in totals.items() if score >= threshold)
-    if not takes_several(claim.control):
+    if not allows_several(claim.control):
         chosen = [pair for pair in chosen[:1] if not one or -pair[0] > left]
     if not chosen:
         return None

@@ -47,10 +47,10 @@ class Claim:
     object: ObjectTag
     spec: ModelSpec
     options: Mapping[str, Any] = field(default_factory=dict)
-    of_task: LabelConfig | None = None
-    labels_known: int | None = None
-    _maps: dict[str, LabelMap] = field(default_factory=dict, repr=False)
-    _notes: dict[str, None] = field(default_factory=dict, repr=False)
+    task_config: LabelConfig | None = None
+    known_label_count: int | None = None
+    _label_maps: dict[str, LabelMap] = field(default_factory=dict, repr=False)
+    _warnings: dict[str, None] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -66,11 +66,11 @@ class Claim:
         There is one map for each control tag. It holds at least these classes: those of earlier
         calls stay in it, since a model may answer other classes each time, such as its top 5.
         """
-        control, names = self._complete(control or self.control), tuple(classes)
-        found = self._maps.get(control.name)
-        if found is None or not found.covers(names):
+        control, names = self._with_task_labels(control or self.control), tuple(classes)
+        found = self._label_maps.get(control.name)
+        if found is None or not found.has_all(names):
             with self._lock:
-                found = self._grown(control, names, aliases)
+                found = self._grow_map(control, names, aliases)
         return found
 
     def labels_for(
@@ -82,53 +82,53 @@ class Claim:
         """
         found = self.label_map(classes, control, aliases)
         if not found.to_label:
-            raise UnfillableError(f"{self.spec.label} fills nothing of {found.report()}")
+            raise UnfillableError(f"{self.spec.label} fills nothing of {found.to_text()}")
         return found.to_label
 
-    def _grown(self, control: Control, names: tuple[str, ...], aliases: Aliases) -> LabelMap:
+    def _grow_map(self, control: Control, names: tuple[str, ...], aliases: Aliases) -> LabelMap:
         """Make or extend the map of a control tag; logged where it fills a label anew."""
-        before = self._maps.get(control.name)
+        before = self._label_maps.get(control.name)
         if before is None:
             found = LabelMap.build(control, names, aliases)
             doubtful = not found.to_label or bool(found.ambiguous)
-            self._log(doubtful, f"fills {found.report()}")
+            self._log_mapping(doubtful, f"fills {found.to_text()}")
         else:
-            found = before.grown(names, aliases)
-            added = [label for label in before.unfilled_labels if label in found.filled]
+            found = before.extended_by(names, aliases)
+            added = [label for label in before.unfilled_labels if label in found.filled_labels]
             if added:
-                self._log(False, f"also fills {control}: {', '.join(added)}")
-            for doubt in found.doubts()[len(before.ambiguous) :]:
-                self._log(True, f"fills {control}: {doubt}")
-        self._maps[control.name] = found
+                self._log_mapping(False, f"also fills {control}: {', '.join(added)}")
+            for doubt in found.ambiguity_notes()[len(before.ambiguous) :]:
+                self._log_mapping(True, f"fills {control}: {doubt}")
+        self._label_maps[control.name] = found
         return found
 
-    def _log(self, doubtful: bool, what: str) -> None:
+    def _log_mapping(self, doubtful: bool, what: str) -> None:
         """Log once for a label config, and not for every task that brings labels of its own."""
         level = logging.WARNING if doubtful else logging.INFO
-        logger.log(logging.DEBUG if self.of_task else level, "%s %s", self.spec.label, what)
+        logger.log(logging.DEBUG if self.task_config else level, "%s %s", self.spec.label, what)
 
     def for_task(self, config: LabelConfig) -> "Claim":
         """Return the claim with the labels of a task: `config` is the label config with them."""
-        bound = replace(self, of_task=config, _maps={})
-        return replace(bound, controls=tuple(map(bound._complete, self.controls)))
+        bound = replace(self, task_config=config, _label_maps={})
+        return replace(bound, controls=tuple(map(bound._with_task_labels, self.controls)))
 
-    def _complete(self, control: Control) -> Control:
+    def _with_task_labels(self, control: Control) -> Control:
         """Return a control tag with the labels of the task, if it is one that a task completes."""
-        if self.of_task is None or not control.dynamic:
+        if self.task_config is None or not control.dynamic:
             return control
-        return self.of_task.control(control.name, control.to_name) or control
+        return self.task_config.control(control.name, control.to_name) or control
 
     def warn_once(self, message: str) -> None:
         """Say why the model leaves something of the claim empty: logged the first time."""
         with self._lock:
-            known = message in self._notes
-            self._notes[message] = None
+            known = message in self._warnings
+            self._warnings[message] = None
         if not known:
             logger.warning("%s: %s", self.spec.label, message)
 
     def label_maps(self) -> list[LabelMap]:
         """The mapping of each control tag that was asked for so far."""
-        return list(self._maps.values())
+        return list(self._label_maps.values())
 
     def mapping_report(self) -> list[str]:
         """The mappings made so far, and what was noted."""
@@ -137,4 +137,4 @@ class Claim:
             for control in self.controls
             if control.dynamic
         ]
-        return [*of_tasks, *(found.report() for found in self.label_maps()), *list(self._notes)]
+        return [*of_tasks, *(found.to_text() for found in self.label_maps()), *list(self._warnings)]

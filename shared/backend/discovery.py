@@ -29,54 +29,54 @@ Classes = dict[str, type[Backend]]
 
 
 @dataclass(frozen=True)
-class Search:
+class Discovery:
     """The classes by their names; what is wrong with others, by folder or entry point."""
 
     classes: Classes = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
 
-    def fault(self, name: str, error: SettingError) -> None:
+    def add_fault(self, name: str, error: SettingError) -> None:
         """Note what is wrong with one of them."""
         logger.warning("%s", error)
         self.faults[name] = str(error)
 
 
 @lru_cache(maxsize=1)
-def search() -> Search:
+def discover() -> Discovery:
     """Look once in a process; `search.cache_clear` lets it look anew.
 
     The classes of other packages come after ours, and cannot take the place of one.
     """
-    found = Search()
+    found = Discovery()
     for entry in pkgutil.iter_modules(importlib.import_module(PACKAGE).__path__):
         if not entry.name.startswith("_"):  # what several backends lean on
-            _look_into(entry.name, found)
+            _load_folder(entry.name, found)
     for point in entry_points(group=ENTRY_POINTS):
         try:
-            cls = _offered(point, found)
+            cls = _load_entry_point(point, found)
         except SettingError as error:
             taken = point.name in found.classes or point.name in found.faults
-            found.fault(point.value if taken else point.name, error)
+            found.add_fault(point.value if taken else point.name, error)
         else:
             found.classes[cls.name] = cls
     return found
 
 
-def _look_into(name: str, found: Search) -> None:
+def _load_folder(name: str, found: Discovery) -> None:
     """The class of one folder, which is named like it."""
     try:
-        module = _imported(name)
-        found.classes[name] = _only_class(module, name)
+        module = _import_folder(name)
+        found.classes[name] = _find_class(module, name)
     except SettingError as error:
-        found.fault(name, error)
+        found.add_fault(name, error)
         return
-    for cls in _classes(module):
+    for cls in _backend_classes(module):
         other = getattr(cls, "name", name)
         if other != name and _is_within(cls, name):
-            found.fault(f"{name}:{cls.__name__}", SettingError(_misnamed(cls, name)))
+            found.add_fault(f"{name}:{cls.__name__}", SettingError(_describe_misnamed(cls, name)))
 
 
-def _imported(name: str) -> ModuleType:
+def _import_folder(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"{PACKAGE}.{name}")
     except (Exception, SystemExit) as error:  # a folder's code may raise anything
@@ -94,7 +94,7 @@ def _import_fault(what: str, error: Exception | SystemExit) -> SettingError:
     return SettingError(f"{what} cannot be imported: {words}{hint}")
 
 
-def _classes(module: ModuleType) -> Sequence[type[Backend]]:
+def _backend_classes(module: ModuleType) -> Sequence[type[Backend]]:
     """The subclasses of Backend that a module holds, each once."""
     values = [value for value in vars(module).values() if isinstance(value, type)]
     found = [value for value in values if issubclass(value, Backend) and value is not Backend]
@@ -106,40 +106,42 @@ def _is_within(cls: type[Backend], folder: str) -> bool:
     return f"{cls.__module__}.".startswith(f"{PACKAGE}.{folder}.")
 
 
-def _only_class(module: ModuleType, name: str) -> type[Backend]:
+def _find_class(module: ModuleType, name: str) -> type[Backend]:
     """The one class that is named like its folder; SettingError says why there is none."""
-    found = _classes(module)
+    found = _backend_classes(module)
     named = [cls for cls in found if getattr(cls, "name", None) == name]
     whole = [cls for cls in named if not inspect.isabstract(cls)]
     if len(whole) == 1:
         return whole[0]
-    raise SettingError(_why_none(found, whole or named, name))
+    raise SettingError(_describe_missing_class(found, whole or named, name))
 
 
-def _why_none(found: Sequence[type[Backend]], named: Sequence[type[Backend]], name: str) -> str:
+def _describe_missing_class(
+    found: Sequence[type[Backend]], named: Sequence[type[Backend]], name: str
+) -> str:
     folder = f"{PACKAGE}/{name}"
     if len(named) > 1:
         both = " and ".join(cls.__name__ for cls in named)
         return f'{folder}: {both} are both named "{name}"; give each a folder of its own'
     if named:
-        return f"{folder}: {_unfinished(named[0])}"
+        return f"{folder}: {_describe_unfinished(named[0])}"
     own = [cls for cls in found if _is_within(cls, name)] or found
     if not own:
         return f"{folder}: its __init__.py imports no subclass of Backend"
     cls = next((cls for cls in own if hasattr(cls, "name")), own[0])
-    return _misnamed(cls, name)
+    return _describe_misnamed(cls, name)
 
 
-def _misnamed(cls: type[Backend], name: str) -> str:
+def _describe_misnamed(cls: type[Backend], name: str) -> str:
     has = f'is named "{cls.name}"' if hasattr(cls, "name") else "has no name"
     return f'{PACKAGE}/{name}: {cls.__name__} {has}; expected name = "{name}", as its folder'
 
 
-def _unfinished(cls: type[Backend]) -> str:
+def _describe_unfinished(cls: type[Backend]) -> str:
     return f"{cls.__name__} lacks {' and '.join(sorted(cls.__abstractmethods__))}"
 
 
-def _offered(point: EntryPoint, found: Search) -> type[Backend]:
+def _load_entry_point(point: EntryPoint, found: Discovery) -> type[Backend]:
     """The class of an entry point; SettingError says why it cannot serve."""
     try:
         cls = point.load()
@@ -150,7 +152,7 @@ def _offered(point: EntryPoint, found: Search) -> type[Backend]:
     if not hasattr(cls, "name"):
         raise SettingError(f"{point.value} has no name")
     if inspect.isabstract(cls):
-        raise SettingError(f"{point.value}: {_unfinished(cls)}")
+        raise SettingError(f"{point.value}: {_describe_unfinished(cls)}")
     if cls.name in found.classes or cls.name in found.faults:
         raise SettingError(f'{point.value} is named "{cls.name}", as another backend is already')
     return cls

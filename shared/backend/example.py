@@ -18,7 +18,7 @@ FILES_ROOT = Path(str(files("backends")))
 PROJECT = "1.1700000000"
 
 
-def folder_of(backend: type[Backend]) -> Path:
+def backend_folder(backend: type[Backend]) -> Path:
     """Where a backend's class lies, and its example with it; FILES_ROOT is above ours."""
     own = next(cls for cls in backend.__mro__ if cls.__module__ != Backend.__module__)
     return Path(inspect.getfile(own)).resolve().parent
@@ -36,9 +36,9 @@ class Example:
     """What the names of the tasks' files begin in."""
 
     @classmethod
-    def of(cls, backend: type[Backend]) -> "Example":
+    def load(cls, backend: type[Backend]) -> "Example":
         """Read the files beside the backend's class; SettingError names the one that is missing."""
-        folder = folder_of(backend)
+        folder = backend_folder(backend)
         try:
             config = (folder / "label_config.xml").read_text(encoding="utf-8")
             tasks = json.loads((folder / "tasks.json").read_text(encoding="utf-8"))
@@ -49,7 +49,7 @@ class Example:
         wanted = json.loads(expected.read_text(encoding="utf-8")) if expected.is_file() else None
         return cls(backend.name, config, tasks, wanted, folder.parent)
 
-    def request(self) -> dict[str, Any]:
+    def predict_request(self) -> dict[str, Any]:
         """The body of /predict, as Label Studio sends it."""
         return predict_request(self.tasks, self.label_config, PROJECT)
 
@@ -57,7 +57,7 @@ class Example:
         """The body of /setup."""
         return setup_request(self.label_config, PROJECT, label_studio_url)
 
-    def files(self, task: dict[str, Any]) -> list[Path]:
+    def task_files(self, task: dict[str, Any]) -> list[Path]:
         """The files that a task's data names."""
         return [
             self.root / value.partition("?d=")[2]

@@ -6,17 +6,17 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from shared.backend.label_names import Names, labels_of, predicted_values, written
+from shared.backend.label_names import LabelsByName, label_attributes, own_names, predicted_values
 from shared.label_studio.label_config import Control
 
 # Other names under which a class is commonly known: {"PER": ["Person", "People"]}.
 Aliases = Mapping[str, Iterable[str]]
 NO_ALIASES: Aliases = MappingProxyType({})
 # The labels that names mean: as they are written, and folded.
-Rule = tuple[Names, Names]
+MatchRule = tuple[LabelsByName, LabelsByName]
 # Classes that a map remembers: more than any fixed list of classes has (ImageNet-21k: 21,841), so
 # that only a model that answers in free text can reach it.
-MOST_CLASSES = 50_000
+MAX_CLASSES = 50_000
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class LabelMap:
     unused_classes: tuple[str, ...]
     unfilled_labels: tuple[str, ...]
     ambiguous: Mapping[tuple[str, ...], str] = field(default_factory=dict)
-    _rules: tuple[Rule, ...] = field(default=(), repr=False)
+    _rules: tuple[MatchRule, ...] = field(default=(), repr=False)
 
     @classmethod
     def build(
@@ -47,24 +47,26 @@ class LabelMap:
         hyphens and underscores, or that is a common other name of it.
         """
         rules = _rules_of(control)
-        empty = cls(control, MappingProxyType({}), (), tuple(labels_of(control)), _rules=rules)
-        return empty.grown(classes, aliases)
+        empty = cls(
+            control, MappingProxyType({}), (), tuple(label_attributes(control)), _rules=rules
+        )
+        return empty.extended_by(classes, aliases)
 
-    def covers(self, classes: Iterable[str]) -> bool:
+    def has_all(self, classes: Iterable[str]) -> bool:
         """Return whether all these classes were looked up already."""
-        return self._known.issuperset(classes)
+        return self._known_classes.issuperset(classes)
 
-    def grown(self, classes: Iterable[str], aliases: Aliases = NO_ALIASES) -> "LabelMap":
+    def extended_by(self, classes: Iterable[str], aliases: Aliases = NO_ALIASES) -> "LabelMap":
         """Return a map of these classes besides those that it knows.
 
         Of more than MOST_CLASSES in all only these are kept.
         """
-        new = [name for name in dict.fromkeys(classes) if name not in self._known]
+        new = [name for name in dict.fromkeys(classes) if name not in self._known_classes]
         if not new:
             return self
-        if len(self._known) + len(new) > MOST_CLASSES and self._known:
+        if len(self._known_classes) + len(new) > MAX_CLASSES and self._known_classes:
             return self.build(self.control, classes, aliases)
-        found = {name: _labels(name, self._rules, aliases) for name in new}
+        found = {name: _matching_labels(name, self._rules, aliases) for name in new}
         to_label = dict(self.to_label)
         to_label |= {name: labels[0] for name, labels in found.items() if len(labels) == 1}
         filled = frozenset(to_label.values())
@@ -82,27 +84,27 @@ class LabelMap:
         )
 
     @cached_property
-    def filled(self) -> frozenset[str]:
+    def filled_labels(self) -> frozenset[str]:
         """The labels that a class maps to."""
         return frozenset(self.to_label.values())
 
     @cached_property
-    def _known(self) -> frozenset[str]:
+    def _known_classes(self) -> frozenset[str]:
         return frozenset((*self.to_label, *self.unused_classes))
 
-    def report(self) -> str:
+    def to_text(self) -> str:
         """The mapping in one line, for the log."""
         pairs = ", ".join(
             name if name == label else f"{name} → {label}" for name, label in self.to_label.items()
         )
         parts = [pairs or "no class of the model has a label"]
         if self.unfilled_labels:
-            parts.append(f"labels without a class: {_some(self.unfilled_labels)}")
+            parts.append(f"labels without a class: {_join_some(self.unfilled_labels)}")
         if self.unused_classes:
-            parts.append(f"classes without a label: {_some(self.unused_classes)}")
-        return f"{self.control}: " + "; ".join([*parts, *self.doubts()])
+            parts.append(f"classes without a label: {_join_some(self.unused_classes)}")
+        return f"{self.control}: " + "; ".join([*parts, *self.ambiguity_notes()])
 
-    def doubts(self) -> list[str]:
+    def ambiguity_notes(self) -> list[str]:
         """Say of each name that several labels have how one of them is chosen."""
         return [
             f'"{name}" may be {" or ".join(labels)}: it goes to the one that has it in'
@@ -126,26 +128,26 @@ def fold_name(name: str) -> str:
     return "".join(name.casefold().replace("-", " ").replace("_", " ").split())
 
 
-def _rules_of(control: Control) -> tuple[Rule, ...]:
+def _rules_of(control: Control) -> tuple[MatchRule, ...]:
     """Return the rules of a control tag: the last ones, if it shares its labels with that tag."""
     global _last
     labels, rules = _last
     if labels is not control.labels or control.has_nested_choices:
-        rules = _with_folded(predicted_values(control)), _with_folded(written(control))
+        rules = _with_folded(predicted_values(control)), _with_folded(own_names(control))
         if control.of_task and not control.has_nested_choices:
             _last = control.labels, rules
     return rules
 
 
-_last: tuple[Mapping[str, Mapping[str, str]], tuple[Rule, ...]] = {}, ()
+_last: tuple[Mapping[str, Mapping[str, str]], tuple[MatchRule, ...]] = {}, ()
 
 
-def _with_folded(names: Names) -> Rule:
+def _with_folded(names: LabelsByName) -> MatchRule:
     """The rule, and the same for folded names, of which the first counts."""
     return names, {fold_name(name): labels for name, labels in reversed(list(names.items()))}
 
 
-def _labels(name: str, rules: tuple[Rule, ...], aliases: Aliases) -> tuple[str, ...]:
+def _matching_labels(name: str, rules: tuple[MatchRule, ...], aliases: Aliases) -> tuple[str, ...]:
     """Return the label of a class, or of the first of its other names that has one.
 
     Several where a name means several labels and nothing else decides; none if there is none.
@@ -160,6 +162,6 @@ def _labels(name: str, rules: tuple[Rule, ...], aliases: Aliases) -> tuple[str, 
     return several
 
 
-def _some(names: tuple[str, ...], limit: int = 12) -> str:
+def _join_some(names: tuple[str, ...], limit: int = 12) -> str:
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more

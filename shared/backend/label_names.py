@@ -5,40 +5,40 @@ from collections.abc import Iterable, Iterator, Mapping
 from shared.label_studio.label_config import Control, Path
 
 # The labels that each name may mean; where they are several, the name alone decides nothing.
-Names = Mapping[str, tuple[str, ...]]
+LabelsByName = Mapping[str, tuple[str, ...]]
 
 
-def labels_of(control: Control) -> Mapping[str, Mapping[str, str]]:
+def label_attributes(control: Control) -> Mapping[str, Mapping[str, str]]:
     """Return the attributes of each label; nested choices are named as `choice_paths` has them."""
     if not control.has_nested_choices:
         return control.labels
     return {label: control.paths[path] for label, path in control.choice_paths.items()}
 
 
-def predicted_values(control: Control) -> Names:
+def predicted_values(control: Control) -> LabelsByName:
     """Return the names that labels list in `predicted_values`."""
-    return _gathered(
+    return _group_by_name(
         (value.strip(), label)
-        for label, attrs in labels_of(control).items()
+        for label, attrs in label_attributes(control).items()
         for value in attrs.get("predicted_values", "").split(",")
     )
 
 
-def written(control: Control) -> Names:
+def own_names(control: Control) -> LabelsByName:
     """Return the names that labels have themselves: the alias, or else the value.
 
     Nested choices are also named by the path to them; of two that are named alike, one with
     choices inside it stands back.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for names in _by_rank(control):
-        found |= _gathered(names)
+    for names in _names_by_rank(control):
+        found |= _group_by_name(names)
     return found
 
 
-def _by_rank(control: Control) -> Iterator[Iterable[tuple[str, str]]]:
+def _names_by_rank(control: Control) -> Iterator[Iterable[tuple[str, str]]]:
     """Names and labels; what comes later goes before what came earlier."""
-    labels = labels_of(control)
+    labels = label_attributes(control)
     if not control.has_nested_choices:
         yield ((attrs.get("value", ""), label) for label, attrs in labels.items())
         yield ((label, label) for label in labels)
@@ -66,7 +66,7 @@ def value_path(control: Control, path: Path) -> str:
     return "/".join(control.paths[part].get("value") or part[-1] for part in parts)
 
 
-def _gathered(pairs: Iterable[tuple[str, str]]) -> Names:
+def _group_by_name(pairs: Iterable[tuple[str, str]]) -> LabelsByName:
     found: dict[str, dict[str, None]] = {}
     for name, label in pairs:
         if name:

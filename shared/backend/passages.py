@@ -40,32 +40,32 @@ class Passage(NamedTuple):
 class Passages:
     """The passages of one object tag. `on` is what `shared.results.region` needs."""
 
-    on: Any
-    parts: tuple[Passage, ...]
+    source: Any
+    passages: tuple[Passage, ...]
 
     @classmethod
     def read(cls, task: Task, target: ObjectTag, media: MediaReader) -> "Passages":
         """A Text's text, a HyperText's blocks, a dialogue's paragraphs; by URL if it says so."""
         if target.tag == "Paragraphs":
-            return cls.of_dialogue(_dialogue(task, target, media))
+            return cls.from_dialogue(_read_dialogue(task, target, media))
         text = read_text(task, target, media)
         if target.tag != "HyperText":
-            return cls.of_text(text)
-        return cls.of_html(text, inline=target.is_inline)
+            return cls.from_text(text)
+        return cls.from_html(text, inline=target.is_inline)
 
     @classmethod
-    def of_text(cls, text: str) -> "Passages":
+    def from_text(cls, text: str) -> "Passages":
         """One passage."""
         return cls(text, (Passage(text),))
 
     @classmethod
-    def of_html(cls, html: str, inline: bool = False) -> "Passages":
+    def from_html(cls, html: str, inline: bool = False) -> "Passages":
         """Without block borders "<h1>Bob</h1><p>One" would be read as "BobOne"."""
         document = Document.parse(html, inline)
-        return cls(document, tuple(_blocks(document)))
+        return cls(document, tuple(_block_passages(document)))
 
     @classmethod
-    def of_dialogue(cls, dialogue: Dialogue) -> "Passages":
+    def from_dialogue(cls, dialogue: Dialogue) -> "Passages":
         """One passage each paragraph: nobody's name goes over two utterances."""
         texts = enumerate(dialogue.texts)
         return cls(dialogue, tuple(Passage(text, paragraph=index) for index, text in texts))
@@ -73,34 +73,38 @@ class Passages:
     @property
     def text(self) -> str:
         """All of it, a line each passage."""
-        return "\n".join(passage.text for passage in self.parts)
+        return "\n".join(passage.text for passage in self.passages)
 
-    def shape(self, passage: Passage, start: int, end: int) -> Shape:
+    def to_shape(self, passage: Passage, start: int, end: int) -> Shape:
         """Code points `start` to `end` (exclusive) of a passage, as a region's shape."""
-        if isinstance(self.on, Dialogue):
+        if isinstance(self.source, Dialogue):
             return ParagraphSpan(passage.paragraph, start, end)
-        kind = HyperTextSpan if isinstance(self.on, Document) else TextSpan
+        kind = HyperTextSpan if isinstance(self.source, Document) else TextSpan
         return kind(passage.start + start, passage.start + end)
 
 
-def _blocks(document: Document) -> Iterator[Passage]:
+def _block_passages(document: Document) -> Iterator[Passage]:
     """Text nodes that follow each other in one block are one passage."""
-    known: dict[Node | None, Block] = {None: Block(None, True)}
-    for (_, read), nodes in groupby(document.nodes, key=lambda node: _block(node.above, known)):
+    known: dict[Node | None, EnclosingBlock] = {None: EnclosingBlock(None, True)}
+    for (_, read), nodes in groupby(
+        document.nodes, key=lambda node: _enclosing_block(node.above, known)
+    ):
         group = list(nodes)
         start, end = group[0].start, group[-1].end
         if read and document.text[start:end].strip():
             yield Passage(document.text[start:end], start)
 
 
-class Block(NamedTuple):
+class EnclosingBlock(NamedTuple):
     """The innermost block that a text node is in, and whether it is read."""
 
     element: Node | None
     read: bool
 
 
-def _block(element: Node | None, known: dict[Node | None, Block]) -> Block:
+def _enclosing_block(
+    element: Node | None, known: dict[Node | None, EnclosingBlock]
+) -> EnclosingBlock:
     """Return the block of what is in an element; `known` are those of other elements."""
     above: list[Node] = []
     while element is not None and element not in known:
@@ -109,12 +113,12 @@ def _block(element: Node | None, known: dict[Node | None, Block]) -> Block:
     block = known[element]
     for inner in reversed(above):
         read = block.read and inner.name not in UNREAD
-        block = Block(block.element if inner.name in INLINE else inner, read)
+        block = EnclosingBlock(block.element if inner.name in INLINE else inner, read)
         known[inner] = block
     return block
 
 
-def _dialogue(task: Task, target: ObjectTag, media: MediaReader) -> Dialogue:
+def _read_dialogue(task: Task, target: ObjectTag, media: MediaReader) -> Dialogue:
     value = task.value(target)
     if target.is_at_address:
         try:

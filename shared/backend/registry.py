@@ -4,18 +4,18 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from shared.backend.base import Backend
-from shared.backend.discovery import search
+from shared.backend.discovery import discover
 from shared.errors import SettingError
 
 
 def find_backends() -> dict[str, type[Backend]]:
     """Return all backend classes by name, those whose packages are missing included."""
-    return search().classes
+    return discover().classes
 
 
 def faulty_backends() -> dict[str, str]:
     """Return why folders and entry points give no backend, by their names."""
-    return search().faults
+    return discover().faults
 
 
 def choose_backends(names: Iterable[str]) -> list[type[Backend]]:
@@ -25,14 +25,14 @@ def choose_backends(names: Iterable[str]) -> list[type[Backend]]:
     """
     found = find_backends()
     wanted = [name.partition(":") for name in names]
-    unknown = [_unknown(name, found) for name, _, _ in wanted if name not in found]
+    unknown = [_describe_unknown(name, found) for name, _, _ in wanted if name not in found]
     if unknown:
         raise SettingError("; ".join(dict.fromkeys(unknown)))
     chosen = [found[name].with_model(model) if model else found[name] for name, _, model in wanted]
     return chosen or list(found.values())
 
 
-def _unknown(name: str, found: Iterable[str]) -> str:
+def _describe_unknown(name: str, found: Iterable[str]) -> str:
     """Why no backend has that name, and what helps."""
     fault = faulty_backends().get(name)
     if fault is not None:
@@ -62,5 +62,7 @@ def group_by_prediction(classes: Iterable[type[Backend]]) -> list[list[type[Back
 
 def split_available(classes: Sequence[type[Backend]]) -> tuple[list[type[Backend]], dict[str, str]]:
     """Those that can run here, and why the others cannot."""
-    problems = {cls.name: problem for cls in classes if (problem := cls.problem()) is not None}
+    problems = {
+        cls.name: problem for cls in classes if (problem := cls.unavailable_reason()) is not None
+    }
     return [cls for cls in classes if cls.name not in problems], problems

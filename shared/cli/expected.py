@@ -14,7 +14,7 @@ def expected(
 ) -> None:
     """Predict each backend's example and write its expected.json: look at it before committing."""
     from shared.backend.registry import choose_backends, split_available
-    from shared.backend.testing import write_expected
+    from shared.testing import write_expected
 
     classes, problems = split_available(choose_backends(names or []))
     if names and problems:

@@ -124,14 +124,15 @@ def _predict(options: Options) -> None:
     from shared.label_studio.import_file import ImportFile
     from shared.label_studio.import_filter import summary
     from shared.pipeline.bulk import BulkPrediction
-    from shared.pipeline.chosen import build_plans
+    from shared.pipeline.command_plans import load_plans
+    from shared.pipeline.runtime import runtime
 
     project = _project(options.project)
     config = _config(options, project)
-    routes = build_plans(config, options.backends)
-    for problem in dict.fromkeys(problem for route in routes for problem in route.problems):
+    plans = load_plans(runtime(), config, options.backends)
+    for problem in dict.fromkeys(problem for plan in plans for problem in plan.problems):
         typer.echo(f"prelabel: {problem}", err=True)
-    versions = [route.version() for route in routes]
+    versions = [plan.version() for plan in plans]
     if project is not None and options.push and not options.inputs:
         project.versions = frozenset(versions)
     digest = hashlib.sha256(config.xml.encode()).hexdigest()[:12]
@@ -143,7 +144,7 @@ def _predict(options: Options) -> None:
             typer.echo(f"{counted(before)} done already", err=True)
         sent = _push(options, project, file)
         with Meter(source, "predict") as meter:
-            job = BulkPrediction(source, routes, file, sent, meter.show)
+            job = BulkPrediction(runtime().pipeline, source, plans, file, sent, meter.show)
             job.run()
         done, seconds = file.done - before, meter.seconds
     rate = done / max(seconds, 1e-3)

@@ -104,7 +104,8 @@ def _check(names: list[str]) -> None:
 
 def _greet(names: list[str], settings: "Settings") -> None:
     typer.echo(
-        f"prelabel on http://{settings.address} ({', '.join(names) or 'all installed backends'})"
+        f"prelabel on http://{settings.listen_address}"
+        f" ({', '.join(names) or 'all installed backends'})"
     )
     if settings.host in {"127.0.0.1", "localhost", "::1"}:
         typer.echo(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from shared.lru_cache import LRUCache
+from shared.label_studio.text_cache import TextCache
 
 # From here on JavaScript's numbers, which are doubles, leave whole numbers out.
 EXACT_INTEGERS = 2**53
@@ -89,7 +89,7 @@ class _Units:
 
 
 # Of the last texts: a label config may ask for many characters of one.
-_kept: LRUCache[str, _Units] = LRUCache(count=8, characters=1_000_000)
+_kept: TextCache[str, _Units] = TextCache(max_entries=8, max_characters=1_000_000)
 
 
 def _units(text: str) -> str | _Units:

@@ -15,7 +15,7 @@ from shared.errors import ConfigError
 from shared.label_studio import variables
 from shared.label_studio.attributes import Attributes
 from shared.label_studio.tags import spelling
-from shared.lru_cache import LRUCache
+from shared.label_studio.text_cache import TextCache
 
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
@@ -284,7 +284,7 @@ class LabelConfig:
         return self.objects[name].tag if name in self.objects else name
 
 
-_kept: LRUCache[str, LabelConfig] = LRUCache()
+_kept: TextCache[str, LabelConfig] = TextCache()
 
 
 def _parse(xml: str) -> LabelConfig:

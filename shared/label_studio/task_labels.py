@@ -9,8 +9,8 @@ import orjson
 from shared.label_studio.javascript import UNDEFINED
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.label_list import LabelList
+from shared.label_studio.text_cache import TextCache
 from shared.label_studio.variables import keys_of, resolve
-from shared.lru_cache import LRUCache
 
 # Of the labels, with their label configs, that are kept together.
 CHARACTERS = 1_000_000
@@ -18,7 +18,7 @@ CHARACTERS = 1_000_000
 # What a task has for the attributes of a control tag that have variables in them.
 Values = dict[str, Any]
 
-_kept: LRUCache[tuple[LabelConfig, bytes], LabelConfig] = LRUCache(characters=CHARACTERS)
+_kept: TextCache[tuple[LabelConfig, bytes], LabelConfig] = TextCache(max_characters=CHARACTERS)
 
 
 def with_labels_of(config: LabelConfig, data: Mapping[str, Any]) -> LabelConfig:

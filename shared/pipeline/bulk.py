@@ -13,9 +13,9 @@ from shared.label_studio.import_filter import importable
 from shared.label_studio.json_stream import dump_line, load_line
 from shared.label_studio.project import Push
 from shared.label_studio.task_file import Entry, as_task
-from shared.pipeline.outcome import TaskOutcome
 from shared.pipeline.plan import PredictionPlan
-from shared.pipeline.runtime import runtime
+from shared.pipeline.prediction import TaskOutcome
+from shared.pipeline.runner import Pipeline
 
 
 class Source(Protocol):
@@ -81,13 +81,14 @@ class Inputs:
 
 @dataclass
 class BulkPrediction:
-    """Each route gives each task a prediction, in the order of the routes.
+    """Each plan gives each task a prediction, in the order of the plans.
 
     `report` is called for each task of this run with their number, those that failed included.
     """
 
+    pipeline: Pipeline
     source: ResumableSource
-    routes: Sequence[PredictionPlan]
+    plans: Sequence[PredictionPlan]
     file: ImportFile
     push: Push | None = None
     report: Callable[[int], None] = lambda done: None
@@ -97,7 +98,7 @@ class BulkPrediction:
     def run(self) -> None:
         """Do what is left to do, and make the file."""
         entries = self.source.resume(self.file)
-        versions = [route.version() for route in self.routes]
+        versions = [plan.version() for plan in self.plans]
         ahead, entries = tee(entries)
         with ExitStack() as stack:
             streams = [stack.enter_context(closing(s)) for s in self._streams(ahead)]
@@ -114,15 +115,14 @@ class BulkPrediction:
             self.push.finish()
 
     def _streams(self, entries: Iterator[Entry]) -> list[Generator[TaskOutcome, None, None]]:
-        """The outcomes of each route, which all see the same tasks."""
+        """The outcomes of each plan, which all see the same tasks."""
         good = (entry.task for entry in entries if entry.problem is None)
-        run = runtime().pipeline.run
-        copies = tee(good, len(self.routes))
-        return [run(route, tasks) for route, tasks in zip(self.routes, copies, strict=True)]
+        copies = tee(good, len(self.plans))
+        return [self.pipeline.run(plan, own) for plan, own in zip(self.plans, copies, strict=True)]
 
     def _write(self, entry: Entry, outcomes: list[TaskOutcome], versions: list[str]) -> None:
-        for route, outcome in zip(self.routes, outcomes, strict=True):
-            names = "+".join(dict.fromkeys(step.backend.name for step in route.steps))
+        for plan, outcome in zip(self.plans, outcomes, strict=True):
+            names = plan.backend_names
             if outcome.error is not None:
                 self._fail(entry, names, outcome.error.reason, str(outcome.error))
             elif outcome.prediction is not None:

@@ -14,7 +14,7 @@ Offer = tuple["Backend", Claim]
 Rivals = Mapping[Claim, tuple[Claim, ...]]
 
 
-def choose(offers: Iterable[Offer]) -> tuple[list[Offer], Rivals]:
+def select_claims(offers: Iterable[Offer]) -> tuple[list[Offer], Rivals]:
     """Of claims in order of preference those that are kept, and which of them are rivals.
 
     A control tag is filled by one backend, and draws for one claim of it. Claims of one backend
@@ -25,13 +25,13 @@ def choose(offers: Iterable[Offer]) -> tuple[list[Offer], Rivals]:
     holders: dict[tuple[str, str], Offer] = {}
     rivals: dict[Claim, list[Offer]] = {}
     for backend, claim in offers:
-        names = dict.fromkeys(map(_place, claim.controls))
+        names = dict.fromkeys(map(_slot_of, claim.controls))
         held = [holders[name] for name in names if name in holders]
         blocking = [first for first in held if first[0] is not backend]
-        if not blocking and _place(claim.control) not in holders:
+        if not blocking and _slot_of(claim.control) not in holders:
             kept.append((backend, claim))
             holders |= dict.fromkeys(names, (backend, claim))
-        elif blocking and all(_contests((backend, claim), first, rivals) for first in held):
+        elif blocking and all(_may_contest((backend, claim), first, rivals) for first in held):
             for _, first in dict.fromkeys(held):
                 rivals.setdefault(first, []).append((backend, claim))
     others = dict.fromkeys(offer for found in rivals.values() for offer in found)
@@ -39,16 +39,16 @@ def choose(offers: Iterable[Offer]) -> tuple[list[Offer], Rivals]:
     return kept, {first: tuple(claim for _, claim in found) for first, found in rivals.items()}
 
 
-def _place(control: Control) -> tuple[str, str]:
+def _slot_of(control: Control) -> tuple[str, str]:
     """Return what is filled once: a control tag on each of its object tags, or its one answer."""
     return control.name, "" if control.answers_once else control.to_name
 
 
-def _contests(offer: Offer, first: Offer, rivals: Mapping[Claim, list[Offer]]) -> bool:
+def _may_contest(offer: Offer, first: Offer, rivals: Mapping[Claim, list[Offer]]) -> bool:
     """Whether a claim may go before the one that holds its control tags."""
     backend, claim = offer
     labels = max(len(control.labels) for control in first[1].controls)
-    known = first[1].labels_known
+    known = first[1].known_label_count
     return (
         first[0] is not backend
         and known is not None
@@ -60,7 +60,7 @@ def _contests(offer: Offer, first: Offer, rivals: Mapping[Claim, list[Offer]]) -
     )
 
 
-def losers(
+def losing_claims(
     rivals: Rivals, running: Collection[Claim], known: Callable[[Claim], int]
 ) -> frozenset[Claim]:
     """The claims that are not filled, of those whose models are `running`.
@@ -73,15 +73,15 @@ def losers(
         present = [claim for claim in others if claim in running]
         if first not in running:
             continue
-        if any(known(claim) > (first.labels_known or 0) for claim in present):
+        if any(known(claim) > (first.known_label_count or 0) for claim in present):
             lost.append(first)
-            first.warn_once(_left(first, present))
+            first.warn_once(_describe_loss(first, present))
         else:
             lost += present
     return frozenset(lost)
 
 
-def _left(first: Claim, others: Iterable[Claim]) -> str:
+def _describe_loss(first: Claim, others: Iterable[Claim]) -> str:
     """Why a claim is not filled."""
     names = " and ".join(dict.fromkeys(claim.spec.label for claim in others))
     return (

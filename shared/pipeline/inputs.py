@@ -1,4 +1,4 @@
-"""Tasks on their way to the models: read in threads, known answers looked up, the rest queued."""
+"""Reads tasks and submits what the models need of them: in threads, ahead of their turn."""
 
 import contextvars
 import time
@@ -7,46 +7,46 @@ from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from shared.backend.base import Context
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.task import Task
 from shared.label_studio.task_labels import with_labels_of
 from shared.media.reader import memoized_reads
 from shared.pipeline.metrics import PipelineMetrics
 from shared.pipeline.models import ModelRegistry
-from shared.pipeline.output_cache import OutputCache
+from shared.pipeline.output_cache import OutputCache, fingerprint
+from shared.pipeline.plan import ModelStep, PredictionPlan
 from shared.pipeline.scheduling.batch_queue import InlineModel, ModelQueue
 from shared.pipeline.scheduling.fair_queue import FairPool
 from shared.pipeline.scheduling.request_scope import RequestScope
 
-if TYPE_CHECKING:
-    from shared.backend.base import Context
-    from shared.pipeline.plan import ModelStep, PredictionPlan
-
-# Threads that fetch and decode.
+# Threads that fetch and decode files.
 READER_THREADS = 8
-# Threads that do so for users who wait before the editor, whatever else is being read.
+# More of them for interactive requests, which do not wait for what others read.
 INTERACTIVE_READER_THREADS = 4
 
 Model = ModelQueue | InlineModel
-# A task's reading, which ends in the futures of each output's parts.
-PendingTask = Future[list[list[Future[Any]]]]
+# For each step the futures of its item's parts.
+PartFutures = list[list[Future[Any]]]
 
 
 @dataclass(frozen=True)
 class RequestRun:
-    """What the tasks of one request have in common."""
+    """The state of one request that runs through a plan: shared by all of its tasks."""
 
-    plan: "PredictionPlan"
-    models: Sequence[tuple["ModelStep", Model]]
+    plan: PredictionPlan
+    models: Sequence[tuple[ModelStep, Model]]
     version: str
-    context: "Context | None"
+    context: Context | None
     scope: RequestScope
     config: LabelConfig
 
     def for_task(self, task: Task) -> "RequestRun":
-        """Return the run with the labels that a task brings; itself where none can be brought."""
+        """Return the run with the labels that a task brings; itself if it brings none."""
+        if not self.config.dynamic:
+            return self
         config = with_labels_of(self.config, task.data)
         if config is self.config:
             return self
@@ -57,72 +57,81 @@ class RequestRun:
     def faults(self) -> Iterator[str]:
         """What is wrong with the labels that the task brings for what is filled."""
         for control in self.config.controls:
-            if control.faults and any(step.fills(control) for step, _ in self.models):
+            if control.faults and any(step.fills_control(control) for step, _ in self.models):
                 yield from control.faults
 
     @property
     def names(self) -> str:
-        """The backends, for log and figures."""
-        return "+".join(step.backend.name for step in self.plan.steps) or "none"
+        """The backends, for logs and metrics."""
+        return self.plan.backend_names
+
+
+class PendingTask:
+    """A task that is being read; then its items are in the models' queues."""
+
+    def __init__(self, run: RequestRun, reading: "Future[PartFutures]") -> None:
+        self._run = run
+        self._reading = reading
+
+    def outputs(self) -> list[Any]:
+        """Wait for the output of each step; if one fails, the rest is taken out of the queues."""
+        scope = self._run.scope
+        try:
+            futures = scope.wait_for(self._reading)
+            return [
+                step.backend.join([scope.wait_for(part) for part in parts])
+                for (step, _), parts in zip(self._run.models, futures, strict=True)
+            ]
+        except Exception:
+            self._cancel()
+            raise
+
+    def _cancel(self) -> None:
+        reading = self._reading
+        if not reading.cancel() and reading.done() and reading.exception() is None:
+            for parts in reading.result():
+                for part in parts:
+                    part.cancel()
 
 
 class InputReader:
-    """Starts readings, and waits for what comes of them."""
+    """Starts the reading of tasks, and submits their items to the models."""
 
     def __init__(
-        self, models: ModelRegistry, figures: PipelineMetrics, answers: OutputCache
+        self, models: ModelRegistry, metrics: PipelineMetrics, output_cache: OutputCache
     ) -> None:
         self._models = models
-        self._figures = figures
-        self._answers = answers
-        self._readers = FairPool(READER_THREADS, "read")
-        self._urgent = FairPool(INTERACTIVE_READER_THREADS, "read now")
+        self._metrics = metrics
+        self._output_cache = output_cache
+        self._bulk_readers = FairPool(READER_THREADS, "read")
+        self._interactive_readers = FairPool(INTERACTIVE_READER_THREADS, "read now")
 
     def submit(self, run: RequestRun, raw: Any) -> PendingTask:
-        """Read a task, in a thread if there is something to wait for."""
-        here = all(step.backend.reads_inline(step.claims[0]) for step, _ in run.models)
-        if here or not run.scope.seconds_left():  # a thread would cost more than there is to read
-            return self._read_here(run, raw)
-        readers = self._urgent if run.scope.interactive else self._readers
+        """Start reading a task: in a thread, unless there is nothing to wait for."""
+        inline = all(step.backend.reads_inline(step.claims[0]) for step, _ in run.models)
+        if inline or not run.scope.seconds_left():  # handing it over would cost more than reading
+            return PendingTask(run, _run_now(partial(self._read, run, raw)))
+        readers = self._interactive_readers if run.scope.interactive else self._bulk_readers
         work = partial(contextvars.copy_context().run, self._read, run, raw)
-        return readers.submit(id(run), work)
-
-    def wait_for_outputs(self, run: RequestRun, reading: PendingTask) -> list[Any]:
-        """What each model said of a task; of one that fails the rest is taken from the queues."""
-        try:
-            outputs = run.scope.wait_for(reading)
-            return [
-                step.backend.join([run.scope.wait_for(part) for part in parts])
-                for (step, _), parts in zip(run.models, outputs, strict=True)
-            ]
-        except Exception:
-            _cancel_parts(reading)
-            raise
+        return PendingTask(run, readers.submit(id(run), work))
 
     def cancel_run(self, run: RequestRun) -> None:
-        """Nobody wants the rest of a request."""
-        self._readers.cancel_owner(id(run))
-        self._urgent.cancel_owner(id(run))
+        """Cancel what is left of a request."""
+        self._bulk_readers.cancel_owner(id(run))
+        self._interactive_readers.cancel_owner(id(run))
         for _, model in run.models:
             model.cancel_owner(id(run))
 
     def close(self) -> None:
         """Stop the threads."""
-        self._readers.close()
-        self._urgent.close()
+        self._bulk_readers.close()
+        self._interactive_readers.close()
 
-    def _read_here(self, run: RequestRun, raw: Any) -> PendingTask:
-        reading: PendingTask = Future()
-        try:
-            reading.set_result(self._read(run, raw))
-        except Exception as error:  # as in a thread: it is caught where the task is finished
-            reading.set_exception(error)
-        return reading
+    def _read(self, run: RequestRun, raw: Any) -> PartFutures:
+        """Read a task's items and submit each to its model.
 
-    def _read(self, run: RequestRun, raw: Any) -> list[list[Future[Any]]]:
-        """In a reading thread: the task's inputs, each handed to its model's queue.
-
-        What is read when the deadline comes is inferred all the same: asked again, it is known.
+        What has been read when the deadline comes is submitted all the same: the output is cached
+        for the next request.
         """
         run.scope.raise_if_over()
         start = time.perf_counter()
@@ -132,58 +141,64 @@ class InputReader:
                 step.backend.read(task, step.claims[0], run.context)
                 for step, _ in run.for_task(task).models
             ]
-        self._figures.observe_stage("read", run.names, time.perf_counter() - start)
+        self._metrics.observe_stage("read", run.names, time.perf_counter() - start)
         if run.scope.is_disconnected:
             run.scope.raise_if_over()
         return [
-            self._submitted(run, step, model, item)
+            self._submit_parts(run, step, model, item)
             for (step, model), item in zip(run.models, items, strict=True)
         ]
 
-    def _submitted(
-        self, run: RequestRun, step: "ModelStep", model: Model, item: Any
+    def _submit_parts(
+        self, run: RequestRun, step: ModelStep, model: Model, item: Any
     ) -> "list[Future[Any]]":
-        """The parts of a task, queued; none is left there once nobody waits for the whole."""
+        """Submit the parts of an item; none stays queued if the request ends meanwhile."""
         parts = step.backend.split(item)
         queued: list[Future[Any]] = []
         try:
             for part in parts:
-                if len(parts) > 1:  # it takes long: no more of it after the deadline
+                if len(parts) > 1:  # parts take long: submit no more of them after the deadline
                     run.scope.raise_if_over()
-                queued.append(self._submit(run, step, model, part))
+                queued.append(self._submit_part(run, step, model, part))
             if run.scope.is_disconnected or (len(parts) > 1 and not run.scope.seconds_left()):
                 run.scope.raise_if_over()
-        except Exception:  # what had been queued was dropped with the rest of the request, or
-            for future in queued:  # came too late for that
+        except Exception:  # `cancel_run` may have come before some of these were queued
+            for future in queued:
                 future.cancel()
             raise
         return queued
 
-    def _submit(self, run: RequestRun, step: "ModelStep", model: Model, item: Any) -> "Future[Any]":
-        """The output for a part, if the model has said it before; else it is queued."""
-        spec = step.claims[0].spec
-        content = step.backend.cache_key(item) if self._answers.max_bytes else None
-        if content is None:
+    def _submit_part(
+        self, run: RequestRun, step: ModelStep, model: Model, part: Any
+    ) -> "Future[Any]":
+        """Return the cached output for a part, or submit it to the model."""
+        content = step.backend.cache_key(part) if self._output_cache.max_bytes else None
+        content_hash = None if content is None else fingerprint(content)
+        if content_hash is None:
             run.scope.raise_if_over()
-            return model.submit(item, run.scope.interactive, id(run))
-        key = spec, self._models.known_weights_hash(step.backend, spec), content
-        known = self._answers.get(key)
-        if known is not None:
-            future: Future[Any] = Future()
-            future.set_result(known[0])
+            return model.submit(part, run.scope.interactive, id(run))
+        weights_hash = self._models.known_weights_hash(step.backend, step.spec)
+        key = step.spec, weights_hash, content_hash
+        cached = self._output_cache.get(key)
+        future: Future[Any]
+        if cached is not None:
+            future = Future()
+            future.set_result(cached[0])
             return future
-        future = model.submit(item, run.scope.interactive, id(run))
-        future.add_done_callback(partial(self._keep, key))
+        future = model.submit(part, run.scope.interactive, id(run))
+        future.add_done_callback(partial(self._cache_output, key))
         return future
 
-    def _keep(self, key: Any, future: "Future[Any]") -> None:
+    def _cache_output(self, key: Any, future: "Future[Any]") -> None:
         if not future.cancelled() and future.exception() is None:
-            self._answers.put(key, future.result())
+            self._output_cache.put(key, future.result())
 
 
-def _cancel_parts(reading: PendingTask) -> None:
-    """Take what is left of a task out of the queues: nobody waits for it."""
-    if not reading.cancel() and reading.done() and reading.exception() is None:
-        for parts in reading.result():
-            for part in parts:
-                part.cancel()
+def _run_now(work: Any) -> "Future[Any]":
+    """Return a finished future of work that is done here, as a thread pool would."""
+    future: Future[Any] = Future()
+    try:
+        future.set_result(work())
+    except Exception as error:
+        future.set_exception(error)
+    return future

@@ -1,271 +1,254 @@
-"""The loaded models of this process: each loaded once, with its version and its queue."""
+"""The models of this process: each is loaded once, and has a queue of its own."""
 
 import gc
-import hashlib
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import psutil
+
+from shared.backend.base import Backend
 from shared.backend.claim import Claim, ModelSpec
+from shared.backend.weights import WeightsHashes
 from shared.errors import ModelError
 from shared.pipeline.metrics import PipelineMetrics
 from shared.pipeline.scheduling.batch_queue import InlineModel, ModelQueue
 
-if TYPE_CHECKING:
-    from shared.backend.base import Backend
-
 logger = logging.getLogger(__name__)
 
-# Seconds after which a model that could not be loaded is tried again.
+# After this long a model that could not be loaded is tried again.
 RETRY_AFTER_SECONDS = 30.0
 
 
 @dataclass
-class LoadedModel:
-    """One model: waiting, loading, loaded, unloaded to make room, or failed with a reason.
+class ModelEntry:
+    """One model: waiting, loading, loaded, unloaded to free memory, or failed with an error.
 
-    `memory` is an estimate in bytes: what the process grew by while it was loaded by itself,
-    and at least the size of its files. `users` counts the requests that use it. `knows` counts
-    the labels of a claim that the loaded model has a class for.
+    `memory_bytes` is an estimate: by how much the process grew while it was loaded alone, and at
+    least the size of its files. `pin_count` is the number of requests that use it.
     """
 
     spec: ModelSpec
-    loading: threading.Lock = field(default_factory=threading.Lock)
-    hashing: threading.Lock = field(default_factory=threading.Lock)
+    load_lock: threading.Lock = field(default_factory=threading.Lock)
     state: str = "waiting"
-    weights_hash: str | None = None
     queue: ModelQueue | InlineModel | None = None
-    knows: Callable[[Claim], int] | None = None
+    count_known_labels: Callable[[Claim], int] | None = None
     error: str | None = None
     failed_at: float = 0.0
-    seconds: float = 0.0
-    memory: int = 0
-    users: int = 0
-    used_at: float = 0.0
+    load_seconds: float = 0.0
+    memory_bytes: int = 0
+    pin_count: int = 0
+    last_used: float = 0.0
 
 
 class ModelRegistry:
     """Loads models on first use. Loading one does not wait for another.
 
-    When more than `limit` bytes are loaded (0: any), those not used for the longest leave.
+    When the loaded ones take more than `max_bytes` (0: no limit), those not used for longest are
+    unloaded.
     """
 
-    def __init__(self, figures: PipelineMetrics, limit: int = 0) -> None:
-        self._figures = figures
-        self._limit = limit
-        self._slots: dict[ModelSpec, LoadedModel] = {}
+    def __init__(self, metrics: PipelineMetrics, hashes: WeightsHashes, max_bytes: int = 0) -> None:
+        self._metrics = metrics
+        self._hashes = hashes
+        self._max_bytes = max_bytes
+        self._entries: dict[ModelSpec, ModelEntry] = {}
         self._lock = threading.Lock()
         self._loads = self._loading = 0
 
-    def get_or_load(self, backend: "Backend", spec: ModelSpec) -> ModelQueue | InlineModel:
-        """The queue of the loaded model, which is loaded if need be; ModelError if it cannot."""
-        slot = self._slot(spec)
-        found = slot.queue
-        while found is None:
-            with slot.loading:
-                if slot.queue is None:
-                    self._attempt(slot, backend, lambda: self._load(slot, backend))
-                found = slot.queue
-        return found
+    def get_or_load(self, backend: Backend, spec: ModelSpec) -> ModelQueue | InlineModel:
+        """Return the model's queue, loading it if need be; ModelError if it cannot be loaded."""
+        entry = self._entry(spec)
+        queue = entry.queue
+        while queue is None:  # again, should it be unloaded at once
+            with entry.load_lock:
+                if entry.queue is None:
+                    self._load_or_fail(entry, backend, lambda: self._load(entry, backend))
+                queue = entry.queue
+        return queue
 
     def get(self, spec: ModelSpec) -> ModelQueue | InlineModel | None:
-        """The model's queue if it is loaded already, without waiting."""
-        return self._slot(spec).queue
+        """Return the model's queue if it is loaded, without waiting."""
+        return self._entry(spec).queue
 
-    def labels_known(self, claim: Claim) -> int:
-        """How many of a claim's labels its model has a class for; 0 while that is not loaded."""
-        knows = self._slot(claim.spec).knows
-        return 0 if knows is None else knows(claim)
+    def count_known_labels(self, claim: Claim) -> int:
+        """Return for how many labels of a claim its model has a class; 0 while it is not loaded."""
+        count = self._entry(claim.spec).count_known_labels
+        return 0 if count is None else count(claim)
 
-    def settled(self, spec: ModelSpec) -> bool:
-        """Whether the model is loaded, or cannot be."""
-        slot = self._slot(spec)
-        return slot.queue is not None or slot.error is not None
+    def is_settled(self, spec: ModelSpec) -> bool:
+        """Return whether the model is loaded, or cannot be."""
+        entry = self._entry(spec)
+        return entry.queue is not None or entry.error is not None
 
     def pin(self, specs: Iterable[ModelSpec]) -> None:
-        """A request uses these models: they stay until it lets them go."""
+        """Keep models loaded until `unpin`: a request uses them."""
         for spec in specs:
-            slot = self._slot(spec)
+            entry = self._entry(spec)
             with self._lock:
-                slot.users += 1
+                entry.pin_count += 1
 
     def unpin(self, specs: Iterable[ModelSpec]) -> None:
-        """The request is done with them."""
+        """Undo `pin`."""
         now = time.monotonic()
         for spec in specs:
-            slot = self._slot(spec)
+            entry = self._entry(spec)
             with self._lock:
-                slot.users -= 1
-                slot.used_at = now
+                entry.pin_count -= 1
+                entry.last_used = now
 
-    def weights_hash(self, backend: "Backend", spec: ModelSpec) -> str:
-        """The hash of the model's files, which are fetched if need be, but not loaded.
+    def weights_hash(self, backend: Backend, spec: ModelSpec) -> str:
+        """Return the hash of the model's files, fetching them if need be; ModelError if it fails.
 
-        It does not wait for a load that is under way.
+        Does not wait for a load that is under way.
         """
-        slot = self._slot(spec)
-        if slot.weights_hash is None:
-            self._attempt(slot, backend, lambda: self._hash(slot, backend))
-        assert slot.weights_hash is not None
-        return slot.weights_hash
+        known = self._hashes.get(backend, spec)
+        if known is None:
+            entry = self._entry(spec)
+            self._load_or_fail(entry, backend, lambda: self._hashes.compute(backend, spec))
+        return self._hashes.compute(backend, spec)
 
-    def known_weights_hash(self, backend: "Backend", spec: ModelSpec) -> str | None:
-        """The same if it is known already, without waiting."""
-        slot = self._slot(spec)
-        if slot.weights_hash is None and not backend.has_weights:
-            slot.weights_hash = hash_files(())
-        return slot.weights_hash
+    def known_weights_hash(self, backend: Backend, spec: ModelSpec) -> str | None:
+        """Return the hash if it is known already, without waiting."""
+        return self._hashes.get(backend, spec)
 
     def load_error(self, spec: ModelSpec) -> str | None:
-        """Why the model could not be loaded, if so."""
-        return self._slot(spec).error
+        """Return why the model could not be loaded, if so."""
+        return self._entry(spec).error
 
-    def all_models(self) -> list[LoadedModel]:
-        """All models asked for so far, by name."""
+    def all_models(self) -> list[ModelEntry]:
+        """Return all models asked for so far, by name."""
         with self._lock:
-            return sorted(self._slots.values(), key=lambda slot: slot.spec.label)
+            return sorted(self._entries.values(), key=lambda entry: entry.spec.label)
 
     def close(self) -> None:
-        """Stop the workers; what is queued is cancelled."""
-        for slot in self.all_models():
-            if slot.queue is not None:
-                slot.queue.close()
+        """Stop the queues; what is queued is cancelled."""
+        for entry in self.all_models():
+            if entry.queue is not None:
+                entry.queue.close()
 
-    def _slot(self, spec: ModelSpec) -> LoadedModel:
-        slot = self._slots.get(spec)
-        if slot is None:
+    def _entry(self, spec: ModelSpec) -> ModelEntry:
+        entry = self._entries.get(spec)
+        if entry is None:
             with self._lock:
-                slot = self._slots.setdefault(spec, LoadedModel(spec))
-        return slot
+                entry = self._entries.setdefault(spec, ModelEntry(spec))
+        return entry
 
-    def _attempt(self, slot: LoadedModel, backend: "Backend", work: Callable[[], None]) -> None:
-        if slot.error is not None and time.monotonic() - slot.failed_at < RETRY_AFTER_SECONDS:
-            raise ModelError(slot.error)
+    def _load_or_fail(self, entry: ModelEntry, backend: Backend, work: Callable[[], Any]) -> None:
+        """Do a part of loading; its error is kept, and raised again until a retry is due."""
+        if entry.error is not None and time.monotonic() - entry.failed_at < RETRY_AFTER_SECONDS:
+            raise ModelError(entry.error)
         try:
-            problem = type(backend).problem()
-            if problem is not None:
-                raise ModelError(problem)
+            reason = type(backend).unavailable_reason()
+            if reason is not None:
+                raise ModelError(reason)
             work()
-            slot.error = None
-            if slot.state == "failed":
-                slot.state = "waiting"
+            entry.error = None
+            if entry.state == "failed":
+                entry.state = "waiting"
         except (Exception, SystemExit) as error:  # a model library may raise anything
-            slot.state, slot.failed_at = "failed", time.monotonic()
-            slot.error = _sentence(slot.spec, error)
-            logger.error("%s", slot.error, exc_info=not isinstance(error, ModelError))
-            raise ModelError(slot.error) from None
+            entry.state, entry.failed_at = "failed", time.monotonic()
+            entry.error = _describe_load_error(entry.spec, error)
+            logger.error("%s", entry.error, exc_info=not isinstance(error, ModelError))
+            raise ModelError(entry.error) from None
 
-    def _hash(self, slot: LoadedModel, backend: "Backend", anew: bool = False) -> None:
-        with slot.hashing:
-            if slot.weights_hash is None or anew:
-                slot.weights_hash = hash_files(backend.weights(slot.spec))
-
-    def _load(self, slot: LoadedModel, backend: "Backend") -> None:
-        start, again = time.monotonic(), slot.state == "unloaded"
-        slot.state = "loading"
-        self._hash(slot, backend, anew=again)
-        size = sum(_size(path) for path in backend.weights(slot.spec))
-        self._make_room(slot, max(size, slot.memory))
-        model, grown = self._measured(lambda: backend.load(slot.spec))
-        slot.memory = max(size, grown)
-        slot.knows = partial(backend.labels_known, model)
-        slot.queue = self._served(slot.spec, backend, model)
-        slot.seconds = time.monotonic() - start
-        slot.used_at = time.monotonic()
-        slot.state = "loaded"
+    def _load(self, entry: ModelEntry, backend: Backend) -> None:
+        start, was_unloaded = time.monotonic(), entry.state == "unloaded"
+        entry.state = "loading"
+        self._hashes.compute(backend, entry.spec, again=was_unloaded)  # the files may be new ones
+        file_bytes = sum(_file_size(path) for path in backend.weights(entry.spec))
+        self._free_memory(entry, max(file_bytes, entry.memory_bytes))
+        model, grown_bytes = self._measure_growth(lambda: backend.load(entry.spec))
+        entry.memory_bytes = max(file_bytes, grown_bytes)
+        entry.count_known_labels = partial(backend.count_known_labels, model)
+        entry.queue = self._open_queue(entry.spec, backend, model)
+        entry.load_seconds = time.monotonic() - start
+        entry.last_used = time.monotonic()
+        entry.state = "loaded"
         logger.info(
-            "Loaded %s in %.1f s (%.0f MB)", slot.spec.label, slot.seconds, slot.memory / 1e6
+            "Loaded %s in %.1f s (%.0f MB)",
+            entry.spec.label,
+            entry.load_seconds,
+            entry.memory_bytes / 1e6,
         )
-        self._make_room(slot, 0)
+        self._free_memory(entry, 0)
 
-    def _measured(self, load: Callable[[], Any]) -> tuple[Any, int]:
-        """A model, and by how many bytes the process grew; 0 if another was loaded meanwhile."""
+    def _measure_growth(self, load: Callable[[], Any]) -> tuple[Any, int]:
+        """Return a model and by how many bytes the process grew; 0 if others loaded meanwhile."""
         with self._lock:
             self._loads += 1
             self._loading += 1
-            this, alone = self._loads, self._loading == 1
+            this_load, is_alone = self._loads, self._loading == 1
         before = resident_bytes()
         try:
             model = load()
         finally:
             with self._lock:
                 self._loading -= 1
-        return model, resident_bytes() - before if alone and self._loads == this else 0
+        was_alone = is_alone and self._loads == this_load
+        return model, resident_bytes() - before if was_alone else 0
 
-    def _served(self, spec: ModelSpec, backend: "Backend", model: Any) -> ModelQueue | InlineModel:
+    def _open_queue(
+        self, spec: ModelSpec, backend: Backend, model: Any
+    ) -> ModelQueue | InlineModel:
         label = spec.label
 
         def infer(items: list[Any]) -> Any:
             return backend.infer(model, items)
 
-        def ran(items: int, seconds: float) -> None:
-            self._figures.observe_stage("infer", backend.name, seconds)
-            self._figures.observe_batch(label, items)
+        def observe_batch(items: int, seconds: float) -> None:
+            self._metrics.observe_stage("infer", backend.name, seconds)
+            self._metrics.observe_batch(label, items)
 
         if backend.inline:
             return InlineModel(infer, label)
-        return ModelQueue(infer, backend.items_at_once(spec), label, ran, backend.item_size)
+        max_items = backend.max_batch_size(spec)
+        return ModelQueue(infer, max_items, label, observe_batch, backend.item_size)
 
-    def _make_room(self, new: LoadedModel, needed: int) -> None:
-        """Unload what nobody uses until `needed` bytes more are in the limit, or none is left."""
-        if not self._limit:
+    def _free_memory(self, new: ModelEntry, needed_bytes: int) -> None:
+        """Unload models that no request uses until `needed_bytes` more fit, or none is left."""
+        if not self._max_bytes:
             return
-        left: list[LoadedModel] = []
+        unloaded: list[ModelEntry] = []
         with self._lock:
-            loaded = [slot for slot in self._slots.values() if slot.queue is not None]
-            total = sum(slot.memory for slot in loaded) + needed
-            for slot in sorted(loaded, key=lambda slot: slot.used_at):
-                if total > self._limit and not slot.users and slot is not new and slot.memory:
-                    total -= slot.memory
-                    left.append(slot)
-                    queue, slot.queue, slot.state = slot.queue, None, "unloaded"
-                    slot.knows = None
+            loaded = [entry for entry in self._entries.values() if entry.queue is not None]
+            total = sum(entry.memory_bytes for entry in loaded) + needed_bytes
+            for entry in sorted(loaded, key=lambda entry: entry.last_used):
+                is_free = not entry.pin_count and entry is not new and entry.memory_bytes
+                if total > self._max_bytes and is_free:
+                    total -= entry.memory_bytes
+                    unloaded.append(entry)
+                    queue, entry.queue, entry.state = entry.queue, None, "unloaded"
+                    entry.count_known_labels = None
                     if queue is not None:
                         queue.close()
-        for slot in left:
-            logger.info("Unloaded %s: MODEL_MEMORY is full", slot.spec.label)
-        if left:
+        for entry in unloaded:
+            logger.info("Unloaded %s: MODEL_MEMORY is full", entry.spec.label)
+        if unloaded:
             gc.collect()
-        if total > self._limit:
+        if total > self._max_bytes:
             logger.warning(
                 "The models in use take %.0f MB; MODEL_MEMORY allows %.0f",
                 total / 1e6,
-                self._limit / 1e6,
+                self._max_bytes / 1e6,
             )
 
 
 def resident_bytes() -> int:
-    """The memory that this process has in use; 0 where the system does not say."""
-    try:
-        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    except OSError:
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    """Return how much memory this process has in use."""
+    return int(psutil.Process().memory_info().rss)
 
 
-def _size(path: Path) -> int:
+def _file_size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def hash_files(paths: Iterable[Path]) -> str:
-    """The SHA-256 of the names and SHA-256 of files, in the order of their names."""
-    digest = hashlib.sha256()
-    for path in sorted(paths, key=lambda path: path.name):
-        content = hashlib.sha256()
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                content.update(block)
-        digest.update(f"{path.name}\0{content.hexdigest()}\n".encode())
-    return digest.hexdigest()
-
-
-def _sentence(spec: ModelSpec, error: BaseException) -> str:
+def _describe_load_error(spec: ModelSpec, error: BaseException) -> str:
     if isinstance(error, ModelError):
         return str(error)
     return f"{spec.label} could not be loaded: {type(error).__name__} (the log has the details)"

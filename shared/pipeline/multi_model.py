@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from shared.errors import ModelError, UnfillableError
-from shared.pipeline.outcome import TaskOutcome
 from shared.pipeline.plan import PredictionPlan
+from shared.pipeline.prediction import TaskOutcome
 
 # What `/predict` says of one task.
 PredictionJson = dict[str, Any] | list[Any]

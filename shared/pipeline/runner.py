@@ -1,4 +1,4 @@
-"""The way of a task: read, infer, regions, prediction. A failure costs one task."""
+"""Runs tasks through a plan: read, infer, regions, prediction. A failure costs one task."""
 
 import logging
 import time
@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from shared.backend.base import Context
 from shared.errors import (
     ClientGoneError,
     ConfigError,
@@ -22,180 +23,158 @@ from shared.errors import (
 )
 from shared.label_studio.task import Task
 from shared.pipeline.failures import FailureLog
-from shared.pipeline.inputs import InputReader, Model, RequestRun
+from shared.pipeline.inputs import InputReader, Model, PendingTask, RequestRun
 from shared.pipeline.metrics import PipelineMetrics
 from shared.pipeline.models import ModelRegistry
-from shared.pipeline.outcome import TaskOutcome
 from shared.pipeline.output_cache import OutputCache
-from shared.pipeline.prediction import Prediction
+from shared.pipeline.plan import ModelStep, PredictionPlan
+from shared.pipeline.prediction import Prediction, TaskOutcome
 from shared.pipeline.scheduling.batch_queue import InlineModel
-from shared.pipeline.scheduling.request_scope import NO_DEADLINE, RequestScope
+from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.results import Region
-
-if TYPE_CHECKING:
-    from shared.backend.base import Context
-    from shared.pipeline.plan import ModelStep, PredictionPlan
 
 logger = logging.getLogger(__name__)
 
-# Of the reasons why a task cannot be filled, those that its error names.
-MOST_REASONS = 3
-# Characters of such a reason.
-LONGEST_REASON = 1000
-# Threads that load models, or wait for one, while their requests wait no longer than they may.
+# How many reasons why a task cannot be filled an error names, and how many characters of each.
+MAX_REASONS = 3
+MAX_REASON_LENGTH = 1000
+# Threads that load models, so that a request can stop waiting for one at its deadline.
 LOADER_THREADS = 16
 
 
 class Pipeline:
-    """Takes tasks through backends. One for the whole process."""
+    """Runs the tasks of all requests of a process."""
 
     def __init__(
         self,
         models: ModelRegistry,
         failures: FailureLog,
-        figures: PipelineMetrics,
-        answers: OutputCache,
+        metrics: PipelineMetrics,
+        output_cache: OutputCache,
     ) -> None:
         self._models = models
         self._failures = failures
-        self._figures = figures
-        self._readings = InputReader(models, figures, answers)
+        self._metrics = metrics
+        self._inputs = InputReader(models, metrics, output_cache)
         self._loaders = ThreadPoolExecutor(LOADER_THREADS, thread_name_prefix="load")
 
     def run(
         self,
-        route: "PredictionPlan",
+        plan: PredictionPlan,
         tasks: Iterable[Any],
-        context: "Context | None" = None,
-        seconds: float = NO_DEADLINE,
-        waiting: RequestScope | None = None,
+        context: Context | None = None,
+        scope: RequestScope | None = None,
     ) -> Generator[TaskOutcome, None, None]:
-        """One outcome a task, in order, while later tasks are read and inferred already.
+        """Yield the outcome of each task, in order, while later tasks are read and inferred.
 
-        Whoever may not take them all closes it (`contextlib.closing`): until then its models stay
-        loaded and its tasks queued. After `seconds` from this call on, or when `waiting` is over,
-        the tasks that are not done end in a DeadlineError; ClientGoneError if there is nobody to
-        answer.
+        A caller that may stop early must close the generator (`contextlib.closing`): until then
+        its models stay loaded and its tasks queued. Once `scope` is over, unfinished tasks end in
+        DeadlineError; ClientGoneError is raised if the client has disconnected.
         """
-        waiting = waiting or RequestScope(seconds, interactive=context is not None)
-        return self._run_plan(route, tasks, context, waiting)
-
-    def _run_plan(
-        self,
-        route: "PredictionPlan",
-        tasks: Iterable[Any],
-        context: "Context | None",
-        waiting: RequestScope,
-    ) -> Generator[TaskOutcome, None, None]:
-        if not route.steps:  # the route says why, once
-            nothing = ConfigError("Nothing in the label config can be filled")
-            yield from (TaskOutcome(error=nothing) for _ in tasks)
-            return
-        specs = [step.claims[0].spec for step in route.steps]
-        self._models.pin(specs)
-        try:
-            models, missing = self._load_models(route, context is not None, waiting)
-            run = RequestRun(route, models, route.version(), context, waiting, route.config)
-            yield from self._run_tasks(run, tasks, missing)
-        finally:
-            self._models.unpin(specs)
-
-    def _run_tasks(
-        self, run: RequestRun, tasks: Iterable[Any], missing: PrelabelError | None
-    ) -> Iterator[TaskOutcome]:
-        if missing is not None:
-            yield from (self._task_outcome(run, raw, partial(_raise, missing)) for raw in tasks)
-        elif run.plan.is_inline:
-            yield from (
-                self._task_outcome(run, raw, partial(self._run_inline, run, raw)) for raw in tasks
-            )
-        else:
-            yield from self._run_read_ahead(run, iter(tasks))
+        scope = scope or RequestScope(interactive=context is not None)
+        return self._run_plan(plan, tasks, context, scope)
 
     def close(self) -> None:
         """Stop the threads."""
-        self._readings.close()
+        self._inputs.close()
         self._loaders.shutdown(wait=False, cancel_futures=True)
 
-    def _load_models(
-        self, route: "PredictionPlan", interactive: bool, waiting: RequestScope
-    ) -> tuple[list[tuple["ModelStep", Model]], PrelabelError | None]:
-        """The models, loaded; and an error if the tasks cannot be predicted now.
+    def _run_plan(
+        self,
+        plan: PredictionPlan,
+        tasks: Iterable[Any],
+        context: Context | None,
+        scope: RequestScope,
+    ) -> Generator[TaskOutcome, None, None]:
+        if not plan.steps:  # the plan's problems say why
+            error = ConfigError("Nothing in the label config can be filled")
+            yield from (TaskOutcome(error=error) for _ in tasks)
+            return
+        specs = [step.spec for step in plan.steps]
+        self._models.pin(specs)
+        try:
+            models, load_error = self._load_models(plan, context is not None, scope)
+            run = RequestRun(plan, models, plan.version(), context, scope, plan.config)
+            yield from self._run_tasks(run, tasks, load_error)
+        finally:
+            self._models.unpin(specs)
 
-        A model that cannot be loaded takes no part, and the version says so; nor does one whose
-        labels another knows better. One that is still being loaded would be missed in a prediction
-        that is never asked for again.
+    def _load_models(
+        self, plan: PredictionPlan, interactive: bool, scope: RequestScope
+    ) -> tuple[list[tuple[ModelStep, Model]], PrelabelError | None]:
+        """Return the loaded models of a plan, or the error for which its tasks cannot be predicted.
+
+        A model that cannot be loaded takes no part, and the version says so. One that is still
+        being loaded at the deadline fails all tasks: Label Studio would never ask again for a
+        prediction that lacks it.
         """
         models: list[tuple[ModelStep, Model]] = []
-        error: PrelabelError | None = None
-        for step in route.steps:
+        load_error: PrelabelError | None = None
+        for step in plan.steps:
             if interactive and not step.backend.interactive:
                 continue
             try:
-                models.append((step, self._load_model(step, waiting)))
-            except DeadlineError as late:
-                return [], late
-            except ModelError as problem:
-                error = problem
-        return route.running(models), error if not models else None
+                models.append((step, self._load_model(step, scope)))
+            except DeadlineError as error:
+                return [], error
+            except ModelError as error:
+                load_error = error
+        return plan.without_losing_claims(models), load_error if not models else None
 
-    def _load_model(self, step: "ModelStep", waiting: RequestScope) -> Model:
-        spec = step.claims[0].spec
-        found = self._models.get(spec)
-        if found is not None:
-            return found
-        loading = self._loaders.submit(self._models.get_or_load, step.backend, spec)
+    def _load_model(self, step: ModelStep, scope: RequestScope) -> Model:
+        model = self._models.get(step.spec)
+        if model is not None:
+            return model
+        loading = self._loaders.submit(self._models.get_or_load, step.backend, step.spec)
         try:
-            return waiting.wait_for(loading)
+            return scope.wait_for(loading)
         except DeadlineError:
-            raise DeadlineError(f"{spec.label} is still being loaded; ask again later") from None
+            label = step.spec.label
+            raise DeadlineError(f"{label} is still being loaded; ask again later") from None
 
-    # Tasks that need no thread
+    def _run_tasks(
+        self, run: RequestRun, tasks: Iterable[Any], load_error: PrelabelError | None
+    ) -> Iterator[TaskOutcome]:
+        if load_error is not None:
+            yield from (self._task_outcome(run, raw, partial(_raise, load_error)) for raw in tasks)
+        elif run.plan.is_inline:
+            for raw in tasks:
+                yield self._task_outcome(run, raw, partial(_infer_inline, run, raw))
+        else:
+            yield from self._run_read_ahead(run, iter(tasks))
 
-    def _run_inline(self, run: RequestRun, raw: Any) -> list[Any]:
-        """In the thread that asks, from one end to the other."""
-        run.scope.raise_if_over()
-        task = Task.parse(raw)
-        return [
-            _asked(step, model, step.backend.read(task, step.claims[0], run.context))
-            for step, model in run.for_task(task).models
-            if isinstance(model, InlineModel)
-        ]
+    def _run_read_ahead(self, run: RequestRun, tasks: Iterator[Any]) -> Iterator[TaskOutcome]:
+        """Yield the outcomes in order, while tasks behind them are read and queued already."""
+        ahead = min(step.backend.read_ahead(step.claims[0]) for step in run.plan.steps)
+        pending: deque[tuple[Any, PendingTask]] = deque()
 
-    # Tasks that wait for files and models
+        def read_more(count: int) -> None:
+            pending.extend((raw, self._inputs.submit(run, raw)) for raw in islice(tasks, count))
 
-    def _run_read_ahead(self, run: RequestRun, source: Iterator[Any]) -> Iterator[TaskOutcome]:
-        """The outcomes in order, while tasks behind them are read and queued already."""
-        ahead = min(step.backend.reads_ahead(step.claims[0]) for step in run.plan.steps)
-        started = deque((raw, self._readings.submit(run, raw)) for raw in islice(source, ahead))
         try:
-            while started:
-                raw, reading = started.popleft()
-                yield self._task_outcome(
-                    run, raw, partial(self._readings.wait_for_outputs, run, reading)
-                )
-                if len(started) <= ahead // 2:  # many at a time, so that batches are full
-                    more = islice(source, ahead - len(started))
-                    started.extend((raw, self._readings.submit(run, raw)) for raw in more)
-        finally:  # the client is gone, or nobody wants the rest
-            self._readings.cancel_run(run)
-
-    # All tasks
+            read_more(ahead)
+            while pending:
+                raw, task = pending.popleft()
+                yield self._task_outcome(run, raw, task.outputs)
+                if len(pending) <= ahead // 2:  # refill in blocks, so that batches are full
+                    read_more(ahead - len(pending))
+        finally:  # also if the caller stops early
+            self._inputs.cancel_run(run)
 
     def _task_outcome(
-        self, run: RequestRun, raw: Any, outputs: Callable[[], list[Any]]
+        self, run: RequestRun, raw: Any, wait_for_outputs: Callable[[], list[Any]]
     ) -> TaskOutcome:
-        """The one place where a task's failure is caught."""
+        """Finish a task. The one place where its failure is caught."""
         run.scope.yield_slot()
         task_id = raw.get("id") if isinstance(raw, dict) else None
         try:
-            prediction = self._build_prediction(run, raw, outputs())
+            prediction = self._build_prediction(run, raw, wait_for_outputs())
         except ClientGoneError:
             raise
         except PrelabelError as error:
             self._failures.record_task(run.names, task_id, error)
             return TaskOutcome(error=error)
-        except Exception as error:  # a backend may raise anything; the other tasks go on
+        except Exception as error:  # a backend may raise anything
             logger.error("A task failed in %s", run.names, exc_info=error)
             failure = InferenceError(f"{run.names} failed on this task: {type(error).__name__}")
             self._failures.record_task(run.names, task_id, failure)
@@ -212,43 +191,52 @@ class Pipeline:
             run = run.for_task(Task.parse(raw))
         faults = tuple(run.faults)
         try:
-            regions = _regions(run, outputs)
+            regions = _build_regions(run, outputs)
         except UnfillableError as error:
             raise (LabelsError(faults[0]) if faults else error) from None
         prediction = Prediction.build(regions, run.config, run.version, run.plan.score_mode)
-        self._figures.observe_stage("regions", run.names, time.perf_counter() - start)
+        self._metrics.observe_stage("regions", run.names, time.perf_counter() - start)
         if faults and not prediction.results:
             raise LabelsError(faults[0])
         return replace(prediction, faults=faults) if faults else prediction
 
 
-def _regions(run: RequestRun, outputs: Sequence[Any]) -> list[Region]:
+def _infer_inline(run: RequestRun, raw: Any) -> list[Any]:
+    """Read and infer a task in this thread: queues would take longer than the models do."""
+    run.scope.raise_if_over()
+    task = Task.parse(raw)
+    outputs = []
+    for step, model in run.for_task(task).models:
+        if isinstance(model, InlineModel):
+            item = step.backend.read(task, step.claims[0], run.context)
+            parts = [model.infer_one(part) for part in step.backend.split(item)]
+            outputs.append(step.backend.join(parts))
+    return outputs
+
+
+def _build_regions(run: RequestRun, outputs: Sequence[Any]) -> list[Region]:
     """Return the regions of all claims that can be filled; UnfillableError if none can."""
     regions: list[Region] = []
     reasons: list[str] = []
-    claims = 0
+    claim_count = 0
     for (step, _), output in zip(run.models, outputs, strict=True):
         for claim in step.claims:
-            claims += 1
+            claim_count += 1
             try:
                 regions.extend(step.backend.regions(output, claim))
             except UnfillableError as error:
                 reasons.append(str(error))
-    if reasons and len(reasons) == claims and not regions:
-        raise UnfillableError(_together(tuple(dict.fromkeys(reasons))))
+    if reasons and len(reasons) == claim_count and not regions:
+        raise UnfillableError(_join_reasons(list(dict.fromkeys(reasons))))
     return regions
 
 
-def _together(reasons: Sequence[str]) -> str:
-    """Return reasons as one, as far as a message should go."""
-    short = (reason[:LONGEST_REASON] for reason in reasons[:MOST_REASONS])
-    more = len(reasons) - MOST_REASONS
-    return "; ".join(short) + (f"; and {more} more control tags" if more > 0 else "")
+def _join_reasons(reasons: Sequence[str]) -> str:
+    """Return reasons in one line, shortened to what a message should have."""
+    shown = (reason[:MAX_REASON_LENGTH] for reason in reasons[:MAX_REASONS])
+    more = len(reasons) - MAX_REASONS
+    return "; ".join(shown) + (f"; and {more} more control tags" if more > 0 else "")
 
 
 def _raise(error: PrelabelError) -> list[Any]:
     raise error
-
-
-def _asked(step: "ModelStep", model: InlineModel, item: Any) -> Any:
-    return step.backend.join([model.infer_one(part) for part in step.backend.split(item)])

@@ -1,35 +1,35 @@
-"""What one process has once: its models, their answers, its pipeline."""
+"""What a process has once: its models, their outputs, its pipeline."""
 
 import os
 import threading
 
-from shared.media.reader import MB, MediaReader
+from shared.backend.resources import Resources, reset_resources, shared_resources
+from shared.media.reader import MB
 from shared.pipeline.failures import FailureLog
 from shared.pipeline.metrics import PipelineMetrics
 from shared.pipeline.models import ModelRegistry
 from shared.pipeline.output_cache import OutputCache
+from shared.pipeline.planner import Planner
 from shared.pipeline.runner import Pipeline
-from shared.settings import Settings, hold_libraries, read_settings
 
 
 class Runtime:
-    """Made on first use, in the process that uses it: nothing here survives a fork."""
+    """Created on first use, in the process that uses it: threads do not survive a fork."""
 
-    def __init__(self, settings: Settings) -> None:
-        hold_libraries()
-        self.settings = settings
+    def __init__(self, resources: Resources) -> None:
+        self.settings = settings = resources.settings
         self.failures = FailureLog()
-        self.media = MediaReader(settings)
         self.metrics = PipelineMetrics()
         self.output_cache = OutputCache(int(settings.answer_cache_mb * MB))
-        self.models = ModelRegistry(self.metrics, int(settings.model_memory * MB))
+        max_bytes = int(settings.model_memory * MB)
+        self.models = ModelRegistry(self.metrics, resources.weights_hashes, max_bytes)
+        self.planner = Planner(self.models, settings.task_score)
         self.pipeline = Pipeline(self.models, self.failures, self.metrics, self.output_cache)
 
     def close(self) -> None:
-        """Stop its threads."""
+        """Stop the threads."""
         self.pipeline.close()
         self.models.close()
-        self.media.close()
 
 
 _lock = threading.Lock()
@@ -37,21 +37,21 @@ _current: dict[int, Runtime] = {}
 
 
 def runtime() -> Runtime:
-    """The runtime of this process."""
-    found = _current.get(os.getpid())
-    if found is None:
+    """Return the runtime of this process. For entry points: others are given what they need."""
+    current = _current.get(os.getpid())
+    if current is None:
         with _lock:
-            found = _current.get(os.getpid())
-            if found is None:
+            current = _current.get(os.getpid())
+            if current is None:
                 _current.clear()
-                found = _current[os.getpid()] = Runtime(read_settings(Settings))
-    return found
+                current = _current[os.getpid()] = Runtime(shared_resources())
+    return current
 
 
 def reset_runtime() -> None:
-    """Close this process's runtime and forget all settings, so that they are read anew."""
+    """Close this process's runtime, and forget all settings so that they are read again."""
     with _lock:
-        found = _current.pop(os.getpid(), None)
-        read_settings.cache_clear()
-    if found is not None:
-        found.close()
+        current = _current.pop(os.getpid(), None)
+    if current is not None:
+        current.close()
+    reset_resources()

@@ -37,7 +37,7 @@ class GunicornServer(BaseApplication):
         """Translate our settings into gunicorn's."""
         settings = self._settings
         for key, value in {
-            "bind": settings.address,
+            "bind": settings.listen_address,
             "workers": settings.workers,
             "worker_class": PrelabelWorker,
             "logger_class": GunicornLogger,

@@ -89,7 +89,7 @@ def _model_metrics() -> Iterable[Metric]:
     for model in runtime().models.all_models():
         loaded.add_metric([model.spec.label], float(model.state == "loaded"))
         if model.queue is not None:
-            memory.add_metric([model.spec.label], float(model.memory))
+            memory.add_metric([model.spec.label], float(model.memory_bytes))
             waiting.add_metric([model.spec.label], float(len(model.queue)))
     return loaded, memory, waiting
 

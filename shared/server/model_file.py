@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from shared.backend.installation import install_extra, install_label_studio_ml_2
+from shared.backend.installation import extra_command, label_studio_ml_2_command
 from shared.backend.label_studio_ml import LabelStudioMLBase
 from shared.backend.registry import find_backends
 from shared.errors import SettingError
@@ -75,11 +75,11 @@ def _explain_import_error(error: Exception | SystemExit) -> str:
     if missing.partition(".")[0] == "label_studio_ml":
         installed = _installed_version("label-studio-ml")
         if installed is None:
-            command = install_extra("label-studio-ml")
+            command = extra_command("label-studio-ml")
             return f"needs label-studio-ml, which is not installed: {command}"
         return (
             f"needs more than label-studio-ml {installed}, which is installed ({error}); the 2.x"
-            f" line, which no registry has, is installed by {install_label_studio_ml_2()}"
+            f" line, which no registry has, is installed by {label_studio_ml_2_command()}"
         )
     if isinstance(error, ModuleNotFoundError):
         return f"needs {missing}, which is not installed here"

@@ -5,19 +5,19 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from shared import __version__
 from shared.backend.base import Backend
-from shared.backend.registry import group_by_prediction, split_available
+from shared.backend.registry import split_available
 from shared.errors import ModelError
 from shared.label_studio.label_config import LabelConfig
-from shared.lru_cache import LRUCache
+from shared.label_studio.text_cache import TextCache
 from shared.pipeline.multi_model import PredictionJson, predict_all
-from shared.pipeline.outcome import TaskOutcome
 from shared.pipeline.plan import LOADING_SUFFIX, NO_VERSION, PredictionPlan
+from shared.pipeline.prediction import TaskOutcome
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.server.messages import PredictRequest, WebhookRequest
@@ -96,8 +96,7 @@ class BackendService:
         """`faults` are the backends that could not even be found, with what is wrong."""
         self._classes, self.problems = split_available(classes)
         self._named = tuple(named)
-        self._predictions = group_by_prediction(self._classes)
-        self._routes: LRUCache[tuple[str, str | None], tuple[PredictionPlan, ...]] = LRUCache()
+        self._routes: TextCache[tuple[str, str | None], tuple[PredictionPlan, ...]] = TextCache()
         for problem in self.problems.values():
             logger.warning("%s", problem)
         self.problems |= faults
@@ -118,14 +117,9 @@ class BackendService:
             return known
         config = LabelConfig.parse(xml)
         named = [only] if only else self._named
-        found: list[PredictionPlan] = []
-        for classes in self._predictions:
-            chosen = [cls for cls in classes if only is None or cls.name == only]
-            backends = [cls(label_config=config.xml, served=True) for cls in chosen]
-            route = PredictionPlan.build(config, backends, named)
-            if route.steps or not found:  # the first says why nothing can be filled
-                found.append(replace(route, preceding=tuple(found)))
-        return self._routes.put(key, tuple(found), len(xml))
+        classes = [cls for cls in self._classes if only is None or cls.name == only]
+        plans = runtime().planner.plan_all(config, classes, named)
+        return self._routes.put(key, tuple(plans), len(xml))
 
     def answers_inline(self, request: PredictRequest, body_bytes: int, only: str | None) -> bool:
         """Whether these are a few small tasks for models that are loaded and need no queue.
@@ -151,7 +145,7 @@ class BackendService:
         with waiting.hold_slot(), ExitStack() as streams:
 
             def run(route: PredictionPlan, tasks: Iterable[Any]) -> Iterator[TaskOutcome]:
-                outcomes = runtime().pipeline.run(route, tasks, context, waiting=waiting)
+                outcomes = runtime().pipeline.run(route, tasks, context, waiting)
                 return streams.enter_context(closing(outcomes))
 
             if context is None and len(routes) > 1:
@@ -231,9 +225,9 @@ class BackendService:
             {
                 "model": slot.spec.label,
                 "state": slot.state,
-                "seconds": round(slot.seconds, 2),
+                "seconds": round(slot.load_seconds, 2),
                 "error": slot.error,
-                "memory": slot.memory,
+                "memory": slot.memory_bytes,
                 "waiting": len(slot.queue) if slot.queue is not None else 0,
             }
             for slot in runtime().models.all_models()
@@ -267,8 +261,10 @@ def _route_status(route: PredictionPlan) -> dict[str, Any]:
         "digest": hashlib.sha256(route.config.xml.encode()).hexdigest()[:12],
         "tags": route.config.describe(),
         "model_version": route.version(),
-        "filled": route.filled(),
-        "labels": [report for claim in route.claims() for report in claim.mapping_report()],
-        "mappings": [found.to_json() for claim in route.claims() for found in claim.label_maps()],
+        "filled": route.filled_by(),
+        "labels": [report for claim in route.all_claims() for report in claim.mapping_report()],
+        "mappings": [
+            found.to_json() for claim in route.all_claims() for found in claim.label_maps()
+        ],
         "problems": list(route.problems),
     }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.backend.choices import names, select_choices
+from shared.backend.choices import class_names, select_choices
 from shared.backend.claim import Claim, ModelSpec
 from shared.errors import ConfigError, UnfillableError
 from shared.label_studio.label_config import LabelConfig
@@ -82,7 +82,7 @@ def test_a_doubt_that_a_later_answer_brings_is_logged_once(
     for classes in ({"Cat": 0.9}, {"jaguar": 0.9}, {"Jaguar": 0.9}, {"JAGUAR": 0.9}):
         select_choices(classes, claim, one=False)
     assert [line for line in caplog.messages if "may be" in line] == [
-        f'b-m fills Taxonomy "c": {claim.label_maps()[0].doubts()[0]}'
+        f'b-m fills Taxonomy "c": {claim.label_maps()[0].ambiguity_notes()[0]}'
     ]
 
 
@@ -129,9 +129,9 @@ def test_a_choice_goes_before_one_of_its_name_with_others_inside() -> None:
 
 
 def test_choices_of_one_name_are_asked_for_by_their_paths() -> None:
-    assert names(tree().control) == ("Animal/Jaguar", "Cat", "Machine/Jaguar")
+    assert class_names(tree().control) == ("Animal/Jaguar", "Cat", "Machine/Jaguar")
     aliased = tree('alias="onca"', 'alias="car"')
-    assert names(aliased.control) == ("Animal/Jaguar", "Cat", "Machine/Jaguar")
-    found = select_choices(dict.fromkeys(names(aliased.control), 0.9), aliased, one=False)
+    assert class_names(aliased.control) == ("Animal/Jaguar", "Cat", "Machine/Jaguar")
+    found = select_choices(dict.fromkeys(class_names(aliased.control), 0.9), aliased, one=False)
     assert found is not None
     assert found.answer == [["Animal", "Cat"], ["Machine", "car"], ["Animal", "onca"]]

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import backends
-from shared.backend.discovery import search
+from shared.backend.discovery import discover
 from shared.backend.registry import choose_backends, faulty_backends, find_backends
 from shared.errors import SettingError
 from shared.server.app import create_app
@@ -41,10 +41,10 @@ def add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Add]:
         place.mkdir(parents=True)
         for name, code in {"__init__": init, **modules}.items():
             (place / f"{name}.py").write_text(code)
-        search.cache_clear()
+        discover.cache_clear()
 
     yield write
-    search.cache_clear()
+    discover.cache_clear()
     monkeypatch.undo()
     assert set(find_backends()) == before
 
@@ -148,7 +148,7 @@ def test_faulty_entry_points(add: Add, tmp_path: Path, monkeypatch: pytest.Monke
     classes = whole("pattern") + whole("fine") + "class Plain(Backend):\n    pass\n"
     (site / "offers.py").write_text(classes)
     monkeypatch.syspath_prepend(str(site))
-    search.cache_clear()
+    discover.cache_clear()
     assert find_backends()["fine"].__module__ == "offers"
     assert find_backends()["pattern"].__module__ == "backends.pattern.backend"
     assert faulty_backends() == {

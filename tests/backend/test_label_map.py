@@ -86,14 +86,14 @@ def test_leftovers_and_report() -> None:
     found = LabelMap.build(control(Car=None, Boat=None, cat=None), ["car", "cat", "dog"])
     assert found.unused_classes == ("dog",)
     assert found.unfilled_labels == ("Boat",)
-    assert found.report() == (
+    assert found.to_text() == (
         'Labels "label": car → Car, cat; labels without a class: Boat; classes without a label: dog'
     )
 
 
 def test_report_of_nothing_and_of_many() -> None:
     found = LabelMap.build(control(x=None), [f"class {number}" for number in range(80)])
-    report = found.report()
+    report = found.to_text()
     assert "no class of the model has a label" in report
     assert report.endswith("class 11 and 68 more")
 
@@ -113,7 +113,7 @@ def test_claim_keeps_one_map_for_each_control() -> None:
     grown = claim.label_map(["bus"])
     assert dict(grown.to_label) == {"car": "Car", "bus": "Bus"}
     assert claim.label_map(["car"]) is grown
-    assert claim.mapping_report() == [grown.report()]
+    assert claim.mapping_report() == [grown.to_text()]
     assert claim.label_map(["car"], replace(claim.control, name="other")) is not grown
     assert len(claim.label_maps()) == 2
 
@@ -126,7 +126,7 @@ def test_answers_of_ever_other_classes_make_one_map(caplog: pytest.LogCaptureFix
         top = [f"class {number + place}" for place in (4, 2, 0, 1, 3)]
         found = claim.label_map(top)
         assert all((name in found.to_label) == (name in {"class 0", "class 2"}) for name in top)
-        assert found.covers(top)
+        assert found.has_all(top)
     assert len(claim.label_maps()) == len(claim.mapping_report()) == 1
     assert claim.label_maps()[0].unfilled_labels == ("none",)
     assert len(claim.label_maps()[0].unused_classes) == 998
@@ -149,7 +149,7 @@ def test_a_label_that_a_later_answer_fills_is_logged_once(
 def test_a_model_that_answers_in_free_text_fills_no_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(label_map, "MOST_CLASSES", 100)
+    monkeypatch.setattr(label_map, "MAX_CLASSES", 100)
     claim = claim_of(control(Car=None))
     for number in range(1000):
         assert claim.label_map([f"a thing {number}", "car"]).to_label == {"car": "Car"}

@@ -86,7 +86,7 @@ def rows(size: Size = "whole") -> Iterator[Row]:
 
 def _overhead(home: Path, size: Size) -> Iterator[Row]:
     rounds, seconds = sized(size, (5, 4), (2, 2), (1, 1))
-    sent = _request([_task(1, Example.of(PatternBackend).tasks[0]["data"])])
+    sent = _request([_task(1, Example.load(PatternBackend).tasks[0]["data"])])
     with served("pattern", log=home / "ours.log") as server, _label_studio_ml(home) as theirs:
         server.wait()
         _same_results(server.url, theirs, sent)
@@ -113,7 +113,7 @@ def _label_studio_ml(home: Path) -> Iterator[str]:
     try:
         url = f"http://127.0.0.1:{port}"
         _until(lambda: httpx.get(f"{url}/health").status_code == 200)
-        setup = {"project": "1.1700000000", "schema": Example.of(PatternBackend).label_config}
+        setup = {"project": "1.1700000000", "schema": Example.load(PatternBackend).label_config}
         httpx.post(f"{url}/setup", json=setup).raise_for_status()
         yield url
     finally:
@@ -137,7 +137,7 @@ def _same_results(ours: str, theirs: str, sent: str) -> None:
 
 
 def _thousand(home: Path, size: Size) -> Iterator[Row]:
-    text = Example.of(PatternBackend).tasks[0]["data"]["text"]
+    text = Example.load(PatternBackend).tasks[0]["data"]["text"]
     sent = _request([_task(n, {"text": f"{n}: {text}"}) for n in range(1000)])
     with served("pattern", log=home / "thousand.log") as server:
         server.wait()
@@ -157,7 +157,7 @@ def _thousand(home: Path, size: Size) -> Iterator[Row]:
 def _beside_bulk(home: Path, size: Size, backend: str) -> Iterator[Row]:
     """Users open one task each, the next when the last is there; nothing is kept of answers."""
     rounds, seconds = sized(size, (3, 5), (1, 3), (1, 1))
-    example = Example.of(find_backends()[backend])
+    example = Example.load(find_backends()[backend])
     data = [task["data"] for task in example.tasks]
     users = _request([_task(1, data[0])], example.label_config)
     many = [_task(number, data[number % len(data)]) for number in range(20_000)]
@@ -222,7 +222,7 @@ def _memory(home: Path, size: Size) -> Iterator[Row]:
     variables = {"NER_MODEL": "starter", "DETECTION_MODEL": "starter", "ANSWER_CACHE_MB": "2"}
     variables |= {"LOCAL_FILES_ROOT": str(FILES_ROOT), "LOG_LEVEL": "ERROR"}
     names = ("pattern", "ner", "detection")[: sized(size, 3, 3, 2)]
-    examples = [Example.of(find_backends()[name]) for name in names]
+    examples = [Example.load(find_backends()[name]) for name in names]
     with served(*names, log=home / "memory.log", **variables) as server:
         server.wait("/ready")
         with httpx.Client(base_url=server.url, timeout=60) as client:
@@ -241,7 +241,7 @@ def _mixed(client: httpx.Client, examples: list[Example], number: int) -> None:
         assert client.post("/predict", content=b"{").status_code == 422
         return
     example = examples[-1 if number % 20 == 0 else number % 2]
-    sent = json.loads(json.dumps(example.request()))
+    sent = json.loads(json.dumps(example.predict_request()))
     for task in sent["tasks"]:
         if "text" in task["data"]:
             task["data"]["text"] = f"{number} {task['data']['text']}"
@@ -319,7 +319,7 @@ def wrk(url: str, sent: str, clients: int, seconds: int) -> dict[str, float]:
 
 
 def _request(tasks: list[dict[str, Any]], config: str | None = None) -> str:
-    config = config or Example.of(PatternBackend).label_config
+    config = config or Example.load(PatternBackend).label_config
     params = {"login": None, "password": None, "context": None}
     sent = {"tasks": tasks, "label_config": config, "project": "1.1700000000", "params": params}
     return json.dumps(sent)

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from shared.backend.base import Backend
 from shared.backend.example import Example
 from shared.backend.registry import find_backends
-from shared.backend.testing import Conformance, example_environment, predict_example, write_expected
+from shared.testing import Conformance, example_environment, predict_example, write_expected
 from shared.cli.scaffold.create import create_backend, import_backend
 from shared.cli.scaffold.files import Scaffold
 from shared.cli.scaffold.requirements import import_name
@@ -78,7 +78,7 @@ def test_new_backend_conforms(pair: tuple[str, str], planted: Planted) -> None:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
 def test_its_example_shows_something(pair: tuple[str, str], planted: Planted) -> None:
-    expected = Example.of(planted[pair]).expected
+    expected = Example.load(planted[pair]).expected
     assert expected
     assert expected[0]["result"]
     with example_environment(planted[pair]):
@@ -206,7 +206,7 @@ def test_a_project_that_is_installed_is_found(own: Path, prelabel: Command) -> N
 def test_it_is_served_by_its_path(planted: Planted, root: Path) -> None:
     backend = planted["Labels", "Text"]
     service = open_model(f"{root / backend.name / 'backend.py'}:{backend.__name__}")
-    example = Example.of(backend)
+    example = Example.load(backend)
     with TestClient(create_app(service, Settings())) as client:
         answer = client.post("/predict", json=example.request())
     [first, _] = answer.json()["results"]

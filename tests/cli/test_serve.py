@@ -96,4 +96,6 @@ def test_address_to_listen_on(host: str, tmp_path: Path) -> None:
 
 
 def test_host_in_brackets_is_the_same() -> None:
-    assert Settings(host="[::1]", port=1).address == Settings(host="::1", port=1).address
+    assert (
+        Settings(host="[::1]", port=1).listen_address == Settings(host="::1", port=1).listen_address
+    )

@@ -24,7 +24,7 @@ def main() -> None:
         }
         with served("ocr", log=log, **variables) as server:
             server.wait("/ready")
-            config = Example.of(find_backends()["ocr"]).label_config
+            config = Example.load(find_backends()["ocr"]).label_config
             project = label_studio.create_project("Receipts", config)
             label_studio.connect_backend(project, server.url)
             receipt = FILES_ROOT / "ocr" / "examples" / "receipt.png"

@@ -14,7 +14,7 @@ from shared.backend.example import Example
 from shared.backend.registry import find_backends
 from tests.serving import Served, served
 
-from .compare import differences
+from .compare import find_differences
 from .editor import Editor
 from .label_studio import LabelStudio
 
@@ -39,7 +39,7 @@ def server(label_studio: LabelStudio, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def config_of(name: str) -> str:
-    return Example.of(find_backends()[name]).label_config
+    return Example.load(find_backends()[name]).label_config
 
 
 def connected(label_studio: LabelStudio, name: str, config: str, url: str) -> int:
@@ -128,11 +128,11 @@ def test_text(label_studio: LabelStudio, editor: Editor, server: Served) -> None
 
 def test_second_retrieval_stores_nothing_twice(label_studio: LabelStudio, server: Served) -> None:
     project = connected(label_studio, "pattern", config_of("pattern"), f"{server.url}/pattern")
-    label_studio.import_tasks(project, Example.of(find_backends()["pattern"]).tasks)
+    label_studio.import_tasks(project, Example.load(find_backends()["pattern"]).tasks)
     for _ in range(2):
         label_studio.retrieve_predictions(project)
     found = label_studio.predictions(project)
-    assert len(found) == len(Example.of(find_backends()["pattern"]).tasks)
+    assert len(found) == len(Example.load(find_backends()["pattern"]).tasks)
 
 
 def test_everything_on_one_page(

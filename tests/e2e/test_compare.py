@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from .compare import differences
+from .compare import find_differences
 
 BOX: dict[str, Any] = {
     "id": "a",

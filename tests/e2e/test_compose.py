@@ -102,7 +102,7 @@ def annotate(label_studio: LabelStudio, task: int) -> None:
 
 def test_pair_talks(label_studio: LabelStudio, server: Served) -> None:
     """One token on both sides; predictions, local files, and a webhook with its secret."""
-    config = Example.of(find_backends()["pattern"]).label_config
+    config = Example.load(find_backends()["pattern"]).label_config
     config = config.replace('value="$text"', 'value="$text" valueType="url"')
     project = label_studio.create_project("Compose", config)
     [local] = label_studio.import_tasks(

@@ -8,12 +8,12 @@ import pytest
 
 from shared.backend.base import Backend
 from shared.backend.example import Example
-from shared.backend.testing import example_environment, predict_example
+from shared.testing import example_environment, predict_example
 from shared.cli.scaffold.create import create_backend, import_backend
 from shared.cli.scaffold.files import Scaffold
 from shared.cli.scaffold.tag_pairs import PAIRS
 
-from .compare import differences
+from .compare import find_differences
 from .editor import Editor
 from .label_studio import LabelStudio
 from .test_every_type import comparable
@@ -74,7 +74,7 @@ def test_the_editor_shows_what_is_predicted(
     backend = planted(pair, tmp_path, monkeypatch)
     with example_environment(backend):
         predictions = predict_example(backend)
-    example = Example.of(backend)
+    example = Example.load(backend)
     project = label_studio.create_project(f"New: {pair[0]}", example.label_config)
     data = uploaded(label_studio, project, example.tasks[0]["data"], example.root)
     task = {"data": data, "predictions": [predictions[0]]}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.backend.choices import takes_several
+from shared.backend.choices import allows_several
 from shared.backend.label_map import LabelMap
 from shared.label_studio.attributes import Attributes
 from shared.label_studio.label_config import LabelConfig
@@ -89,7 +89,7 @@ DIALOGUE = '<Paragraphs name="o" value="$d" NAMEKEY="who" textkey="says"/>'
         ),
         pytest.param(
             '<Taxonomy name="c" toName="o" MAXUSAGES="1"/>',
-            lambda config: takes_several(config.controls[0]),
+            lambda config: allows_several(config.controls[0]),
             False,
             id="maxUsages",
         ),

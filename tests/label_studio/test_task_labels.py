@@ -14,7 +14,7 @@ from shared.errors import LabelsError, UnfillableError
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.task import Task
 from shared.label_studio.task_labels import with_labels_of
-from shared.pipeline.outcome import TaskOutcome
+from shared.pipeline.prediction import TaskOutcome
 from shared.pipeline.runtime import runtime
 from shared.results import (
     AudioSpan,

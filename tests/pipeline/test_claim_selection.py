@@ -22,7 +22,7 @@ class WideBackend(PromptBackend):
         if {control.tag for control in wanted} != {"Labels", "TextArea"}:
             return []
         spec = self.spec(wanted[0])
-        return [Claim(wanted, config.objects["text"], spec, labels_known=self.knows)]
+        return [Claim(wanted, config.objects["text"], spec, known_label_count=self.knows)]
 
 
 class NarrowBackend(WordBackend):
@@ -35,7 +35,7 @@ class NarrowBackend(WordBackend):
     def load(self, spec: Any) -> int:
         return self.knows
 
-    def labels_known(self, model: int, claim: Claim) -> int:
+    def count_known_labels(self, model: int, claim: Claim) -> int:
         return model
 
 
@@ -49,7 +49,7 @@ XML = """<View><Text name="text" value="$text"/>
 
 
 def route(*classes: type[Any], xml: str = XML) -> PredictionPlan:
-    return PredictionPlan.build(LabelConfig.parse(xml), [made(cls, xml) for cls in classes])
+    return runtime().planner.plan(LabelConfig.parse(xml), [made(cls, xml) for cls in classes])
 
 
 def label(found: PredictionPlan, context: Any = None) -> str:
@@ -94,10 +94,10 @@ def test_the_version_does_not_change_when_the_models_are_loaded() -> None:
 
 def test_the_status_says_who_fills_what_once_that_is_known() -> None:
     found = route(WideBackend, NarrowBackend)
-    assert found.filled() == {"label": "wide or narrow", "area": "wide"}
+    assert found.filled_by() == {"label": "wide or narrow", "area": "wide"}
     assert label(found) == "Other"
-    assert found.filled() == {"label": "narrow"}
-    [note] = [report for claim in found.claims() for report in claim.mapping_report()]
+    assert found.filled_by() == {"label": "narrow"}
+    [note] = [report for claim in found.all_claims() for report in claim.mapping_report()]
     assert note == (
         'Labels "label" is left to narrow, which knows more of its labels, and so TextArea "area"'
         ' stays empty; model_backend="wide" on it decides otherwise'
@@ -112,7 +112,7 @@ def test_who_answers_users_does_so_whoever_knows_more() -> None:
 def test_a_model_that_cannot_be_loaded_takes_nothing() -> None:
     found = route(WideBackend, BrokenNarrowBackend)
     assert label(found) == "Word"
-    assert found.filled() == {"label": "wide", "area": "wide"}
+    assert found.filled_by() == {"label": "wide", "area": "wide"}
 
 
 def test_of_two_rivals_the_first_comes_into_question() -> None:

@@ -36,7 +36,9 @@ class HeldBackend(SizedBackend):
     """Waits for the gate at `hold …`, having said that it has begun."""
 
     name = "held"
-    batch_size = 1
+
+    def max_batch_size(self, spec: ModelSpec) -> int:
+        return 1
 
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
         if items[0].startswith("hold"):
@@ -62,7 +64,7 @@ def service(models: int) -> BackendService:
 
 
 def users() -> list[int]:
-    return [slot.users for slot in runtime().models.all_models()]
+    return [slot.pin_count for slot in runtime().models.all_models()]
 
 
 def queued() -> int:
@@ -137,7 +139,8 @@ def test_a_command_that_is_interrupted_holds_no_models(tmp_path: Path) -> None:
 
     with ImportFile(tmp_path / "out.json", {}, resume=False) as file:
         with pytest.raises(KeyboardInterrupt) as caught:
-            BulkPrediction(Inputs([entries]), routes, file, report=interrupted).run()
+            sources = Inputs([entries])
+            BulkPrediction(runtime().pipeline, sources, routes, file, report=interrupted).run()
         assert users() == [0, 0]
         assert caught.tb is not None
 

@@ -6,7 +6,7 @@ import pytest
 
 from shared.backend.passages import Passages
 from shared.media.image import Image
-from shared.pipeline.fingerprint import fingerprint, size_of
+from shared.pipeline.output_cache import fingerprint, size_of
 
 
 class Pair(NamedTuple):
@@ -36,7 +36,7 @@ SAME = [
     (Image(PIXELS, "d1"), Image(PIXELS[:1], "d1")),
     ([(None, Image(PIXELS, "d1"))], [(None, Image(PIXELS, "d1"))]),
     (Image(PIXELS), Image(PIXELS.copy())),
-    (Passages.of_html("<p>Hello</p>"), Passages.of_html("<p>Hello</p>")),
+    (Passages.from_html("<p>Hello</p>"), Passages.from_html("<p>Hello</p>")),
     (np.zeros((0, 3)), np.zeros((0, 3))),
 ]
 
@@ -58,7 +58,7 @@ OTHER = [
     (PIXELS, PIXELS.astype(np.int8)),
     (Image(PIXELS, "d1"), Image(PIXELS, "d2")),
     (Image(PIXELS), Image(PIXELS + 1)),
-    (Passages.of_html("<p>Hello</p>"), Passages.of_html("<b>Hello</b>")),
+    (Passages.from_html("<p>Hello</p>"), Passages.from_html("<b>Hello</b>")),
     (np.zeros((0, 3)), np.zeros((3, 0))),
 ]
 

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import pytest
 
 from shared.backend.claim import ModelSpec
+from shared.backend.weights import WeightsHashes, hash_files
 from shared.errors import ModelError
 from shared.pipeline import models
 from shared.pipeline.metrics import PipelineMetrics
-from shared.pipeline.models import ModelRegistry, hash_files, resident_bytes
+from shared.pipeline.models import ModelRegistry, resident_bytes
 from shared.pipeline.runtime import reset_runtime, runtime
 from tests.tiny import FileBackend, WordBackend, made, routed
 
@@ -48,7 +49,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def store() -> Iterable[ModelRegistry]:
-    store = ModelRegistry(PipelineMetrics())
+    store = ModelRegistry(PipelineMetrics(), WeightsHashes())
     yield store
     store.close()
 
@@ -213,7 +214,7 @@ def states(store: ModelRegistry) -> dict[str, str]:
 
 
 def test_models_not_used_for_the_longest_leave(large: Any) -> None:
-    store = ModelRegistry(PipelineMetrics(), limit=int(2.7 * LARGE))
+    store = ModelRegistry(PipelineMetrics(), WeightsHashes(), max_bytes=int(2.7 * LARGE))
     for name in ("a", "empty", "b", "a", "c"):
         ask(store, large, name)
     assert states(store) == {"a": "loaded", "b": "unloaded", "c": "loaded", "empty": "loaded"}
@@ -224,7 +225,7 @@ def test_models_not_used_for_the_longest_leave(large: Any) -> None:
 
 
 def test_model_in_use_stays(large: Any) -> None:
-    store = ModelRegistry(PipelineMetrics(), limit=int(1.5 * LARGE))
+    store = ModelRegistry(PipelineMetrics(), WeightsHashes(), max_bytes=int(1.5 * LARGE))
     used = ModelSpec("large", "a")
     store.pin([used])
     ask(store, large, "a")
@@ -237,7 +238,7 @@ def test_model_in_use_stays(large: Any) -> None:
 
 
 def test_memory_of_a_model_that_left_is_free(large: Any) -> None:
-    store = ModelRegistry(PipelineMetrics(), limit=int(1.5 * LARGE))
+    store = ModelRegistry(PipelineMetrics(), WeightsHashes(), max_bytes=int(1.5 * LARGE))
     ask(store, large, "a")
     before = resident_bytes()
     for name in ("b", "c", "d"):
@@ -252,18 +253,18 @@ def test_memory_is_at_least_the_size_of_the_files(
     file = tmp_path / "model.bin"
     file.write_bytes(b"x" * 30 * MB)
     monkeypatch.setattr(FileBackend, "file", file, raising=False)
-    store = ModelRegistry(PipelineMetrics())
+    store = ModelRegistry(PipelineMetrics(), WeightsHashes())
     backend = made(FileBackend)
     store.get_or_load(backend, backend.spec(None))
     [slot] = store.all_models()
-    assert slot.memory >= 30 * MB
+    assert slot.memory_bytes >= 30 * MB
     store.close()
 
 
 def test_weights_that_changed_meanwhile_make_another_version(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = ModelRegistry(PipelineMetrics(), limit=1)
+    store = ModelRegistry(PipelineMetrics(), WeightsHashes(), max_bytes=1)
     backend = made(FileBackend)
     spec = backend.spec(None)
     store.get_or_load(backend, spec)

@@ -14,7 +14,8 @@ from shared.backend.claim import Claim, ModelSpec
 from shared.backend.registry import choose_backends, group_by_prediction
 from shared.errors import ModelError, SettingError
 from shared.label_studio.label_config import Control, LabelConfig
-from shared.pipeline.chosen import build_plans
+from shared.pipeline.command_plans import load_plans
+from shared.pipeline.runtime import runtime
 from shared.results import Region, TextSpan, region
 from shared.server.app import create_app
 from shared.server.service import BackendService
@@ -186,10 +187,12 @@ def test_the_command_gives_the_versions_of_the_server(monkeypatch: pytest.Monkey
     with serving("sized:3", "sized:5") as client:
         [answer] = predict(client, tasks("a long text"))
         versions = [prediction["model_version"] for prediction in answer]
-        assert [r.version() for r in build_plans(config, ["sized:3", "sized:5"])] == versions
+        assert [
+            r.version() for r in load_plans(runtime(), config, ["sized:3", "sized:5"])
+        ] == versions
         monkeypatch.setenv("BACKENDS", "sized:3,sized:5")
         read_settings.cache_clear()
     with serving("sized:3"):
-        assert [route.version() for route in build_plans(config, [])] == versions
+        assert [route.version() for route in load_plans(runtime(), config, [])] == versions
         with pytest.raises(SettingError, match="Nothing in this label config"):
-            build_plans(LabelConfig.parse(IMAGE), [])
+            load_plans(runtime(), LabelConfig.parse(IMAGE), [])

@@ -30,8 +30,6 @@ def test_size_stays_bounded() -> None:
         cache.put(number, "x" * (number % 50) * 100)
     assert 90 * KB < cache.bytes <= 100 * KB
     assert len(cache) < 300
-    cache.clear()
-    assert (len(cache), cache.bytes) == (0, 0)
 
 
 def test_same_key_again_replaces() -> None:

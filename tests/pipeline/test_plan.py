@@ -8,6 +8,7 @@ from shared.backend.base import Backend
 from shared.backend.claim import Claim
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.pipeline.plan import PredictionPlan
+from shared.pipeline.runtime import runtime
 from tests.tiny import WordBackend, made
 
 TEXT = '<Text name="text" value="$text"/>'
@@ -59,7 +60,9 @@ def built(
     *inside: str, backends: list[type[Backend]], named: tuple[str, ...] = ()
 ) -> PredictionPlan:
     xml = f"<View>{TEXT}{''.join(inside)}</View>"
-    return PredictionPlan.build(LabelConfig.parse(xml), [made(cls, xml) for cls in backends], named)
+    return runtime().planner.plan(
+        LabelConfig.parse(xml), [made(cls, xml) for cls in backends], named
+    )
 
 
 def filled(route: PredictionPlan) -> dict[str, str]:
@@ -169,7 +172,7 @@ def test_claims_of_one_model_on_one_object_are_one_step() -> None:
     route = built(labels("a"), labels("b"), backends=[FirstBackend])
     [step] = route.steps
     assert [claim.control.name for claim in step.claims] == ["a", "b"]
-    assert list(route.claims()) == list(step.claims)
+    assert list(route.all_claims()) == list(step.claims)
     two = built(
         '<Text name="other" value="$other"/>',
         labels("a"),

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-from shared.backend.base import Backend
 from shared.backend.claim import ModelSpec
 from shared.errors import (
     ClientGoneError,
@@ -23,12 +22,13 @@ from shared.errors import (
 from shared.media.reader import MediaReader
 from shared.pipeline.failures import FailureLog
 from shared.pipeline.inputs import READER_THREADS
-from shared.pipeline.outcome import TaskOutcome
+from shared.pipeline.prediction import TaskOutcome
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
 from tests.tiny import BrokenBackend, PromptBackend, WordBackend, made, routed, tasks
 
-AHEAD = Backend.ahead
+# Tasks that are read in advance where a backend says nothing else.
+READ_AHEAD = 256
 
 TWO_CONTROLS = """<View><Text name="text" value="$text"/>
 <Labels name="one" toName="text"><Label value="Word"/></Labels>
@@ -36,7 +36,11 @@ TWO_CONTROLS = """<View><Text name="text" value="$text"/>
 DRAWN = {"result": [{"type": "labels", "value": {}}]}
 
 
-def run(backend: Any, given: Any, **options: Any) -> list[TaskOutcome]:
+def run(
+    backend: Any, given: Any, seconds: float | None = None, **options: Any
+) -> list[TaskOutcome]:
+    if seconds is not None:
+        options["scope"] = RequestScope(seconds, interactive="context" in options)
     return list(runtime().pipeline.run(routed(backend), given, **options))
 
 
@@ -150,7 +154,7 @@ def test_tasks_are_read_no_further_than_ahead() -> None:
     assert pulled == 0
     for number in range(20):
         next(outcomes)
-        assert AHEAD // 2 < pulled - number <= AHEAD
+        assert READ_AHEAD // 2 < pulled - number <= READ_AHEAD
 
 
 def test_batches_mix_requests() -> None:
@@ -222,7 +226,9 @@ class StuckBackend(WordBackend):
     """`stuck` waits for the gate; one item a batch."""
 
     name = "stuck"
-    batch_size = 1
+
+    def max_batch_size(self, spec: ModelSpec) -> int:
+        return 1
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -259,9 +265,9 @@ def test_work_goes_on_after_a_deadline_without_what_nobody_waits_for() -> None:
 
 def test_no_time_at_all() -> None:
     backend = made(WordBackend)
-    given = [{"data": {"text": str(number)}} for number in range(3 * AHEAD)]
+    given = [{"data": {"text": str(number)}} for number in range(3 * READ_AHEAD)]
     outcomes = run(backend, given, seconds=0)
-    assert [type(outcome.error) for outcome in outcomes] == [DeadlineError] * 3 * AHEAD
+    assert [type(outcome.error) for outcome in outcomes] == [DeadlineError] * 3 * READ_AHEAD
     assert backend.reads == 0
 
 
@@ -300,7 +306,7 @@ def test_nothing_more_is_done_for_a_client_that_is_gone() -> None:
 
     def ask() -> None:
         try:
-            run(backend, tasks("stuck", "a", "b"), waiting=waiting)
+            run(backend, tasks("stuck", "a", "b"), scope=waiting)
         except ClientGoneError as error:
             caught.append(error)
 
@@ -324,7 +330,7 @@ def test_end_answers_what_is_done() -> None:
     backend = made(StuckBackend)
     backend.gate.clear()
     waiting = RequestScope()
-    outcomes = runtime().pipeline.run(routed(backend), tasks("a", "stuck", "b"), waiting=waiting)
+    outcomes = runtime().pipeline.run(routed(backend), tasks("a", "stuck", "b"), scope=waiting)
     assert marked(next(outcomes)) == "a"
     waiting.cancel(DeadlineError("The server stops"))
     assert [str(outcome.error) for outcome in outcomes] == ["The server stops"] * 2
@@ -405,7 +411,7 @@ def test_others_have_their_turn_between_parts() -> None:
 @pytest.mark.parametrize("error", [DeadlineError("Late"), ClientGoneError("Gone")])
 def test_no_more_parts_when_nobody_waits(error: PrelabelError) -> None:
     backend, waiting = made(PartsBackend), RequestScope()
-    asking, _ = begun(backend, "stuck b c d", waiting=waiting)
+    asking, _ = begun(backend, "stuck b c d", scope=waiting)
     waiting.cancel(error)
     asking.join(5)
     backend.gate.set()
@@ -435,7 +441,7 @@ def test_a_part_that_is_queued_while_nobody_waits_any_more_is_taken_out(
     backend = made(Late)
     backend.gate.clear()
     with suppress(ClientGoneError):
-        run(backend, tasks("stuck b c d"), waiting=waiting)
+        run(backend, tasks("stuck b c d"), scope=waiting)
     left.set()
     queue = runtime().models.get_or_load(backend, routed(backend).steps[0].claims[0].spec)
     until = time.monotonic() + 5
@@ -554,7 +560,9 @@ def test_interactive_task_does_not_wait_for_the_reading_of_others() -> None:
     for _ in range(READER_THREADS):
         assert reading.acquire(timeout=5)
     try:
-        [outcome] = run(backend, tasks("now"), context=DRAWN, seconds=2)
+        [outcome] = run(
+            backend, tasks("now"), context=DRAWN, scope=RequestScope(2, interactive=True)
+        )
         assert outcome.error is None
     finally:
         release.set()

@@ -50,7 +50,7 @@ def test_labels_of_the_task_on_each_object_tag() -> None:
 def test_the_object_tag_that_nothing_fills_is_named() -> None:
     xml = TWO.replace('<Text name="b"', '<Paragraphs name="b"')
     route = routed(made(WordBackend, xml), xml=xml)
-    assert [claim.object.name for claim in route.claims()] == ["a"]
+    assert [claim.object.name for claim in route.all_claims()] == ["a"]
     assert route.problems == (
         'Labels "c" is filled on Text "a", not on Paragraphs "b": nothing that serves here'
         " fills it",

@@ -69,7 +69,7 @@ class UnevenBackend(WordBackend):
 
 def built(*tags: str) -> PredictionPlan:
     xml = page(*tags)
-    return PredictionPlan.build(LabelConfig.parse(xml), [made(UnevenBackend, xml)])
+    return runtime.runtime().planner.plan(LabelConfig.parse(xml), [made(UnevenBackend, xml)])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from starlette.testclient import TestClient
 from shared.backend.base import Backend
 from shared.backend.claim import Claim
 from shared.backend.registry import find_backends
-from shared.backend.testing import example_environment
 from shared.errors import UnfillableError
 from shared.label_studio.label_config import LabelConfig
 from shared.pipeline.runtime import runtime
@@ -17,6 +16,7 @@ from shared.results import Region
 from shared.server.app import create_app
 from shared.server.service import BackendService
 from shared.settings import Settings, read_settings
+from shared.testing import example_environment
 from tests.tiny import WordBackend, made, routed, tasks
 
 KNOWN, UNKNOWN, BOTH = (
@@ -105,7 +105,7 @@ def test_it_is_counted_and_told() -> None:
 
 
 def test_labels_are_those_of_the_classes() -> None:
-    [good, unknown] = routed(made(MappedBackend, BOTH), xml=BOTH).claims()
+    [good, unknown] = routed(made(MappedBackend, BOTH), xml=BOTH).all_claims()
     assert good.labels_for(["word", "line"]) == {"word": "Word"}
     with pytest.raises(UnfillableError, match=r'Labels "one": no class .* Dragon.*: word, line'):
         unknown.labels_for(["word", "line"])
@@ -128,8 +128,8 @@ TEXT = "Ann Lee was in Paris on 3 May 2024."
 @pytest.mark.parametrize("labels", ["Dragon,Unicorn", ""])
 def test_texts(name: str, labels: str) -> None:
     backend = find_backends()[name]
-    if backend.problem() is not None:
-        pytest.skip(str(backend.problem()))
+    if backend.unavailable_reason() is not None:
+        pytest.skip(str(backend.unavailable_reason()))
     inner = "Choice" if "Choices" in TAGS[name] else "Label"
     tags = "".join(f'<{inner} value="{label}"/>' for label in labels.split(",") if label)
     xml = f"<View>{TAGS[name].replace('LABELS', tags)}</View>"

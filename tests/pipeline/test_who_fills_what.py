@@ -15,7 +15,7 @@ import pytest
 
 from shared.backend.registry import find_backends
 from shared.label_studio.label_config import LabelConfig
-from shared.pipeline.plan import PredictionPlan
+from shared.pipeline.runtime import runtime
 
 TABLE: Mapping[str, Mapping[str, str]] = json.loads(
     Path(__file__).with_name("gallery.json").read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def templates() -> Iterator[tuple[str, str]]:
 def filled(xml: str) -> dict[str, str]:
     """The backend of each control tag; "a or b" where their models decide it."""
     backends = [cls(label_config=xml, served=True) for cls in find_backends().values()]
-    return PredictionPlan.build(LabelConfig.parse(xml), backends).filled()
+    return runtime().planner.plan(LabelConfig.parse(xml), backends).filled_by()
 
 
 @pytest.fixture(autouse=True)

@@ -156,14 +156,14 @@ def test_html_is_as_large_as_its_text_and_not_as_all_its_paths() -> None:
     depth, count = 500, 10_000
     html = "<div>" * depth + "<p>x</p>" * count
     tracemalloc.start()
-    passages = Passages.of_html(html)
+    passages = Passages.from_html(html)
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(passages.parts) == count
+    assert len(passages.passages) == count
     assert kept < 15_000_000
-    last = passages.on.nodes[-1]
+    last = passages.source.nodes[-1]
     assert last.path == "/div[1]" * depth + f"/p[{count}]/text()[1]"
-    assert passages.on.node(last.path) is last
+    assert passages.source.node(last.path) is last
 
 
 PARAGRAPHS = '<View><Paragraphs name="d" value="$d" nameKey="who" textKey="says"/></View>'

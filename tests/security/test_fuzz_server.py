@@ -18,7 +18,7 @@ from shared.server.app import create_app
 from shared.server.service import BackendService
 from shared.settings import Settings, read_settings
 
-EXAMPLE = Example.of(PatternBackend)
+EXAMPLE = Example.load(PatternBackend)
 BUDGET = hypothesis.settings(
     max_examples=60,
     deadline=None,  # a busy machine

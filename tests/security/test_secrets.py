@@ -12,7 +12,7 @@ import pytest
 
 from shared.backend.example import Example
 from shared.backend.registry import find_backends
-from shared.settings import environment
+from shared.settings import child_environment
 from tests.media.web import Web, hangs_up, leads_to, says, web
 from tests.serving import Served, served
 
@@ -20,7 +20,7 @@ REPO = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow  # importing what runs NER takes long
 
 SECRET = "hunter2"
-CONFIG = Example.of(find_backends()["pattern"]).label_config
+CONFIG = Example.load(find_backends()["pattern"]).label_config
 BY_URL = CONFIG.replace('value="$text"', 'value="$text" valueType="url"')
 AUTH = (f"user-{SECRET}", f"pass-{SECRET}")
 
@@ -155,7 +155,7 @@ def test_no_secret_when_the_server_cannot_start(name: str, value: str) -> None:
     others = {"BASIC_AUTH_PASS": SECRET, "LABEL_STUDIO_API_KEY": SECRET, "WEBHOOK_SECRET": SECRET}
     ran = subprocess.run(
         [sys.executable, "-m", "shared.cli", "serve", "pattern", "--port", "0"],
-        env=environment(others | {name: value}),
+        env=child_environment(others | {name: value}),
         capture_output=True,
         text=True,
         timeout=60,

@@ -32,8 +32,8 @@ def test_nothing_is_told(engine: str, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 ASK = """
-from shared.settings import hold_libraries
-hold_libraries()
+from shared.settings import restrain_libraries
+restrain_libraries()
 from transformers.utils import logging
 print(logging.is_progress_bar_enabled())
 """

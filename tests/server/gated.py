@@ -20,7 +20,9 @@ class GatedBackend(Backend):
     name = "gated"
     fills = frozenset({("Labels", "Text")})
     interactive = True
-    batch_size = 1
+
+    def max_batch_size(self, spec: ModelSpec) -> int:
+        return 1
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
         return (Path(__file__),)

@@ -20,7 +20,7 @@ from shared.server.service import BackendService
 from shared.settings import Settings, read_settings
 from tests.tiny import TEXT_CONFIG, BrokenBackend, PromptBackend, WordBackend, tasks
 
-EXAMPLE = Example.of(PatternBackend)
+EXAMPLE = Example.load(PatternBackend)
 DATE = "It was on 2024-05-03."
 
 

@@ -71,7 +71,7 @@ def client(tmp_path: Path) -> Any:
 
 
 def ask(client: TestClient, *texts: Any) -> list[Any]:
-    config = Example.of(find_backends()["pattern"]).label_config
+    config = Example.load(find_backends()["pattern"]).label_config
     tasks = [{"id": number, "data": {"text": text}} for number, text in enumerate(texts)]
     body = {"tasks": tasks, "label_config": config, "project": "3.1"}
     answer = client.post("/predict", json=body)
@@ -135,13 +135,13 @@ def test_status_says_what_is_wrong_with_an_answer(text: str, said: str, client: 
 
 
 def test_setup_says_a_version(client: TestClient) -> None:
-    config = Example.of(find_backends()["pattern"]).label_config
+    config = Example.load(find_backends()["pattern"]).label_config
     answer = client.post("/setup", json={"project": "3.1", "schema": config})
     assert answer.json() == {"model_version": "INITIAL"}
 
 
 def test_training_runs_beside(client: TestClient) -> None:
-    config = Example.of(find_backends()["pattern"]).label_config
+    config = Example.load(find_backends()["pattern"]).label_config
     event = {"action": "ANNOTATION_CREATED", "project": {"id": 3, "label_config": config}}
     answer = client.post("/webhook", json=event)
     assert answer.json() == {"status": "accepted"}

@@ -16,7 +16,7 @@ from backends._inference.openvino import import_openvino
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.letterbox import Letterbox
 from shared.backend.converted_model_cache import fresh_folder
-from shared.pipeline.models import hash_files
+from shared.backend.weights import hash_files
 from shared.results import ImageSize
 
 # Increase it when the conversion changes: networks converted before are then converted again.

@@ -14,7 +14,7 @@ from backends.detection.model.detector import Detector, RunOptions
 from backends.detection.model.engines import Engine, OnnxEngine, OpenVinoEngine, TorchEngine
 from backends.detection.model.postprocess import OutputDecoder
 from backends.detection.model.shared_weights import WeightsKey, share_weights
-from shared.backend.installation import install_extra
+from shared.backend.installation import extra_command
 from shared.errors import ModelError
 from shared.settings import Settings
 
@@ -88,7 +88,7 @@ def _build_converted_engine(
     if missing:
         extra = "onnx" if name == "onnx" else "detection"
         raise ModelError(
-            f"{', '.join(missing)} is not installed: install the extra, e.g. {install_extra(extra)}"
+            f"{', '.join(missing)} is not installed: install the extra, e.g. {extra_command(extra)}"
         )
     folder = conversion.conversion_folder(weights, spec, name, cache_dir)
     reference = _detect_all_boxes(spec, TorchEngine(network, "cpu", half=False))

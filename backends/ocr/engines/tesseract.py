@@ -14,7 +14,7 @@ from backends.ocr.layout.page import Corners, Engine, Line, Page, Word
 from backends.ocr.layout.reading_order import in_order
 from shared.errors import InferenceError, ModelError
 from shared.media.image import Image
-from shared.settings import environment
+from shared.settings import child_environment
 
 PROGRAM = "tesseract"
 # A page that takes longer has failed.
@@ -64,7 +64,7 @@ class TesseractEngine(Engine):
                 capture_output=True,
                 timeout=SECONDS,
                 check=True,
-                env=environment({"OMP_THREAD_LIMIT": "1"}),  # pages at once instead
+                env=child_environment({"OMP_THREAD_LIMIT": "1"}),  # pages at once instead
             )
         except (subprocess.SubprocessError, OSError) as error:
             raise InferenceError(f"Tesseract failed: {type(error).__name__}") from None

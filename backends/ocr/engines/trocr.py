@@ -14,7 +14,7 @@ from backends.ocr.engines.rapidocr import RapidEngine
 from backends.ocr.layout.page import Line, Page, Word
 from backends.ocr.layout.quad import Pixels, crop, stretched
 from backends.ocr.layout.reading_order import in_order
-from shared.backend.installation import install_extra
+from shared.backend.installation import extra_command
 from shared.errors import ModelError
 from shared.media.image import Image
 from shared.settings import Settings
@@ -30,7 +30,7 @@ def weights(model: str, settings: Settings) -> Iterable[Path]:
     if missing:
         raise ModelError(
             f'The OCR engine "trocr" needs {" and ".join(missing)}: install the extra,'
-            f" e.g. {install_extra('trocr')}"
+            f" e.g. {extra_command('trocr')}"
         )
     return hub.find_files(_wanted(model), settings)
 

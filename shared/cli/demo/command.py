@@ -56,7 +56,7 @@ def demo(
 
 def _start(classes: "list[type[Backend]]", port: int, log: Any) -> "subprocess.Popen[bytes]":
     from shared.backend.example import FILES_ROOT
-    from shared.settings import environment
+    from shared.settings import child_environment
 
     extra = {"LOCAL_FILES_ROOT": str(FILES_ROOT), "PYTHONUNBUFFERED": "1"}
     for cls in classes:
@@ -65,7 +65,7 @@ def _start(classes: "list[type[Backend]]", port: int, log: Any) -> "subprocess.P
     names = sorted((cls.name for cls in classes), key=lambda name: name == "pattern")
     command = [sys.executable, "-m", "shared.cli", "serve", *names, "--port", str(port)]
     command += ["--host", "127.0.0.1"]
-    return subprocess.Popen(command, stdout=log, stderr=log, env=environment(extra))
+    return subprocess.Popen(command, stdout=log, stderr=log, env=child_environment(extra))
 
 
 def _wait(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
@@ -105,13 +105,13 @@ def _show(cls: "type[Backend]", url: str, out: Path) -> bool:
 
     from shared.backend.example import Example
 
-    example = Example.of(cls)
+    example = Example.load(cls)
     with httpx.Client(base_url=f"{url}/{cls.name}", timeout=120) as client:
         setup = client.post("/setup", json=example.setup_request(url)).raise_for_status().json()
-        answers = client.post("/predict", json=example.request()).raise_for_status().json()
+        answers = client.post("/predict", json=example.predict_request()).raise_for_status().json()
     console.print(_table(example, answers["results"], setup["model_version"]))
     for number, (task, answer) in enumerate(zip(example.tasks, answers["results"], strict=True), 1):
-        for file in example.files(task):
+        for file in example.task_files(task):
             _draw(file, answer, out / f"{cls.name}-{number}.png")
     return all(isinstance(answer, dict) for answer in answers["results"])
 

@@ -73,10 +73,10 @@ def _checks(url: str | None, project: int | None, push: bool) -> "Iterator[Check
 
 
 def _own(settings: "Settings") -> str:
-    from shared.settings import address
+    from shared.settings import host_and_port
 
     host = settings.host.strip("[]")
-    return f"http://{address(EVERYWHERE.get(host, host), settings.port)}"
+    return f"http://{host_and_port(EVERYWHERE.get(host, host), settings.port)}"
 
 
 class _Lines:

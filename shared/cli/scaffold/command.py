@@ -30,13 +30,13 @@ def new(
         verb = "is" if len(missing) == 1 else "are"
         raise SettingError(f"{' and '.join(missing)} {verb} missing")
     _check_pair(control, object)
-    from shared.backend.installation import checkout
+    from shared.backend.installation import checkout_folder
     from shared.cli.scaffold.create import check_name, create_in_repository, create_standalone
     from shared.cli.scaffold.tag_pairs import PAIRS
 
     check_name(name)
     packages = [*PAIRS[control, object].requires, *(requires or ())]
-    repository = checkout()
+    repository = checkout_folder()
     project = None
     if into is not None:
         into.mkdir(parents=True, exist_ok=True)
@@ -106,16 +106,16 @@ def _warn_of_modules(requires: list[str]) -> None:
 
 
 def _print_next_steps(folder: Path, name: str, into: Path | None, requires: list[str]) -> None:
-    from shared.backend.installation import install_extra, install_project, program
+    from shared.backend.installation import extra_command, project_commands, program_path
 
     files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.*") if p.suffix != ".pyc")
     typer.echo(f"{folder}: {', '.join(files)}\n")
     root = folder.parent.parent if into is None else folder.parent
     if into is None:
         lines = [f"cd {shlex.quote(str(root))}", "make test"]
-        lines[1:1] = [install_extra(name)] if requires else []
+        lines[1:1] = [extra_command(name)] if requires else []
     else:
-        lines = [*install_project(root), f"{program('python', root)} -m pytest"]
-    lines.append(f"{program('prelabel', root)} serve {name}")
+        lines = [*project_commands(root), f"{program_path('python', root)} -m pytest"]
+    lines.append(f"{program_path('prelabel', root)} serve {name}")
     typer.echo("\n  ".join(["Next:", *lines]))
     typer.echo(f"Then put your model into {folder.name}/model.py")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from shared.backend.base import Backend
 from shared.backend.discovery import PACKAGE, search
-from shared.backend.installation import install_package
+from shared.backend.installation import package_command
 from shared.backend.registry import find_backends
-from shared.backend.testing import write_expected
+from shared.testing import write_expected
 from shared.cli.scaffold.files import Scaffold
 from shared.cli.scaffold.requirements import import_name
 from shared.errors import SettingError
@@ -109,7 +109,7 @@ def _check_requirements(scaffold: Scaffold) -> None:
         if importlib.util.find_spec(import_name(requirement)) is None:
             raise SettingError(
                 f"What is made for {scaffold.object} needs {requirement}, which is not installed:"
-                f" {install_package(requirement)}"
+                f" {package_command(requirement)}"
             )
 
 

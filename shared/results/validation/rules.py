@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
 from shared.label_studio.tags import is_known
-from shared.lru_cache import LRUCache
+from shared.label_studio.text_cache import TextCache
 from shared.results.parse import PLACES
 from shared.results.validation.control_values import ANSWERS, labels
 from shared.results.validation.finding import Problems, Value, closest, quote, suggestion
@@ -102,7 +102,7 @@ class Rules:
         return f"; {names} is the {same[0].tag} tag"
 
 
-_kept: LRUCache[LabelConfig, Rules] = LRUCache()
+_kept: TextCache[LabelConfig, Rules] = TextCache()
 
 
 def rules_of(config: LabelConfig) -> Rules:

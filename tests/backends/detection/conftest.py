@@ -85,7 +85,7 @@ def predict(environment: None) -> Predict:
 def route_of(xml: str) -> PredictionPlan:
     """The route of a label config through this backend alone."""
     backend = DetectionBackend(label_config=xml, served=True)
-    return PredictionPlan.build(backend.config, [backend], ["detection"])
+    return runtime.runtime().planner.plan(backend.config, [backend], ["detection"])
 
 
 @pytest.fixture(scope="session")

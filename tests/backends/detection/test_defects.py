@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from backends.detection import DetectionBackend
+from backends.detection.backend import MAX_BATCH_SIZE
 from backends.detection.inputs.image_list import ImageDetections
 from backends.detection.model import loader, weights
 from backends.detection.model.architecture import NetworkSpec
@@ -24,7 +25,6 @@ from backends.detection.model.postprocess import OutputDecoder
 from backends.detection.starter.shapes import draw_picture
 from shared.errors import ModelError
 from shared.pipeline import runtime
-from shared.pipeline.plan import PredictionPlan
 from shared.results import ImageSize
 from shared.settings import Settings
 from tests.backends.detection.conftest import PICTURE, Predict, data_url, route_of
@@ -72,7 +72,7 @@ def test_images_of_several_tasks_share_a_batch(environment: None) -> None:
 
     xml = f'<View><Image name="image" value="$image"/>{BOXES}</View>'
     backend = Counting(label_config=xml, served=True)
-    route = PredictionPlan.build(backend.config, [backend], ["detection"])
+    route = runtime.runtime().planner.plan(backend.config, [backend], ["detection"])
     tasks = [{"id": n, "data": {"image": data_url(PICTURE[n:])}} for n in range(24)]
     outcomes = list(runtime.runtime().pipeline.run(route, tasks))
     assert all(outcome.prediction for outcome in outcomes)
@@ -120,7 +120,7 @@ def test_key_points_without_scores(environment: None) -> None:
     row = np.array([[40, 30, 140, 110, 0.875, 0, 50, 60, 90, 100]], np.float32)
     found = OutputDecoder(kind, 0.1, 0.7).decode([row], frame_for(kind, ImageSize(160, 128)))
     route = route_of(SCENES["key points alone"].config)
-    [claim] = route.claims()
+    [claim] = route.all_claims()
     regions = list(route.steps[0].backend.regions([ImageDetections(None, found)], claim))
     assert [region.score for region in regions] == [0.875, 0.875]
 
@@ -174,7 +174,7 @@ def test_images_are_read_while_the_network_runs(
     environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first run ends only when more images are read than its batch can have held."""
-    most, ends = DetectionBackend.batch_size, threading.Event()
+    most, ends = MAX_BATCH_SIZE, threading.Event()
     reads: list[int] = []
     read, detect = DetectionBackend.read, Detector.detect
 
@@ -298,7 +298,7 @@ def test_weights_outside_model_dir_are_refused(model_dir: Path, tmp_path: Path) 
 def test_bad_attributes_are_named(environment: None) -> None:
     bad = tag("KeyPointLabels", "yolov8n-pose", labels='<Label value="nose" model_index="x"/>')
     route = route_of(f'<View><Image name="image" value="$image"/>{bad}{BOXES}</View>')
-    assert [claim.control.name for claim in route.claims()] == ["r"]
+    assert [claim.control.name for claim in route.all_claims()] == ["r"]
     assert 'model_index="x" of the label "nose"' in route.problems[0]
 
 

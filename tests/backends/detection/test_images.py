@@ -245,7 +245,7 @@ def test_no_more_of_a_list_is_looked_at_after_the_deadline(
     pipeline = runtime.runtime().pipeline
     listed = route_of(f'<View><Image name="image" {LISTED}/>{BOXES}</View>')
     task = {"id": 1, "data": {"pages": [data_url(PICTURE[n:]) for n in range(60)]}}
-    [late] = pipeline.run(listed, [task], waiting=waiting)
+    [late] = pipeline.run(listed, [task], scope=waiting)
     assert isinstance(late.error, DeadlineError)
     single = route_of(f'<View><Image name="image" value="$image"/>{BOXES}</View>')
     [outcome] = pipeline.run(single, [{"id": 2, "data": {"image": data_url(PICTURE[:, 1:])}}])

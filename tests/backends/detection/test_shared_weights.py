@@ -12,7 +12,7 @@ from backends.detection import DetectionBackend
 from backends.detection.model import architecture, shared_weights
 from backends.detection.model.engines import MAX_COMPILED_SHAPES, OpenVinoEngine
 from shared.pipeline import runtime
-from shared.pipeline.models import LoadedModel
+from shared.pipeline.models import ModelEntry
 from tests.backends.detection.clip import encoded, frame
 from tests.backends.detection.conftest import Predict, data_url, route_of
 from tests.backends.detection.every_tag import tag
@@ -37,7 +37,7 @@ def loads(environment: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def slots() -> list[LoadedModel]:
+def slots() -> list[ModelEntry]:
     return [slot for slot in runtime.runtime().models.all_models() if slot.state == "loaded"]
 
 

@@ -301,7 +301,7 @@ def test_asking_again_after_the_deadline_goes_on_where_it_stopped(
     threading.Thread(
         target=lambda: begun.wait(60) and waiting.cancel(DeadlineError("late"))
     ).start()
-    assert answers(page(TRACK), task(short[0]), waiting=waiting) == [[]]
+    assert answers(page(TRACK), task(short[0]), scope=waiting) == [[]]
     assert answers(page(TRACK), task(short[0]), seconds=0.2) == [[]]
     assert seen == [video.CHUNK_FRAMES], "it has begun, once"
     threading.Timer(0.2, go.set).start()
@@ -428,7 +428,7 @@ def watched(founds: Sequence[Detections], rate: float = 25, step: int = 1) -> tu
 def spans(founds: Sequence[Detections], attrs: str = "", **more: Any) -> list[tuple[str, int, int]]:
     labels = '<Label value="Run"/><Label value="Still" predicted_values="sit,Walk"/>'
     xml = page(f'<TimelineLabels name="t" toName="video" {attrs}>{labels}</TimelineLabels>')
-    [claim] = route_of(xml).claims()
+    [claim] = route_of(xml).all_claims()
     of, spec = watched(founds, **more)
     claim = type(claim)(claim.controls, claim.object, spec, {**claim.options, "network": spec})
     found = [r.results[0]["value"] for r in timeline.span_regions(of, claim)]
@@ -526,7 +526,7 @@ def test_training_attributes_are_answered_in_the_log(
     tags = '<TimelineLabels name="t" toName="video" model_trainable="{}">' + SHAPES
     for said in ("false", "true"):
         assert 'TimelineLabels "t": model_trainable' not in caplog.text
-        [claim] = route_of(page(tags.format(said) + "</TimelineLabels>")).claims()
+        [claim] = route_of(page(tags.format(said) + "</TimelineLabels>")).all_claims()
     assert 'TimelineLabels "t": model_trainable' in caplog.text
     assert any("model_trainable" in line for line in claim.mapping_report())
 

@@ -11,7 +11,6 @@ pytest.importorskip("transformers")
 from backends._transformers.model_source import ModelSource
 from backends.ner import NerBackend
 from backends.ner.token_classifier import TokenClassifier
-from shared.pipeline.plan import PredictionPlan
 from shared.pipeline.runtime import runtime
 from shared.settings import Settings, read_settings
 
@@ -35,7 +34,7 @@ def predict(classifier: TokenClassifier, monkeypatch: pytest.MonkeyPatch) -> Pre
     def answers(xml: str, *data: Any, context: Any = None) -> list[Any]:
         read_settings.cache_clear()
         backend = NerBackend(label_config=xml, served=True)
-        route = PredictionPlan.build(backend.config, [backend], ["ner"])
+        route = runtime().planner.plan(backend.config, [backend], ["ner"])
         assert route.steps, route.problems
         tasks = [{"id": index, "data": one} for index, one in enumerate(data)]
         outcomes = runtime().pipeline.run(route, tasks, context)

@@ -9,12 +9,12 @@ pytest.importorskip("transformers")
 
 from backends.text_classification import TextClassificationBackend
 from backends.text_classification.sequence_classifier import Classification
-from shared.backend.choices import names, select_choices
+from shared.backend.choices import class_names, select_choices
 from shared.backend.claim import Claim, ModelSpec
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.task import Task
 from shared.label_studio.task_labels import with_labels_of
-from shared.pipeline.plan import PredictionPlan
+from shared.pipeline.runtime import runtime
 from shared.settings import read_settings
 
 CHOICES = "".join(f'<Choice value="{name}"/>' for name in ("Sports", "Food", "Weather"))
@@ -79,14 +79,14 @@ def test_scores() -> None:
 
 def test_names_of_nested_choices_are_the_innermost() -> None:
     [control] = LabelConfig.parse(TREE.replace("ATTRS", "")).controls
-    assert names(control) == ("Sports", "Food", "Weather")
+    assert class_names(control) == ("Sports", "Food", "Weather")
 
 
 def test_a_task_that_brings_choices_is_asked_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXT_CLASSIFICATION_MODEL", "starter")
     xml = '<View><Choices name="c" toName="t" value="$c"/><Text name="t" value="$t"/></View>'
     backend = TextClassificationBackend(label_config=xml, served=True)
-    [step] = PredictionPlan.build(backend.config, [backend]).steps
+    [step] = runtime().planner.plan(backend.config, [backend]).steps
     for names_of in (("Sports", "The news"), ("Food",)):
         data = {"t": "a text", "c": [{"value": name, "alias": name[:1]} for name in names_of]}
         [claim] = step.for_task(with_labels_of(backend.config, data)).claims
@@ -96,5 +96,5 @@ def test_a_task_that_brings_choices_is_asked_for_them(monkeypatch: pytest.Monkey
 def test_without_a_model_the_setting_is_named() -> None:
     read_settings.cache_clear()
     backend = TextClassificationBackend(label_config=ONE.replace("ATTRS", ""), served=True)
-    route = PredictionPlan.build(backend.config, [backend], [backend.name])
+    route = runtime().planner.plan(backend.config, [backend], [backend.name])
     assert 'Choices "c" needs a model: set TEXT_CLASSIFICATION_MODEL' in route.problems[0]

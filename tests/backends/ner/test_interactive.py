@@ -17,13 +17,13 @@ TALK = TALK.replace("ATTRS", "")
 def marked(xml: str, on: Passages, part: int, start: int, end: int, label: str) -> dict[str, Any]:
     """The context that the editor sends when a span has been marked."""
     control = LabelConfig.parse(xml).controls[0]
-    shape = on.shape(on.parts[part], start, end)
-    return {"result": list(region(shape, {control: [label]}, source=on.on).results)}
+    shape = on.to_shape(on.passages[part], start, end)
+    return {"result": list(region(shape, {control: [label]}, source=on.source).results)}
 
 
 def on_text(text: str, word: str, label: str = "Location") -> dict[str, Any]:
     start = text.index(word)
-    passages = Passages(text, Passages.of_html("x").parts[:1])
+    passages = Passages(text, Passages.from_html("x").passages[:1])
     return marked(TEXT, passages, 0, start, start + len(word), label)
 
 
@@ -68,11 +68,11 @@ def test_what_is_marked_already_is_not_marked_again(predict: Predict) -> None:
 
 def test_on_html_and_paragraphs(predict: Predict) -> None:
     html = "<p>In <b>Ulm</b></p><p>and Ulm</p>"
-    context = marked(HTML, Passages.of_html(html), 0, 3, 6, "Location")
+    context = marked(HTML, Passages.from_html(html), 0, 3, 6, "Location")
     [answer] = predict(HTML, {"h": html}, context=context)
     assert [r["value"]["start"] for r in answer["result"]] == ["/p[2]/text()[1]"]
     said = [{"says": "😀 Ulm"}, {"says": "In Ulm, Ulm"}]
-    talk = Passages.of_dialogue(Dialogue(("😀 Ulm", "In Ulm, Ulm")))
+    talk = Passages.from_dialogue(Dialogue(("😀 Ulm", "In Ulm, Ulm")))
     [answer] = predict(TALK, {"p": said}, context=marked(TALK, talk, 0, 2, 5, "Location"))
     found = [(r["value"]["start"], r["value"]["startOffset"]) for r in answer["result"]]
     assert found == [("1", 3), ("1", 8)]

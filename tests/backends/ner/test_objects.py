@@ -91,10 +91,10 @@ def test_html_is_read_block_by_block(predict: Predict) -> None:
     ],
 )
 def test_passages_of_html(html: str, passages: list[str]) -> None:
-    found = Passages.of_html(html)
-    assert [passage.text for passage in found.parts] == passages
-    for passage in found.parts:
-        assert found.on.text[passage.start :].startswith(passage.text)
+    found = Passages.from_html(html)
+    assert [passage.text for passage in found.passages] == passages
+    for passage in found.passages:
+        assert found.source.text[passage.start :].startswith(passage.text)
 
 
 def talk(attrs: str = "") -> str:

@@ -10,7 +10,6 @@ pytest.importorskip("transformers")
 
 from backends.ner import NerBackend
 from backends.ner.token_classifier import TokenClassifier
-from shared.pipeline.plan import PredictionPlan
 from shared.pipeline.runtime import runtime
 
 TEXT = "Laura Stein met Paul Brunner in Berlin"
@@ -56,7 +55,7 @@ def spans(
         '<Text name="t" value="$t"/></View>'
     )
     backend = NerBackend(label_config=xml, served=True)
-    route = PredictionPlan.build(backend.config, [backend], ["ner"])
+    route = runtime().planner.plan(backend.config, [backend], ["ner"])
     [outcome] = runtime().pipeline.run(route, [{"id": 1, "data": {"t": TEXT}}])
     answer = outcome.to_response(interactive=False)
     assert isinstance(answer, dict), route.problems

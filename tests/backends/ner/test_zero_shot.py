@@ -94,7 +94,7 @@ def route(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     def build(xml: str) -> PredictionPlan:
         backend = NerBackend(label_config=xml, served=True)
-        return PredictionPlan.build(LabelConfig.parse(xml), [backend], ["ner"])
+        return runtime().planner.plan(LabelConfig.parse(xml), [backend], ["ner"])
 
     yield build
     reset_runtime()

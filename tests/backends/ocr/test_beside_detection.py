@@ -11,7 +11,6 @@ from PIL import Image, ImageDraw
 from backends.detection.backend import DetectionBackend
 from backends.ocr.backend import OcrBackend
 from shared.label_studio.label_config import LabelConfig
-from shared.pipeline.plan import PredictionPlan
 from shared.pipeline.runtime import runtime
 from tests.backends.ocr.drawing import data_url, font
 
@@ -47,7 +46,7 @@ def config(labels: str, area: str) -> str:
 
 def predicted(xml: str, *images: str) -> list[Results]:
     classes = (DetectionBackend, OcrBackend)
-    route = PredictionPlan.build(
+    route = runtime().planner.plan(
         LabelConfig.parse(xml), [cls(label_config=xml, served=True) for cls in classes]
     )
     version = route.version(wait=True)

@@ -11,7 +11,7 @@ from backends.ocr.layout.page import Line, Page
 from shared.backend.claim import Claim
 from shared.errors import ConfigError
 from shared.label_studio.label_config import LabelConfig
-from shared.pipeline.plan import PredictionPlan
+from shared.pipeline.runtime import runtime
 from shared.results import ImageSize
 from shared.results.validation import check_results
 
@@ -196,7 +196,7 @@ def test_the_whole_page_in_reading_order() -> None:
 
 def test_regions_and_whole_page_share_one_pass() -> None:
     backend = OcrBackend(label_config=config(R, T, W))
-    [step] = PredictionPlan.build(backend.config, [backend]).steps
+    [step] = runtime().planner.plan(backend.config, [backend]).steps
     assert [[c.name for c in claim.controls] for claim in step.claims] == [["r", "t"], ["w"]]
 
 

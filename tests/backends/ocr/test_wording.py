@@ -3,7 +3,7 @@
 import pytest
 
 from backends.ocr.backend import OcrBackend
-from shared.pipeline.plan import PredictionPlan
+from shared.pipeline.runtime import runtime
 
 IMAGE = '<Image name="i" value="$image"/>'
 BOX = '<RectangleLabels name="b" toName="i"><Label value="Line"/></RectangleLabels>'
@@ -13,8 +13,8 @@ def names(area: str, before: str = "", shape: str = BOX) -> set[str]:
     """The control tags that OCR fills."""
     xml = f"<View>{IMAGE}{shape}{before}<TextArea toName='i' {area}/></View>"
     backend = OcrBackend(label_config=xml)
-    route = PredictionPlan.build(backend.config, [backend])
-    return {control.name for claim in route.claims() for control in claim.controls}
+    route = runtime().planner.plan(backend.config, [backend])
+    return {control.name for claim in route.all_claims() for control in claim.controls}
 
 
 @pytest.mark.parametrize("where", ['perRegion="true"', ""], ids=["per region", "whole page"])
@@ -105,7 +105,7 @@ def test_of_several_text_areas_the_one_for_text() -> None:
 def test_what_is_left_says_who_could_fill_it_and_how() -> None:
     xml = f'<View>{IMAGE}<TextArea name="caption" toName="i"/></View>'
     backend = OcrBackend(label_config=xml)
-    left, nothing = PredictionPlan.build(backend.config, [backend]).problems
+    left, nothing = runtime().planner.plan(backend.config, [backend]).problems
     assert nothing.endswith("; nothing else on Image is filled by what serves here")
     assert left == (
         'TextArea "caption" is left empty: ocr could fill it with the text in its image, but'
@@ -114,13 +114,13 @@ def test_what_is_left_says_who_could_fill_it_and_how() -> None:
     )
     skipped = xml.replace("name=", 'model_skip="true" name=')
     backend = OcrBackend(label_config=skipped)
-    assert len(PredictionPlan.build(backend.config, [backend]).problems) == 1
+    assert len(runtime().planner.plan(backend.config, [backend]).problems) == 1
 
 
 def test_a_text_area_without_a_shape_says_what_is_missing() -> None:
     xml = f'<View>{IMAGE}<TextArea name="text" toName="i" perRegion="true"/></View>'
     backend = OcrBackend(label_config=xml)
-    left, _ = PredictionPlan.build(backend.config, [backend]).problems
+    left, _ = runtime().planner.plan(backend.config, [backend]).problems
     assert "needs a tag on its image that draws (Rectangle, RectangleLabels, Polygon" in left
 
 

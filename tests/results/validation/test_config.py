@@ -6,7 +6,7 @@ from label_studio_sdk.label_interface import control_tags, object_tags
 from shared.backend.registry import find_backends
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.tags import is_known
-from shared.pipeline.plan import PredictionPlan
+from shared.pipeline.runtime import runtime
 from shared.results.validation import check_results, config_problems
 from tests.e2e.configs import IMAGE, ROWS, Row, on
 from tests.pipeline.test_who_fills_what import templates
@@ -68,7 +68,7 @@ def test_results_of_a_tag_that_is_none_are_not_judged() -> None:
 def test_the_server_says_the_same_of_a_label_config() -> None:
     config = LabelConfig.parse(ROWS["misspelt"].xml)
     backends = [cls(label_config=config.xml, served=True) for cls in find_backends().values()]
-    assert ROWS["misspelt"].says in "\n".join(PredictionPlan.build(config, backends).problems)
+    assert ROWS["misspelt"].says in "\n".join(runtime().planner.plan(config, backends).problems)
 
 
 def test_the_gallery_and_the_sdk_have_no_other_tags() -> None:

@@ -116,8 +116,8 @@ class NewBackend(Backend):
         labels = claim.labels_for(Model.classes__text_spans)
         for entity in entities:
             if entity.name in labels:
-                span = text.shape(entity.passage, entity.start, entity.end)
-                yield region(span, {claim.control: [labels[entity.name]]}, text.on, entity.score)
+                span = text.to_shape(entity.passage, entity.start, entity.end)
+                yield region(span, {claim.control: [labels[entity.name]]}, text.source, entity.score)
 
     def regions__audio_spans(self, output: Any, claim: Claim) -> Iterable[Region]:
         sound, segments = output

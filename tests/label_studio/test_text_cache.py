@@ -1,18 +1,18 @@
 from shared.label_studio.label_config import LabelConfig
-from shared.lru_cache import LRUCache
+from shared.label_studio.text_cache import TextCache
 
 
 def test_last_used_are_kept() -> None:
-    kept: LRUCache[str, str] = LRUCache(count=2, characters=100)
+    kept: TextCache[str, str] = TextCache(max_entries=2, max_characters=100)
     for key in "abc":
         kept.put(key, key.upper(), 1)
         kept.get("a")
-    assert kept.values() == ["C", "A"]
+    assert sorted(kept.values()) == ["A", "C"]
     assert kept.get("b") is None
 
 
 def test_large_ones_together_are_bounded() -> None:
-    kept: LRUCache[str, str] = LRUCache(count=9, characters=100)
+    kept: TextCache[str, str] = TextCache(max_entries=9, max_characters=100)
     for key in "abcd":
         kept.put(key, key, 40)
     assert kept.values() == ["c", "d"]

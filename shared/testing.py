@@ -1,6 +1,6 @@
 """What every backend must hold to, as functions for its tests: one line makes them all run.
 
-from shared.backend.testing import Conformance
+from shared.testing import Conformance
 
 
 class TestMine(Conformance):
@@ -10,31 +10,30 @@ class TestMine(Conformance):
 import json
 import math
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from shared.backend.base import Backend
-from shared.backend.example import Example, folder_of
+from shared.backend.example import Example, backend_folder
 from shared.errors import InferenceError, SettingError
-from shared.pipeline import runtime
-from shared.pipeline.plan import PredictionPlan
+from shared.pipeline import runtime, standalone
 from shared.settings import changed_environment
 
 # How far a number may be from the expected one, by key; others by `ANY_NUMBER`. A short line that
 # begins a pixel higher is turned by a degree: that differs from CPU to CPU.
-TOLERANCE = {"score": 0.05, "rotation": 1.5}
+TOLERANCES = {"score": 0.05, "rotation": 1.5}
 # In percent of the image's side; engines and machines differ by less.
-ANY_NUMBER = 0.5
+DEFAULT_TOLERANCE = 0.5
 
 
 # Types that Label Studio's validator refuses even where the editor itself made them.
-MISJUDGED = {"pairwise"}
+SDK_REJECTS = {"pairwise"}
 
 
 @contextmanager
 def example_environment(backend: type[Backend]) -> Iterator[None]:
     """The settings under which a backend's example is predicted, and a fresh runtime."""
-    extra = {"LOCAL_FILES_ROOT": str(folder_of(backend).parent), **backend.example_settings}
+    extra = {"LOCAL_FILES_ROOT": str(backend_folder(backend).parent), **backend.example_settings}
     with changed_environment(extra):
         runtime.reset_runtime()
         try:
@@ -48,17 +47,11 @@ def predict_example(backend: type[Backend], tasks: list[Any] | None = None) -> l
 
     SettingError says why the backend cannot run here.
     """
-    if (problem := backend.problem()) is not None:
+    if (problem := backend.unavailable_reason()) is not None:
         raise SettingError(problem)
-    example = Example.of(backend)
-    route = PredictionPlan.build(
-        backend(label_config=example.label_config, served=True).config,
-        [backend(label_config=example.label_config, served=True)],
-        named=[backend.name],
-    )
-    given = example.tasks if tasks is None else tasks
-    with closing(runtime.runtime().pipeline.run(route, given)) as outcomes:
-        return [outcome.to_response() for outcome in outcomes]
+    example = Example.load(backend)
+    own = backend(label_config=example.label_config, served=True)
+    return standalone.predict(own, example.tasks if tasks is None else tasks)
 
 
 class Conformance:
@@ -70,9 +63,9 @@ class Conformance:
         """`expected.json`, but for ids, versions and small differences of numbers."""
         with example_environment(self.backend):
             answers = predict_example(self.backend)
-        expected = Example.of(self.backend).expected
+        expected = Example.load(self.backend).expected
         assert expected is not None, f"{self.backend.name} has no expected.json"
-        assert differences(answers, expected) == []
+        assert find_differences(answers, expected) == []
 
     def test_sdk_accepts_every_prediction(self) -> None:
         """Label Studio's own validator, as a second opinion."""
@@ -80,21 +73,21 @@ class Conformance:
 
         with example_environment(self.backend):
             answers = predict_example(self.backend)
-        judge = LabelInterface(Example.of(self.backend).label_config)
+        judge = LabelInterface(Example.load(self.backend).label_config)
         for answer in answers:
             assert isinstance(answer, dict)
-            answer["result"] = [r for r in answer["result"] if r["type"] not in MISJUDGED]
+            answer["result"] = [r for r in answer["result"] if r["type"] not in SDK_REJECTS]
             assert judge.validate_prediction(answer, return_errors=True) == []
 
     def test_broken_task_costs_only_itself(self) -> None:
         """As many answers as tasks, in order; the same ids and scores as without the broken one."""
-        tasks = Example.of(self.backend).tasks
+        tasks = Example.load(self.backend).tasks
         broken = {"id": "broken", "data": {}}
         with example_environment(self.backend):
             alone = predict_example(self.backend)
             mixed = predict_example(self.backend, [tasks[0], broken, *tasks[1:]])
         assert mixed[1] == []
-        assert same(mixed[:1] + mixed[2:], alone)
+        assert same_answers(mixed[:1] + mixed[2:], alone)
 
     def test_same_ids_and_version_every_time(self) -> None:
         """Also in a fresh process' stead, after everything was loaded anew."""
@@ -102,44 +95,42 @@ class Conformance:
             first = predict_example(self.backend)
         with example_environment(self.backend):
             second = predict_example(self.backend)
-        assert same(first, second)
+        assert same_answers(first, second)
 
     def test_setup_and_predict_say_the_same_version(self) -> None:
         """Else Label Studio would store every prediction again and again."""
-        example = Example.of(self.backend)
+        example = Example.load(self.backend)
         with example_environment(self.backend):
             backend = self.backend(label_config=example.label_config, served=True)
-            version = PredictionPlan.build(backend.config, [backend], [backend.name]).version(
-                wait=True
-            )
+            version = standalone.model_version(backend)
             answers = predict_example(self.backend)
         assert {answer["model_version"] for answer in answers} == {version}
 
 
-def same(found: list[Any], expected: list[Any]) -> bool:
+def same_answers(found: list[Any], expected: list[Any]) -> bool:
     """Whether answers are equal, ids and versions included; scores but for their last digits."""
     ids = [[[r["id"] for r in a["result"]] for a in answers] for answers in (found, expected)]
     versions = [[a["model_version"] for a in answers] for answers in (found, expected)]
     equal = ids[0] == ids[1] and versions[0] == versions[1]
-    return equal and differences(found, expected) == []
+    return equal and find_differences(found, expected) == []
 
 
-def differences(found: Any, expected: Any, where: str = "answer") -> list[str]:
+def find_differences(found: Any, expected: Any, where: str = "answer") -> list[str]:
     """Where two answers differ by more than engines and machines do."""
     if isinstance(expected, dict) and isinstance(found, dict):
         keys = [key for key in expected if key not in {"id", "model_version"}]
         extra = set(found) - set(expected)
         lines = [f"{where}: has {key} too" for key in sorted(extra - {"id", "model_version"})]
         for key in keys:
-            lines += differences(found.get(key), expected[key], f"{where}.{key}")
+            lines += find_differences(found.get(key), expected[key], f"{where}.{key}")
         return lines
     if isinstance(expected, list) and isinstance(found, list):
         if len(found) != len(expected):
             return [f"{where}: {len(found)} entries, expected {len(expected)}"]
         pairs = enumerate(zip(found, expected, strict=True))
-        return [x for i, (a, b) in pairs for x in differences(a, b, f"{where}[{i}]")]
+        return [x for i, (a, b) in pairs for x in find_differences(a, b, f"{where}[{i}]")]
     if isinstance(expected, int | float) and isinstance(found, int | float):
-        allowed = TOLERANCE.get(where.rsplit(".", 1)[-1], ANY_NUMBER)
+        allowed = TOLERANCES.get(where.rsplit(".", 1)[-1], DEFAULT_TOLERANCE)
         close = math.isclose(found, expected, abs_tol=allowed)
         return [] if close else [f"{where}: {found}, expected {expected} ± {allowed}"]
     return [] if found == expected else [f"{where}: {found!r}, expected {expected!r}"]
@@ -161,4 +152,4 @@ def write_expected(backend: type[Backend]) -> None:
         for result in answer["result"]:
             result.pop("id", None)
     text = json.dumps(answers, indent=1, ensure_ascii=False)
-    (folder_of(backend) / "expected.json").write_text(text + "\n", encoding="utf-8")
+    (backend_folder(backend) / "expected.json").write_text(text + "\n", encoding="utf-8")

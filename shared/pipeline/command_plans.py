@@ -1,0 +1,61 @@
+"""The plans of `prelabel predict`: with their models loaded, or an error that says why not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from shared.backend.registry import choose_backends, faulty_backends, split_available
+from shared.errors import SettingError
+from shared.label_studio.label_config import LabelConfig
+from shared.pipeline.plan import PredictionPlan
+from shared.pipeline.runtime import Runtime
+
+
+def load_plans(runtime: Runtime, config: LabelConfig, names: Sequence[str]) -> list[PredictionPlan]:
+    """Return one plan for each named backend, with its model loaded.
+
+    Without names the plans are those of the server, through all backends that can run here.
+    Raises SettingError or ModelError if one of them cannot predict.
+    """
+    if names:
+        plans = _in_order([_plan_named(runtime, config, name) for name in names])
+    else:
+        plans = _plan_all(runtime, config)
+    for plan in plans:
+        for step in plan.steps:
+            runtime.models.get_or_load(step.backend, step.spec)
+    versions = [plan.own_version() for plan in plans]
+    for version in versions:
+        if versions.count(version) > 1:
+            raise SettingError(f"Two of the backends are the same model: {version}")
+    return plans
+
+
+def _in_order(plans: Sequence[PredictionPlan]) -> list[PredictionPlan]:
+    """Chain the plans of one backend as the server does: their versions depend on each other."""
+    chained: list[PredictionPlan] = []
+    for plan in plans:
+        names = {step.backend.name for step in plan.steps}
+        same = [p for p in chained if names & {step.backend.name for step in p.steps}]
+        chained.append(replace(plan, preceding=tuple(same)))
+    return chained
+
+
+def _plan_all(runtime: Runtime, config: LabelConfig) -> list[PredictionPlan]:
+    names = runtime.settings.backends
+    classes, problems = split_available(choose_backends(names))
+    plain_names = [name.partition(":")[0] for name in names]
+    plans = runtime.planner.plan_all(config, classes, plain_names)
+    if not plans[0].steps:
+        reasons = (*plans[0].problems, *problems.values(), *faulty_backends().values())
+        raise SettingError("; ".join(reasons))
+    return plans
+
+
+def _plan_named(runtime: Runtime, config: LabelConfig, name: str) -> PredictionPlan:
+    [cls] = choose_backends([name])
+    if (reason := cls.unavailable_reason()) is not None:
+        raise SettingError(reason)
+    [plan] = runtime.planner.plan_all(config, [cls], [cls.name])
+    if not plan.steps:
+        raise SettingError("; ".join(plan.problems))
+    return plan

@@ -1,0 +1,226 @@
+"""Decides which backend fills which control tag, and says why one gets nothing."""
+
+import logging
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from shared.backend.base import Backend
+from shared.backend.claim import Claim
+from shared.backend.registry import group_by_prediction
+from shared.errors import ConfigError
+from shared.label_studio.label_config import Control, LabelConfig
+from shared.pipeline.claim_selection import select_claims
+from shared.pipeline.models import ModelRegistry
+from shared.pipeline.plan import ModelStep, PredictionPlan
+from shared.pipeline.prediction import MEAN_SCORE, TASK_SCORES
+from shared.results.validation import config_problems
+
+logger = logging.getLogger(__name__)
+
+
+class Planner:
+    """Makes plans for the models of one process. `score_mode` is one of `TASK_SCORES`."""
+
+    def __init__(self, models: ModelRegistry, score_mode: str = MEAN_SCORE) -> None:
+        self._models = models
+        self._score_mode = score_mode
+
+    def plan_all(
+        self, config: LabelConfig, classes: Iterable[type[Backend]], named: Collection[str] = ()
+    ) -> list[PredictionPlan]:
+        """Return a plan for each prediction that a task gets.
+
+        There is one, unless a backend comes with several models. Only the first may be without
+        steps: its problems say why nothing is filled.
+        """
+        plans: list[PredictionPlan] = []
+        for group in group_by_prediction(classes):
+            backends = [cls(label_config=config.xml, served=True) for cls in group]
+            plan = self.plan(config, backends, named)
+            if plan.steps or not plans:
+                plans.append(replace(plan, preceding=tuple(plans)))
+        return plans
+
+    def plan(
+        self, config: LabelConfig, backends: Sequence[Backend], named: Collection[str] = ()
+    ) -> PredictionPlan:
+        """Let the backends claim control tags, and return the plan that results.
+
+        A control tag is filled once: by the backend that its `model_backend` names, else by the
+        claim over the most control tags (OCR's box, label and text before a plain box), else by
+        the first backend. A claim that does not know all labels of its shape is left to one whose
+        loaded model knows more of them; the version names both models until then.
+
+        Not filled are control tags with `model_skip="true"`, and those inside a Repeater, whose
+        names are patterns. Backends that are `opt_in` must be in `named`, or be a control tag's
+        `model_backend`.
+        """
+        problems = [problem.message for problem in config_problems(config)]
+        problems += [*_not_serving(config, backends), *_repeated(config), *_remote(config)]
+        claims: list[tuple[Backend, Claim]] = []
+        for backend in backends:
+            offered = _offered_to(backend, config, named)
+            claims += [(backend, claim) for claim in _claims_of(backend, offered, problems)]
+        claims.sort(key=lambda pair: -len(pair[1].controls))
+        selected, rivals = select_claims(claims)
+        steps = tuple(_group_into_steps(selected))
+        score_mode = self._score_mode_for(config, problems)
+        problems += _unfilled_objects(config, steps)
+        problems += _explain_unfilled(config, steps, backends, named)
+        if not steps:
+            problems.append(
+                f"Nothing in this label config can be filled: it has {config.describe()};"
+                f" {_fillable_instead(config, backends, named)}"
+            )
+        for problem in problems:
+            logger.warning("%s", problem)
+        return PredictionPlan(
+            config, steps, self._models, tuple(problems), score_mode, rivals=rivals
+        )
+
+    def _score_mode_for(self, config: LabelConfig, problems: list[str]) -> str:
+        """Return how the task's score is made: as the first control tag says, or the setting."""
+        for control in config.controls:
+            mode = control.attrs.get("model_task_score", "").strip()
+            if mode in TASK_SCORES:
+                return mode
+            if mode:
+                problems.append(
+                    f'{control}: model_task_score="{mode}" should be one of'
+                    f" {', '.join(TASK_SCORES)}"
+                )
+        return self._score_mode
+
+
+def _claims_of(backend: Backend, offered: LabelConfig, problems: list[str]) -> list[Claim]:
+    """Return what a backend claims; a control tag with a bad attribute costs only itself."""
+    while True:
+        try:
+            return backend.claim(offered)
+        except ConfigError as error:
+            problems.append(f"{backend.name}: {error}")
+            rest = tuple(c for c in offered.controls if c.name != error.control)
+            if len(rest) == len(offered.controls):
+                return []
+            offered = replace(offered, controls=rest)
+
+
+def _offered_to(backend: Backend, config: LabelConfig, named: Collection[str]) -> LabelConfig:
+    """Return the label config with only the control tags that a backend may claim."""
+    controls = tuple(c for c in config.controls if _is_offered(c, backend, named))
+    return replace(config, controls=controls)
+
+
+def _is_offered(control: Control, backend: Backend, named: Collection[str]) -> bool:
+    if control.flag("model_skip") or control.repeated or control.is_remote:
+        return False
+    chosen = _chosen_backend(control)
+    if chosen:
+        return chosen == backend.name
+    return not backend.opt_in or backend.name in named
+
+
+def _chosen_backend(control: Control) -> str:
+    return control.attrs.get("model_backend", "").strip()
+
+
+def _group_into_steps(claims: Iterable[tuple[Backend, Claim]]) -> Iterator[ModelStep]:
+    groups: dict[tuple[object, ...], tuple[Backend, list[Claim]]] = {}
+    for backend, claim in claims:
+        key = (backend.name, claim.spec, claim.object.name)
+        groups.setdefault(key, (backend, []))[1].append(claim)
+    for backend, group in groups.values():
+        yield ModelStep(backend, tuple(group))
+
+
+# Why control tags are not filled, a sentence each
+
+
+def _not_serving(config: LabelConfig, backends: Iterable[Backend]) -> Iterator[str]:
+    names = {backend.name for backend in backends}
+    for control in config.controls:
+        chosen = _chosen_backend(control)
+        if chosen and chosen not in names and not control.flag("model_skip"):
+            yield f'{control} is left to the backend "{chosen}", which does not serve here'
+
+
+def _repeated(config: LabelConfig) -> Iterator[str]:
+    for control in config.controls:
+        if control.repeated and not control.flag("model_skip"):
+            yield (
+                f"{control} is inside <Repeater>, whose control tags are not filled: show images as"
+                " one list (valueList on an Image tag), or write each object tag with a control"
+                " tag of its own"
+            )
+
+
+def _remote(config: LabelConfig) -> Iterator[str]:
+    for control in config.controls:
+        if control.flag("model_skip"):
+            continue
+        if control.is_remote:
+            yield (
+                f"{control} has its choices from an address (apiUrl), which is not read here: write"
+                ' them as Choice tags, or name a list in the task\'s data (value="$choices")'
+            )
+        elif control.tag == "Taxonomy" and control.labels and "$" in control.attrs.get("value", ""):
+            yield (
+                f"{control} has Choice tags, beside which the editor does not show those of"
+                f' value="{control.attrs["value"]}": leave out one of the two'
+            )
+
+
+def _unfilled_objects(config: LabelConfig, steps: Iterable[ModelStep]) -> Iterator[str]:
+    """Yield on which object tags a control tag is not filled that is filled on others."""
+    filled: dict[str, list[str]] = {}
+    for step in steps:
+        for claim in step.claims:
+            for control in claim.controls:
+                filled.setdefault(control.name, []).append(control.to_name)
+    for control in config.controls:
+        on = filled.get(control.name, [])
+        rest = [str(config.objects[n]) for n in control.to_names if n in config.objects.keys() - on]
+        if on and rest and control.tag != "Pairwise":
+            why = "nothing that serves here fills it"
+            if control.answers_once:
+                why = "the editor shows one answer of it"
+            yield f"{control} is filled on {config.objects[on[0]]}, not on {', '.join(rest)}: {why}"
+
+
+def _explain_unfilled(
+    config: LabelConfig,
+    steps: Iterable[ModelStep],
+    backends: Iterable[Backend],
+    named: Collection[str],
+) -> Iterator[str]:
+    """Yield why backends leave control tags that nobody fills."""
+    filled = {control.name for step in steps for c in step.claims for control in c.controls}
+    for backend in backends:
+        offered = _offered_to(backend, config, named)
+        rest = tuple(c for c in offered.controls if c.name not in filled)
+        yield from backend.explain_unfilled(replace(config, controls=rest))
+
+
+def _fillable_instead(
+    config: LabelConfig, backends: Sequence[Backend], named: Collection[str]
+) -> str:
+    """Return what could be filled on the object tags of a label config.
+
+    Pairs that it has and that a backend left are not named: why it left them is said elsewhere.
+    """
+    if not backends:
+        return "no backend is running"
+    shown = {target.tag for target in config.objects.values()}
+    groups: dict[tuple[str, str], list[str]] = {}
+    for backend in backends:
+        left = {(c.tag, t.tag) for c, t in config.pairs() if _is_offered(c, backend, named)}
+        for control, target in sorted(backend.fills - left):
+            if target in shown:
+                groups.setdefault((target, backend.name), []).append(control)
+    if groups:
+        parts = (f"{', '.join(tags)} on {on} ({name})" for (on, name), tags in groups.items())
+        return f"what could be filled: {'; '.join(parts)}"
+    served = sorted({target for backend in backends for _, target in backend.fills})
+    if shown.intersection(served):
+        return f"nothing else on {', '.join(sorted(shown))} is filled by what serves here"
+    return f"what serves here fills control tags on {', '.join(served)}"
