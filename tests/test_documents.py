@@ -155,7 +155,7 @@ def test_python_names_exist(page: Path) -> None:
 @every_page
 def test_variables_exist(page: Path) -> None:
     classes = [Settings, *(backend.settings_class for backend in find_backends().values())]
-    known = {name for settings in classes for name, _, _ in variables(settings)}
+    known = {name for settings in classes for name, _, _ in setting_rows(settings)}
     text = " ".join([*CODE.findall(page.read_text()), *blocks(page, "sh")])
     names = set(re.findall(r"(?<![\w-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b(?!-)", text))
     assert names - known <= OTHER_VARIABLES

@@ -101,7 +101,7 @@ def _work(options: Options) -> bool:
     logs.configure_logging("WARNING")
     for said_here in (
         "shared.pipeline.failures",
-        "shared.pipeline.plan",
+        "shared.pipeline.planner",
     ):  # and in fewer words than a log's
         logging.getLogger(said_here).setLevel(logging.CRITICAL)
     if options.resume and is_finished(options.output):

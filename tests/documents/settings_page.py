@@ -3,7 +3,7 @@
 from pydantic_settings import BaseSettings
 
 from shared.backend.registry import find_backends
-from shared.settings import BackendSettings, Settings, variables
+from shared.settings import BackendSettings, Settings, setting_rows
 
 HEAD = """# Settings
 
@@ -37,5 +37,5 @@ def rows(settings: type[BaseSettings]) -> list[str]:
     """Return the rows of a table: variable, default, meaning."""
     return [
         f"| `{name}` | {f'`{default}`' if default else ''} | {text} |"
-        for name, default, text in variables(settings)
+        for name, default, text in setting_rows(settings)
     ]
