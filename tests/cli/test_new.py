@@ -14,7 +14,6 @@ from starlette.testclient import TestClient
 from shared.backend.base import Backend
 from shared.backend.example import Example
 from shared.backend.registry import find_backends
-from shared.testing import Conformance, example_environment, predict_example, write_expected
 from shared.cli.scaffold.create import create_backend, import_backend
 from shared.cli.scaffold.files import Scaffold
 from shared.cli.scaffold.requirements import import_name
@@ -27,6 +26,7 @@ from shared.results.validation.spans import SPANS
 from shared.server.app import create_app
 from shared.server.third_party import open_model
 from shared.settings import Settings
+from shared.testing import Conformance, example_environment, predict_example, write_expected
 
 from ..documents.add_a_backend import copy, environment, python
 from .conftest import REPO, Command

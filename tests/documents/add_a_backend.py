@@ -36,7 +36,9 @@ def follow(folder: Path) -> None:
     expected = folder / "backends" / "mood" / "expected.json"
     for step in STEP.finditer(GUIDE.read_text().partition(END)[0]):
         if step["file"] == "backends/mood/expected.json":
-            assert find_differences(json.loads(expected.read_text()), json.loads(step["text"])) == []
+            assert (
+                find_differences(json.loads(expected.read_text()), json.loads(step["text"])) == []
+            )
         elif step["file"]:
             (folder / step["file"]).write_text(step["text"])
         elif "serve" not in step["lines"]:

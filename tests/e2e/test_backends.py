@@ -14,7 +14,7 @@ from shared.backend.example import Example
 from shared.backend.registry import find_backends
 from tests.serving import Served, served
 
-from .compare import find_differences
+from .compare import differences
 from .editor import Editor
 from .label_studio import LabelStudio
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from .characters import config, data, words
-from .compare import find_differences
+from .compare import differences
 from .editor import Editor, Result
 from .label_studio import LabelStudio
 

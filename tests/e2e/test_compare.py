@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from .compare import find_differences
+from .compare import differences
 
 BOX: dict[str, Any] = {
     "id": "a",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from .compare import find_differences
+from .compare import differences
 from .editor import Editor, EditorError
 from .label_studio import LabelStudio
 

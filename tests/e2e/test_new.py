@@ -8,12 +8,12 @@ import pytest
 
 from shared.backend.base import Backend
 from shared.backend.example import Example
-from shared.testing import example_environment, predict_example
 from shared.cli.scaffold.create import create_backend, import_backend
 from shared.cli.scaffold.files import Scaffold
 from shared.cli.scaffold.tag_pairs import PAIRS
+from shared.testing import example_environment, predict_example
 
-from .compare import find_differences
+from .compare import differences
 from .editor import Editor
 from .label_studio import LabelStudio
 from .test_every_type import comparable

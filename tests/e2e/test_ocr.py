@@ -20,7 +20,7 @@ from tests.backends.ocr.photos import Photo, receipt, sign
 from tests.backends.ocr.test_pages import huge
 from tests.serving import Served, served
 
-from .compare import find_differences
+from .compare import differences
 from .editor import Editor
 from .label_studio import LabelStudio
 

@@ -10,7 +10,7 @@ from backends.detection.starter.shapes import CLASSES, Picture, draw_picture
 from tests.backends.detection.turned import turned_jpeg
 from tests.serving import Served
 
-from .compare import find_differences
+from .compare import differences
 from .editor import Editor
 from .label_studio import LabelStudio
 

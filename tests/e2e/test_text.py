@@ -10,7 +10,7 @@ import pytest
 
 from tests.serving import Served, served
 
-from .compare import find_differences
+from .compare import differences
 from .editor import Editor
 from .label_studio import LabelStudio
 

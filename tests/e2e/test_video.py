@@ -10,7 +10,7 @@ from tests.backends.detection.clip import ACTORS, FPS, FRAMES, SIZE, clip
 from tests.backends.detection.playback import drawn, iou
 from tests.serving import Served, served
 
-from .compare import find_differences
+from .compare import differences
 from .editor import Editor
 from .label_studio import LabelStudio
 

@@ -106,7 +106,7 @@ def _warn_of_modules(requires: list[str]) -> None:
 
 
 def _print_next_steps(folder: Path, name: str, into: Path | None, requires: list[str]) -> None:
-    from shared.backend.installation import extra_command, project_commands, program_path
+    from shared.backend.installation import extra_command, program_path, project_commands
 
     files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.*") if p.suffix != ".pyc")
     typer.echo(f"{folder}: {', '.join(files)}\n")

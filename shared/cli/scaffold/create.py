@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.backend.base import Backend
-from shared.backend.discovery import PACKAGE, search
+from shared.backend.discovery import PACKAGE, discover
 from shared.backend.installation import package_command
 from shared.backend.registry import find_backends
-from shared.testing import write_expected
 from shared.cli.scaffold.files import Scaffold
 from shared.cli.scaffold.requirements import import_name
 from shared.errors import SettingError
+from shared.testing import write_expected
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 EXTRAS = "[project.optional-dependencies]\n"
@@ -123,7 +123,7 @@ def import_backend(scaffold: Scaffold, root: Path) -> type[Backend]:
     if scaffold.is_standalone and str(root) not in sys.path:
         sys.path.insert(0, str(root))
     importlib.invalidate_caches()
-    search.cache_clear()
+    discover.cache_clear()
     backend = getattr(importlib.import_module(scaffold.module), scaffold.class_name)
     assert isinstance(backend, type)
     assert issubclass(backend, Backend)

@@ -9,7 +9,7 @@ import pytest
 from backends.detection import DetectionBackend
 from tests.backends.detection.every_tag import ROWS, SCENES, Row
 from tests.backends.detection.golden import FILE, answers
-from tests.e2e.compare import find_differences
+from tests.e2e.compare import differences
 
 Result = dict[str, Any]
 

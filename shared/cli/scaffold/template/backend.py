@@ -3,14 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from shared.backend.base import Backend, Context
-from shared.backend.choices import select_choices
-from shared.backend.claim import Claim, ModelSpec
-from shared.backend.passages import Passages
+from shared.backend import (
+    Backend,
+    Claim,
+    Context,
+    Control,
+    ModelSpec,
+    Passages,
+    Task,
+    select_choices,
+)
 from shared.errors import ValueTypeError
 from shared.label_studio.encoded_text import read_text
-from shared.label_studio.label_config import Control
-from shared.label_studio.task import Task
 from shared.media.image import Image
 from shared.results import (
     AudioSpan,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.backend.passages import Passage, Passages
+from shared.backend import Passage, Passages
 from shared.media.image import Image
 from shared.results import ImageSize
 
@@ -154,7 +154,7 @@ def find_long_words(text: Passages) -> list[Entity]:
     """Find the words of ten letters or more."""
     return [
         Entity(passage, *match.span(), "Word", min(1.0, len(match[0]) / 20))
-        for passage in text.parts
+        for passage in text.passages
         for match in re.finditer(r"\w{10,}", passage.text)
     ]
 
