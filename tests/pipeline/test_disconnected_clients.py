@@ -138,9 +138,10 @@ def test_a_command_that_is_interrupted_holds_no_models(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with ImportFile(tmp_path / "out.json", {}, resume=False) as file:
+        sources = Inputs([entries])
+        job = BulkPrediction(runtime().pipeline, sources, routes, file, report=interrupted)
         with pytest.raises(KeyboardInterrupt) as caught:
-            sources = Inputs([entries])
-            BulkPrediction(runtime().pipeline, sources, routes, file, report=interrupted).run()
+            job.run()
         assert users() == [0, 0]
         assert caught.tb is not None
 

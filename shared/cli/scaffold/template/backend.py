@@ -121,7 +121,9 @@ class NewBackend(Backend):
         for entity in entities:
             if entity.name in labels:
                 span = text.to_shape(entity.passage, entity.start, entity.end)
-                yield region(span, {claim.control: [labels[entity.name]]}, text.source, entity.score)
+                yield region(
+                    span, {claim.control: [labels[entity.name]]}, text.source, entity.score
+                )
 
     def regions__audio_spans(self, output: Any, claim: Claim) -> Iterable[Region]:
         sound, segments = output
