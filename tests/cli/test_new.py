@@ -208,7 +208,7 @@ def test_it_is_served_by_its_path(planted: Planted, root: Path) -> None:
     service = open_model(f"{root / backend.name / 'backend.py'}:{backend.__name__}")
     example = Example.load(backend)
     with TestClient(create_app(service, Settings())) as client:
-        answer = client.post("/predict", json=example.request())
+        answer = client.post("/predict", json=example.predict_request())
     [first, _] = answer.json()["results"]
     assert len(first["result"]) == 2
 
