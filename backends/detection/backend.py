@@ -20,7 +20,6 @@ from shared.label_studio.task import Task
 from shared.results import Region
 from shared.settings import BackendSettings
 
-
 # Images that the model gets at once, and tasks that are read in advance.
 MAX_BATCH_SIZE = 8
 READ_AHEAD = 24
