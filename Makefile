@@ -7,12 +7,12 @@ UV := $(BIN)/uv
 LABEL_STUDIO := .venv-label-studio
 LABEL_STUDIO_VERSION := 1.23.2
 export UV_LINK_MODE ?= hardlink
-# PyTorch takes seconds to import where nothing keeps its bytecode, as in CI; each server pays for it.
+# Without bytecode, which CI does not keep, PyTorch takes seconds to import, at the start of each server.
 export UV_COMPILE_BYTECODE ?= 1
 
-# Which extras to install: those that are named, else those of the last time and what pyproject.toml has
-# got since then (a new backend's), else all. $(VENV)/installed says what was chosen, and in its second
-# line what there was to choose from. Naming others installs them, too.
+# Extras to install: those in EXTRAS; otherwise those of the last time and any that pyproject.toml has gained
+# since (a new backend's); the first time, all. $(VENV)/installed holds the choice, and in its second line what
+# there was to choose from. Naming further extras adds them.
 comma := ,
 space := $() $()
 CHOSEN := $(shell sed -n 1p $(VENV)/installed 2>/dev/null)
@@ -24,18 +24,18 @@ ifneq ($(filter-out $(CHOSEN),$(EXTRAS)),)
 endif
 EXTRAS ?= $(if $(filter-out all,$(CHOSEN)),$(subst $(space),$(comma),$(strip $(CHOSEN) $(ADDED))),all)
 
-# GHSA-55g9-6c2x-gf8q (CVE-2025-5173): the YOLO example of label-studio-ml unpickles any weights. It is
-# not ours: weights are loaded from MODEL_DIR alone. No release mends it.
+# GHSA-55g9-6c2x-gf8q (CVE-2025-5173): the YOLO example of label-studio-ml unpickles any weights. That code is
+# not used here: weights are loaded from MODEL_DIR only. No release fixes it.
 AUDIT_EXCEPTIONS := GHSA-55g9-6c2x-gf8q
 
 .PHONY: audit bench bench-files bench-ocr docs help install demo serve test e2e e2e-install picture check format lock expected clean
 
-help: ## This list
+help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-install: $(VENV)/installed ## Make .venv, with .venv/bin/prelabel (EXTRAS=ocr for one backend, TORCH_BACKEND=cpu)
+install: $(VENV)/installed ## Create .venv with .venv/bin/prelabel (EXTRAS=ocr for one backend, TORCH_BACKEND=cpu)
 
-# uv is the installer: it reads the overrides that free label-studio-ml of its pins.
+# uv installs everything: it applies the overrides that free label-studio-ml from its pins.
 $(UV):
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "uv>=0.8"
@@ -48,16 +48,16 @@ $(VENV)/installed: pyproject.toml requirements.lock | $(UV)
 	@echo $(EXTRAS) >$@
 	@echo $(OFFERED) >>$@
 
-demo: install ## Start the server, predict the examples, show what was found (ONCE=1 to stop then)
+demo: install ## Start the server, predict the examples, show the predictions (ONCE=1 to stop afterwards)
 	$(BIN)/prelabel demo
 
 serve: install ## Serve all installed backends
 	$(BIN)/prelabel serve
 
-test: install e2e-install ## All tests, those against a real Label Studio included
+test: install e2e-install ## Run all tests, including those against a real Label Studio
 	$(BIN)/python -m pytest
 
-e2e: install e2e-install ## Only the tests against a real Label Studio
+e2e: install e2e-install ## Run the tests against a real Label Studio only
 	$(BIN)/python -m pytest tests/e2e
 
 picture: install e2e-install ## Take the picture of the README
@@ -79,7 +79,7 @@ docs: install ## Build the documentation as a site in build/site, its generated 
 	$(BIN)/python -m tests.documents
 	$(BIN)/zensical build --clean --strict
 
-format: install ## Let ruff format and mend
+format: install ## Format and fix with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -88,21 +88,21 @@ lock: | $(UV) ## Renew requirements.lock
 		--no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		pyproject.toml --output-file requirements.lock
 
-audit: | $(UV) ## Ask pip-audit about every version in requirements.lock (needs the registry's JSON API)
+audit: | $(UV) ## Check every version in requirements.lock with pip-audit (needs the registry's JSON API)
 	$(UV) tool run pip-audit --requirement requirements.lock --no-deps --disable-pip --strict \
 		$(foreach id,$(AUDIT_EXCEPTIONS),--ignore-vuln $(id))
 
-expected: install ## Predict the examples anew and write each expected.json (BACKENDS=ocr for one)
+expected: install ## Predict the examples and rewrite each expected.json (BACKENDS=ocr for one)
 	$(BIN)/prelabel expected $(BACKENDS)
 
-clean: ## Remove the environments and what was made
+clean: ## Remove the environments and everything that was built
 	rm -rf $(VENV) $(LABEL_STUDIO) build demo .mypy_cache .pytest_cache .ruff_cache
 
-bench: install ## Ours beside others in one table, in turns (ARGS="--quick ocr" for some of it)
+bench: install ## Compare with others in one table (ARGS="--quick ocr" for a part, "--page" to keep the rows)
 	$(BIN)/python -m tests.bench $(ARGS)
 
-bench-files: install ## Time and memory of validate and predict, up to 1,000,000 tasks
+bench-files: install ## Measure time and memory of validate and predict, up to 1,000,000 tasks
 	$(BIN)/python -m tests.bench.files
 
-bench-ocr: install ## Error rates of the OCR engines, and pages/s beside RapidOCR by itself
+bench-ocr: install ## Measure error rates of the OCR engines, and pages/s beside RapidOCR alone
 	$(BIN)/python -m tests.bench.ocr

@@ -161,6 +161,22 @@ def test_variables_exist(page: Path) -> None:
     assert names - known <= OTHER_VARIABLES
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"ThreadPoolExecutor\(|threading\.Thread\(|FairPool\(|CapacityLimiter\(",
+        r"(TextCache|LRUCache)\(",
+    ],
+    ids=["threads", "caches"],
+)
+def test_all_threads_and_caches_are_in_the_architecture(pattern: str) -> None:
+    text = (REPO / "docs" / "architecture.md").read_text()
+    files = [*REPO.glob("shared/**/*.py"), *REPO.glob("backends/**/*.py")]
+    for file in files:
+        if "starter" not in file.parts and re.search(pattern, file.read_text("utf-8")):
+            assert f"`{file.relative_to(REPO)}`" in text
+
+
 @every_page
 def test_packages_are_installed_by_the_uv_that_is_there(page: Path) -> None:
     """`make install` leaves it in `.venv/bin`; a plain pip would bring what uv's overrides undo."""

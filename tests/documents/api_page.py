@@ -1,7 +1,10 @@
 """docs/api.md, generated from the server's OpenAPI and the docstrings of the public contract."""
 
+import ast
 import inspect
+import itertools
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from types import GenericAlias, ModuleType
 from typing import Any
@@ -87,7 +90,7 @@ def _contract(module: ModuleType) -> Iterator[str]:
 
 def _members(value: type) -> Iterator[str]:
     """Yield a list item for each public method and property that is documented in the class."""
-    items = []
+    items = [f"- `{name}`: {_one_line(text)}" for name, text in _attributes(value)]
     for name, member in vars(value).items():
         function = getattr(member, "__func__", member)
         if name.startswith("_") or not (
@@ -100,9 +103,25 @@ def _members(value: type) -> Iterator[str]:
         yield from ("", *items)
 
 
+def _attributes(value: type) -> Iterator[tuple[str, str]]:
+    """Yield each class attribute that has a string below it, with that string."""
+    [node] = ast.parse(textwrap.dedent(inspect.getsource(value))).body
+    for pair in itertools.pairwise(getattr(node, "body", [])):
+        match pair:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                yield name, inspect.cleandoc(text)
+
+
 def _signature(value: Any) -> str:
     signature = inspect.signature(value)
-    parameters = [p for p in signature.parameters.values() if p.name not in {"self", "cls"}]
+    parameters = [
+        parameter
+        for name, parameter in signature.parameters.items()
+        if name not in {"self", "cls"} and not name.startswith("_")
+    ]
     returned = inspect.Signature.empty if inspect.isclass(value) else signature.return_annotation
     text = str(signature.replace(parameters=parameters, return_annotation=returned))
     for pattern, replacement in SHORTER:
