@@ -1,17 +1,20 @@
 """The documents are right: blocks are executed, and everything that they name exists."""
 
 import importlib.util
+import inspect
 import os
 import pkgutil
 import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from shared.backend import Backend
 from shared.backend.registry import find_backends
 from shared.label_studio.label_config import LabelConfig
 from shared.settings import BackendSettings, Settings, setting_rows
@@ -100,7 +103,26 @@ def test_the_guide_makes_a_backend_that_conforms(guide: Path) -> None:
     assert "7 passed" in output
 
 
+def test_the_example_of_the_contract_runs() -> None:
+    """The example in the docstring of Backend marks the first word of each text."""
+    text = inspect.getdoc(Backend) or ""
+    namespace: dict[str, type[Backend]] = {}
+    exec(textwrap.dedent("\n".join(re.findall(r"^    .*|^$", text, re.MULTILINE))), namespace)
+    labels = '<Labels name="l" toName="t"><Label value="Word"/></Labels>'
+    config = f'<View><Text name="t" value="$t"/>{labels}</View>'
+    backend = namespace["FirstWord"](label_config=config)
+    [prediction] = backend.predict([{"id": 1, "data": {"t": "Hello world"}}])
+    assert [result["value"]["text"] for result in prediction["result"]] == ["Hello"]
+
+
 # What is named
+
+
+def test_hooks_of_the_guide_exist() -> None:
+    """Each item of the guide's lists begins with one or two hooks of Backend."""
+    hooks = re.findall(r"^- `(\w+)(?: = \w+)?`(?: and `(\w+)`)?", GUIDE.read_text(), re.MULTILINE)
+    assert len(hooks) > 10
+    assert [hook for pair in hooks for hook in pair if hook and not hasattr(Backend, hook)] == []
 
 
 @cache

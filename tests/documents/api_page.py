@@ -77,7 +77,7 @@ def _keys(title: str, message: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _contract(module: ModuleType) -> Iterator[str]:
-    for name in getattr(module, "__all__", ()):
+    for name in module.__all__:
         value = getattr(module, name)
         yield from ("", f"### {name}", "")
         if isinstance(value, GenericAlias) or not callable(value):
