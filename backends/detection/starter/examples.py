@@ -1,4 +1,4 @@
-"""Draws the demo's pictures: `python -m backends.detection.starter.examples`."""
+"""Draws the pictures of the demo: `python -m backends.detection.starter.examples`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from backends.detection.starter.shapes import draw_picture
 
 FOLDER = Path(__file__).parents[1] / "examples"
 SIZE_WH = (480, 360)
-# Of one part, where training pictures have three: no example was trained on.
+# One number, while the seeds of training pictures have three: no example was trained on.
 SEEDS = (7, 3, 0)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Writes shapes-1.png and so on."""
+    """Write shapes-1.png, shapes-2.png, and so on."""
     parser = argparse.ArgumentParser(description="Draw the example pictures of the demo.")
     parser.add_argument("--out", type=Path, default=FOLDER)
     folder: Path = parser.parse_args(argv).out

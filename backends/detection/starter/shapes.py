@@ -1,7 +1,7 @@
-"""Drawn pictures of plain shapes, with the true box of each: the starter model's data.
+"""Draws pictures of plain shapes with their exact boxes: the training data of the starter model.
 
-A picture depends on its `numpy.random.Generator` only: the same seed gives the same pixels. Boxes
-are [x1, y1, x2, y2] in pixels, where pixel column 0 reaches from 0 to 1, and enclose what is drawn
+A picture depends only on its `numpy.random.Generator`: the same seed gives the same pixels. Boxes
+are [x1, y1, x2, y2] in pixels, where pixel column 0 extends from 0 to 1, and enclose what is drawn
 (before blur) to a quarter of a pixel.
 """
 
@@ -18,21 +18,21 @@ from numpy.typing import NDArray
 
 CLASSES = ("circle", "square", "triangle", "star", "cross")
 MAX_SHAPES = 8
-# Part of the smaller of two boxes that may lie in the other one.
+# Fraction of the smaller of two boxes that may lie inside the other one.
 #
-# A shape never covers a pixel that decides the box of an earlier one, so each box stays true.
+# A shape never covers a pixel that defines the box of an earlier one, so each box stays exact.
 MAX_OVERLAP = 0.1
 
 Image: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
-# `clean`: plain or gently graded ground, nothing else. `rough`: any ground, blur and noise too.
+# `clean`: a plain background or a soft gradient. `rough`: any background, with blur and noise.
 Style = Literal["clean", "rough"]
 
-_FINE = 4  # shapes are drawn this many times larger and then averaged: antialiasing
-_SIZES = (0.08, 0.45)  # a shape's diameter, as a part of the picture's shorter side
-_CONTRAST = 100.0  # least distance of a shape's colour to what is below it, in RGB levels
-_TRIES = 60  # places tried for one shape before the picture does without it
+_FINE = 4  # shapes are drawn this many times larger and then averaged, as antialiasing
+_SIZES = (0.08, 0.45)  # a shape's diameter, as a fraction of the picture's shorter side
+_CONTRAST = 100.0  # minimum distance of a shape's colour to what is below it, in RGB levels
+_TRIES = 60  # positions tried for a shape before it is left out
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class _Stamp:
-    """One drawn shape: `alpha` float64 (h, w), 0 to 1, at pixel (`x`, `y`), and its true `box`."""
+    """A drawn shape: `alpha` float64 (h, w), 0 to 1, at pixel (`x`, `y`), and its exact `box`."""
 
     alpha: Floats
     x: int
@@ -66,13 +66,15 @@ def draw_picture(
     count: int | None = None,
     overlap: float = MAX_OVERLAP,
 ) -> Picture:
-    """A picture with `count` shapes (1 to 8 by chance; fewer where they find no room).
+    """Draw a picture with `count` shapes: 1 to 8 at random; fewer if there is no room.
 
-    `overlap`: part of the smaller of two boxes that may lie in the other one.
+    `overlap` is the fraction of the smaller of two boxes that may lie inside the other one.
     """
     width, height = size_wh or _random_size(rng)
     canvas = _draw_ground(rng, width, height, style)
-    owner = np.zeros((height, width), np.uint8)  # which shape (from 1) is on top; 0 is ground
+    owner = np.zeros(
+        (height, width), np.uint8
+    )  # which shape (from 1) is on top; 0 is the background
     boxes: list[Floats] = []
     names: list[str] = []
     for _ in range(int(rng.integers(1, MAX_SHAPES + 1)) if count is None else count):
@@ -97,7 +99,7 @@ def _random_size(rng: Generator) -> tuple[int, int]:
 
 
 def outline(name: str) -> Floats:
-    """Corners of a class's shape, float64 (n, 2), with circumscribed radius 1 around (0, 0)."""
+    """Return the corners of a class's shape, float64 (n, 2), with circumradius 1 around (0, 0)."""
     if name == "star":
         radii = np.tile([1.0, 0.45], 5)
         turns = np.arange(10) / 10
@@ -118,11 +120,11 @@ def outline(name: str) -> Floats:
 def _place(
     rng: Generator, name: str, owner: NDArray[np.uint8], boxes: list[Floats], overlap: float
 ) -> _Stamp | None:
-    """A shape at a free place, or None where none was found."""
+    """Draw a shape at a random free position; None if none was found."""
     height, width = owner.shape
     low, high = _SIZES
     for attempt in range(_TRIES):
-        # sizes are spread evenly over their logarithm, and shrink while no room is found
+        # Log-uniform sizes, whose upper limit shrinks with each failed attempt.
         top = high * (low / high) ** (attempt / _TRIES)
         diameter = min(width, height) * float(np.exp(rng.uniform(np.log(low), np.log(top))))
         corners = outline(name) @ _rotation(rng, name).T * (diameter / 2)
@@ -139,7 +141,7 @@ def _place(
 
 
 def _rotation(rng: Generator, name: str) -> Floats:
-    """A turn by any angle; half of the squares, triangles and crosses stand upright."""
+    """Return a rotation by any angle; half of the squares, triangles and crosses are upright."""
     angle = np.pi / 4 if name == "square" else 0.0
     if rng.random() < 0.5:
         angle = rng.uniform(0, 2 * np.pi)
@@ -147,7 +149,7 @@ def _rotation(rng: Generator, name: str) -> Floats:
 
 
 def _draw_stamp(corners: Floats, stroke: float) -> _Stamp:
-    """The polygon of `corners` (n, 2) pixels, filled, or as a line `stroke` pixels wide."""
+    """Draw the polygon of `corners` (n, 2), filled, or as an outline `stroke` pixels wide."""
     x, y = (int(v) for v in np.floor(corners.min(axis=0) - stroke / 2 - 0.5))
     right, bottom = (int(v) for v in np.ceil(corners.max(axis=0) + stroke / 2 + 0.5))
     fine = np.zeros(((bottom - y) * _FINE, (right - x) * _FINE), np.uint8)
@@ -163,14 +165,14 @@ def _draw_stamp(corners: Floats, stroke: float) -> _Stamp:
 
 
 def _overlap(one: Floats, other: Floats) -> float:
-    """The part of the smaller box [x1, y1, x2, y2] that lies in the other one, 0 to 1."""
+    """Return the fraction of the smaller box that lies inside the other one, 0 to 1."""
     sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
     smaller = min(np.prod(one[2:] - one[:2]), np.prod(other[2:] - other[:2]))
     return float(np.prod(np.clip(sides, 0, None)) / smaller)
 
 
 def _keeps_boxes(owner: NDArray[np.uint8], stamp: _Stamp, boxes: list[Floats]) -> bool:
-    """Whether each shape below the stamp still reaches to the edges of its box."""
+    """Return whether each shape below the stamp still touches all edges of its box."""
     below = owner[stamp.window][stamp.alpha > 0]
     for number in np.unique(below[below > 0]):
         seen: Mask = owner == number
@@ -183,7 +185,7 @@ def _keeps_boxes(owner: NDArray[np.uint8], stamp: _Stamp, boxes: list[Floats]) -
 
 
 def _random_colour(rng: Generator, style: Style, shape: bool) -> Floats:
-    """RGB, float64 (3,), 0 to 255; in a clean picture pale for the ground and bold for a shape."""
+    """Return RGB, float64 (3,), 0 to 255; in clean pictures pale backgrounds and bold shapes."""
     if style == "rough":
         pure = rng.random() < 0.25  # black, white, red, yellow …: what people draw with
         return rng.integers(0, 2, 3) * np.float64(255) if pure else rng.uniform(0, 255, 3)
@@ -192,7 +194,7 @@ def _random_colour(rng: Generator, style: Style, shape: bool) -> Floats:
 
 
 def _paint(rng: Generator, canvas: Floats, stamp: _Stamp, style: Style) -> None:
-    """Lays the stamp on the canvas in a colour that differs from what is there."""
+    """Paint the stamp on the canvas in a colour that contrasts with what is there."""
     window = canvas[stamp.window]
     below = window.mean(axis=(0, 1))
     colour = _random_colour(rng, style, shape=True)
@@ -203,7 +205,7 @@ def _paint(rng: Generator, canvas: Floats, stamp: _Stamp, style: Style) -> None:
 
 
 def _draw_ground(rng: Generator, width: int, height: int, style: Style) -> Floats:
-    """The ground, float64 (height, width, 3): plain, gradient, stripes or noise."""
+    """Draw a background, float64 (height, width, 3): plain, gradient, stripes or noise."""
     kinds = ("plain", "gradient", "stripes", "noise")
     kind = str(rng.choice(kinds[:2] if style == "clean" else kinds))
     first = _random_colour(rng, style, shape=False)
@@ -215,7 +217,7 @@ def _draw_ground(rng: Generator, width: int, height: int, style: Style) -> Float
     if kind == "gradient":
         mix = (along - along.min()) / np.ptp(along)
         return _blend(first, _random_colour(rng, style, shape=False), mix)
-    # stripes and noise stay near one colour, so that the shapes are what stands out
+    # Stripes and noise vary little around one colour, so that the shapes stand out.
     second = np.clip(first + rng.uniform(-40, 40, 3), 0, 255)
     if kind == "stripes":
         return _blend(first, second, (along / rng.uniform(6, 40)) % 2 < 1)
@@ -224,13 +226,13 @@ def _draw_ground(rng: Generator, width: int, height: int, style: Style) -> Float
 
 
 def _blend(first: Floats, second: Floats, mix: NDArray[Any]) -> Floats:
-    """Colours (3,) mixed by `mix` (height, width): 0 is the first, 1 the second."""
+    """Mix two colours (3,) by `mix` (height, width): 0 is the first, 1 the second."""
     part = mix.astype(np.float64)[:, :, None]
     return (1 - part) * first + part * second
 
 
 def _roughen(rng: Generator, canvas: Floats) -> Floats:
-    """Blur of up to 1 pixel and noise of up to 12 levels, each on half of the pictures."""
+    """Blur by up to 1 pixel and add noise of up to 12 levels, each to half of the pictures."""
     if rng.random() < 0.5:
         sigma = rng.uniform(0.3, 1.0)
         canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), sigma), np.float64)

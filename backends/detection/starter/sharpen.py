@@ -1,8 +1,8 @@
-"""Brings the starter's boxes to the pixel: `python -m backends.detection.starter.sharpen`.
+"""Trains the starter for pixel-exact boxes: `python -m backends.detection.starter.sharpen`.
 
-IoU, for which a detector is trained, says little of three pixels at the edge of a large shape.
-Here the distance of each edge in pixels is what is learned, on pictures of the size that the
-network sees, prepared as they are when it is used.
+Detectors are trained for IoU, which hardly changes by three pixels at the edge of a large shape.
+Here the loss is the distance of each edge in pixels, on pictures of the size that the network
+sees, prepared as they are at inference.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ from backends.detection.starter.train import WEIGHTS
 from shared.results import ImageSize
 
 SIDE, STRIDE, BATCH = 320, 32, 12
-# The learning rate, and which part of it is left at the end.
-RATE, LAST = 1e-3, 0.02
-# Pixels within which an edge counts by its square.
-NEAR = 0.5
-# What a pixel at an edge weighs, beside the losses of Ultralytics.
-PIXELS = 1.0
-# Of the mean of all weights so far, which is what is written in the end.
-KEPT = 0.995
-# Part of the batches drawn in the clean style.
-CLEAN = 0.6
+# The learning rate, and the fraction of it that is left at the end.
+LEARNING_RATE, FINAL_RATE_FRACTION = 1e-3, 0.02
+# Distance of an edge, in pixels, up to which its loss is quadratic; linear beyond (Huber loss).
+HUBER_DELTA_PIXELS = 0.5
+# Weight of a pixel of distance, beside the losses of Ultralytics.
+PIXEL_WEIGHT = 1.0
+# Decay of the moving average of the weights, which is what is written in the end.
+EMA_DECAY = 0.995
+# Fraction of the batches that are drawn in the clean style.
+CLEAN_FRACTION = 0.6
 
 
 def batches(seed: int, count: int, overlap: float) -> Iterator[dict[str, Any]]:
-    """What the network learns from: pictures of one size at a time, each batch by its own seed."""
+    """Yield batches of pictures of one size, each from its own seed."""
     for number in range(count):
         rng = np.random.default_rng([seed, 3, number])
         long = int(rng.integers(240, 481))
         short = round(long / rng.choice([1.0, 4 / 3, 1.5, 16 / 9]))
         size = (long, short) if rng.random() < 0.6 else (short, long)
-        style: Style = "clean" if rng.random() < CLEAN else "rough"
+        style: Style = "clean" if rng.random() < CLEAN_FRACTION else "rough"
         drawn = [
             draw_picture(rng, size, style, int(rng.integers(3, MAX_SHAPES + 1)), overlap)
             for _ in range(BATCH)
@@ -59,7 +59,7 @@ def batches(seed: int, count: int, overlap: float) -> Iterator[dict[str, Any]]:
 
 
 def _batch(drawn: Sequence[Picture], size: ImageSize) -> dict[str, Any]:
-    """As Ultralytics' loss takes it: boxes as centre and size, in parts of the network's input."""
+    """Build a batch for Ultralytics' loss: boxes as centre and size, fractions of the input."""
     import torch
 
     frame = Letterbox.fit_longer_side(size, SIDE, STRIDE)
@@ -80,7 +80,7 @@ def _batch(drawn: Sequence[Picture], size: ImageSize) -> dict[str, Any]:
 
 
 def _pixel_loss(reg_max: int) -> Any:
-    """Ultralytics' loss of boxes, and the distance of their edges in pixels."""
+    """Return Ultralytics' loss of boxes plus the distance of their edges in pixels."""
     import torch
     from ultralytics.utils.loss import BboxLoss
 
@@ -89,16 +89,19 @@ def _pixel_loss(reg_max: int) -> Any:
             scores, total, inside, _, stride = rest
             iou, dfl = super().forward(dist, found, points, truth, *rest)
             steps = stride.expand(len(found), -1, -1)[inside]
-            apart = ((found[inside] - truth[inside]) * steps).abs()
-            near = torch.where(apart < NEAR, apart.square() / (2 * NEAR), apart - NEAR / 2)
+            distance = ((found[inside] - truth[inside]) * steps).abs()
+            delta = HUBER_DELTA_PIXELS
+            quadratic, linear = distance.square() / (2 * delta), distance - delta / 2
+            pixels = torch.where(distance < delta, quadratic, linear)
             weight = scores[inside].sum(-1, keepdim=True)
-            return iou + PIXELS * (near.mean(-1, keepdim=True) * weight).sum() / total, dfl
+            pixel_loss = (pixels.mean(-1, keepdim=True) * weight).sum() / total
+            return iou + PIXEL_WEIGHT * pixel_loss, dfl
 
     return PixelLoss(reg_max)
 
 
 def sharpen(weights: Path, count: int, seed: int, overlap: float) -> Any:
-    """The checkpoint to be written, after `count` batches."""
+    """Train on `count` batches and return the checkpoint to be written."""
     import torch
 
     checkpoint = torch.load(weights, map_location="cpu", weights_only=False)
@@ -107,51 +110,52 @@ def sharpen(weights: Path, count: int, seed: int, overlap: float) -> Any:
     model.requires_grad_(True).train().to(memory_format=torch.channels_last)
     loss = model.init_criterion()
     loss.bbox_loss = _pixel_loss(model.model[-1].reg_max)
-    mean = deepcopy(model).eval()
+    average = deepcopy(model).eval()
     torch.manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=1e-4)
-    started, lately = time.monotonic(), 0.0
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+    started, recent_loss = time.monotonic(), 0.0
     for number, batch in enumerate(batches(seed, count, overlap), 1):
-        way = (1 + math.cos(math.pi * number / count)) / 2
+        cosine = (1 + math.cos(math.pi * number / count)) / 2
+        rate = LEARNING_RATE * (FINAL_RATE_FRACTION + (1 - FINAL_RATE_FRACTION) * cosine)
         for group in optimizer.param_groups:
-            group["lr"] = RATE * (LAST + (1 - LAST) * way) * min(1.0, number / 50)
+            group["lr"] = rate * min(1.0, number / 50)
         with torch.autocast("cpu", torch.bfloat16):
-            found = model(batch["img"].contiguous(memory_format=torch.channels_last))
-        total, _ = loss({name: _floats(value) for name, value in found.items()}, batch)
+            outputs = model(batch["img"].contiguous(memory_format=torch.channels_last))
+        total, _ = loss({name: _to_float(value) for name, value in outputs.items()}, batch)
         optimizer.zero_grad()
         total.sum().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         optimizer.step()
-        _follow(mean, model, min(KEPT, number / (number + 10)))
-        lately = 0.98 * lately + 0.02 * float(total.detach().sum()) / BATCH
+        _update_average(average, model, min(EMA_DECAY, number / (number + 10)))
+        recent_loss = 0.98 * recent_loss + 0.02 * float(total.detach().sum()) / BATCH
         if number % 50 == 0:
             seconds = time.monotonic() - started
-            print(f"{number} of {count}: loss {lately:.3f}, {seconds:.0f} s", flush=True)
-    mean.args = dict(checkpoint["train_args"])
-    checkpoint["model"] = mean.half().requires_grad_(False)
+            print(f"{number} of {count}: loss {recent_loss:.3f}, {seconds:.0f} s", flush=True)
+    average.args = dict(checkpoint["train_args"])
+    checkpoint["model"] = average.half().requires_grad_(False)
     return checkpoint
 
 
-def _floats(value: Any) -> Any:
-    """A tensor or a list of them, in the precision that the loss needs."""
+def _to_float(value: Any) -> Any:
+    """Return a tensor or a list of tensors in the precision that the loss needs."""
     return value.float() if hasattr(value, "float") else [part.float() for part in value]
 
 
-def _follow(mean: Any, model: Any, kept: float) -> None:
-    """A step of the mean towards the weights, buffers included."""
-    others = model.state_dict()
-    for name, value in mean.state_dict().items():
+def _update_average(average: Any, model: Any, decay: float) -> None:
+    """Move the average towards the weights, buffers included."""
+    weights = model.state_dict()
+    for name, value in average.state_dict().items():
         if value.is_floating_point():
-            value.mul_(kept).add_(others[name].detach(), alpha=1 - kept)
+            value.mul_(decay).add_(weights[name].detach(), alpha=1 - decay)
         else:
-            value.copy_(others[name])
+            value.copy_(weights[name])
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Reads the weights, sharpens and writes them."""
+    """Read the weights, train them, and write them."""
     import torch
 
-    parser = argparse.ArgumentParser(description="Bring the starter's boxes to the pixel.")
+    parser = argparse.ArgumentParser(description="Train the starter for pixel-exact boxes.")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--batches", type=int, default=600)
     parser.add_argument("--out", type=Path, default=WEIGHTS)

@@ -1,6 +1,6 @@
 """Trains the starter model from scratch: `python -m backends.detection.starter.train`.
 
-Needs no network and no GPU. Ultralytics is told to keep its settings in a temporary folder.
+Needs neither network access nor a GPU. Ultralytics keeps its settings in a temporary folder.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ import numpy as np
 from backends.detection.starter.shapes import CLASSES, MAX_SHAPES, Picture, draw_picture
 
 WEIGHTS = Path(__file__).with_name("shapes.pt")
-# Part of YOLO11's full channel numbers; YOLO11n has 0.25. Drawn shapes need no more.
+# Fraction of YOLO11's full channel numbers; YOLO11n has 0.25. Drawn shapes need no more.
 WIDTH = 0.125
-# Bins of a box edge's distance; YOLO11 has 16. 8 reach 224 pixels at the coarsest stride.
+# Bins of the distance of a box edge; YOLO11 has 16. 8 cover 224 pixels at the coarsest stride.
 REG_MAX = 8
-# Part of the pictures drawn in the clean style.
+# Fraction of the pictures that are drawn in the clean style.
 CLEAN = 0.3
 # The second part of a picture's seed, after the run's own: no two splits share a picture.
 SPLITS = {"train": 0, "val": 1}
 
 
 def picture_of(seed: int, split: str, index: int) -> Picture:
-    """Picture number `index` of a split, the same on each call."""
+    """Draw picture number `index` of a split, the same on each call."""
     rng = np.random.default_rng([seed, SPLITS[split], index])
     count = int(rng.integers(4, MAX_SHAPES + 1)) if split == "train" else None  # more to learn from
     return draw_picture(rng, style="clean" if rng.random() < CLEAN else "rough", count=count)
 
 
 def write_split(folder: Path, split: str, count: int, seed: int, suffix: str = ".jpg") -> None:
-    """Writes `count` pictures and their labels (class x y w h, parts of the picture) for YOLO."""
+    """Write `count` pictures and their labels for YOLO: class x y w h, as fractions."""
     images, labels = folder / "images" / split, folder / "labels" / split
     images.mkdir(parents=True)
     labels.mkdir(parents=True)
@@ -52,7 +52,7 @@ def write_split(folder: Path, split: str, count: int, seed: int, suffix: str = "
 
 
 def write_data_yaml(folder: Path) -> Path:
-    """Ultralytics' description of the data set in `folder`."""
+    """Write Ultralytics' description of the data set in `folder`."""
     path = folder / "data.yaml"
     splits = {split: f"images/{split}" for split in ("train", "val")}
     description = {"path": str(folder), **splits, "names": CLASSES}
@@ -75,7 +75,7 @@ def _label_lines(picture: Picture) -> str:
 
 
 def _set_up_ultralytics(folder: Path) -> None:
-    """Before its first import: its settings in `folder`, no downloads."""
+    """Keep its settings in `folder` and forbid downloads; call it before its first import."""
     os.environ["YOLO_CONFIG_DIR"] = str(folder)
     os.environ["YOLO_OFFLINE"] = "true"
     config = folder / "Ultralytics"
@@ -84,7 +84,7 @@ def _set_up_ultralytics(folder: Path) -> None:
 
 
 def _write_model_yaml(folder: Path) -> Path:
-    """YOLO11's own description, narrower; the file's name chooses the scale "n"."""
+    """Write YOLO11's own description, but narrower; the file's name selects the scale "n"."""
     from ultralytics.nn.tasks import yaml_model_load
 
     description = yaml_model_load("yolo11n.yaml")
@@ -98,7 +98,7 @@ def _write_model_yaml(folder: Path) -> Path:
 
 
 def train(folder: Path, epochs: int, imgsz: int, seed: int) -> Path:
-    """Trains on the data set in `folder` and returns the path of the stripped weights."""
+    """Train on the data set in `folder` and return the path of the stripped weights."""
     from ultralytics import YOLO
 
     model = YOLO(str(_write_model_yaml(folder)), task="detect")
@@ -123,7 +123,7 @@ def train(folder: Path, epochs: int, imgsz: int, seed: int) -> Path:
         cos_lr=True,
         warmup_epochs=0.2,
         warmup_bias_lr=0.0,
-        # the drawings vary by themselves; mosaics and scaling would only blur the edges
+        # The drawings vary enough; mosaics and scaling would only blur the edges.
         mosaic=0.0,
         close_mosaic=0,
         scale=0.0,
@@ -137,7 +137,7 @@ def train(folder: Path, epochs: int, imgsz: int, seed: int) -> Path:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Draws, trains and writes the weights; prints what they reach."""
+    """Draw the pictures, train, and write the weights."""
     parser = argparse.ArgumentParser(description="Train the starter model on drawn shapes.")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--images", type=int, default=4000, help="number of training pictures")
