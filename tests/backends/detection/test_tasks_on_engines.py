@@ -106,7 +106,7 @@ def test_all_that_is_found_is_pytorchs(
     fast = detector(model_dir / f"{name}.pt", engine, cache_dir)
     founds, count = fast.detect(images), 0
     for found, expected in zip(founds, references[name], strict=True):
-        for part in ("turned", "masks", "points", "probabilities"):
+        for part in ("oriented_boxes", "masks", "keypoints", "probabilities"):
             assert (getattr(found, part) is None) == (getattr(expected, part) is None)
         if expected.probabilities is not None and found.probabilities is not None:
             assert np.abs(found.probabilities - expected.probabilities).max() <= 0.02
