@@ -1,4 +1,4 @@
-"""Real servers with the backend of `gated`, whose doors the test opens."""
+"""Real servers with the backend of `gated`, whose gates a test opens."""
 
 import threading
 import time
@@ -15,56 +15,58 @@ from tests.serving import Served, served
 from tests.tiny import TEXT_CONFIG, tasks
 
 MODEL = f"{Path(__file__).parent / 'gated.py'}:GatedBackend"
-PATIENCE = 60.0
-"""Seconds for what should come at once, on a machine that others use too."""
+# How long to wait for what should happen at once, on a machine that others use too.
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass
-class Gated:
+class GatedServer:
     """A server and the folder of its backend's gates."""
 
     server: Served
     gates: Path
 
     def open(self, *names: str) -> None:
-        """Let those go on who wait for these."""
+        """Open gates: what waits for them continues."""
         for name in names:
             (self.gates / name).touch()
 
     def log(self, kind: str) -> list[str]:
-        """What the backend has loaded, read, began or ran so far."""
+        """Return what the backend has loaded, read, begun or run so far."""
         path = self.gates / f"{kind}.log"
         return path.read_text().splitlines() if path.exists() else []
 
-    def until(self, holds: Callable[[], Any]) -> None:
-        """Wait for something that is about to be so."""
-        end = time.monotonic() + PATIENCE
-        while not holds():
+    def wait_until(self, condition: Callable[[], Any]) -> None:
+        """Wait until a condition holds."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
             assert time.monotonic() < end, self.server.log.read_text()[-2000:]
             time.sleep(0.01)
 
     def predict(self, *texts: Any, context: Any = None) -> Any:
-        """The results for texts."""
+        """Return the results for texts."""
         answer = httpx.post(
-            f"{self.server.url}/predict", json=body(*texts, context=context), timeout=PATIENCE
+            f"{self.server.url}/predict",
+            json=predict_body(*texts, context=context),
+            timeout=PATIENCE_SECONDS,
         )
         assert answer.status_code == 200, answer.text
         return answer.json()["results"]
 
-    def begin(self, *texts: Any, context: Any = None) -> "Begun":
-        """The same in a thread of its own."""
-        begun = Begun(lambda: self.predict(*texts, context=context))
-        begun.start()
-        return begun
+    def start_predict(self, *texts: Any, context: Any = None) -> "RunningRequest":
+        """Do the same in a thread."""
+        request = RunningRequest(lambda: self.predict(*texts, context=context))
+        request.start()
+        return request
 
     def metric(self, start: str) -> float:
-        """A figure of /metrics; 0 where it is not there."""
-        lines = httpx.get(f"{self.server.url}/metrics", timeout=PATIENCE).text.splitlines()
+        """Return the sum of the metrics whose lines start so; 0 if there are none."""
+        lines = httpx.get(f"{self.server.url}/metrics", timeout=PATIENCE_SECONDS).text.splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start))
 
 
-class Begun(threading.Thread):
-    """A request under way."""
+class RunningRequest(threading.Thread):
+    """A request in a thread."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         super().__init__(daemon=True)
@@ -79,14 +81,14 @@ class Begun(threading.Thread):
             self.error = error
 
     def result(self) -> Any:
-        self.join(PATIENCE)
+        self.join(PATIENCE_SECONDS)
         assert not self.is_alive()
         if self.error is not None:
             raise self.error
         return self.results
 
 
-def body(*texts: Any, context: Any = None) -> dict[str, Any]:
+def predict_body(*texts: Any, context: Any = None) -> dict[str, Any]:
     return {
         "tasks": tasks(*texts),
         "label_config": TEXT_CONFIG,
@@ -95,17 +97,17 @@ def body(*texts: Any, context: Any = None) -> dict[str, Any]:
     }
 
 
-def marked(results: Sequence[Any]) -> list[str | None]:
-    """The text of each answer's region; None for a task without a prediction."""
-    return [found["result"][0]["value"]["text"] if found else None for found in results]
+def region_texts(results: Sequence[Any]) -> list[str | None]:
+    """Return the text of each prediction's region; None for a task without a prediction."""
+    return [result["result"][0]["value"]["text"] if result else None for result in results]
 
 
 @pytest.fixture
-def gated(tmp_path: Path) -> Callable[..., AbstractContextManager[Gated]]:
-    """A server with these environment variables; its model loads at once unless told."""
+def gated(tmp_path: Path) -> Callable[..., AbstractContextManager[GatedServer]]:
+    """Return a function that starts a server; its model loads at once unless `load` is False."""
 
     @contextmanager
-    def start(load: bool = True, **variables: str) -> Iterator[Gated]:
+    def start(load: bool = True, **variables: str) -> Iterator[GatedServer]:
         gates = tmp_path / "gates"
         gates.mkdir(exist_ok=True)
         if load:
@@ -113,6 +115,6 @@ def gated(tmp_path: Path) -> Callable[..., AbstractContextManager[Gated]]:
         number = len(list(tmp_path.glob("log*")))
         with served(MODEL, log=tmp_path / f"log{number}", GATES=str(gates), **variables) as server:
             server.wait()
-            yield Gated(server, gates)
+            yield GatedServer(server, gates)
 
     return start

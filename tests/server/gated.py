@@ -1,4 +1,4 @@
-"""A backend that does what files in the folder GATES say, and writes down what it did."""
+"""A backend that waits for files in the folder GATES, and logs what it does there."""
 
 import os
 import time
@@ -15,7 +15,7 @@ GATES = Path(os.environ["GATES"])
 
 
 class GatedBackend(Backend):
-    """Marks the first word. `hold:NAME …` waits for a file NAME, `fail: …` fails."""
+    """Labels the first word. `hold:NAME …` waits for a file NAME, `fail: …` fails."""
 
     name = "gated"
     fills = frozenset({("Labels", "Text")})
@@ -28,22 +28,22 @@ class GatedBackend(Backend):
         return (Path(__file__),)
 
     def load(self, spec: ModelSpec) -> Any:
-        note("loaded", str(os.getpid()))
-        wait_for("load")
+        log_event("loaded", str(os.getpid()))
+        wait_for_gate("load")
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> Any:
         text = task.text_value(claim.object)
-        note("read", text)
+        log_event("read", text)
         return text
 
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
         for text in items:
-            note("began", text)
+            log_event("began", text)
             if text.startswith("hold:"):
-                wait_for(text.split(" ")[0].removeprefix("hold:"))
+                wait_for_gate(text.split(" ")[0].removeprefix("hold:"))
             if text.startswith("fail:"):
                 raise RuntimeError("as asked")
-            note("ran", text)
+            log_event("ran", text)
         return items
 
     def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
@@ -51,11 +51,11 @@ class GatedBackend(Backend):
         yield region(span, {claim.control: ["Word"]}, source=output, score=0.5)
 
 
-def note(kind: str, text: str) -> None:
+def log_event(kind: str, text: str) -> None:
     with (GATES / f"{kind}.log").open("a") as file:
         file.write(f"{text}\n")
 
 
-def wait_for(name: str) -> None:
+def wait_for_gate(name: str) -> None:
     while not (GATES / name).exists():
         time.sleep(0.005)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.server.conftest import PATIENCE, marked
+from tests.server.conftest import PATIENCE_SECONDS, region_texts
 
 SLOW = 100
 """Clients that send slowly: more than requests are predicted at once."""
@@ -23,11 +23,13 @@ DRIBBLING = 10
 
 def test_killed_worker_loses_what_was_in_it_and_no_more(gated: Any) -> None:
     with gated() as server:
-        inside = server.begin("hold:never a")
-        server.until(lambda: "hold:never a" in server.log("began"))
+        inside = server.start_predict("hold:never a")
+        server.wait_until(lambda: "hold:never a" in server.log("began"))
         [worker] = server.log("loaded")
         os.kill(int(worker), signal.SIGKILL)
-        assert marked(server.predict("b", "c")) == ["b", "c"], "the socket outlives the worker"
+        assert region_texts(server.predict("b", "c")) == ["b", "c"], (
+            "the socket outlives the worker"
+        )
         with pytest.raises(httpx.HTTPError):
             inside.result()
         first, second = server.log("loaded")
@@ -36,15 +38,15 @@ def test_killed_worker_loses_what_was_in_it_and_no_more(gated: Any) -> None:
 
 def test_told_to_stop_it_finishes_what_is_running_and_starts_nothing_new(gated: Any) -> None:
     with gated() as server:
-        running = server.begin("hold:door a", "b")
-        server.until(lambda: "hold:door a" in server.log("began"))
+        running = server.start_predict("hold:door a", "b")
+        server.wait_until(lambda: "hold:door a" in server.log("began"))
         server.server.process.terminate()
-        server.until(lambda: not _connects(server.server.url))
+        server.wait_until(lambda: not _connects(server.server.url))
         with pytest.raises(httpx.HTTPError):
             server.predict("new")
         server.open("door")
-        assert marked(running.result()) == ["hold:door", "b"]
-        assert server.server.process.wait(PATIENCE) == 0
+        assert region_texts(running.result()) == ["hold:door", "b"]
+        assert server.server.process.wait(PATIENCE_SECONDS) == 0
         assert sorted(server.log("ran")) == ["b", "hold:door a"]
 
 
@@ -53,7 +55,7 @@ def test_told_to_stop_it_does_not_wait_for_bodies(gated: Any) -> None:
         client.sendall(HEAD + b'{"tasks": [')
         time.sleep(0.2)  # nothing shows that the head has arrived; if it has not, all the same
         server.server.process.terminate()
-        assert server.server.process.wait(PATIENCE) == 0
+        assert server.server.process.wait(PATIENCE_SECONDS) == 0
 
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
@@ -65,11 +67,11 @@ def test_clients_that_send_slowly_hold_no_worker(gated: Any) -> None:
         for number, client in enumerate(clients):
             client.sendall(HEAD + (b"" if number % 2 else b'{"tasks": ['))
         start = time.monotonic()
-        assert marked(server.predict("a", "b")) == ["a", "b"]
+        assert region_texts(server.predict("a", "b")) == ["a", "b"]
         assert httpx.get(f"{server.server.url}/health", timeout=5).status_code == 200
         with ThreadPoolExecutor(DRIBBLING) as threads:
             dribbled = threads.map(_dribbled, clients[:DRIBBLING])
-            assert marked(server.predict("c")) == ["c"]
+            assert region_texts(server.predict("c")) == ["c"]
             answers = [*dribbled, *map(_received, clients[DRIBBLING:])]
         assert time.monotonic() - start < 30, "a byte more each second does not help"
         assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
@@ -86,7 +88,7 @@ def _connects(url: str) -> bool:
 
 def _connected(url: str) -> socket.socket:
     found = urlsplit(url)
-    return socket.create_connection((found.hostname, found.port), timeout=PATIENCE)
+    return socket.create_connection((found.hostname, found.port), timeout=PATIENCE_SECONDS)
 
 
 def _dribbled(client: socket.socket) -> bytes:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.server.conftest import MODEL, PATIENCE, body
+from tests.server.conftest import MODEL, PATIENCE_SECONDS, predict_body
 from tests.serving import served
 from tests.tiny import TEXT_CONFIG
 
@@ -23,7 +23,7 @@ SECRETS = ("hunter2", "Basic ", "aHVudGVy")
 def test_log_is_json_with_the_requests_ids_and_without_secrets(gated: Any) -> None:
     with (
         gated(LOG_FORMAT="json", BASIC_AUTH_USER="me", BASIC_AUTH_PASS="hunter2") as server,
-        httpx.Client(base_url=server.server.url, timeout=PATIENCE) as client,
+        httpx.Client(base_url=server.server.url, timeout=PATIENCE_SECONDS) as client,
     ):
         assert client.get("/status").status_code == 401
         client.auth = ("me", "hunter2")
@@ -40,7 +40,7 @@ def test_log_is_json_with_the_requests_ids_and_without_secrets(gated: Any) -> No
         bad = client.get("/health", headers={"X-Request-ID": "no good\tid"})
         assert ours != bad.headers["x-request-id"] != "no good\tid"
         server.server.process.terminate()
-        server.server.process.wait(PATIENCE)
+        server.server.process.wait(PATIENCE_SECONDS)
     text = server.server.log.read_text()
     assert not [word for word in SECRETS if word in text]
     events = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
@@ -50,7 +50,7 @@ def test_log_is_json_with_the_requests_ids_and_without_secrets(gated: Any) -> No
     assert failed["level"] == "WARNING"
     [done] = [event for event in mine if event["message"] == "predicted"]
     assert (done["tasks"], done["failed"]) == (2, 1)
-    assert 0 <= done["seconds"] < PATIENCE
+    assert 0 <= done["seconds"] < PATIENCE_SECONDS
 
 
 def test_figures_of_all_workers_whichever_answers(gated: Any) -> None:
@@ -62,8 +62,8 @@ def test_figures_of_all_workers_whichever_answers(gated: Any) -> None:
             return server.metric('prelabel_tasks_total{outcome="predicted"')
 
         # Of the others each knows what they wrote down two seconds ago at the most.
-        server.until(lambda: all(counted() == 30 for _ in range(10)))
-        text = httpx.get(f"{server.server.url}/metrics", timeout=PATIENCE).text
+        server.wait_until(lambda: all(counted() == 30 for _ in range(10)))
+        text = httpx.get(f"{server.server.url}/metrics", timeout=PATIENCE_SECONDS).text
         assert len(_workers(text)) == 2
         assert text.count("# TYPE prelabel_tasks_total counter") == 1
 
@@ -72,12 +72,14 @@ def test_worker_that_ends_leaves_the_figures_of_the_others(gated: Any) -> None:
     with gated(WORKERS="2") as server:
 
         def workers() -> set[str]:
-            return _workers(httpx.get(f"{server.server.url}/metrics", timeout=PATIENCE).text)
+            return _workers(
+                httpx.get(f"{server.server.url}/metrics", timeout=PATIENCE_SECONDS).text
+            )
 
-        server.until(lambda: len(workers()) == 2)
+        server.wait_until(lambda: len(workers()) == 2)
         before = workers()
         os.kill(int(min(before)), signal.SIGTERM)
-        server.until(lambda: len(workers()) == 2 and workers() != before)
+        server.wait_until(lambda: len(workers()) == 2 and workers() != before)
 
 
 def test_who_has_connected_is_answered_when_the_server_stops(gated: Any) -> None:
@@ -116,8 +118,8 @@ def test_servers_without_a_common_disk_say_the_same(tmp_path: Path) -> None:
 
 def _asked(url: str, path: str) -> Any:
     """On a connection of its own, so that any worker may get it."""
-    sent = body("Hello you", "and you") | {"schema": TEXT_CONFIG}
-    return httpx.post(f"{url}{path}", json=sent, timeout=PATIENCE).json()
+    sent = predict_body("Hello you", "and you") | {"schema": TEXT_CONFIG}
+    return httpx.post(f"{url}{path}", json=sent, timeout=PATIENCE_SECONDS).json()
 
 
 def _workers(text: str) -> set[str]:

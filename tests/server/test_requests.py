@@ -8,17 +8,17 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.server.conftest import body, marked
+from tests.server.conftest import predict_body, region_texts
 
 DRAWN = {"result": [{"type": "labels", "value": {}}]}
 
 
 def test_32_first_requests_load_the_model_once(gated: Any) -> None:
     with gated(load=False) as server:
-        begun = [server.begin(f"word{number} a") for number in range(32)]
-        server.until(lambda: server.log("loaded"))
+        begun = [server.start_predict(f"word{number} a") for number in range(32)]
+        server.wait_until(lambda: server.log("loaded"))
         server.open("load")
-        assert [marked(request.result()) for request in begun] == [
+        assert [region_texts(request.result()) for request in begun] == [
             [f"word{number}"] for number in range(32)
         ]
         assert len(server.log("loaded")) == 1
@@ -27,7 +27,7 @@ def test_32_first_requests_load_the_model_once(gated: Any) -> None:
 def test_another_label_config_loads_nothing(gated: Any) -> None:
     with gated() as server:
         server.predict("a")
-        changed = body("b")
+        changed = predict_body("b")
         changed["label_config"] = changed["label_config"].replace("Other", "Third")
         url = f"{server.server.url}/predict"
         assert httpx.post(url, json=changed, timeout=60).json()["results"][0]["result"]
@@ -40,7 +40,7 @@ def test_as_many_answers_as_tasks_in_order_whatever_fails(gated: Any) -> None:
     texts[5::10] = [None] * 12
     texts[7::20] = [{}] * 6
     with gated() as server:
-        found = marked(server.predict(*texts))
+        found = region_texts(server.predict(*texts))
     expected = [
         text.split(" ")[0] if isinstance(text, str) and not text.startswith("fail:") else None
         for text in texts
@@ -52,12 +52,12 @@ def test_deadline_answers_what_is_done_and_the_second_press_completes(gated: Any
     texts = ["a", "b", "hold:door c", "d", "e"]
     with gated(PREDICT_DEADLINE="4") as server:
         server.predict("a", "b")
-        first = marked(server.predict(*texts))
+        first = region_texts(server.predict(*texts))
         assert first[:3] == ["a", "b", None]
         late = [text for text, found in zip(texts, first, strict=True) if found is None]
         server.open("door")
-        server.until(lambda: "hold:door c" in server.log("ran"))
-        assert marked(server.predict(*late)) == [text.split(" ")[0] for text in late]
+        server.wait_until(lambda: "hold:door c" in server.log("ran"))
+        assert region_texts(server.predict(*late)) == [text.split(" ")[0] for text in late]
         assert sorted(server.log("ran")) == sorted(texts), "nothing was inferred twice"
         failed = server.metric('prelabel_failures_total{backend="gated",reason="deadline"}')
         assert failed == len(late)
@@ -72,18 +72,18 @@ def test_repeated_request_runs_no_model(gated: Any) -> None:
 
 def test_request_of_a_client_that_is_gone_is_dropped(gated: Any) -> None:
     with gated() as server:
-        held = server.begin("hold:door a")
-        server.until(lambda: "hold:door a" in server.log("began"))
+        held = server.start_predict("hold:door a")
+        server.wait_until(lambda: "hold:door a" in server.log("began"))
         host = urlsplit(server.server.url)
-        sent = json.dumps(body("b", "c")).encode()
+        sent = json.dumps(predict_body("b", "c")).encode()
         with socket.create_connection((host.hostname, host.port)) as client:
             head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(sent)}\r\n\r\n"
             client.sendall(head.encode() + sent)
-            server.until(lambda: server.metric('prelabel_queue_items{model="gated"}') == 2)
-        server.until(lambda: server.metric('prelabel_queue_items{model="gated"}') == 0)
+            server.wait_until(lambda: server.metric('prelabel_queue_items{model="gated"}') == 2)
+        server.wait_until(lambda: server.metric('prelabel_queue_items{model="gated"}') == 0)
         server.open("door")
-        assert marked(held.result()) == ["hold:door"]
-        assert marked(server.predict("x", "y")) == ["x", "y"]
+        assert region_texts(held.result()) == ["hold:door"]
+        assert region_texts(server.predict("x", "y")) == ["x", "y"]
         assert sorted(server.log("ran")) == ["hold:door a", "x", "y"]
 
 
@@ -91,13 +91,15 @@ def test_request_of_a_client_that_is_gone_is_dropped(gated: Any) -> None:
 def test_users_before_the_editor_go_first(length: int, gated: Any) -> None:
     words = [f"{name} {'a' * length}" for name in ("drawn", "alone")]
     with gated() as server:
-        held = server.begin("hold:door a")  # by itself: several threads read one request's tasks
-        server.until(lambda: "hold:door a" in server.log("began"))
-        bulk = server.begin(*(f"bulk{number}" for number in range(20)))
-        server.until(lambda: len(server.log("read")) == 21)
-        drawn = server.begin(words[0], context=DRAWN)
-        alone = server.begin(words[1])
-        server.until(lambda: len(server.log("read")) == 23)
+        held = server.start_predict(
+            "hold:door a"
+        )  # by itself: several threads read one request's tasks
+        server.wait_until(lambda: "hold:door a" in server.log("began"))
+        bulk = server.start_predict(*(f"bulk{number}" for number in range(20)))
+        server.wait_until(lambda: len(server.log("read")) == 21)
+        drawn = server.start_predict(words[0], context=DRAWN)
+        alone = server.start_predict(words[1])
+        server.wait_until(lambda: len(server.log("read")) == 23)
         server.open("door")
         assert drawn.result()[0]["result"]
         assert alone.result()[0]["result"]
@@ -108,14 +110,14 @@ def test_users_before_the_editor_go_first(length: int, gated: Any) -> None:
 
 def test_large_request_does_not_starve_another(gated: Any) -> None:
     with gated() as server:
-        held = server.begin("hold:door a")
-        server.until(lambda: "hold:door a" in server.log("began"))
-        large = server.begin(*(f"large{number}" for number in range(100)))
-        server.until(lambda: len(server.log("read")) == 101)
-        other = server.begin("other0", "other1", "other2")
-        server.until(lambda: len(server.log("read")) == 104)
+        held = server.start_predict("hold:door a")
+        server.wait_until(lambda: "hold:door a" in server.log("began"))
+        large = server.start_predict(*(f"large{number}" for number in range(100)))
+        server.wait_until(lambda: len(server.log("read")) == 101)
+        other = server.start_predict("other0", "other1", "other2")
+        server.wait_until(lambda: len(server.log("read")) == 104)
         server.open("door")
-        assert marked(other.result()) == ["other0", "other1", "other2"]
+        assert region_texts(other.result()) == ["other0", "other1", "other2"]
         assert len(held.result()) == 1
         assert len(large.result()) == 100
         order = server.log("ran")
