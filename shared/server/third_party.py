@@ -22,9 +22,8 @@ from shared.server.service import (
     VERSION_WAIT_SECONDS,
     BackendService,
     PredictionService,
-    Readiness,
-    report_failures,
 )
+from shared.server.status import Readiness, report_failures
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +58,12 @@ class ThirdPartyService:
         """The class's own name."""
         return [self._name]
 
-    def answers_inline(self, request: PredictRequest, body_bytes: int, only: str | None) -> bool:
+    def answers_inline(self, request: PredictRequest, body_bytes: int, backend: str | None) -> bool:
         """Never: the model may take any time."""
         return False
 
     def predict(
-        self, request: PredictRequest, only: str | None, scope: RequestScope
+        self, request: PredictRequest, backend: str | None, scope: RequestScope
     ) -> list[PredictionJson]:
         """Return one prediction a task; if the model fails on all, it is asked one by one."""
         config = LabelConfig.parse(request.label_config)
@@ -82,11 +81,11 @@ class ThirdPartyService:
             for answer, task in zip(answers, request.tasks, strict=True)
         ]
 
-    def known_version(self, xml: str, only: str | None) -> str | None:
+    def known_version(self, xml: str, backend: str | None) -> str | None:
         """None: the model may change its version at any time."""
         return None
 
-    def version(self, xml: str, project: str, only: str | None) -> str:
+    def version(self, xml: str, project: str, backend: str | None) -> str:
         """Return the model's own version; INITIAL while it cannot be created, as others run."""
         key = project, LabelConfig.parse(xml).xml
         return _version_of(self._instances.get_soon(key, VERSION_WAIT_SECONDS))

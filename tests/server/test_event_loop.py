@@ -94,7 +94,7 @@ def test_health_is_answered_while_an_instant_model_loads() -> None:
     request = PredictRequest(tasks=tasks("a"), label_config=TEXT_CONFIG)
     assert service.answers_inline(request, 0, None), "from now on the loop itself answers"
     many = TEXT_CONFIG.replace("$text", "$text[0]" * 40)
-    assert service.routes(many)[0].is_inline
+    assert service.plans_for(many)[0].is_inline
     request = PredictRequest(tasks=tasks("a"), label_config=many)
     assert not service.answers_inline(request, 0, None), "but not what has many variables"
 

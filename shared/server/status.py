@@ -1,0 +1,80 @@
+"""What operators ask: which models are ready, and everything else there is to know."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.backend.base import Backend
+from shared.pipeline.plan import PredictionPlan
+from shared.pipeline.runtime import runtime
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Models that are not loaded yet, with their state; those that failed, with the reason."""
+
+    waiting: Mapping[str, str]
+    failed: Mapping[str, str]
+
+    @property
+    def ready(self) -> bool:
+        """Whether all models can predict."""
+        return not self.waiting and not self.failed
+
+
+def check_readiness(backends: Iterable[type[Backend]], unavailable: Mapping[str, str]) -> Readiness:
+    """Return the readiness of the models that load at the start or were asked for since.
+
+    `unavailable` are backends that should serve and cannot, with the reason.
+    """
+    models = runtime().models.all_models()
+    states = {
+        spec.label: "waiting" for cls in backends for spec in cls(served=True).default_specs()
+    }
+    # One that waits is known to /setup only, and loads when its first tasks arrive.
+    states |= {model.spec.label: model.state for model in models if model.state != "waiting"}
+    failed = {model.spec.label: model.error for model in models if model.error is not None}
+    failed |= unavailable
+    waiting = {
+        name: state
+        for name, state in states.items()
+        if state not in {"loaded", "unloaded"} and name not in failed
+    }
+    return Readiness(waiting, failed)
+
+
+def report_models() -> list[dict[str, Any]]:
+    """Return the state, memory and queue of each model."""
+    return [
+        {
+            "model": model.spec.label,
+            "state": model.state,
+            "seconds": round(model.load_seconds, 2),
+            "error": model.error,
+            "memory": model.memory_bytes,
+            "waiting": len(model.queue) if model.queue is not None else 0,
+        }
+        for model in runtime().models.all_models()
+    ]
+
+
+def report_failures() -> dict[str, Any]:
+    """Return how many tasks and regions were lost, by backend and reason, and the last of them."""
+    failures = runtime().failures
+    counts = {f"{name}:{reason}": count for (name, reason), count in failures.counts().items()}
+    return {"counts": counts, "recent": failures.recent()}
+
+
+def report_plan(plan: PredictionPlan) -> dict[str, Any]:
+    """Return how a label config is filled: backends, mapped labels, problems."""
+    claims = list(plan.all_claims())
+    return {
+        "digest": hashlib.sha256(plan.config.xml.encode()).hexdigest()[:12],
+        "tags": plan.config.describe(),
+        "model_version": plan.version(),
+        "filled": plan.filled_by(),
+        "labels": [report for claim in claims for report in claim.mapping_report()],
+        "mappings": [label_map.to_json() for claim in claims for label_map in claim.label_maps()],
+        "problems": list(plan.problems),
+    }
