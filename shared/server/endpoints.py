@@ -3,6 +3,9 @@
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -132,11 +135,7 @@ class Endpoints:
     async def ready(self, request: Request) -> Response:
         """200 when all models are loaded; otherwise 503, with those that are not, and why."""
         readiness = self._service.readiness()
-        body = {
-            "ready": readiness.ready,
-            "waiting": dict(readiness.waiting),
-            "failed": dict(readiness.failed),
-        }
+        body = {"ready": readiness.ready, **asdict(readiness)}
         return JSONResponse(body, status_code=200 if readiness.ready else 503)
 
     async def status(self, request: Request) -> Response:
@@ -184,7 +183,7 @@ class Endpoints:
         limiter = self._predict_threads[scope.interactive]
         self._running.add(scope)
         try:
-            async with DisconnectWatcher(receive, scope):
+            async with _cancel_on_disconnect(receive, scope):
                 return await anyio.to_thread.run_sync(predict, limiter=limiter)
         finally:
             self._running.discard(scope)
@@ -199,20 +198,17 @@ class Endpoints:
         return packed, lost + sum(1 for result in results if result == [])
 
 
-class DisconnectWatcher:
-    """Cancels a request when its client closes the connection during the `async with` block."""
+@asynccontextmanager
+async def _cancel_on_disconnect(receive: Receive, scope: RequestScope) -> AsyncIterator[None]:
+    """Cancel a request when its client closes the connection during the block."""
 
-    def __init__(self, receive: Receive, scope: RequestScope) -> None:
-        self._receive = receive
-        self._scope = scope
-
-    async def __aenter__(self) -> None:
-        self._task = asyncio.create_task(self._listen())
-
-    async def __aexit__(self, *error: Any) -> None:
-        self._task.cancel()
-
-    async def _listen(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+    async def listen() -> None:
+        while (await receive())["type"] != "http.disconnect":
             pass
-        self._scope.disconnect()
+        scope.disconnect()
+
+    listener = asyncio.create_task(listen())
+    try:
+        yield
+    finally:
+        listener.cancel()

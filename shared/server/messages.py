@@ -49,12 +49,22 @@ class PredictParams(Message):
     )
 
 
-class PredictRequest(Message):
+class ProjectMessage(Message):
+    """A body that names its project."""
+
+    project: str | int | None = Field(None, description='"id.unixtime"')
+
+    @property
+    def project_id(self) -> str:
+        """The project's id; empty if there is none."""
+        return str(self.project or "").split(".", 1)[0]
+
+
+class PredictRequest(ProjectMessage):
     """POST /predict. A task that is no object costs only itself."""
 
     tasks: list[Any] = Field(description="The tasks, each with `id` and `data`")
     label_config: str = Field(description="The project's label config, as XML")
-    project: str | int | None = Field(None, description='"id.unixtime"')
     params: PredictParams | None = None
 
     @property
@@ -67,23 +77,12 @@ class PredictRequest(Message):
         """Whether a user waits for it: for the region just drawn, or for the one task opened."""
         return self.context is not None or len(self.tasks) == 1
 
-    @property
-    def project_id(self) -> str:
-        """The project's id; empty if there is none."""
-        return _project_id(self.project)
 
-
-class SetupRequest(Message):
+class SetupRequest(ProjectMessage):
     """POST /setup."""
 
     label_config: str = Field(alias="schema", description="The project's label config, as XML")
-    project: str | int | None = Field(None, description='"id.unixtime"')
     hostname: str | None = Field(None, description="Label Studio's own idea of its address")
-
-    @property
-    def project_id(self) -> str:
-        """The project's id; empty if there is none."""
-        return _project_id(self.project)
 
 
 class WebhookRequest(Message):
@@ -106,6 +105,12 @@ class SetupResponse(BaseModel):
 
     model_config = ConfigDict(protected_namespaces=())
     model_version: str
+
+
+class Refusal(BaseModel):
+    """Refused, with one sentence that says why."""
+
+    detail: str
 
 
 class BodyTooLargeError(RequestError):
@@ -223,10 +228,6 @@ def pack_results(results: Sequence[Any], empty: Any) -> tuple[bytes, int]:
         packable = [result if _is_json(result) else empty for result in results]
     lost = sum(1 for old, new in zip(results, packable, strict=True) if old is not new)
     return orjson.dumps({"results": packable}, option=orjson.OPT_SERIALIZE_NUMPY), lost
-
-
-def _project_id(project: str | int | None) -> str:
-    return str(project or "").split(".", 1)[0]
 
 
 def _is_json(result: Any) -> bool:

@@ -8,9 +8,8 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from typing import Any
 
-from cachetools import LRUCache
-
 from shared.errors import DeadlineError, ModelError
+from shared.label_studio.text_cache import TextCache
 from shared.pipeline.scheduling.request_scope import DEADLINE_MESSAGE, RequestScope
 
 # The id of a project, and its label config.
@@ -27,8 +26,7 @@ class ModelInstances:
 
     def __init__(self, model_class: type[Any]) -> None:
         self._class = model_class
-        self._instances: LRUCache[InstanceKey, Any] = LRUCache(MAX_INSTANCES)
-        self._instances_lock = threading.Lock()
+        self._instances: TextCache[InstanceKey, Any] = TextCache(max_entries=MAX_INSTANCES)
         self._call_lock = threading.Lock()
         self._creator = ThreadPoolExecutor(1, thread_name_prefix="create model")
 
@@ -47,7 +45,7 @@ class ModelInstances:
 
     def get_or_create(self, key: InstanceKey) -> Any:
         """Return the object. Only within an `exclusive_call`."""
-        instance = self._get(key)
+        instance = self._instances.get(key)
         if instance is None:
             instance = self._create(key)
             self.put(key, instance)
@@ -55,7 +53,7 @@ class ModelInstances:
 
     def get_soon(self, key: InstanceKey, seconds: float) -> Any:
         """Return the object at any time; None if it has to be created and that takes longer."""
-        instance = self._get(key)
+        instance = self._instances.get(key)
         if instance is not None:
             return instance
         try:
@@ -70,17 +68,11 @@ class ModelInstances:
 
     def put(self, key: InstanceKey, instance: Any) -> None:
         """Keep an object as the one for a project and label config."""
-        with self._instances_lock:
-            self._instances[key] = instance
+        self._instances.put(key, instance, characters=0)  # only their number is limited
 
     def all_instances(self) -> list[Any]:
         """Return the objects that are kept."""
-        with self._instances_lock:
-            return list(self._instances.values())
-
-    def _get(self, key: InstanceKey) -> Any:
-        with self._instances_lock:
-            return self._instances.get(key)
+        return self._instances.values()
 
     def _create_exclusively(self, key: InstanceKey) -> Any:
         with self._call_lock:

@@ -1,7 +1,7 @@
 """One endpoint of the server, the OpenAPI document of all of them, and the pages that show it."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from shared import __version__
+from shared.server.messages import Refusal
 
 BACKEND_PARAMETER = {
     "name": "backend",
@@ -19,19 +20,6 @@ BACKEND_PARAMETER = {
     "required": True,
     "description": "The name of a backend, which alone answers",
     "schema": {"type": "string"},
-}
-# Every refusal has the same body; see `app._refuse_request`.
-REFUSAL = {
-    "description": "Refused, with one sentence that says why",
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "required": ["detail"],
-                "properties": {"detail": {"type": "string"}},
-            }
-        }
-    },
 }
 SWAGGER_PAGE = """<!DOCTYPE html>
 <title>prelabel: API</title>
@@ -69,25 +57,19 @@ class Endpoint:
         return (self.path, f"/{{backend}}{self.path}") if self.per_backend else (self.path,)
 
 
-def documentation_routes(endpoints: Sequence[Endpoint]) -> list[Route]:
-    """Return the routes of the OpenAPI document and of its two pages."""
-    document = describe_endpoints(endpoints)
-
-    async def openapi(request: Request) -> Response:
-        return JSONResponse(document)
-
-    async def docs(request: Request) -> Response:
-        return HTMLResponse(SWAGGER_PAGE)
-
-    async def redoc(request: Request) -> Response:
-        return HTMLResponse(REDOC_PAGE)
-
-    return [Route("/openapi.json", openapi), Route("/docs", docs), Route("/redoc", redoc)]
+def documentation_routes(endpoints: Iterable[Endpoint]) -> list[Route]:
+    """Return the routes of the OpenAPI document and of the two pages that show it."""
+    responses = {
+        "/openapi.json": JSONResponse(describe_endpoints(endpoints)),
+        "/docs": HTMLResponse(SWAGGER_PAGE),
+        "/redoc": HTMLResponse(REDOC_PAGE),
+    }
+    return [Route(path, response, methods=["GET"]) for path, response in responses.items()]
 
 
 def describe_endpoints(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document."""
-    bodies = [body for e in endpoints for body in (e.request, e.response) if body is not None]
+    bodies = [body for e in endpoints for body in (e.request, e.response) if body] + [Refusal]
     references, definitions = models_json_schema(
         [(body, "validation") for body in bodies], ref_template="#/components/schemas/{model}"
     )
@@ -119,7 +101,10 @@ def _describe_operation(
                 "description": "Successful response",
                 "content": {endpoint.media_type: {"schema": answer}},
             },
-            "4XX": REFUSAL,
+            "4XX": {
+                "description": Refusal.__doc__,
+                "content": {"application/json": {"schema": schemas[Refusal]}},
+            },
         },
     }
     if path != endpoint.path:

@@ -51,6 +51,7 @@ class PredictionService(Protocol):
 
     def answers_inline(self, request: PredictRequest, body_bytes: int, backend: str | None) -> bool:
         """Whether `predict` takes less time than handing the request to a thread would."""
+        return False
 
     def predict(
         self, request: PredictRequest, backend: str | None, scope: RequestScope
@@ -58,7 +59,8 @@ class PredictionService(Protocol):
         """Return one response a task, in order; ClientGoneError if the client has left."""
 
     def known_version(self, xml: str, backend: str | None) -> str | None:
-        """Return the model version for a label config; None if that takes time."""
+        """Return the model version for a label config; None if finding it may take time."""
+        return None
 
     def version(self, xml: str, project: str, backend: str | None) -> str:
         """Return the model version for a label config, within half a second."""
@@ -68,18 +70,20 @@ class PredictionService(Protocol):
 
     def handle_event(self, request: WebhookRequest) -> str:
         """Handle an event of a project; return what is done about it, in one word."""
+        return "ignored"
 
     def warm_up(self) -> None:
         """Load what can be loaded; called once, in a thread of its own."""
 
     def readiness(self) -> Readiness:
         """Return what is not ready, and why."""
+        return Readiness()
 
     def status(self) -> dict[str, Any]:
         """Return everything an operator may want to know."""
 
 
-class BackendService:
+class BackendService(PredictionService):
     """Serves backends, and keeps the plans of the label configs that were used last.
 
     `named` are the backends that were named to serve, `faults` those that could not be found at
@@ -101,7 +105,6 @@ class BackendService:
 
     @property
     def names(self) -> list[str]:
-        """The backends that serve."""
         return list(dict.fromkeys(cls.name for cls in self._classes))
 
     def answers_inline(self, request: PredictRequest, body_bytes: int, backend: str | None) -> bool:
@@ -173,10 +176,6 @@ class BackendService:
         """Return the versions of the label configs that were used last, the newest first."""
         return list(dict.fromkeys(plan.version() for plan in reversed(self._all_plans())))
 
-    def handle_event(self, request: WebhookRequest) -> str:
-        """Ignore it: our backends do not train."""
-        return "ignored"
-
     def warm_up(self) -> None:
         """Load the models that depend on no label config, one after the other.
 
@@ -198,7 +197,6 @@ class BackendService:
         return check_readiness(self._started_classes(), unavailable)
 
     def status(self) -> dict[str, Any]:
-        """Return everything an operator may want to know."""
         return {
             "version": __version__,
             "backends": self.names,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.backend.base import Backend
@@ -14,8 +14,8 @@ from shared.pipeline.runtime import runtime
 class Readiness:
     """Models that are not loaded yet, with their state; those that failed, with the reason."""
 
-    waiting: Mapping[str, str]
-    failed: Mapping[str, str]
+    waiting: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:

@@ -23,7 +23,7 @@ from shared.server.service import (
     BackendService,
     PredictionService,
 )
-from shared.server.status import Readiness, report_failures
+from shared.server.status import report_failures
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def open_model(reference: str) -> PredictionService:
     return ThirdPartyService(model_class)
 
 
-class ThirdPartyService:
+class ThirdPartyService(PredictionService):
     """Serves a third-party model: one object per project and label config, one call at a time.
 
     Training runs at the same time on an object of its own, which then replaces the other. What the
@@ -57,10 +57,6 @@ class ThirdPartyService:
     def names(self) -> list[str]:
         """The class's own name."""
         return [self._name]
-
-    def answers_inline(self, request: PredictRequest, body_bytes: int, backend: str | None) -> bool:
-        """Never: the model may take any time."""
-        return False
 
     def predict(
         self, request: PredictRequest, backend: str | None, scope: RequestScope
@@ -81,10 +77,6 @@ class ThirdPartyService:
             for answer, task in zip(answers, request.tasks, strict=True)
         ]
 
-    def known_version(self, xml: str, backend: str | None) -> str | None:
-        """None: the model may change its version at any time."""
-        return None
-
     def version(self, xml: str, project: str, backend: str | None) -> str:
         """Return the model's own version; INITIAL while it cannot be created, as others run."""
         key = project, LabelConfig.parse(xml).xml
@@ -103,11 +95,7 @@ class ThirdPartyService:
         return "accepted"
 
     def warm_up(self) -> None:
-        """Do nothing: the model loads when its first label config arrives."""
-
-    def readiness(self) -> Readiness:
-        """Return that it is ready: nothing is loaded beforehand."""
-        return Readiness({}, {})
+        """Load nothing: the model needs a label config."""
 
     def status(self) -> dict[str, Any]:
         """Return the class, its versions, and what failed."""
