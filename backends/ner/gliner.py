@@ -1,4 +1,4 @@
-"""GLiNER: entities of types that are only named, by the labels of the label config."""
+"""GLiNER models: entities of any types that the label config names (zero-shot)."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,57 +14,66 @@ from shared.errors import ModelError
 from shared.label_studio.label_config import Control
 from shared.settings import Settings
 
-# The file by which a folder is known to hold such a model.
-CONFIG = "gliner_config.json"
-# Entities of a lower chance are not asked for; label configs have thresholds of their own.
-LEAST = 0.05
-# Words of a window where the model names no limit.
-ROOM = 384
-BATCH = 8
-# What such models count as a word.
+# The file that tells a GLiNER model from others.
+CONFIG_FILE = "gliner_config.json"
+# Entities below this score are not asked for; the thresholds of label configs apply on top.
+MIN_SCORE = 0.05
+# Words of a window where the model's configuration has no limit.
+DEFAULT_MAX_WORDS = 384
+WINDOWS_PER_BATCH = 8
+# GLiNER's own pattern for a word.
 WORD = re.compile(r"\w+(?:[-_]\w+)*|\S")
 
 
-def is_zero_shot(model: str, settings: Settings) -> bool:
-    """Whether a model, as the user named it, is such a one: before it is fetched, by its name."""
-    folders = [settings.model_dir / model, Path(model).expanduser()]
-    there = [folder for folder in folders if folder.is_dir()]
-    return (there[0] / CONFIG).is_file() if there else "gliner" in model.casefold()
+def is_gliner(model: str, settings: Settings) -> bool:
+    """Tell by a folder's files, or by its name if the model has yet to be downloaded."""
+    paths = [settings.model_dir / model, Path(model).expanduser()]
+    folders = [path for path in paths if path.is_dir()]
+    return (folders[0] / CONFIG_FILE).is_file() if folders else "gliner" in model.casefold()
 
 
-def prompt(control: Control) -> list[str]:
-    """How a control tag's labels are asked for: by their predicted values, else by themselves."""
-    asked: list[str] = []
+def prompt_types(control: Control) -> list[str]:
+    """Return the types to ask for: the labels' predicted values, else the labels themselves."""
+    types: list[str] = []
     for label, attrs in control.labels.items():
         values = [value.strip() for value in attrs.get("predicted_values", "").split(",")]
-        asked += [value for value in values if value] or [attrs.get("value") or label]
-    return asked
+        types += [value for value in values if value] or [attrs.get("value") or label]
+    return types
 
 
-class Part(NamedTuple):
-    """A window of a text: its characters, and those that it speaks for (all ends exclusive)."""
+class TextWindow(NamedTuple):
+    """Characters `start` to `end` of text number `text`; it owns `own_start` to `own_end`.
+
+    All ends are exclusive. Entities that begin outside of what it owns are its neighbours'.
+    """
 
     text: int
     start: int
     end: int
-    first: int
-    last: int
+    own_start: int
+    own_end: int
 
 
 @dataclass
-class ZeroShot:
-    """The model, and how many words it takes at once."""
+class GlinerModel:
+    """GLiNER's model, and how many words it takes at once."""
 
     inner: Any
-    room: int
+    max_words: int
 
     @classmethod
-    def load(cls, folder: Path, settings: Settings) -> "ZeroShot":
-        """From a folder of GLiNER's; code in it is not run."""
+    def load(cls, folder: Path, settings: Settings) -> "GlinerModel":
+        """Load it from a model's folder; code in it is not run.
+
+        Raises:
+            ModelError: the folder names code or has other weights, or gliner is not installed.
+        """
         if settings.engine not in {"auto", "torch"}:
             raise ModelError(f"ENGINE={settings.engine}: {folder.name} runs on torch alone (auto)")
-        if "auto_map" in (folder / CONFIG).read_text(encoding="utf-8"):
-            raise ModelError(f'{folder.name}: "auto_map" in {CONFIG} names code, which is not run')
+        if "auto_map" in (folder / CONFIG_FILE).read_text(encoding="utf-8"):
+            raise ModelError(
+                f'{folder.name}: "auto_map" in {CONFIG_FILE} names code, which is not run'
+            )
         if not any(folder.glob("*.safetensors")):
             raise ModelError(f"{folder.name} has no model.safetensors; other formats are not read")
         try:
@@ -76,42 +85,47 @@ class ZeroShot:
         inner = GLiNER.from_pretrained(
             str(folder), local_files_only=True, map_location=choose_torch_device(settings)
         )
-        return cls(inner.eval(), int(getattr(inner.config, "max_len", 0) or ROOM))
+        return cls(inner.eval(), int(getattr(inner.config, "max_len", 0) or DEFAULT_MAX_WORDS))
 
-    def find(self, texts: Sequence[str], prompts: Sequence[tuple[str, ...]]) -> list[list[Entity]]:
-        """The entities of each text, however long, of the types that its prompt names."""
-        parts = list(self._parts(texts, prompts))
+    def find_entities(
+        self, texts: Sequence[str], prompts: Sequence[tuple[str, ...]]
+    ) -> list[list[Entity]]:
+        """Return the entities of each text, however long, of the types in its prompt."""
+        windows = list(self._split_texts(texts, prompts))
         found: list[list[Entity]] = [[] for _ in texts]
-        for group in _of_one_prompt(parts, prompts):
-            pieces = [replace_surrogates(texts[part.text][part.start : part.end]) for part in group]
-            labels = list(prompts[group[0].text])
-            told = self.inner.inference(pieces, labels, threshold=LEAST, batch_size=BATCH)
-            for part, entities in zip(group, told, strict=True):
-                found[part.text] += _placed(entities, part)
+        for group in _group_by_prompt(windows, prompts):
+            pieces = [replace_surrogates(texts[one.text][one.start : one.end]) for one in group]
+            types = list(prompts[group[0].text])
+            answers = self.inner.inference(
+                pieces, types, threshold=MIN_SCORE, batch_size=WINDOWS_PER_BATCH
+            )
+            for window, entities in zip(group, answers, strict=True):
+                found[window.text] += _place_entities(entities, window)
         return [sorted(entities, key=lambda entity: entity.start) for entities in found]
 
-    def _parts(self, texts: Sequence[str], prompts: Sequence[tuple[str, ...]]) -> Iterator[Part]:
+    def _split_texts(
+        self, texts: Sequence[str], prompts: Sequence[tuple[str, ...]]
+    ) -> Iterator[TextWindow]:
         for number, (text, prompt) in enumerate(zip(texts, prompts, strict=True)):
-            places = [match.span() for match in WORD.finditer(text)] if prompt else []
-            for window in split_windows(range(len(places)), self.room):
-                bounds = places[window.own_start][0], places[window.own_end - 1][1]
-                start, end = places[window.start][0], places[window.end - 1][1]
-                yield Part(number, start, end, *bounds)
+            words = [match.span() for match in WORD.finditer(text)] if prompt else []
+            for window in split_windows(range(len(words)), self.max_words):
+                own = words[window.own_start][0], words[window.own_end - 1][1]
+                yield TextWindow(number, words[window.start][0], words[window.end - 1][1], *own)
 
 
-def _of_one_prompt(
-    parts: Iterable[Part], prompts: Sequence[tuple[str, ...]]
-) -> Iterable[list[Part]]:
-    """Windows with equal prompts, the shortest first: they are run together."""
-    groups: dict[tuple[str, ...], list[Part]] = {}
-    for part in sorted(parts, key=lambda part: part.end - part.start):
-        groups.setdefault(prompts[part.text], []).append(part)
+def _group_by_prompt(
+    windows: Iterable[TextWindow], prompts: Sequence[tuple[str, ...]]
+) -> Iterable[list[TextWindow]]:
+    """Group windows that can be run together, the shortest first."""
+    groups: dict[tuple[str, ...], list[TextWindow]] = {}
+    for window in sorted(windows, key=lambda window: window.end - window.start):
+        groups.setdefault(prompts[window.text], []).append(window)
     return groups.values()
 
 
-def _placed(entities: Iterable[dict[str, Any]], part: Part) -> Iterator[Entity]:
-    """Entities at the characters of the whole text, of those that this window speaks for."""
+def _place_entities(entities: Iterable[dict[str, Any]], window: TextWindow) -> Iterator[Entity]:
+    """Yield the entities that a window owns, at the characters of the whole text."""
     for entity in entities:
-        start, end = part.start + entity["start"], part.start + entity["end"]
-        if part.first <= start < part.last and start < end:
+        start, end = window.start + entity["start"], window.start + entity["end"]
+        if window.own_start <= start < window.own_end and start < end:
             yield Entity(start, end, entity["label"], float(entity["score"]))

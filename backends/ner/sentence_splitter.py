@@ -1,53 +1,59 @@
-"""Where one sentence of a text ends and the next begins."""
+"""Where one sentence of a text ends and the next begins.
+
+A wrong border costs little: it only decides in which parts a long text is read.
+"""
 
 import re
 from collections.abc import Collection, Iterator
 
-# Line ends, and the white space after what may be the end of a sentence. Runs of one sign are
-# looked at from their start alone: else they would take the square of their length.
+# Line ends, and the white space after what may end a sentence. The lookbehinds make a run of equal
+# signs match from its start only; without them the time would grow with the square of its length.
 GAP = re.compile(
     r"(?<!\s)\s*\n\s*"
     r"|(?<![.!?…])(?P<sign>[.!?…]+)(?P<close>[\"'”’»)\]]*)\s+(?=[\"'“‘„«(\[¿¡]*(?P<next>\w*))"
     r"|(?<=[。！？])(?![。！？」』”’）])|(?<=[。！？][」』”’）])"
 )
-WORD = re.compile(r"[^\s\"'“‘„«(\[]*\Z")
+LAST_WORD = re.compile(r"[^\s\"'“‘„«(\[]*\Z")
 INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
-PLAIN = re.compile(r"\b[^\W\d_]+(?![\w.])")
-# Characters of a word before a period that are looked at.
-LONGEST = 24
+UNABBREVIATED = re.compile(r"\b[^\W\d_]+(?![\w.])")
+# Characters before a period in which its word is searched.
+MAX_WORD_LENGTH = 24
 
 
-def _words(listed: str) -> frozenset[str]:
-    return frozenset(listed.split())
+def _word_set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
 
 
-SHORT_MONTHS = _words("jan feb mar apr may jun jul aug sep sept oct nov dec")
-# Before them no sentence ends after the number of a day.
-MONTHS = SHORT_MONTHS | _words(
+SHORT_MONTHS = _word_set("jan feb mar apr may jun jul aug sep sept oct nov dec")
+# No sentence ends between the number of a day and one of these.
+MONTHS = SHORT_MONTHS | _word_set(
     "january february march april june july august september october november december"
     " januar februar märz mai juni juli oktober dezember"
 )
-# After them none ends.
-TITLES = _words("capt col cf dr e.g gen gov hon i.e lt messrs mme mr mrs ms mt prof rev st vs")
-# After them one ends if what follows is no name.
-FORMS = _words("bros co corp etc inc jr ltd pty sr")
-# After them none ends before a number.
-NUMBERED = SHORT_MONTHS | _words("art bd ca fig no nr p pp sec vol")
+# No sentence ends after these.
+TITLES = _word_set("capt col cf dr e.g gen gov hon i.e lt messrs mme mr mrs ms mt prof rev st vs")
+# A sentence ends after these if the next word is not a name.
+LEGAL_FORMS = _word_set("bros co corp etc inc jr ltd pty sr")
+# No sentence ends between one of these and a number.
+NUMBERED_NOUNS = SHORT_MONTHS | _word_set("art bd ca fig no nr p pp sec vol")
 
 
-def gaps(text: str) -> Iterator[tuple[int, int]]:
-    """The white space between sentences: from the end of one to the start of the next."""
-    begin, common = 0, _Common(text)
+def sentence_gaps(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the white space between sentences: from the end of one to the start of the next."""
+    begin, common_words = 0, _CommonWords(text)
     for match in GAP.finditer(text):
         start = match.start() if match["sign"] is None else match.end("close")
-        line = match["sign"] is None or "\n" in text[start : match.end()]
-        if line or _ends(text, begin, match, common):
+        is_line_end = match["sign"] is None or "\n" in text[start : match.end()]
+        if is_line_end or _is_sentence_end(text, begin, match, common_words):
             yield start, match.end()
             begin = match.end()
 
 
-class _Common:
-    """Words that stand in a text in small letters and without a period: neither names nor short."""
+class _CommonWords:
+    """Words that a text has in lower case and without a period: no names, no abbreviations.
+
+    They are collected when first asked for: few texts need them.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -55,25 +61,33 @@ class _Common:
 
     def __contains__(self, word: object) -> bool:
         if self._words is None:
-            self._words = {found for found in PLAIN.findall(self._text) if found.islower()}
+            self._words = {word for word in UNABBREVIATED.findall(self._text) if word.islower()}
         return str(word).lower() in self._words
 
 
-def _ends(text: str, begin: int, match: "re.Match[str]", common: _Common) -> bool:
-    """Whether a sentence that begins there ends at the sign, by the words around it."""
-    following, small = match["next"], match["next"][:1].islower()
+def _is_sentence_end(
+    text: str, begin: int, match: "re.Match[str]", common_words: _CommonWords
+) -> bool:
+    """Return whether a sentence that begins at `begin` ends at a sign, by the words around it.
+
+    "!", "?" and a period with closing quotes or brackets end it unless a lower-case word follows.
+    After a plain period, the word before it decides: it may be an abbreviation, an initial or the
+    number of a day or a list's item.
+    """
+    following, lower_case = match["next"], match["next"][:1].islower()
     if match["sign"] != "." or match["close"]:
-        return not small
-    before = text[max(begin, match.start() - LONGEST) : match.start()]
-    word = WORD.findall(before)[0]
+        return not lower_case
+    before = text[max(begin, match.start() - MAX_WORD_LENGTH) : match.start()]
+    word = LAST_WORD.findall(before)[0]
     folded = word.lower()
     if folded in TITLES or (len(word) == 1 and word.isupper()):
         return False
     if word.isdigit():
-        day = len(word) < 3 and following.lower() in MONTHS
-        return not (small or day) and text[begin : match.start()].strip() != word
-    if folded in NUMBERED:
-        return not small and not following[:1].isdigit()
-    if folded in FORMS or (word.isupper() and INITIALS.fullmatch(word)):
-        return not small and following in common
-    return not small or (word.islower() and word in common)
+        is_day = len(word) < 3 and following.lower() in MONTHS
+        is_list_item = text[begin : match.start()].strip() == word
+        return not (lower_case or is_day or is_list_item)
+    if folded in NUMBERED_NOUNS:
+        return not lower_case and not following[:1].isdigit()
+    if folded in LEGAL_FORMS or (word.isupper() and INITIALS.fullmatch(word)):
+        return not lower_case and following in common_words
+    return not lower_case or (word.islower() and word in common_words)

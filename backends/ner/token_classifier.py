@@ -1,4 +1,4 @@
-"""A transformers token classifier: texts of any length to the chances of their tokens' tags."""
+"""A transformers token classifier: the probability of each tag, for each token of a text."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -10,72 +10,79 @@ import numpy as np
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
 from backends._transformers.runners import softmax
-from backends._transformers.tokenizer import Row, Tokenizer, Tokens, Window, split_windows
-from backends.ner.sentence_splitter import gaps
-from backends.ner.word_aggregation import Chances
+from backends._transformers.tokenizer import Tokenizer, Tokens, Window, split_windows
+from backends.ner.sentence_splitter import sentence_gaps
+from backends.ner.word_aggregation import Probabilities
 from shared.settings import Settings
 
 
 class TokenScores(NamedTuple):
-    """A text as the model read it: its tokens, and their tags' chances, (tokens, tags)."""
+    """A text, its tokens, and the probabilities of their tags, shape (tokens, tags)."""
 
     text: str
     tokens: Tokens
-    chances: Chances
+    probabilities: Probabilities
 
 
 @dataclass
 class TokenClassifier:
-    """The tokenizer and the network."""
+    """The tokenizer and the network of a token classification model."""
 
     tokenizer: Tokenizer
     network: Network
 
     @classmethod
     def load(cls, source: ModelSource, settings: Settings) -> "TokenClassifier":
-        """From a folder of transformers; code in it is not run."""
+        """Load both from a model's folder; code in it is not run."""
         tokenizer = Tokenizer.load(source.folder, source.name)
         return cls(tokenizer, Network.load(source, tokenizer, settings))
 
     @property
     def tags(self) -> Sequence[str]:
-        """The tags' names, in the order of the chances."""
+        """The names of the tags, in the order of their probabilities."""
         return self.network.labels
 
-    def read(self, texts: Sequence[str]) -> list[TokenScores]:
-        """Each text, however long.
+    def classify_tokens(self, texts: Sequence[str]) -> list[TokenScores]:
+        """Return the scores of each text, however long.
 
-        What the model cannot take at once is read sentence by sentence, as it has learnt to; a
-        sentence that is still too long in windows, whose middle parts are put together again.
+        A text that is too long for the model is read sentence by sentence, as the model has learnt
+        to. A sentence that is still too long is read in windows, of which the parts with context on
+        both sides are put together again.
         """
         encoded = self.tokenizer.encode(texts)
-        parts: list[tuple[int, Window]] = []
-        rows: list[Row] = []
-        for index, tokens in enumerate(encoded):
-            room = self.network.max_tokens - len(tokens.prefix) - len(tokens.suffix)
-            for start, end in sentences(texts[index], tokens, room):
-                for found in split_windows(tokens.word_ids[start:end], room):
-                    window = Window(*(place + start for place in found))
-                    parts.append((index, window))
-                    rows.append(tokens.build_row(window.start, window.end))
+        windows = [
+            (index, window)
+            for index, tokens in enumerate(encoded)
+            for window in self._split_text(texts[index], tokens)
+        ]
+        rows = [encoded[index].build_row(window.start, window.end) for index, window in windows]
         shapes = ((len(tokens.ids), len(self.tags)) for tokens in encoded)
-        chances = [np.zeros(shape, np.float32) for shape in shapes]
-        for (index, window), logits in zip(parts, self.network.run(rows), strict=True):
-            before = len(encoded[index].prefix) - window.start
-            part = softmax(logits[before + window.own_start : before + window.own_end])
-            chances[index][window.own_start : window.own_end] = part
-        return [TokenScores(*read) for read in zip(texts, encoded, chances, strict=True)]
+        probabilities = [np.zeros(shape, np.float32) for shape in shapes]
+        for (index, window), logits in zip(windows, self.network.run(rows), strict=True):
+            offset = len(encoded[index].prefix) - window.start  # from a token to its row of logits
+            own_logits = logits[offset + window.own_start : offset + window.own_end]
+            probabilities[index][window.own_start : window.own_end] = softmax(own_logits)
+        return [TokenScores(*scores) for scores in zip(texts, encoded, probabilities, strict=True)]
+
+    def _split_text(self, text: str, tokens: Tokens) -> Iterator[Window]:
+        max_tokens = self.network.max_tokens - len(tokens.prefix) - len(tokens.suffix)
+        for start, end in split_sentences(text, tokens, max_tokens):
+            for window in split_windows(tokens.word_ids[start:end], max_tokens):
+                yield Window(*(position + start for position in window))
 
 
-def sentences(text: str, tokens: Tokens, room: int) -> Iterator[tuple[int, int]]:
-    """Tokens from start to end (exclusive): all of them, or each sentence if they are too many."""
+def split_sentences(text: str, tokens: Tokens, max_tokens: int) -> Iterator[tuple[int, int]]:
+    """Yield tokens from start to end (exclusive): all, or those of each sentence if too many.
+
+    Tokens of the white space between two sentences are in neither.
+    """
     count = len(tokens.ids)
     starts = [start for start, _ in tokens.offsets]
     begin = 0
-    for last, first in gaps(text) if count > room else ():
-        end = bisect_left(starts, last)
+    for gap_start, gap_end in sentence_gaps(text) if count > max_tokens else ():
+        end = bisect_left(starts, gap_start)
         if begin < end:
             yield begin, end
-        begin = max(begin, bisect_left(starts, first))
+        begin = max(begin, bisect_left(starts, gap_end))
     if begin < count:
         yield begin, count

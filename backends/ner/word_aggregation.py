@@ -9,19 +9,23 @@ from numpy.typing import NDArray
 
 from backends._transformers.tokenizer import Tokens
 
-# As transformers names them: each token for itself, or what speaks for the word.
+# Named as in transformers' pipelines. With "simple" each token is a word; otherwise a word takes
+# its first token's tag, the tag of the mean, or that of its surest token.
 STRATEGIES = ("simple", "first", "average", "max")
 
-# What words have inside: O'Neil, U.S, Jean-Luc, AT&T.
+# Signs inside of words: O'Neil, U.S, Jean-Luc, AT&T.
 JOINERS = frozenset("'’ʼ.-‐‑·_&@\u200c\u200d")
-# Scripts that write no space between words.
-SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+# Scripts that write no space between words, as Unicode names begin.
+UNSPACED_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+# No character of these scripts comes before this one.
+FIRST_UNSPACED_CHARACTER = "\u0e00"
 
-Chances = NDArray[np.float32]
+# shape (tokens, tags)
+Probabilities = NDArray[np.float32]
 
 
 class Word(NamedTuple):
-    """A word of the text: its characters `start` to `end` (exclusive), its tag and score."""
+    """A word of a text: its characters `start` to `end` (exclusive), its tag and its score."""
 
     start: int
     end: int
@@ -29,103 +33,113 @@ class Word(NamedTuple):
     score: float
 
 
-def words(
-    text: str, tokens: Tokens, chances: Chances, tags: Sequence[str], strategy: str
+class Token(NamedTuple):
+    """A token's number, and its characters `start` to `end` (exclusive) without white space."""
+
+    number: int
+    start: int
+    end: int
+
+
+def aggregate_words(
+    text: str, tokens: Tokens, probabilities: Probabilities, tags: Sequence[str], strategy: str
 ) -> list[Word]:
-    """The words of a text with their tags.
-
-    `chances` has the shape (tokens, tags). With `simple` each token is a word.
-    """
-    speaks, found = _SPEAKS[strategy], []
-    for group in _groups(text, tokens, strategy == "simple"):
-        row = speaks(chances[[token for token, _, _ in group]])
+    """Return the words of a text with their tags; `probabilities` has the shape (tokens, tags)."""
+    select_row, words = _ROW_SELECTORS[strategy], []
+    for group in _group_tokens(text, tokens, strategy == "simple"):
+        row = select_row(probabilities[[token.number for token in group]])
         tag = int(row.argmax())
-        found.append(Word(group[0][1], group[-1][2], tags[tag], float(row[tag])))
-    return found
+        words.append(Word(group[0].start, group[-1].end, tags[tag], float(row[tag])))
+    return words
 
 
-def _first(rows: Chances) -> Any:
+def _first_token(rows: Probabilities) -> Any:
     return rows[0]
 
 
-def _average(rows: Chances) -> Any:
+def _average_tokens(rows: Probabilities) -> Any:
     return rows.mean(axis=0)
 
 
-def _max(rows: Chances) -> Any:
+def _surest_token(rows: Probabilities) -> Any:
     return rows[rows.max(axis=1).argmax()]
 
 
-_SPEAKS: Mapping[str, Callable[[Chances], Any]] = {
-    "simple": _first,
-    "first": _first,
-    "average": _average,
-    "max": _max,
+_ROW_SELECTORS: Mapping[str, Callable[[Probabilities], Any]] = {
+    "simple": _first_token,
+    "first": _first_token,
+    "average": _average_tokens,
+    "max": _surest_token,
 }
 
-# A token's number, and its characters from start to end (exclusive), without white space.
-Place = tuple[int, int, int]
 
+def _group_tokens(text: str, tokens: Tokens, single: bool) -> Iterator[list[Token]]:
+    """Yield the tokens of each word; each token by itself if `single`.
 
-def _groups(text: str, tokens: Tokens, single: bool) -> Iterator[list[Place]]:
-    """The tokens of each word."""
-    group: list[Place] = []
-    number: int | None = None
-    for place in _places(text, tokens):
-        word = tokens.word_ids[place[0]]
-        apart = single or word is None or word != number
-        parted = apart and group and place[1] >= group[-1][2]
-        if parted or (group and _border(text, group[-1], place)):
+    Tokens whose characters overlap are parts of one character, such as the bytes of an emoji, and
+    are never separated.
+    """
+    group: list[Token] = []
+    last_word: int | None = None
+    for token in _trim_tokens(text, tokens):
+        word = tokens.word_ids[token.number]
+        is_new = single or word is None or word != last_word
+        separated = is_new and group and token.start >= group[-1].end
+        if separated or (group and _is_word_border(text, group[-1], token)):
             yield group
             group = []
-        group.append(place)
-        number = word
+        group.append(token)
+        last_word = word
     if group:
         yield group
 
 
-def _places(text: str, tokens: Tokens) -> Iterator[Place]:
-    for token, (start, end) in enumerate(tokens.offsets):
+def _trim_tokens(text: str, tokens: Tokens) -> Iterator[Token]:
+    """Yield the tokens that are not only white space."""
+    for number, (start, end) in enumerate(tokens.offsets):
         while start < end and text[start].isspace():
             start += 1
         while end > start and text[end - 1].isspace():
             end -= 1
         if start < end:
-            yield token, start, end
+            yield Token(number, start, end)
 
 
-def _border(text: str, last: Place, place: Place) -> bool:
-    """Whether two tokens are two words to us, though one to a tokenizer that splits at spaces.
+def _is_word_border(text: str, last: Token, token: Token) -> bool:
+    """Return whether a word ends between two tokens, though the tokenizer sees only one word.
 
-    A name and the comma after it are two, as are signs of scripts without spaces. Parts of one
-    character never are.
+    Tokenizers that split at spaces take a name and the comma after it for one word, and a whole
+    sentence in a script without spaces.
     """
-    before, start = last[2], place[1]
-    if start < before:
+    if token.start < last.end:  # parts of one character
         return False
-    if start > before:
+    if token.start > last.end:
         return True
-    left, right = text[before - 1], text[start]
-    if _unspaced(left) and _unspaced(right):
+    left, right = text[last.end - 1], text[token.start]
+    if _is_unspaced(left) and _is_unspaced(right):
         return True
-    if _lettered(left) and _lettered(right):
+    if _is_letter(left) and _is_letter(right):
         return False
-    inner = (left in JOINERS and _lettered(right)) or (right in JOINERS and _lettered(left))
-    return not inner or not _inside(text, before, start, place)
+    may_join = (left in JOINERS and _is_letter(right)) or (right in JOINERS and _is_letter(left))
+    return not may_join or not _joins_letters(text, last.end, token)
 
 
-def _inside(text: str, before: int, start: int, place: Place) -> bool:
-    """Whether letters stand on both sides of the joining sign."""
-    end = place[2] if text[start] in JOINERS else start
-    begin = before if text[start] in JOINERS else before - 1
+def _joins_letters(text: str, border: int, token: Token) -> bool:
+    """Return whether letters are on both sides of the joining sign at a border of tokens."""
+    starts_with_joiner = text[token.start] in JOINERS
+    end = token.end if starts_with_joiner else token.start
+    begin = border if starts_with_joiner else border - 1
     while begin > 0 and text[begin - 1] in JOINERS:
         begin -= 1
-    return begin > 0 and _lettered(text[begin - 1]) and end < len(text) and _lettered(text[end])
+    return begin > 0 and _is_letter(text[begin - 1]) and end < len(text) and _is_letter(text[end])
 
 
-def _lettered(character: str) -> bool:
+def _is_letter(character: str) -> bool:
+    """Return whether it is a letter, a number or a mark on one."""
     return unicodedata.category(character)[0] in "LNM"
 
 
-def _unspaced(character: str) -> bool:
-    return character > "\u0e00" and unicodedata.name(character, "").startswith(SCRIPTS)
+def _is_unspaced(character: str) -> bool:
+    if character <= FIRST_UNSPACED_CHARACTER:
+        return False
+    return unicodedata.name(character, "").startswith(UNSPACED_SCRIPTS)

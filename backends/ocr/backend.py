@@ -1,4 +1,4 @@
-"""Images of text to regions with their transcription."""
+"""The OCR backend: images of text to regions with their transcription."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,10 +11,19 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from backends.ocr.engines import rapidocr, tesseract, trocr
-from backends.ocr.inputs import Pages, Sheets, drawn_in, part
-from backends.ocr.layout.granularity import GRANULARITIES, text_of, units
-from backends.ocr.layout.page import Corners, Engine, Page
-from backends.ocr.tag_groups import KINDS, Group, attribute, groups, labels_known, marks, why_left
+from backends.ocr.engines.base import OcrEngine
+from backends.ocr.inputs import OcrInput, OcrOutput, crop_region, last_drawn_region
+from backends.ocr.layout.granularity import GRANULARITIES, join_text, split_units
+from backends.ocr.layout.page import Corners, Page
+from backends.ocr.tag_groups import (
+    TAGS_BY_SHAPE,
+    Group,
+    control_values,
+    count_text_labels,
+    explain_unfilled_area,
+    find_groups,
+    read_attribute,
+)
 from shared.backend.base import Backend, Context, spec_options
 from shared.backend.claim import Claim, ModelSpec
 from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
@@ -24,35 +33,35 @@ from shared.results import ParsedRegion, Polygon, Rectangle, Region, region, who
 from shared.settings import BackendSettings
 
 ENGINES = ("rapidocr", "tesseract", "trocr")
-# Degrees of turn up to which a line gets an upright box, if that is not much higher.
-UPRIGHT_WITHIN = 2.0
-# The part of its height by which an upright box may be higher than the line itself.
-HIGHER = 0.25
+# A line that is turned by this or less gets an upright box …
+MAX_UPRIGHT_DEGREES = 2.0
+# … if that is higher than the line by at most this part of its height.
+MAX_EXTRA_HEIGHT = 0.25
 
 
 class OcrSettings(BackendSettings):
-    """OCR_…"""
+    """Environment variables OCR_…"""
 
     model_config = SettingsConfigDict(env_prefix="OCR_", env_ignore_empty=True, extra="ignore")
 
-    score_threshold: float = Field(0.5, ge=0, le=1, description="Least score of a line")
+    score_threshold: float = Field(0.5, ge=0, le=1, description="Minimum score of a line")
     granularity: Literal["line", "word", "block"] = Field(
         "line", description="What becomes a region: line, word or block"
     )
     engine: Literal["rapidocr", "tesseract", "trocr"] = Field(
-        "rapidocr", description="What reads: rapidocr, tesseract or, for handwriting, trocr"
+        "rapidocr", description="Engine: rapidocr, tesseract or, for handwriting, trocr"
     )
     trocr_model: str = Field(
         "microsoft/trocr-base-handwritten",
-        description="TrOCR's weights: a folder, in MODEL_DIR or anywhere, or a name on the hub",
+        description="TrOCR's weights: a folder, in MODEL_DIR or elsewhere, or a name on the hub",
     )
     lang: str = Field(
-        "", description="Language, as the engine names it; empty: RapidOCR's all, Tesseract's eng"
+        "", description="Language code of the engine; empty: all of RapidOCR's, Tesseract's eng"
     )
 
 
 class OcrBackend(Backend):
-    """Fills box, label and text area together, under one region id."""
+    """Fills a drawing tag, its label and its text area together, under one region id."""
 
     name = "ocr"
     fills = frozenset({("TextArea", "Image")})
@@ -62,78 +71,80 @@ class OcrBackend(Backend):
     settings_class: ClassVar[type[BackendSettings]] = OcrSettings
 
     def claim(self, config: LabelConfig) -> list[Claim]:
-        """Text areas on images: per region with what draws it, or of the whole image."""
+        """Claim text areas on images: of each region with what draws it, or of the whole image."""
         return [
-            self._claim(group, target)
+            self._claim_group(group, target)
             for target in config.objects.values()
             if target.tag == "Image"
-            for group in groups(config, target)
+            for group in find_groups(config, target)
         ]
 
-    def _claim(self, group: Group, target: ObjectTag) -> Claim:
-        spec, options = self._spec(group), self._options(group)
-        return Claim(group, target, spec, options, known_label_count=labels_known(group))
+    def _claim_group(self, group: Group, target: ObjectTag) -> Claim:
+        spec, options = self._group_spec(group), self._group_options(group)
+        return Claim(group, target, spec, options, known_label_count=count_text_labels(group))
 
     def explain_unfilled(self, config: LabelConfig) -> Iterable[str]:
-        """Text areas on images that do not ask for text, or whose regions nothing draws."""
+        """Explain text areas on images that do not ask for text, or whose regions no tag draws."""
         for control, target in config.pairs():
             if (control.tag, target.tag) in self.fills:
-                yield f"{control} is left empty: {why_left(control)}"
+                yield f"{control} is left empty: {explain_unfilled_area(control)}"
 
     def spec(self, control: Control) -> ModelSpec:
-        return self._spec((control,))
+        return self._group_spec((control,))
 
-    def _spec(self, group: Group) -> ModelSpec:
-        engine = attribute(group, "ocr_engine", self.settings.engine, ENGINES)
+    def _group_spec(self, group: Group) -> ModelSpec:
+        engine = read_attribute(group, "ocr_engine", self.settings.engine, ENGINES)
         if engine == "trocr":
             return ModelSpec(self.name, engine, spec_options(model=self.settings.trocr_model))
         language = self.settings.lang or ("eng" if engine == "tesseract" else "")
         return ModelSpec(self.name, engine, spec_options(lang=language or None))
 
-    def _options(self, group: Group) -> Mapping[str, Any]:
-        least = self.settings.score_threshold
+    def _group_options(self, group: Group) -> Mapping[str, Any]:
+        threshold = self.settings.score_threshold
         for control in group:
-            least = control.number("model_score_threshold", least, low=0, high=1)
-        granularity = attribute(group, "ocr_granularity", self.settings.granularity, GRANULARITIES)
-        return {"score_threshold": least, "granularity": granularity}
+            threshold = control.number("model_score_threshold", threshold, low=0, high=1)
+        granularity = read_attribute(
+            group, "ocr_granularity", self.settings.granularity, GRANULARITIES
+        )
+        return {"score_threshold": threshold, "granularity": granularity}
 
     def default_specs(self) -> Iterable[ModelSpec]:
-        return (self._spec(()),)
+        return (self._group_spec(()),)
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
         options = dict(spec.options)
         if spec.model == "tesseract":
-            return tesseract.weights(options.get("lang", "eng"))
+            return tesseract.find_weights(options.get("lang", "eng"))
         if spec.model == "trocr":
-            model = trocr.weights(options["model"], self.server_settings)
-            return [*rapidocr.weights(), *model]
-        return rapidocr.weights()
+            model = trocr.find_weights(options["model"], self.server_settings)
+            return [*rapidocr.find_weights(), *model]
+        return rapidocr.find_weights()
 
-    def load(self, spec: ModelSpec) -> Engine:
+    def load(self, spec: ModelSpec) -> OcrEngine:
         options = dict(spec.options)
         if spec.model == "tesseract":
             return tesseract.TesseractEngine(options.get("lang", "eng"))
         if spec.model == "trocr":
             return trocr.TrocrEngine(options["model"], self.server_settings)
-        return rapidocr.RapidEngine(self.server_settings.engine, options.get("lang", ""))
+        return rapidocr.RapidOcrEngine(self.server_settings.engine, options.get("lang", ""))
 
-    def read(self, task: Task, claim: Claim, context: Context | None) -> Sheets:
-        """All images of the object tag; after the user has drawn a region, that part of one."""
+    def read(self, task: Task, claim: Claim, context: Context | None) -> OcrInput:
+        """Read all images of the object tag; if the user has drawn a region, that part of one."""
         if context is None:
-            return Sheets(list(self._images(task, claim.object)))
-        drawn = drawn_in(context, self.config, claim.object)
+            return OcrInput(list(self._read_images(task, claim.object)))
+        drawn = last_drawn_region(context, self.config, claim.object)
         if drawn is None:
-            return Sheets()
+            return OcrInput()
         index = drawn.envelope.get("item_index")
-        [(_, image)] = self._images(task, claim.object, index or 0)
-        return Sheets([(index, part(image, drawn))], drawn)
+        [(_, image)] = self._read_images(task, claim.object, index or 0)
+        return OcrInput([(index, crop_region(image, drawn))], drawn)
 
-    def _images(
+    def _read_images(
         self, task: Task, target: ObjectTag, only: int | None = None
     ) -> Iterable[tuple[int | None, Image]]:
-        """(item_index, image) of the tag's images, or the `only` one.
+        """Yield (item_index, image) of the tag's images, or of the `only` one.
 
-        One PDF or TIFF in the place of a list is the list of its pages.
+        A single PDF or TIFF in place of a list is the list of its pages.
         """
         addresses = task.addresses(target)
         if target.is_list and len(addresses) == 1:
@@ -150,59 +161,62 @@ class OcrBackend(Backend):
     def read_ahead(self, claim: Claim) -> int:
         return 16
 
-    def split(self, item: Sheets) -> Sequence[Sheets]:
-        return item.single()
+    def split(self, item: OcrInput) -> Sequence[OcrInput]:
+        return item.split_images()
 
-    def join(self, outputs: Sequence[Pages]) -> Pages:
-        return Pages.of(outputs)
+    def join(self, outputs: Sequence[OcrOutput]) -> OcrOutput:
+        return OcrOutput.join(outputs)
 
-    def infer(self, model: Engine, items: list[Sheets]) -> Sequence[Pages]:
-        pages = iter(model.read_all([image for item in items for _, image in item.images]))
-        return [item.answered([next(pages) for _ in item.images]) for item in items]
+    def infer(self, model: OcrEngine, items: list[OcrInput]) -> Sequence[OcrOutput]:
+        pages = iter(model.read_pages([image for item in items for _, image in item.images]))
+        return [item.with_pages([next(pages) for _ in item.images]) for item in items]
 
-    def regions(self, output: Pages, claim: Claim) -> Iterable[Region]:
+    def regions(self, output: OcrOutput, claim: Claim) -> Iterable[Region]:
+        min_score = claim.options["score_threshold"]
         for index, page in output.pages:
-            place = {} if index is None else {"item_index": index}
             if output.drawn is not None:
-                yield from _drawn(output.drawn, page, claim)
+                yield from _fill_drawn_region(output.drawn, page, claim)
                 continue
-            least = claim.options["score_threshold"]
-            kept = Page(page.size, [line for line in page.lines if line.score >= least])
+            item_index = {} if index is None else {"item_index": index}
+            sure = Page(page.size, [line for line in page.lines if line.score >= min_score])
             if claim.control.tag == "TextArea":
-                yield from _whole(kept, claim, place)
+                yield from _fill_whole_image(sure, claim, item_index)
             else:
-                yield from _each(kept, claim, place)
+                yield from _draw_units(sure, claim, item_index)
 
 
-def _drawn(drawn: ParsedRegion, page: Page, claim: Claim) -> Iterable[Region]:
-    """The drawn region as it is, with its text."""
+def _fill_drawn_region(drawn: ParsedRegion, page: Page, claim: Claim) -> Iterable[Region]:
+    """Yield the drawn region unchanged, with its text; lines of any score are the user's wish."""
     area = claim.controls[-1]
     if page.lines and claim.control.tag != "TextArea":
-        others = {control: m for control, m in drawn.marks.items() if control.name != area.name}
-        said = {**others, area: [text_of(page.lines)]}
-        yield replace(drawn, marks=said, score=_score(page)).region()
+        others = {control: v for control, v in drawn.marks.items() if control.name != area.name}
+        values = {**others, area: [join_text(page.lines)]}
+        yield replace(drawn, marks=values, score=_mean_score(page)).region()
 
 
-def _whole(page: Page, claim: Claim, place: Mapping[str, int]) -> Iterable[Region]:
+def _fill_whole_image(page: Page, claim: Claim, item_index: Mapping[str, int]) -> Iterable[Region]:
     if page.lines:
-        yield whole_task(claim.control, [text_of(page.lines)], score=_score(page), **place)
+        text = join_text(page.lines)
+        yield whole_task(claim.control, [text], score=_mean_score(page), **item_index)
 
 
-def _each(page: Page, claim: Claim, place: Mapping[str, int]) -> Iterable[Region]:
-    polygon = claim.control.tag in KINDS["polygon"]
-    for unit in units(page, claim.options["granularity"]):
-        shape: Rectangle | Polygon = _rectangle(unit.corners)
-        if polygon:
-            shape = Polygon(unit.corners)
-        yield region(shape, marks(claim, unit.text), source=page.size, score=unit.score, **place)
+def _draw_units(page: Page, claim: Claim, item_index: Mapping[str, int]) -> Iterable[Region]:
+    """Yield a region for each line, word or block."""
+    draws_polygons = claim.control.tag in TAGS_BY_SHAPE["polygon"]
+    for unit in split_units(page, claim.options["granularity"]):
+        shape = Polygon(unit.corners) if draws_polygons else _to_rectangle(unit.corners)
+        values = control_values(claim, unit.text)
+        yield region(shape, values, source=page.size, score=unit.score, **item_index)
 
 
-def _rectangle(corners: Corners) -> Rectangle:
-    """Upright where that makes little difference, as people draw it; else turned as the line."""
-    across, down = math.dist(corners[0], corners[1]), math.dist(corners[0], corners[3])
-    within = math.degrees(math.atan2(HIGHER * min(across, down), max(across, down)))
-    return Rectangle.from_quad(corners, min(UPRIGHT_WITHIN, within))
+def _to_rectangle(corners: Corners) -> Rectangle:
+    """Return an upright box where that is hardly higher, as people draw it; else a turned one."""
+    width, height = math.dist(corners[0], corners[1]), math.dist(corners[0], corners[3])
+    # A box of these sides gets MAX_EXTRA_HEIGHT higher when its line is turned by this angle.
+    extra = MAX_EXTRA_HEIGHT * min(width, height)
+    max_degrees = math.degrees(math.atan2(extra, max(width, height)))
+    return Rectangle.from_quad(corners, min(MAX_UPRIGHT_DEGREES, max_degrees))
 
 
-def _score(page: Page) -> float:
+def _mean_score(page: Page) -> float:
     return fmean(line.score for line in page.lines)

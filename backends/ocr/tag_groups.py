@@ -1,4 +1,4 @@
-"""Which control tags of a label config are filled together, and with what of a text."""
+"""Which control tags of a label config are filled together, and with which values."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,69 +9,74 @@ from shared.backend.label_map import fold_name
 from shared.errors import ConfigError
 from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
 
-# The control tags that draw text, by `ocr_shape`; `auto` takes the first that the config has.
-KINDS = {
+# The control tags that draw a region around text, by `ocr_shape`. With "auto" the first shape wins
+# for which the label config has a tag.
+TAGS_BY_SHAPE = {
     "rectangle": ("Rectangle", "RectangleLabels"),
     "polygon": ("Polygon", "PolygonLabels"),
 }
-DRAWING = frozenset(tag for tags in KINDS.values() for tag in tags)
+DRAWING_TAGS = frozenset(tag for tags in TAGS_BY_SHAPE.values() for tag in tags)
 # Those that have no labels of their own.
-PLAIN = frozenset(DRAWING - {"RectangleLabels", "PolygonLabels"})
-# Names of labels for a line of text, by what has been read.
-ALIASES = {
+UNLABELED_TAGS = frozenset(DRAWING_TAGS - {"RectangleLabels", "PolygonLabels"})
+# Names of labels for a line of text, by the kind of text that an engine reads.
+LABEL_ALIASES = {
     "text": (
         *("Text", "Printed", "Printed text", "Line", "Lines", "Text line", "Word", "Words", "OCR"),
         *("Text region", "Text block", "Text box", "Text area", "Transcription"),
         *("Texte", "Texto", "Testo", "Tekst", "Текст", "文字", "文本", "テキスト", "텍스트"),
-        "O",  # of BIO labels the one of a line that is no entity, or not yet
+        "O",  # in BIO schemes: a line that is no entity, or is not labeled yet
     ),
     "handwriting": ("Handwriting", "Handwritten", "Handwritten text", "Script"),
 }
-NAMES = frozenset(fold_name(name) for kind, names in ALIASES.items() for name in (kind, *names))
-# The engine for handwriting: what it reads gets the label that means so.
-HANDWRITING = "trocr"
+TEXT_LABEL_NAMES = frozenset(
+    fold_name(name) for kind, names in LABEL_ALIASES.items() for name in (kind, *names)
+)
+# The engine that reads handwriting, and therefore gives the label for it.
+HANDWRITING_ENGINE = "trocr"
 
 Group = tuple[Control, ...]
 
 
-def groups(config: LabelConfig, target: ObjectTag) -> list[Group]:
-    """The control tags on an image that are filled together.
+def find_groups(config: LabelConfig, target: ObjectTag) -> list[Group]:
+    """Return the groups of control tags on an image that are filled together.
 
-    The one that draws, the labels if there are any and the text area per region; and each text
-    area about the whole image by itself. Only of text areas that ask for the text.
+    A group is either a tag that draws, the labels if there are any and the text area of each
+    region; or one text area of the whole image. Text areas that do not ask for text are left out.
     """
-    on_image = [control for control, of in config.pairs() if of is target]
-    areas = [control for control in on_image if control.tag == "TextArea"]
-    whole = [(area,) for area in areas if not area.per_region and asks_for_text(area)]
-    beside = [control for control in on_image if control.tag in DRAWING or control.tag == "Labels"]
-    per_region = (area for area in areas if area.per_region and asks_for_text(area, beside))
-    area = next(per_region, None)
-    regions = _regions(on_image, area) if area else ()
-    return [regions, *whole] if regions else list(whole)
+    controls = [control for control, of in config.pairs() if of is target]
+    areas = [control for control in controls if control.tag == "TextArea"]
+    of_image = [(area,) for area in areas if not area.per_region and asks_for_text(area)]
+    labels = [
+        control for control in controls if control.tag in DRAWING_TAGS or control.tag == "Labels"
+    ]
+    of_regions = (area for area in areas if area.per_region and asks_for_text(area, labels))
+    area = next(of_regions, None)
+    region_group = _region_group(controls, area) if area else ()
+    return [region_group, *of_image] if region_group else list(of_image)
 
 
-def labels_known(group: Group) -> int | None:
-    """How many labels of a group are for text; None where that is not in question.
+def count_text_labels(group: Group) -> int | None:
+    """Return how many labels of a group are for text; None if that need not be asked.
 
-    That is where none has labels, all are for text, or `model_backend` asks for OCR.
+    It need not where all labels are for text or there are none, or `model_backend` asks for OCR.
     """
     labels = [(control, label) for control in group for label in control.labels]
-    known = sum(means_text(control, label) for control, label in labels)
+    count = sum(is_text_label(control, label) for control, label in labels)
     asked = any(control.attrs.get("model_backend", "").strip() for control in group)
-    return None if asked or known == len(labels) else known
+    return None if asked or count == len(labels) else count
 
 
-def means_text(control: Control, label: str) -> bool:
-    """Whether a label is for a line of text, printed or handwritten."""
+def is_text_label(control: Control, label: str) -> bool:
+    """Return whether a label is for a line of text, printed or handwritten."""
     attrs = control.labels[label]
-    written = (label, attrs.get("value", ""), *attrs.get("predicted_values", "").split(","))
-    return any(fold_name(name) in NAMES for name in written)
+    names = (label, attrs.get("value", ""), *attrs.get("predicted_values", "").split(","))
+    return any(fold_name(name) in TEXT_LABEL_NAMES for name in names)
 
 
-def why_left(area: Control) -> str:
-    """Why a text area on an image is not filled, though OCR is offered it."""
+def explain_unfilled_area(area: Control) -> str:
+    """Tell why OCR does not fill a text area on an image."""
     if area.per_region and asks_for_text(area):
-        tags = ", ".join(tag for tags in KINDS.values() for tag in tags)
+        tags = ", ".join(tag for tags in TAGS_BY_SHAPE.values() for tag in tags)
         return f"ocr needs a tag on its image that draws ({tags}) for it alone"
     return (
         "ocr could fill it with the text in its image, but neither its name nor its header,"
@@ -79,67 +84,68 @@ def why_left(area: Control) -> str:
     )
 
 
-def attribute(controls: Sequence[Control], key: str, default: str, allowed: Iterable[str]) -> str:
-    """An attribute on any control tag of a group; ConfigError if it is none of `allowed`."""
+def read_attribute(
+    controls: Sequence[Control], key: str, default: str, allowed: Iterable[str]
+) -> str:
+    """Return an attribute of the first control tag that has it; ConfigError if not `allowed`."""
     for control in controls:
-        text = control.attrs.get(key, "").strip().lower()
-        if text and text not in allowed:
+        value = control.attrs.get(key, "").strip().lower()
+        if value and value not in allowed:
             raise ConfigError(
                 f'{control}: {key}="{control.attrs[key]}" should be one of {", ".join(allowed)}',
                 control.name,
             )
-        if text:
-            return text
+        if value:
+            return value
     return default
 
 
-def marks(claim: Claim, text: str) -> dict[Control, Any]:
-    """What each control tag of a claim says of a region with this text.
+def control_values(claim: Claim, text: str) -> dict[Control, Any]:
+    """Return the values of a claim's control tags for a region with this text.
 
-    Labels of which none is for what was read say nothing: the region is then drawn by the text
-    area, which the editor shows as a shape without a label.
+    Where no label is for such text, the labels have no value: the region is then drawn by the
+    text area, which the editor shows as a shape without a label.
     """
-    said: dict[Control, Any] = {}
+    values: dict[Control, Any] = {}
     for control in claim.controls:
         if control.tag == "TextArea":
-            said[control] = [text]
-        elif control.tag in PLAIN:
+            values[control] = [text]
+        elif control.tag in UNLABELED_TAGS:
             if control is claim.control:
-                said[control] = None
-        elif label := _label(claim, control):
-            said[control] = [label]
-    return said
+                values[control] = None
+        elif label := _text_label(claim, control):
+            values[control] = [label]
+    return values
 
 
-def _regions(on_image: Sequence[Control], area: Control) -> Group:
-    labels = next((control for control in on_image if control.tag == "Labels"), None)
-    drawing = {
-        kind: _preferred([c for c in on_image if c.tag in tags], labelled=labels is None)
-        for kind, tags in KINDS.items()
+def _region_group(controls: Sequence[Control], area: Control) -> Group:
+    labels = next((control for control in controls if control.tag == "Labels"), None)
+    candidates = {
+        shape: _choose_drawing_tag([c for c in controls if c.tag in tags], labeled=labels is None)
+        for shape, tags in TAGS_BY_SHAPE.items()
     }
-    found = {kind: control for kind, control in drawing.items() if control is not None}
-    if not found:
+    drawing = {shape: control for shape, control in candidates.items() if control is not None}
+    if not drawing:
         return ()
-    shape = attribute([area, *found.values()], "ocr_shape", "auto", ("auto", *KINDS))
-    if shape not in {"auto", *found}:
-        raise ConfigError(
-            f'{area}: ocr_shape="{shape}", but its image has no {" or ".join(KINDS[shape])}',
-            area.name,
-        )
-    draws = next(iter(found.values())) if shape == "auto" else found[shape]
-    beside = (labels,) if labels and not draws.labelled else ()
-    plain = (c for c in on_image if c.tag in PLAIN and c is not draws)
-    spare = () if labels else plain  # else the labels are taken, and so nobody draws with it
-    return (draws, *spare, *beside, area)
+    shape = read_attribute([area, *drawing.values()], "ocr_shape", "auto", ("auto", *TAGS_BY_SHAPE))
+    if shape not in {"auto", *drawing}:
+        tags = " or ".join(TAGS_BY_SHAPE[shape])
+        raise ConfigError(f'{area}: ocr_shape="{shape}", but its image has no {tags}', area.name)
+    draws = next(iter(drawing.values())) if shape == "auto" else drawing[shape]
+    own_labels = (labels,) if labels and not draws.labelled else ()
+    # Another unlabeled tag is claimed as well, so that no other backend draws with it. Where there
+    # are `Labels`, claiming those prevents that already.
+    unlabeled = (c for c in controls if c.tag in UNLABELED_TAGS and c is not draws)
+    return (draws, *(() if labels else unlabeled), *own_labels, area)
 
 
-def _preferred(draws: Sequence[Control], labelled: bool) -> Control | None:
-    """The first that has labels of its own if there is no other tag for them, else has none."""
-    fitting = (control for control in draws if control.labelled is labelled)
-    return next(fitting, next(iter(draws), None))
+def _choose_drawing_tag(candidates: Sequence[Control], labeled: bool) -> Control | None:
+    """Return the first candidate with (or without) labels of its own, else the first of all."""
+    fitting = (control for control in candidates if control.labelled is labeled)
+    return next(fitting, next(iter(candidates), None))
 
 
-def _label(claim: Claim, control: Control) -> str | None:
-    """The label that means what the engine reads."""
-    kind = "handwriting" if claim.spec.model == HANDWRITING else "text"
-    return claim.label_map(list(ALIASES), control, ALIASES).to_label.get(kind)
+def _text_label(claim: Claim, control: Control) -> str | None:
+    """Return the label for the kind of text that the engine reads."""
+    kind = "handwriting" if claim.spec.model == HANDWRITING_ENGINE else "text"
+    return claim.label_map(list(LABEL_ALIASES), control, LABEL_ALIASES).to_label.get(kind)

@@ -1,7 +1,7 @@
-"""Whether a text area asks for the text in its image, by the words around it.
+"""Tells by the words around a text area whether it asks for the text in its image.
 
-What is asked stands nowhere but in words: a caption, a note on a box and a transcription are all
-the same tag. So a text area is read only where a word says that it is for text.
+Only words tell: a caption, a note on a box and a transcription are all the same tag. So a text area
+is filled only where a word says that it is for text.
 """
 
 import re
@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from shared.label_studio.label_config import Control
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+def _word_set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
 
 
-# Words that mean what is written there, whatever else is said.
-TRANSCRIPTION = _words(
+# Words for what is written in the image, whatever the words beside them.
+TRANSCRIPTION_WORDS = _word_set(
     """
     ocr htr handwriting handwritten handschrift manuscrit manuscrito manoscritto
     рукописный transcribe transcribed transcript transcripts transcription transcriptions
@@ -25,17 +25,17 @@ TRANSCRIPTION = _words(
     распознавание
     """
 )
-# Words for a text, which may also be one that somebody should think of.
-TEXT = _words(
+# Words for a text, which may also be one for people to compose.
+TEXT_WORDS = _word_set(
     """
     text texts texte textes texto textos testo testi tekst teksty tekstas metin teks текст
     текста тексты
     """
 )
-# The same in scripts that do not put spaces between words.
-UNSPACED = ("文字", "文本", "テキスト", "텍스트")
-# Words for what is written about an image, and does not stand in it.
-OTHER = _words(
+# The same in scripts without spaces between words.
+UNSPACED_TEXT_WORDS = ("文字", "文本", "テキスト", "텍스트")
+# Words for what people write about an image; it is not in the image.
+OTHER_WORDS = _word_set(
     """
     alt alternative answer answers caption captions captioning comment comments commentary
     desc describe describes description descriptions descriptive explain explanation
@@ -51,61 +51,66 @@ OTHER = _words(
     комментарий заметка вопрос ответ перевод подпись
     """
 )
-OTHER_UNSPACED = _words("描述 说明 備註 备注 注释 説明 コメント 설명 翻译 翻訳")
-# Words that make "text" in a placeholder mean what is about to be typed: "Enter text here".
-HINTS = _words(
+UNSPACED_OTHER_WORDS = _word_set("描述 说明 備註 备注 注释 説明 コメント 설명 翻译 翻訳")
+# Beside these in a placeholder, "text" is what is about to be typed: "Enter text here".
+INVITATION_WORDS = _word_set(
     """
     add enter fill free here input insert put type write your some any eingeben hier
     saisir ici escribe aquí введите
     """
 )
-# Words by which it is the text in the image all the same: "Type the text you see".
-SEEN = _words("appears printed read recognised recognized see seen shown visible written")
+# Beside these it is the text in the image after all: "Type the text you see".
+VISIBLE_WORDS = _word_set(
+    "appears printed read recognised recognized see seen shown visible written"
+)
 
 _VARIABLE = re.compile(r"\$[\w.\[\]{}]+")
 _WORD = re.compile(r"[^\W\d_]+")
-_HUMP = re.compile(r"(?<=[a-zа-я])(?=[A-ZА-Я])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CAMEL_CASE = re.compile(r"(?<=[a-zа-я])(?=[A-ZА-Я])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-def asks_for_text(area: Control, beside: Iterable[Control] = ()) -> bool:
-    """Whether a TextArea is for the text in its image.
+def asks_for_text(area: Control, labeled: Iterable[Control] = ()) -> bool:
+    """Return whether a TextArea is for the text in its image.
 
-    `beside` are the control tags whose labels say what the regions are that it describes.
+    `labeled` are the control tags whose labels name the regions that it describes. Its own name
+    decides before its header and placeholder, and these before the labels.
     """
-    beside = list(beside)
-    if area.attrs.get("model_backend", "").strip() or _has_options([area, *beside]):
-        return True  # it is offered to nobody else, or says how it is to be read
-    name = words(area.name)
-    if name & OTHER:
-        return False
-    if name & TRANSCRIPTION:
+    labeled = list(labeled)
+    if area.attrs.get("model_backend", "").strip() or _has_ocr_attribute([area, *labeled]):
         return True
-    heading = words(area.header) | words(area.attrs.get("label", ""))
-    hint = words(area.attrs.get("placeholder", ""))
-    if (heading | hint) & OTHER:
+    name = split_words(area.name)
+    if name & OTHER_WORDS:
         return False
-    if hint & HINTS and not hint & SEEN:
-        hint -= TEXT
-    if (name | heading | hint) & (TEXT | TRANSCRIPTION):
+    if name & TRANSCRIPTION_WORDS:
         return True
-    return any(_words_of_labels(control) & (TEXT | TRANSCRIPTION) for control in beside)
+    heading = split_words(area.header) | split_words(area.attrs.get("label", ""))
+    placeholder = split_words(area.attrs.get("placeholder", ""))
+    if (heading | placeholder) & OTHER_WORDS:
+        return False
+    if placeholder & INVITATION_WORDS and not placeholder & VISIBLE_WORDS:
+        placeholder -= TEXT_WORDS
+    asking = TEXT_WORDS | TRANSCRIPTION_WORDS
+    if (name | heading | placeholder) & asking:
+        return True
+    return any(_label_words(control) & asking for control in labeled)
 
 
-def words(text: str) -> set[str]:
-    """The words of a name or a sentence, small: `ocrText_2` has "ocr" and "text"."""
-    plain = _HUMP.sub(" ", _VARIABLE.sub(" ", text))
-    found = {word.casefold() for word in _WORD.findall(plain)}
-    found |= {"text" for word in UNSPACED if word in plain}
-    return found | {"description" for word in OTHER_UNSPACED if word in plain}
+def split_words(text: str) -> set[str]:
+    """Return the words of a name or sentence in lower case: "ocr" and "text" of `ocrText_2`."""
+    plain = _CAMEL_CASE.sub(" ", _VARIABLE.sub(" ", text))
+    words = {word.casefold() for word in _WORD.findall(plain)}
+    # One English word stands for all those that cannot be split off.
+    words |= {"text" for word in UNSPACED_TEXT_WORDS if word in plain}
+    return words | {"description" for word in UNSPACED_OTHER_WORDS if word in plain}
 
 
-def _has_options(controls: Sequence[Control]) -> bool:
+def _has_ocr_attribute(controls: Sequence[Control]) -> bool:
     return any(key.lower().startswith("ocr_") for control in controls for key in control.attrs)
 
 
-def _words_of_labels(control: Control) -> set[str]:
-    written = (
+def _label_words(control: Control) -> set[str]:
+    names = (
         (label, attrs.get("value", ""), attrs.get("predicted_values", ""))
         for label, attrs in control.labels.items()
     )
-    return words(" ".join(text for texts in written for text in texts))
+    return split_words(" ".join(name for group in names for name in group))

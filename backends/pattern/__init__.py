@@ -1,4 +1,4 @@
-"""Regular expressions to text spans."""
+"""Entities that regular expressions find."""
 
 from backends.pattern.backend import PatternBackend
 

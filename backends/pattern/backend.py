@@ -1,9 +1,9 @@
-"""The seed of a fork, and the fake of the server's tests."""
+"""The pattern backend: regular expressions to text spans, without any model."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from backends.pattern.rules import RULES, find
+from backends.pattern.rules import RULES, find_matches
 from shared.backend.base import Backend
 from shared.backend.claim import Claim
 from shared.results import Region, TextSpan, region
@@ -18,11 +18,11 @@ class PatternBackend(Backend):
     inline = True
 
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
-        return [(text, find(text)) for text in items]
+        return [(text, find_matches(text)) for text in items]
 
     def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
-        text, found = output
+        text, matches = output
         labels = claim.labels_for(RULES)
-        for name, start, end in found:
+        for name, start, end in matches:
             if name in labels:
                 yield region(TextSpan(start, end), {claim.control: [labels[name]]}, source=text)

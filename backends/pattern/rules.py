@@ -1,4 +1,7 @@
-"""The rules: one regular expression a class, none of which can backtrack far."""
+"""The rules: one regular expression for each class.
+
+Quantifiers are bounded, so that no text makes them backtrack far.
+"""
 
 import re
 
@@ -21,11 +24,11 @@ RULES = {
 _COMPILED = [(name, re.compile(rule, re.IGNORECASE)) for name, rule in RULES.items()]
 
 
-def find(text: str) -> list[tuple[str, int, int]]:
-    """Each match as its class, start and end (exclusive) in code points, in reading order."""
-    found = [
+def find_matches(text: str) -> list[tuple[str, int, int]]:
+    """Return (class, start, end) of each match in code points (end exclusive), in reading order."""
+    matches = [
         (name, match.start(), match.end())
         for name, rule in _COMPILED
         for match in rule.finditer(text)
     ]
-    return sorted(found, key=lambda match: match[1:])
+    return sorted(matches, key=lambda match: match[1:])

@@ -1,7 +1,7 @@
 """A transformers sequence classifier: texts to the logits of their classes.
 
-Classes may also be only named (zero-shot), where the model tells whether one text follows from
-another.
+NLI models, which tell whether one text follows from another, classify into any classes that are
+named (zero-shot).
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,133 +23,140 @@ from backends._transformers.tokenizer import (
 from shared.errors import ModelError
 from shared.settings import Settings
 
+# A text has "one" of the classes, or "several"; or the classes are "named" in the label config.
 Kind = Literal["one", "several", "named"]
 
-# Tokens of a window that are left to the name of a class.
-PROMPT = 48
+# Tokens of a window that are left free for the sentence with the name of a class.
+PROMPT_TOKENS = 48
 
 
 class ClassifierInput(NamedTuple):
-    """A text, and the names of classes to ask about if the model has none of its own."""
+    """A text; the classes to ask an NLI model for, and the sentence to ask with."""
 
     text: str
-    names: tuple[str, ...]
+    class_names: tuple[str, ...]
     template: str
 
 
 @dataclass(frozen=True)
 class Classification:
-    """What the model says of a text.
+    """The logits of a text's classes.
 
-    `logits` has the shape (classes,), or (classes, 2) with entailment second where the classes
-    are `named`. A text has one of the classes, or `several`.
+    Shape (classes,); (classes, 2), with contradiction and entailment, if the classes are "named".
     """
 
     classes: tuple[str, ...]
     logits: Logits
     kind: Kind
 
-    def scores(self, classes: Iterable[str], several: bool) -> dict[str, float]:
-        """Each class' chance, from 0 to 1; of named ones, that among those asked for."""
-        wanted = [name for name in self.classes if name in set(classes)]
-        if not wanted:
+    def score_classes(self, classes: Iterable[str], several: bool) -> dict[str, float]:
+        """Return the score of each of these classes, from 0 to 1.
+
+        If one of the "named" classes is chosen, their scores add up to 1; if `several` may be,
+        each is scored by itself.
+        """
+        wanted = set(classes)
+        indices = [index for index, name in enumerate(self.classes) if name in wanted]
+        if not indices:
             return {}
-        rows = self.logits[[self.classes.index(name) for name in wanted]]
-        chances: Any
+        logits = self.logits[indices]
+        scores: Any
         if self.kind == "several":
-            chances = 1 / (1 + np.exp(-rows))
+            scores = 1 / (1 + np.exp(-logits))
         elif self.kind == "named" and several:
-            chances = softmax(rows)[:, 1]
+            scores = softmax(logits)[:, 1]
         elif self.kind == "named":
-            chances = softmax(rows[:, 1])
+            scores = softmax(logits[:, 1])
         else:
-            chances = softmax(self.logits)[[self.classes.index(name) for name in wanted]]
-        return dict(zip(wanted, map(float, chances), strict=True))
+            scores = softmax(self.logits)[indices]
+        names = [self.classes[index] for index in indices]
+        return dict(zip(names, map(float, scores), strict=True))
 
 
-# What is said of a text without a letter.
+# The classification of a text that is blank.
 NO_CLASSES = Classification((), np.empty(0, np.float32), "one")
 
 
 @dataclass
 class TextClassifier:
-    """The tokenizer and the network."""
+    """The tokenizer and the network of a sequence classification or NLI model."""
 
     tokenizer: Tokenizer
     network: Network
 
     @classmethod
     def load(cls, source: ModelSource, settings: Settings) -> "TextClassifier":
-        """From a folder of transformers; code in it is not run."""
+        """Load both from a model's folder; code in it is not run."""
         tokenizer = Tokenizer.load(source.folder, source.name)
         network = Network.load(source, tokenizer, settings)
         if len(network.labels) < 2:
-            raise ModelError(f"{source.name} gives a number, not classes")
+            raise ModelError(f"{source.name} is a regression model: it has no classes")
         return cls(tokenizer, network)
 
     @property
-    def verdicts(self) -> tuple[int, int] | None:
-        """The places of contradiction and entailment, if the model is of that kind (NLI)."""
+    def nli_indices(self) -> tuple[int, int] | None:
+        """The logits of contradiction and entailment; None if the model is not for NLI."""
         names = [name.casefold() for name in self.network.labels]
-        against = {"contradiction", "not_entailment", "not entailment"} & set(names)
-        if "entailment" not in names or not against:
+        negative = {"contradiction", "not_entailment", "not entailment"} & set(names)
+        if "entailment" not in names or not negative:
             return None
-        return names.index(against.pop()), names.index("entailment")
+        return names.index(negative.pop()), names.index("entailment")
 
-    def classify(self, questions: Sequence[ClassifierInput]) -> list[Classification]:
-        """Each text, however long: the mean over its windows, by their length."""
-        blank = [not question.text.strip() for question in questions]
-        told = iter(
-            self._classify([q for q, empty in zip(questions, blank, strict=True) if not empty])
+    def classify(self, inputs: Sequence[ClassifierInput]) -> list[Classification]:
+        """Classify each text, however long: the mean of its windows, weighted by their length."""
+        is_blank = [not item.text.strip() for item in inputs]
+        classified = iter(
+            self._classify_texts(
+                [item for item, blank in zip(inputs, is_blank, strict=True) if not blank]
+            )
         )
-        return [NO_CLASSES if empty else next(told) for empty in blank]
+        return [NO_CLASSES if blank else next(classified) for blank in is_blank]
 
-    def _classify(self, questions: Sequence[ClassifierInput]) -> list[Classification]:
-        verdicts = self.verdicts
-        if verdicts is not None:
-            return self._ask(questions, list(verdicts))
+    def _classify_texts(self, inputs: Sequence[ClassifierInput]) -> list[Classification]:
+        nli_indices = self.nli_indices
+        if nli_indices is not None:
+            return [self._classify_zero_shot(item, list(nli_indices)) for item in inputs]
         kind: Kind = "one"
         if self.network.config.problem_type == "multi_label_classification":
             kind = "several"
-        parts = [
-            [tokens.build_row(start, end) for start, end in self._spans(tokens, 0)]
-            for tokens in self.tokenizer.encode([question.text for question in questions])
+        rows_by_text = [
+            [tokens.build_row(start, end) for start, end in self._window_spans(tokens)]
+            for tokens in self.tokenizer.encode([item.text for item in inputs])
         ]
         labels = tuple(self.network.labels)
-        return [Classification(labels, logits, kind) for logits in self._means(parts)]
+        return [Classification(labels, logits, kind) for logits in self._mean_logits(rows_by_text)]
 
-    def _ask(
-        self, questions: Sequence[ClassifierInput], verdicts: list[int]
-    ) -> list[Classification]:
-        """Whether "This text is about sports." follows from a text, for each name of a class."""
-        found = []
-        for question in questions:
-            text = replace_surrogates(question.text)
-            [tokens] = self.tokenizer.encode([text])
-            places = [tokens.offsets[start:end] for start, end in self._spans(tokens, PROMPT)]
-            pieces = [text[part[0][0] : part[-1][1]] if part else "" for part in places]
-            claims = [question.template.replace("{}", name) for name in question.names]
-            rows = [
-                self.tokenizer.encode_pairs(
-                    [(piece, claim) for piece in pieces], self.network.max_tokens
-                )
-                for claim in claims
-            ]
-            logits = np.array(self._means(rows), np.float32).reshape(len(claims), -1)
-            two = logits[:, verdicts] if claims else np.empty((0, 2), np.float32)
-            found.append(Classification(question.names, two, "named"))
-        return found
-
-    def _spans(self, tokens: Tokens, kept_free: int) -> Iterable[tuple[int, int]]:
-        room = max(1, self.network.max_tokens - len(tokens.prefix) - len(tokens.suffix) - kept_free)
-        return [part[:2] for part in split_windows(tokens.word_ids, room, min_overlap=0)] or [
-            (0, 0)
+    def _classify_zero_shot(self, item: ClassifierInput, nli_indices: list[int]) -> Classification:
+        """Ask for each class whether "This text is about sports." follows from the text."""
+        if not item.class_names:
+            return Classification((), np.empty((0, 2), np.float32), "named")
+        text = replace_surrogates(item.text)
+        [tokens] = self.tokenizer.encode([text])
+        offsets = [
+            tokens.offsets[start:end] for start, end in self._window_spans(tokens, PROMPT_TOKENS)
         ]
+        pieces = [text[part[0][0] : part[-1][1]] if part else "" for part in offsets]
+        hypotheses = [item.template.replace("{}", name) for name in item.class_names]
+        rows_by_class = [
+            self.tokenizer.encode_pairs(
+                [(piece, hypothesis) for piece in pieces], self.network.max_tokens
+            )
+            for hypothesis in hypotheses
+        ]
+        logits = np.array(self._mean_logits(rows_by_class), np.float32)
+        return Classification(item.class_names, logits[:, nli_indices], "named")
 
-    def _means(self, parts: Sequence[Sequence[Row]]) -> list[Logits]:
-        """The mean logits of each group of rows, long rows counting more."""
-        ran = iter(self.network.run([row for rows in parts for row in rows]))
+    def _window_spans(self, tokens: Tokens, reserved: int = 0) -> Iterable[tuple[int, int]]:
+        """Return the tokens of each window, which leaves `reserved` tokens of a row free."""
+        special = len(tokens.prefix) + len(tokens.suffix)
+        max_tokens = max(1, self.network.max_tokens - special - reserved)
+        windows = split_windows(tokens.word_ids, max_tokens, min_overlap=0)
+        return [(window.start, window.end) for window in windows] or [(0, 0)]
+
+    def _mean_logits(self, row_groups: Sequence[Sequence[Row]]) -> list[Logits]:
+        """Return the mean logits of each group of rows, weighted by their length."""
+        logits = iter(self.network.run([row for rows in row_groups for row in rows]))
         return [
-            np.average([next(ran) for _ in rows], axis=0, weights=[len(row.ids) for row in rows])
-            for rows in parts
+            np.average([next(logits) for _ in rows], axis=0, weights=[len(r.ids) for r in rows])
+            for rows in row_groups
         ]

@@ -7,7 +7,7 @@ from typing import Any
 from label_studio_ml.api import init_app
 from label_studio_ml.model import LabelStudioMLBase
 
-from backends.pattern.rules import RULES, find
+from backends.pattern.rules import RULES, find_matches
 
 
 class EqualModel(LabelStudioMLBase):
@@ -31,7 +31,7 @@ class EqualModel(LabelStudioMLBase):
                         "labels": [rule],
                     },
                 }
-                for rule, start, end in find(text)
+                for rule, start, end in find_matches(text)
                 if rule in labels
             ]
             answers.append({"result": result})

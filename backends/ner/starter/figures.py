@@ -1,4 +1,4 @@
-"""Dates, times of day, sums of money and percentages, in the ways people write them."""
+"""Dates, times of day, amounts of money and percentages, as people write them."""
 
 import random
 
@@ -16,7 +16,7 @@ class Figures:
         return self.rng.choice(self.parts[name])
 
     def number(self) -> str:
-        """A number in digits: 7, 120, 4,500 or 3.5."""
+        """Draw a number in digits: 7, 120, 4,500 or 3.5."""
         rng = self.rng
         kinds = [
             str(rng.randint(1, 99)),
@@ -39,7 +39,7 @@ class Figures:
         )
 
     def day(self) -> str:
-        """A date that follows "on"."""
+        """Draw a date that follows "on"."""
         rng = self.rng
         month = self.part("months") if rng.random() < 0.75 else self.short_month()
         day, year = rng.randint(1, 31), self.year()
@@ -84,7 +84,7 @@ class Figures:
         return {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
 
     def month(self) -> str:
-        """A month, year, quarter or decade, which follows "in"."""
+        """Draw a month, year or quarter, which follows "in"."""
         rng = self.rng
         month, year = self.part("months"), self.year()
         kinds = [
@@ -102,7 +102,7 @@ class Figures:
         return rng.choice(kinds)
 
     def era(self) -> str:
-        """A date that follows "the": 1990s, third quarter of 2023."""
+        """Draw a date that follows "the": 1990s, third quarter of 2023."""
         rng = self.rng
         end = self.month() if rng.random() < 0.3 else self.year()
         order = rng.choice(["first", "second", "third", "fourth", "last"])
@@ -117,7 +117,7 @@ class Figures:
         return rng.choice(kinds)
 
     def when(self) -> str:
-        """A date that needs no preposition: yesterday, last Tuesday, two weeks ago."""
+        """Draw a date that needs no preposition: yesterday, last Tuesday, two weeks ago."""
         rng = self.rng
         unit = rng.choice(
             ["week", "month", "year", "quarter", "summer", "spring", "winter", "weekend"]
@@ -140,7 +140,7 @@ class Figures:
         return rng.choice(kinds)
 
     def clock(self) -> str:
-        """A time of day that follows "at"."""
+        """Draw a time of day that follows "at"."""
         rng = self.rng
         hour, half = rng.randint(0, 23), rng.randint(1, 12)
         minute = f"{rng.randint(0, 59) if rng.random() < 0.5 else rng.choice([0, 15, 30, 45]):02d}"
@@ -168,7 +168,7 @@ class Figures:
         return rng.choice(kinds)
 
     def part_of_day(self) -> str:
-        """A time of day that needs no preposition."""
+        """Draw a time of day that needs no preposition: tonight, Friday evening."""
         part = self.rng.choice(["morning", "afternoon", "evening"])
         lead = self.rng.choice(["this", "this", "yesterday", "tomorrow", self.part("weekdays")])
         return self.rng.choice(["tonight", "last night", f"{lead} {part}", f"{lead} {part}"])

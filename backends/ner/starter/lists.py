@@ -1,4 +1,4 @@
-"""Lists of words from text files: "[list]" on a line, then its items between commas."""
+"""Word lists from text files: "[name]" on a line, then the items, separated by commas."""
 
 from functools import cache
 from pathlib import Path
@@ -8,7 +8,7 @@ FOLDER = Path(__file__).parent
 
 @cache
 def read_lists(name: str) -> dict[str, list[str]]:
-    """The lists of a file in this folder, by what stands in their brackets."""
+    """Return the lists of a file in this folder by their names."""
     lists: dict[str, list[str]] = {}
     items: list[str] = []
     for line in (FOLDER / name).read_text(encoding="utf-8").splitlines():

@@ -1,4 +1,4 @@
-"""Names of people, organisations and places, listed and coined, in two disjoint splits."""
+"""Names of people, organisations and places, listed or coined, in two disjoint splits."""
 
 import random
 from typing import Literal
@@ -8,11 +8,11 @@ from backends.ner.starter.lists import read_lists
 
 Split = Literal["train", "held_out"]
 
-COINED = 0.4  # share of names that no list has
+COINED = 0.4  # share of names that are in no list
 
 
 def read_names() -> dict[tuple[str, str], list[str]]:
-    """The lists of names.txt by (kind, split)."""
+    """Return the lists of names.txt by (kind, split)."""
     names: dict[tuple[str, str], list[str]] = {}
     for key, listed in read_lists("names.txt").items():
         kind, split = key.split()
@@ -21,7 +21,7 @@ def read_names() -> dict[tuple[str, str], list[str]]:
 
 
 def split_of(word: str) -> Split:
-    """Which split a coined word belongs to: every fifth one is held out."""
+    """Return the split of a coined word: by its checksum, every fifth one is held out."""
     return "held_out" if crc32(word.encode()) % 5 == 0 else "train"
 
 
@@ -41,7 +41,7 @@ class Names:
         return self.rng.choice(self.parts[name])
 
     def coin(self, kind: str) -> str:
-        """A word that no list has: spliced of two listed names, or made of syllables."""
+        """Coin a word that is in no list: spliced of two listed names, or made of syllables."""
         while True:
             pool = self.lists.get(kind, [])
             word = self.splice(pool) if pool and self.rng.random() < 0.5 else self.syllables(kind)
@@ -50,7 +50,7 @@ class Names:
                 return word
 
     def splice(self, pool: list[str]) -> str:
-        """The head of one name and the tail of another: Whit|aker, Schn|berg."""
+        """Join the head of one name and the tail of another: Whit|aker, Schn|berg."""
         head, tail = self.rng.choice(pool), self.rng.choice(pool)
         if not (head + tail).isalpha():
             return ""
@@ -58,7 +58,7 @@ class Names:
         return head[:cut] + tail[(len(tail) + self.rng.randint(0, 1)) // 2 :].lower()
 
     def syllables(self, kind: str) -> str:
-        """A word with an ending usual for its kind: Tarwick, Lunora."""
+        """Make a word with an ending that is usual for its kind: Tarwick, Lunora."""
         stem = self.part("onsets") + self.part("middles")
         if self.rng.random() < 0.4:
             stem += self.part("codas") + self.rng.choice(self.parts["middles"][:10])
@@ -66,7 +66,7 @@ class Names:
         return word[0].upper() + word[1:]
 
     def draw(self, kind: str) -> str:
-        """A listed name, or a coined one."""
+        """Draw a listed name, or coin one."""
         if kind not in self.lists or self.rng.random() < self.coined:
             return self.coin(kind)
         return self.rng.choice(self.lists[kind])
@@ -89,7 +89,7 @@ class Names:
         return self.rng.choice("ABCDEFGHJKLMNPRSTVW") + "."
 
     def full(self) -> str:
-        """A first and a last name, at times with initials, more names or what follows a name."""
+        """Draw first and last name, sometimes with initials, further names or a suffix."""
         roll = self.rng.random()
         first, second, last = self.first(), self.first(), self.last()
         forms = {
@@ -105,7 +105,7 @@ class Names:
         return next((form for limit, form in forms.items() if roll < limit), f"{first} {last}")
 
     def brand(self) -> str:
-        """A company's short name: listed, coined, two words in one, or of a foreign form."""
+        """Draw a company's short name: listed, coined, of two words, or in a foreign form."""
         roll = self.rng.random()
         if roll < 0.05:
             return f"{self.part('leads of brands')} {self.draw('brand')}"
@@ -127,20 +127,20 @@ class Names:
                 return word
 
     def organisation(self) -> str:
-        """Any organisation, also one whose name does not tell that it is one."""
+        """Draw any organisation; its name need not tell that it is one."""
         roll = self.rng.random()
         if roll < 0.4:
             return self.brand()
         return self.body() if roll < 0.5 else self.firm()
 
     def body(self) -> str:
-        """What mostly follows "the": World Bank, University of Leeds."""
+        """Draw an organisation that mostly follows "the": World Bank, University of Leeds."""
         if self.rng.random() < 0.6:
             return self.rng.choice(self.lists["body"])
         return self.institution()
 
     def firm(self) -> str:
-        """An organisation whose name tells that it is one."""
+        """Draw an organisation whose name tells that it is one."""
         roll = self.rng.random()
         if roll < 0.45:
             comma = "," if self.rng.random() < 0.06 else ""
@@ -150,7 +150,7 @@ class Names:
         return self.acronym() if roll < 0.72 else self.institution()
 
     def institution(self) -> str:
-        """A name made of a person's or a place's name and a usual word: "Bank of Oslo"."""
+        """Draw a person's or a place's name with a usual word: "Bank of Oslo"."""
         last, city = self.draw("last"), self.draw("city")
         field = self.part("fields")
         region, country = self.rng.choice(self.lists["region"]), self.country()
@@ -217,7 +217,7 @@ class Names:
         return self.landmark()
 
     def landmark(self) -> str:
-        """A river, lake, street, airport and the like, named after something."""
+        """Draw a river, lake, street, airport or the like, named after something."""
         name = self.coin("city") if self.rng.random() < 0.5 else self.draw("last")
         city = self.draw("city")
         patterns = [
@@ -258,7 +258,7 @@ class Names:
         return self.rng.choice(patterns)
 
     def street(self) -> str:
-        """A street, named after a person, a place or a plain thing; at times a foreign one."""
+        """Draw a street, named after a person, a place or a thing; sometimes a foreign one."""
         roll = self.rng.random()
         name = self.draw("last") if roll < 0.5 else self.draw("city")
         if roll > 0.7:

@@ -1,4 +1,4 @@
-"""From token labels to spans, and how many spans are right."""
+"""Tags of tokens to spans, and the F1 of spans."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ TAGS = ("O", *(f"{prefix}-{label}" for label in LABELS for prefix in "BI"))
 
 
 def tags_of(sentence: Sentence, offsets: Iterable[tuple[int, int]]) -> list[int]:
-    """The BIO tag of each token, as an index of TAGS; -100 where a token has no characters."""
+    """Return each token's BIO tag as an index of TAGS; -100 if it has no characters."""
     tags: list[int] = []
     before: Span | None = None
     for start, end in offsets:
@@ -26,7 +26,7 @@ def tags_of(sentence: Sentence, offsets: Iterable[tuple[int, int]]) -> list[int]
 
 
 def spans_of(tags: Sequence[int], offsets: Sequence[tuple[int, int]]) -> list[Span]:
-    """The spans of token tags; an I- of another label than the token before opens a span."""
+    """Return the spans of tags; an I- tag with another label than the one before opens a span."""
     spans: list[Span] = []
     previous = ""
     for tag, (start, end) in zip(tags, offsets, strict=True):
@@ -44,7 +44,7 @@ def spans_of(tags: Sequence[int], offsets: Sequence[tuple[int, int]]) -> list[Sp
 def words_of(
     tags: Sequence[int], offsets: Sequence[tuple[int, int]], words: Sequence[int | None]
 ) -> tuple[list[int], list[tuple[int, int]]]:
-    """Tags and offsets of words, from those of their tokens: the first token decides."""
+    """Return tags and offsets of words: a word has the tag of its first token."""
     word_tags: list[int] = []
     places: list[tuple[int, int]] = []
     previous = None
@@ -61,7 +61,7 @@ def words_of(
 def f1_by_label(
     expected: Sequence[Iterable[Span]], found: Sequence[Iterable[Span]]
 ) -> dict[str, float]:
-    """Exact-match F1 of spans, for "all" and for each label."""
+    """Return the exact-match F1 of spans, for "all" and for each label."""
     counts: Counter[tuple[str, str]] = Counter()
     for right, answer in zip(expected, found, strict=True):
         spans, answers = set(right), set(answer)

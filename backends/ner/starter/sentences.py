@@ -1,4 +1,4 @@
-"""Draws English sentences with exact entity spans from grammar.txt and names.txt, by seed."""
+"""English sentences with exact entity spans, generated from grammar.txt and names.txt."""
 
 import random
 import re
@@ -28,7 +28,7 @@ MARKED = re.compile(r"\[([^\]]+)\]\((\w+)\)")
 
 @dataclass(frozen=True)
 class Span:
-    """An entity: characters start to end (exclusive) of a text."""
+    """An entity: characters `start` to `end` (exclusive) of a text."""
 
     start: int
     end: int
@@ -45,14 +45,14 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a text; the label is empty outside of entities."""
+    """A part of a text; its label is empty outside of entities."""
 
     text: str
     label: str = ""
 
 
 def read_grammar(path: Path = GRAMMAR) -> dict[str, list[str]]:
-    """The alternatives of each rule."""
+    """Return the alternatives of each rule."""
     rules: dict[str, list[str]] = {}
     alternatives: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -68,7 +68,7 @@ def read_grammar(path: Path = GRAMMAR) -> dict[str, list[str]]:
 
 
 def parse_marked(marked: str) -> Sentence:
-    """The sentence of "[Ada](PER) lives in [Oslo](LOC)."."""
+    """Parse a sentence such as "[Ada](PER) lives in [Oslo](LOC)."."""
     pieces: list[Piece] = []
     done = 0
     for match in MARKED.finditer(marked):
@@ -78,7 +78,7 @@ def parse_marked(marked: str) -> Sentence:
 
 
 def assemble(pieces: list[Piece]) -> Sentence:
-    """Joins pieces; mends "a apple" and the double period of "Acme Inc.."."""
+    """Join pieces; correct "a apple" and the double period of "Acme Inc.."."""
     text = ""
     spans: list[Span] = []
     for piece in pieces:
@@ -94,7 +94,7 @@ def assemble(pieces: list[Piece]) -> Sentence:
 
 
 def join(sentences: list[Sentence], gap: str = " ") -> Sentence:
-    """One text of several; what does not end as a sentence ends its line."""
+    """Join texts; after one that does not end like a sentence a new line begins."""
     text = ""
     spans: list[Span] = []
     for sentence in sentences:
@@ -106,7 +106,7 @@ def join(sentences: list[Sentence], gap: str = " ") -> Sentence:
 
 
 def capitalised(sentence: Sentence) -> Sentence:
-    """Capitals at the start, after line breaks and after opening quotation marks."""
+    """Capitalise the start, and the letters after line breaks and opening quotation marks."""
     text = OPENING.sub(lambda match: match[1] + match[2].upper(), sentence.text)
     return Sentence(text, sentence.spans)
 
@@ -114,9 +114,9 @@ def capitalised(sentence: Sentence) -> Sentence:
 class Writer:
     """Writes sentences with the names of one split.
 
-    `noise` is the share of sentences in which some plain words give way to random ones, and half as
-    often the letters' case or the final period: training uses it, so that the model does not learn
-    the grammar by heart.
+    In a share `noise` of the sentences some plain words are replaced by random ones; half as often,
+    the case of all letters is changed or the final period dropped. Training uses this, so that the
+    model does not learn the grammar by heart.
     """
 
     def __init__(self, seed: int, split: Split, noise: float = 0.0, coined: float = COINED) -> None:
@@ -139,7 +139,7 @@ class Writer:
         }  # fmt: skip
 
     def text(self) -> Sentence:
-        """One text: mostly one sentence, at times several."""
+        """Write a text: mostly one sentence, sometimes several."""
         count = self.rng.choice(JOINED)
         gap = "\n" if self.rng.random() < 0.1 else " "
         return join([self.sentence() for _ in range(count)], gap)
@@ -155,7 +155,7 @@ class Writer:
         return self.roughen(sentence) if self.rng.random() < self.noise / 2 else sentence
 
     def expand(self, template: str) -> list[Piece]:
-        """Pieces of a template, its slots filled and its rules followed."""
+        """Return the pieces of a template with its slots filled and its rules expanded."""
         pieces: list[Piece] = []
         for index, part in enumerate(SLOT.split(template)):
             if index % 2 == 0:
@@ -167,7 +167,7 @@ class Writer:
         return pieces
 
     def follow(self, rule: str) -> list[Piece]:
-        """One alternative of a rule; n and spelled are numbers that are no entity."""
+        """Expand one alternative of a rule; "n" and "spelled" are numbers outside of entities."""
         if rule == "n":
             return [Piece(self.figures.number())]
         if rule.lower() == "spelled":
@@ -176,7 +176,7 @@ class Writer:
         return self.expand(self.rng.choice(self.rules[rule]))
 
     def roughen(self, sentence: Sentence) -> Sentence:
-        """A sentence in capitals, in small letters, or without its period."""
+        """Put a sentence into upper or lower case, or drop its period."""
         text = sentence.text
         changed = self.rng.choice([text.upper(), text.lower(), text.removesuffix(".")])
         ends = max((span.end for span in sentence.spans), default=0)
@@ -184,7 +184,7 @@ class Writer:
         return Sentence(changed, sentence.spans) if kept else sentence
 
     def disturb(self, piece: Piece, share: float) -> Piece:
-        """Other words, of the grammar or coined, in the place of a share of the plain ones."""
+        """Replace a share of the plain words by others, of the grammar or coined."""
 
         def other(match: re.Match[str]) -> str:
             if self.rng.random() > share:
@@ -198,6 +198,6 @@ class Writer:
 def generate(
     count: int, seed: int, split: Split = "train", noise: float = 0.0, coined: float = COINED
 ) -> list[Sentence]:
-    """`count` texts; the same arguments give the same texts."""
+    """Generate `count` texts; the same arguments give the same texts."""
     writer = Writer(seed, split, noise, coined)
     return [writer.text() for _ in range(count)]

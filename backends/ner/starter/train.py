@@ -31,12 +31,12 @@ POSITIONS = 512
 BATCH = 32
 CHUNK = 256 * BATCH
 PEAK_RATE = 3e-3
-MERGE_DROPOUT = 0.1  # other splits of the same word, so that unseen names look less strange
-EMBEDDING_SCALE = 0.15  # a step of the training changes them less than ones of the usual 0.02
-SMOOTHING = 0.03  # share of a label given to all others, so that the model is not too sure
+MERGE_DROPOUT = 0.1  # splits the same word in several ways, so that unseen names look less strange
+EMBEDDING_SCALE = 0.15  # relative to it, training steps are smaller than with the usual 0.02
+SMOOTHING = 0.03  # label smoothing, against overconfidence
 NOISE = 0.15
 COINED = 0.3
-NAMED = 5  # of so many texts one teaches the tokenizer its names
+NAMED = 5  # the tokenizer sees the names of every fifth text
 UNKNOWN = "[UNK]"
 SPECIAL = ("[PAD]", "[CLS]", "[SEP]", UNKNOWN, "[MASK]")
 
@@ -44,9 +44,9 @@ Batch = dict[str, torch.Tensor]
 
 
 def token_texts(sentences: list[Sentence]) -> Iterator[str]:
-    """Texts for the tokenizer, most of them without their names.
+    """Yield texts for the tokenizer, most of them without their names.
 
-    A name that is one token teaches the network nothing about the pieces of unseen ones.
+    A name that is a single token teaches the network nothing about the pieces of unseen names.
     """
     for index, sentence in enumerate(sentences):
         text = sentence.text
@@ -57,7 +57,7 @@ def token_texts(sentences: list[Sentence]) -> Iterator[str]:
 
 
 def train_tokenizer(texts: list[str]) -> Tokenizer:
-    """A cased byte-level BPE: every byte has a token, so nothing is unknown.
+    """Train a cased byte-level BPE: every byte has a token, so nothing is unknown.
 
     Words, punctuation marks, numbers and line breaks are split first; each gets the word-start mark
     of ByteLevel, so that a word looks the same after a space, a bracket or a quotation mark.
@@ -117,10 +117,10 @@ def new_model(vocabulary: int) -> ModernBertForTokenClassification:
 
 
 def draw_embeddings(model: ModernBertForTokenClassification, tokenizer: Tokenizer) -> None:
-    """Give tokens that are written alike similar vectors before the training.
+    """Initialize tokens with similar spelling with similar vectors.
 
-    A token's vector is the sum of random ones, one for each feature of its spelling. So what is
-    learnt of frequent tokens, as that capitals begin names, holds for rare ones from the start.
+    A token's vector is the sum of random vectors, one for each feature of its spelling. So what is
+    learnt about frequent tokens, such as capitals beginning names, holds for rare ones at once.
     """
     features = [spelling(tokenizer.decode([one]), one) for one in range(tokenizer.get_vocab_size())]
     numbers = {name: row for row, name in enumerate(sorted(set().union(*features)))}
@@ -133,7 +133,7 @@ def draw_embeddings(model: ModernBertForTokenClassification, tokenizer: Tokenize
 
 
 def spelling(token: str, number: int) -> set[str]:
-    """The features of a token: its letters' case, digits and signs, its start and end, itself."""
+    """Return the features of a token: case, digits and signs, its start and end, itself."""
     start = token.startswith(" ")
     word = token.strip()
     shape = re.sub(r"(.)\1+", r"\1+", "".join(map(kind_of, word)))
@@ -144,14 +144,14 @@ def spelling(token: str, number: int) -> set[str]:
 
 
 def kind_of(character: str) -> str:
-    """A for capitals, a for other letters, 0 for digits; signs are themselves."""
+    """Return A for capitals, a for other letters, 0 for digits, and signs themselves."""
     if character.isalpha():
         return "A" if character.isupper() else "a"
     return "0" if character.isdigit() else character
 
 
 def to_batch(rows: list[tuple[list[int], list[int]]]) -> Batch:
-    """Pads (ids, tags) to (rows, longest)."""
+    """Pad (ids, tags) to tensors of shape (rows, longest)."""
     width = max(len(ids) for ids, _ in rows)
     ids = torch.zeros(len(rows), width, dtype=torch.long)
     labels = torch.full((len(rows), width), -100)
@@ -162,7 +162,7 @@ def to_batch(rows: list[tuple[list[int], list[int]]]) -> Batch:
 
 
 def batches(sentences: list[Sentence], tokenizer: Tokenizer, rng: random.Random) -> Iterator[Batch]:
-    """One epoch, CHUNK texts at a time: like lengths together, the batches in random order."""
+    """Yield one epoch, CHUNK texts at a time: similar lengths together, batches shuffled."""
     for first in range(0, len(sentences), CHUNK):
         chunk = sentences[first : first + CHUNK]
         tokenizer.model.dropout = MERGE_DROPOUT
@@ -180,7 +180,7 @@ def batches(sentences: list[Sentence], tokenizer: Tokenizer, rng: random.Random)
 
 
 def rate_at(share: float) -> float:
-    """The learning rate's factor after a share of the training: a short rise, a cosine down."""
+    """Return the learning rate's factor: a short warm-up, then a cosine decay."""
     return min(share / 0.05, 0.5 * (1 + math.cos(math.pi * share)))
 
 
@@ -192,7 +192,7 @@ def fit(
     rate: float,
     smoothing: float,
 ) -> None:
-    """Trains for `epochs` of `steps` batches each; prints the loss now and then."""
+    """Train for `epochs` of `steps` batches each; print the loss every 100 steps."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: rate_at(n / (epochs * steps)))
     model.train()
@@ -215,7 +215,7 @@ def fit(
 
 
 def predict(model: Any, tokenizer: Any, texts: list[str]) -> list[list[Span]]:
-    """Spans of each text."""
+    """Return the spans of each text."""
     found: list[list[Span]] = []
     model.eval()
     for start in range(0, len(texts), 64):
@@ -235,7 +235,7 @@ def predict(model: Any, tokenizer: Any, texts: list[str]) -> list[list[Span]]:
 
 
 def save(model: ModernBertForTokenClassification, tokenizer: Tokenizer, out: Path) -> None:
-    """Half-precision weights, config and tokenizer, as `from_pretrained` reads them."""
+    """Write weights in half precision, config and tokenizer, as `from_pretrained` reads them."""
     names = ("pad_token", "cls_token", "sep_token", "unk_token", "mask_token")
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -246,13 +246,13 @@ def save(model: ModernBertForTokenClassification, tokenizer: Tokenizer, out: Pat
     wrapped.save_pretrained(out)
     settings = out / "tokenizer_config.json"
     written = json.loads(settings.read_text(encoding="utf-8"))
-    written["tokenizer_class"] = "PreTrainedTokenizerFast"  # the name that transformers 4 knows too
+    written["tokenizer_class"] = "PreTrainedTokenizerFast"  # transformers 4 knows this name as well
     settings.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     model.half().save_pretrained(out)
 
 
 def report(out: Path, seed: int) -> str:
-    """Markdown rows of the F1 that the saved model reaches on unseen names."""
+    """Return Markdown rows of the F1 that the saved model reaches on unseen names."""
     tokenizer = AutoTokenizer.from_pretrained(out)
     model = AutoModelForTokenClassification.from_pretrained(out, dtype=torch.float32)
     held_out = generate(2000, seed, "held_out")
@@ -267,11 +267,15 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the model")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--coined", type=float, default=COINED, help="part of names coined")
-    parser.add_argument("--smoothing", type=float, default=SMOOTHING, help="of the labels")
-    parser.add_argument("--calibrate", type=Path, help="sentences to fit the temperature to")
+    parser.add_argument("--coined", type=float, default=COINED, help="share of coined names")
+    parser.add_argument("--smoothing", type=float, default=SMOOTHING, help="label smoothing")
+    parser.add_argument(
+        "--calibrate", type=Path, help="file of sentences to fit the temperature to"
+    )
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--start", type=Path, help="go on from this folder, at a third of the rate")
+    parser.add_argument(
+        "--start", type=Path, help="continue from this folder, at a third of the rate"
+    )
     args = parser.parse_args()
     started = time.monotonic()
     torch.set_num_threads(args.threads)

@@ -1,1 +1,1 @@
-"""engines."""
+"""OCR engines: an image in, its lines of text out."""

@@ -1,4 +1,4 @@
-"""A network of RapidOCR's package, run by OpenVINO or ONNX Runtime: one array in, one out."""
+"""A network in an ONNX file, run by OpenVINO or ONNX Runtime: one array in, one out."""
 
 import importlib.util
 import os
@@ -11,53 +11,53 @@ from numpy.typing import NDArray
 from backends._inference.openvino import InferRequestPool, import_openvino
 
 Array = NDArray[Any]
-# Inputs at the same time: each has a part of the cores and memory of its own.
-MOST_STREAMS = 8
+# Streams of a network at most: each holds a part of the cores and buffers of its own.
+MAX_STREAMS = 8
 
 
 class Network(Protocol):
-    """Many threads may call it at once. What it answers does not depend on the others."""
+    """Safe to call from many threads; no output depends on what else runs."""
 
-    def __call__(self, batch: Array) -> Array:
-        """The output of a batch of shape (n, 3, height, width), float32."""
+    def run(self, batch: Array) -> Array:
+        """Return the output for a batch of shape (n, 3, height, width), float32."""
 
-    def note(self, key: str) -> str:
-        """A text that was stored in the file beside the weights."""
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    known = getattr(os, "sched_getaffinity", None)  # Linux has it
-    return len(known(0)) if known else os.cpu_count() or 1
+    def read_metadata(self, key: str) -> str:
+        """Return a text that is stored in the file beside the weights."""
 
 
-def network(path: Path, engine: str) -> Network:
-    """On `openvino`, `onnx` or, for any other name, the faster of those that are installed."""
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # on Linux only
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def load_network(path: Path, engine: str) -> Network:
+    """Load it on "openvino" or "onnx"; for any other name, on the faster one that is installed."""
     if engine not in {"openvino", "onnx"}:
         engine = "openvino" if importlib.util.find_spec("openvino") else "onnx"
-    return _OpenVino(path) if engine == "openvino" else _OnnxRuntime(path)
+    return OpenVinoNetwork(path) if engine == "openvino" else OnnxRuntimeNetwork(path)
 
 
-class _OpenVino:
-    """A stream a core: small inputs on one core each are faster than one on all of them."""
+class OpenVinoNetwork:
+    """Runs a stream on each core: small inputs are faster on one core each than on all of them."""
 
     def __init__(self, path: Path) -> None:
         core = import_openvino().Core()
-        self._notes = core.read_model(path)
-        streams = min(cores(), MOST_STREAMS)
-        options = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": cores()}
-        self._requests = InferRequestPool(core.compile_model(self._notes, "CPU", options))
+        self._model = core.read_model(path)
+        cores = available_cores()
+        options = {"NUM_STREAMS": min(cores, MAX_STREAMS), "INFERENCE_NUM_THREADS": cores}
+        self._requests = InferRequestPool(core.compile_model(self._model, "CPU", options))
 
-    def __call__(self, batch: Array) -> Array:
+    def run(self, batch: Array) -> Array:
         with self._requests.infer([batch]) as outputs:
             return outputs[0].copy()
 
-    def note(self, key: str) -> str:
-        return str(self._notes.get_rt_info()["framework"][key].value)
+    def read_metadata(self, key: str) -> str:
+        return str(self._model.get_rt_info()["framework"][key].value)
 
 
-class _OnnxRuntime:
-    """A core a call."""
+class OnnxRuntimeNetwork:
+    """Runs each call on one core."""
 
     def __init__(self, path: Path) -> None:
         from onnxruntime import InferenceSession, SessionOptions
@@ -66,10 +66,10 @@ class _OnnxRuntime:
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
         self._session = InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
+        self._input_name = self._session.get_inputs()[0].name
 
-    def __call__(self, batch: Array) -> Array:
-        return np.asarray(self._session.run(None, {self._input: batch})[0])
+    def run(self, batch: Array) -> Array:
+        return np.asarray(self._session.run(None, {self._input_name: batch})[0])
 
-    def note(self, key: str) -> str:
+    def read_metadata(self, key: str) -> str:
         return str(self._session.get_modelmeta().custom_metadata_map[key])

@@ -1,4 +1,4 @@
-"""RapidOCR's way of reading a page, with the weights of its package."""
+"""RapidOCR's networks, with the weights of its package: any page, whichever way it is turned."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,159 +7,171 @@ from pathlib import Path
 
 import numpy as np
 
-from backends.ocr.engines.onnx_network import cores, network
-from backends.ocr.engines.ppocr import Detector, Direction, Recognizer
-from backends.ocr.layout.ink_bounds import bounds
-from backends.ocr.layout.page import Engine, Line, Page
-from backends.ocr.layout.quad import Pixels, Quad, crop, rolled, stretched, thickness, width, within
-from backends.ocr.layout.reading_order import in_order
-from backends.ocr.layout.tiles import merged, scaled, tiles, widened
-from backends.ocr.layout.word_boxes import words
+from backends.ocr.engines.base import OcrEngine
+from backends.ocr.engines.onnx_network import available_cores, load_network
+from backends.ocr.engines.ppocr import Detector, DirectionClassifier, Recognizer
+from backends.ocr.layout.ink_bounds import ink_bounds
+from backends.ocr.layout.page import Line, Page
+from backends.ocr.layout.quad import (
+    Pixels,
+    Quad,
+    crop_quad,
+    roll_corners,
+    stretch_contrast,
+    sub_quad,
+    text_height,
+    text_length,
+)
+from backends.ocr.layout.reading_order import sort_lines
+from backends.ocr.layout.tiles import limit_size, merge_tiles, pad_strip, split_tiles
+from backends.ocr.layout.word_boxes import locate_words
 from shared.errors import ModelError
 from shared.media.image import Image
 
-FILES = {
-    "det": "PP-OCRv6_det_small.onnx",
-    "cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
-    "rec": "PP-OCRv6_rec_small.onnx",
-}
-# The longest lines of a page that say which way it is turned.
-SAMPLE = 8
-# A line is as many times taller than wide if it runs up or down.
-TALL = 1.5
+WEIGHT_FILES = (
+    "PP-OCRv6_det_small.onnx",
+    "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
+    "PP-OCRv6_rec_small.onnx",
+)
+# The longest lines of a page tell which way it is turned; this many are asked.
+DIRECTION_SAMPLE_LINES = 8
+# A line that is this many times higher than wide runs up or down.
+TALL_RATIO = 1.5
 
 
-def weights() -> list[Path]:
-    """The files of the models, as RapidOCR's package brings them."""
+def find_weights() -> list[Path]:
+    """Return the weights in RapidOCR's package: detector, direction classifier, recognizer."""
     folder = Path(str(files("rapidocr"))) / "models"
-    found = [folder / name for name in FILES.values()]
-    for path in found:
+    paths = [folder / name for name in WEIGHT_FILES]
+    for path in paths:
         if not path.is_file():
-            raise ModelError(f"RapidOCR's package has no {path.name}; its release 3.10 has it")
-    return found
+            raise ModelError(f"RapidOCR's package lacks {path.name}, which its release 3.10 has")
+    return paths
 
 
-class RapidEngine(Engine):
-    """On `openvino`, `onnx` or, for `auto`, the faster of those that are installed."""
+class RapidOcrEngine(OcrEngine):
+    """Runs on "openvino" or "onnx"; for "auto", on the faster one that is installed."""
 
     def __init__(self, engine: str, language: str = "") -> None:
         from rapidocr import RapidOCR
 
-        _check(language)
-        det, cls, rec = (network(path, engine) for path in weights())
-        numbers = RapidOCR(params={"Global.log_level": "error"}).cfg
-        self._detector = Detector(det, numbers.Det)
-        self._direction = Direction(cls, numbers.Cls)
-        self._recognizer = Recognizer(rec)
-        self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="line")
+        _check_language(language)
+        detector, classifier, recognizer = (load_network(path, engine) for path in find_weights())
+        config = RapidOCR(params={"Global.log_level": "error"}).cfg
+        self._detector = Detector(detector, config.Det)
+        self._direction = DirectionClassifier(classifier, config.Cls)
+        self._recognizer = Recognizer(recognizer)
+        self._line_threads = ThreadPoolExecutor(available_cores(), thread_name_prefix="line")
 
     def read(self, image: Image) -> Page:
-        """The lines of an upright image, whichever way its page is turned."""
-        lines = self.lines(stretched(np.ascontiguousarray(image.pixels[:, :, ::-1])))
-        return Page(image.size, tuple(in_order([line for line in lines if line.text])))
+        """Return the lines of an upright image, whichever way its page is turned."""
+        lines = self.read_lines(stretch_contrast(np.ascontiguousarray(image.pixels[:, :, ::-1])))
+        return Page(image.size, tuple(sort_lines([line for line in lines if line.text])))
 
-    def lines(self, pixels: Pixels) -> list[Line]:
-        """All lines on BGR pixels, in no order; the text of some may be empty."""
-        quads = self.detect(pixels)
+    def read_lines(self, pixels: Pixels) -> list[Line]:
+        """Return all lines on BGR pixels, in no order; the text of some may be empty."""
+        quads = self.find_lines(pixels)
         if not quads:
             return []
-        lines = _Lines(self._recognizer, self._pool, pixels, quads)
-        return lines.best(self._turn(lines))
+        lines = _PageLines(self._recognizer, self._line_threads, pixels, quads)
+        return lines.read_all(self._find_page_turn(lines))
 
-    def detect(self, pixels: Pixels) -> list[Quad]:
-        """Where lines of text are on BGR pixels, whichever way up each is."""
-        found: list[list[Quad]] = []
-        for left, top, tile in tiles(pixels):
-            small, ratio = scaled(tile)
-            boxes = self._detector(widened(small))
-            found.append([box / ratio + (left, top) for box in boxes])
-        return merged(found)
+    def find_lines(self, pixels: Pixels) -> list[Quad]:
+        """Return where lines of text are on BGR pixels, whichever way up each is."""
+        quads_by_tile: list[list[Quad]] = []
+        for left, top, tile in split_tiles(pixels):
+            scaled, ratio = limit_size(tile)
+            quads = self._detector.find_lines(pad_strip(scaled))
+            quads_by_tile.append([quad / ratio + (left, top) for quad in quads])
+        return merge_tiles(quads_by_tile)
 
-    def _turn(self, lines: "_Lines") -> int:
-        """Quarter turns, clockwise, by which the page is turned.
+    def _find_page_turn(self, lines: "_PageLines") -> int:
+        """Return by how many quarter turns, clockwise, the page is turned.
 
-        Most lines say whether they run across or down; the direction classifier, and where it
-        doubts the better reading, which way up.
+        Whether most lines are wide or tall leaves two directions. The classifier decides between
+        them; if it takes any line to be upside down, the direction that reads better does.
         """
-        long = lines.longest(SAMPLE)
-        first = 1 if sum(lines.length(n) * (1 if lines.is_tall(n) else -1) for n in long) > 0 else 0
-        if not any(self._pool.map(self._direction, [lines.cut(n, first) for n in long])):
-            return first
-        scores = [lines.score(long, turn) for turn in (first, first + 2)]
-        return first if scores[0] >= scores[1] else first + 2
+        sample = lines.longest(DIRECTION_SAMPLE_LINES)
+        tall_length = sum(lines.length(n) * (1 if lines.is_tall(n) else -1) for n in sample)
+        turn = 1 if tall_length > 0 else 0
+        crops = [lines.crop(n, turn) for n in sample]
+        if not any(self._line_threads.map(self._direction.is_upside_down, crops)):
+            return turn
+        scores = [lines.mean_score(sample, option) for option in (turn, turn + 2)]
+        return turn if scores[0] >= scores[1] else turn + 2
 
 
-class _Lines:
-    """The lines of one page. What was read once is not read again."""
+class _PageLines:
+    """The lines of one page by their numbers; each is read once for each turn."""
 
     def __init__(
         self,
         recognizer: Recognizer,
-        pool: ThreadPoolExecutor,
+        threads: ThreadPoolExecutor,
         pixels: Pixels,
         quads: Sequence[Quad],
     ) -> None:
-        self._recognizer, self._pool = recognizer, pool
+        self._recognizer, self._threads = recognizer, threads
         self._pixels, self._quads = pixels, quads
-        self._known: dict[tuple[int, int], Line] = {}
+        self._read: dict[tuple[int, int], Line] = {}
 
     def length(self, number: int) -> float:
-        """Along the text, or what seems to be so."""
-        return max(width(self._quads[number]), thickness(self._quads[number]))
+        """Return the longer side of a line, along which its text runs."""
+        return max(text_length(self._quads[number]), text_height(self._quads[number]))
 
     def longest(self, count: int) -> list[int]:
-        """The numbers of the longest lines."""
+        """Return the numbers of the longest lines."""
         return sorted(range(len(self._quads)), key=self.length)[-count:]
 
     def is_tall(self, number: int, turn: int = 0) -> bool:
-        """Whether a line runs up or down on a page that is turned by `turn` quarters."""
-        quad = rolled(self._quads[number], turn)
-        return thickness(quad) > TALL * width(quad)
+        """Return whether a line runs up or down on a page that is turned by `turn` quarters."""
+        quad = roll_corners(self._quads[number], turn)
+        return text_height(quad) > TALL_RATIO * text_length(quad)
 
-    def cut(self, number: int, turn: int) -> Pixels:
-        """A line's pixels, as they are read after that many quarter turns."""
-        return crop(self._pixels, rolled(self._quads[number], turn))
+    def crop(self, number: int, turn: int) -> Pixels:
+        """Return a line's pixels as they read after `turn` quarter turns."""
+        return crop_quad(self._pixels, roll_corners(self._quads[number], turn))
 
-    def score(self, numbers: Sequence[int], turn: int) -> float:
-        """How sure the lines' characters are if the page is turned so."""
-        read = self.read(numbers, turn)
-        characters = sum(len(line.text) for line in read)
-        return sum(line.score * len(line.text) for line in read) / max(1, characters)
+    def mean_score(self, numbers: Sequence[int], turn: int) -> float:
+        """Return the mean score of the lines' characters after `turn` quarter turns."""
+        lines = self.read_lines(numbers, turn)
+        characters = sum(len(line.text) for line in lines)
+        return sum(line.score * len(line.text) for line in lines) / max(1, characters)
 
-    def best(self, turn: int) -> list[Line]:
-        """All lines; those that run up or down as they read best."""
-        every = range(len(self._quads))
-        tall = [number for number in every if self.is_tall(number, turn)]
-        lines = self.read([number for number in every if number not in tall], turn)
-        ways = [self.read(tall, turn + quarter) for quarter in (0, 1, 3)]
-        lines += [max(ways_of, key=lambda line: line.score) for ways_of in zip(*ways, strict=True)]
-        return lines
+    def read_all(self, turn: int) -> list[Line]:
+        """Return all lines; those that run up or down on the page in the way that reads best."""
+        numbers = range(len(self._quads))
+        tall = [number for number in numbers if self.is_tall(number, turn)]
+        lines = self.read_lines([number for number in numbers if number not in tall], turn)
+        readings = [self.read_lines(tall, turn + quarter) for quarter in (0, 1, 3)]
+        best = [max(lines, key=lambda line: line.score) for lines in zip(*readings, strict=True)]
+        return lines + best
 
-    def read(self, numbers: Sequence[int], turn: int) -> list[Line]:
-        """What lines say after that many quarter turns; an empty text scores 0."""
+    def read_lines(self, numbers: Sequence[int], turn: int) -> list[Line]:
+        """Return lines as they read after `turn` quarter turns; an empty text scores 0."""
         keys = [(number, turn % 4) for number in numbers]
-        new = [key for key in keys if key not in self._known]
-        self._known.update(zip(new, self._pool.map(self._line, new), strict=True))
-        return [self._known[key] for key in keys]
+        unread = [key for key in keys if key not in self._read]
+        self._read.update(zip(unread, self._threads.map(self._read_line, unread), strict=True))
+        return [self._read[key] for key in keys]
 
-    def _line(self, key: tuple[int, int]) -> Line:
+    def _read_line(self, key: tuple[int, int]) -> Line:
         number, turn = key
-        quad, cut = rolled(self._quads[number], turn), self.cut(number, turn)
-        said = self._recognizer(cut)
-        if not said.text:
+        quad, pixels = roll_corners(self._quads[number], turn), self.crop(number, turn)
+        recognition = self._recognizer.recognize(pixels)
+        if not recognition.text:
             return Line(quad.tolist(), "", 0.0)
-        left, top, right, bottom = bounds(cut)
-        found = words(within(quad, (0, top, 1, bottom)), cut, said)
-        close = within(quad, (left, top, right, bottom)).tolist()
-        return Line(quad.tolist(), said.text, said.score, found, close)
+        left, top, right, bottom = ink_bounds(pixels)
+        words = locate_words(sub_quad(quad, (0, top, 1, bottom)), pixels, recognition)
+        ink_corners = sub_quad(quad, (left, top, right, bottom)).tolist()
+        return Line(quad.tolist(), recognition.text, recognition.score, words, ink_corners)
 
 
-def _check(language: str) -> None:
+def _check_language(language: str) -> None:
     from rapidocr import RapidOCR
 
-    known = RapidOCR.list_supported_langs("rec", "PP-OCRv6", "small")
-    if language and language not in known:
+    languages = RapidOCR.list_supported_langs("rec", "PP-OCRv6", "small")
+    if language and language not in languages:
         raise ModelError(
-            f'OCR_LANG="{language}": the weights in RapidOCR\'s package do not read it;'
-            f" they read {', '.join(sorted(known))}"
+            f'OCR_LANG="{language}": the weights in RapidOCR\'s package do not read it; they read'
+            f" {', '.join(sorted(languages))}"
         )

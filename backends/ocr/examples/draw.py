@@ -17,7 +17,7 @@ SIGN = ("PLATFORM 9", "Trains to Harbour", "Mind the gap")
 
 
 def receipt() -> Image.Image:
-    """A till receipt, slightly turned on a dark table."""
+    """Draw a till receipt, slightly turned on a dark table."""
     paper = Image.new("RGB", (420, 560), "#fbfaf5")
     pen = ImageDraw.Draw(paper)
     for row, (left, right) in enumerate(RECEIPT):
@@ -31,7 +31,7 @@ def receipt() -> Image.Image:
 
 
 def sign() -> Image.Image:
-    """A station sign, upright."""
+    """Draw a station sign, upright."""
     image = Image.new("RGB", (640, 400), "#16325c")
     pen = ImageDraw.Draw(image)
     for row, text in enumerate(SIGN):
@@ -41,7 +41,7 @@ def sign() -> Image.Image:
 
 
 def main() -> None:
-    """Write both; the sign as a camera does that was held on its side (EXIF orientation 6)."""
+    """Write both; the sign like a camera that was held sideways (EXIF orientation 6)."""
     folder = Path(__file__).parent
     receipt().save(folder / "receipt.png", optimize=True)
     exif = Image.Exif()

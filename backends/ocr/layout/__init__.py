@@ -1,1 +1,1 @@
-"""layout."""
+"""Geometry of a page: lines, words, reading order."""

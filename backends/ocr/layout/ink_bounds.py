@@ -1,4 +1,4 @@
-"""What is printed on a line's pixels, apart from its paper."""
+"""Where ink is on the pixels of a line, and where only paper."""
 
 from typing import Any
 
@@ -9,41 +9,45 @@ from numpy.typing import NDArray
 from backends.ocr.layout.quad import Pixels
 
 Mask = NDArray[np.uint8]
-# Paper that is kept around what is printed, in heights of the line.
-MARGIN = 0.06
-# The part of its height, and as much at its ends, by which a line is made smaller at the most.
-MOST = 0.35
-# So many times smaller than the line's height is what counts as noise.
-SPECK = 16
+# Paper left around the ink, as a part of the line's height.
+PAPER_MARGIN = 0.06
+# What each side of a line is trimmed by at most, as a part of its height.
+MAX_TRIM = 0.35
+# A spot smaller than the line's height divided by this, in both directions, is noise.
+SPECK_DIVISOR = 16
+# The same for tiny lines, in pixels of area.
+MIN_INK_AREA_PIXELS = 4.0
 
 
-def mask(cut: Pixels) -> Mask:
-    """1 where there is ink, shape (height, width), of BGR pixels."""
-    gray = cv2.GaussianBlur(cv2.cvtColor(cut, cv2.COLOR_BGR2GRAY), (3, 3), 0)
-    _, dark = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    return np.asarray(dark if dark.mean() < 0.5 else 1 - dark, dtype=np.uint8)
+def ink_mask(line: Pixels) -> Mask:
+    """Return 1 where there is ink, shape (height, width), for BGR pixels."""
+    gray = cv2.GaussianBlur(cv2.cvtColor(line, cv2.COLOR_BGR2GRAY), (3, 3), 0)
+    _, bright = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    # Text covers less than half of its line; so light text on dark ground is found as well.
+    return np.asarray(bright if bright.mean() < 0.5 else 1 - bright, dtype=np.uint8)
 
 
-def bounds(cut: Pixels) -> tuple[float, float, float, float]:
-    """(left, top, right, bottom) of the ink with a margin, as parts of the line's pixels.
+def ink_bounds(line: Pixels) -> tuple[float, float, float, float]:
+    """Return (left, top, right, bottom) of the ink with a margin, as parts of the line's size.
 
-    What touches an edge may go on beyond it: nothing is taken away there.
+    Where ink touches an edge nothing is trimmed: it may continue beyond.
     """
-    height, width = cut.shape[:2]
-    count, _, found, _ = cv2.connectedComponentsWithStats(mask(cut), connectivity=8)
-    inked = found[1:][found[1:, cv2.CC_STAT_AREA] >= max(4.0, (height / SPECK) ** 2)]
+    height, width = line.shape[:2]
+    count, _, stats, _ = cv2.connectedComponentsWithStats(ink_mask(line), connectivity=8)
+    min_area = max(MIN_INK_AREA_PIXELS, (height / SPECK_DIVISOR) ** 2)
+    inked = stats[1:][stats[1:, cv2.CC_STAT_AREA] >= min_area]
     if count < 2 or not len(inked):
         return 0.0, 0.0, 1.0, 1.0
     left, top = inked[:, 0].min(), inked[:, 1].min()
     right, bottom = (inked[:, :2] + inked[:, 2:4]).max(axis=0)
-    margin, most = MARGIN * height + 1, MOST * height
+    margin, max_trim = PAPER_MARGIN * height + 1, MAX_TRIM * height
     return (
-        _inside(left - margin, most) / width,
-        _inside(top - margin, most) / height,
-        1 - _inside(width - right - margin, most) / width,
-        1 - _inside(height - bottom - margin, most) / height,
+        _limit_trim(left - margin, max_trim) / width,
+        _limit_trim(top - margin, max_trim) / height,
+        1 - _limit_trim(width - right - margin, max_trim) / width,
+        1 - _limit_trim(height - bottom - margin, max_trim) / height,
     )
 
 
-def _inside(paper: Any, most: float) -> float:
-    return float(min(max(paper, 0.0), most))
+def _limit_trim(paper: Any, max_trim: float) -> float:
+    return float(min(max(paper, 0.0), max_trim))

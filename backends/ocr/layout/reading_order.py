@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 
 from backends.ocr.layout.page import Corners, Line
 
-# Lines that each of two columns has at least.
-COLUMN_LINES = 3
-# The part of the width that a column's lines take at least; prices beside items take less.
-COLUMN_SHARE = 0.25
-# The part of the lines that may run across two columns, such as headings.
-SPANNING_SHARE = 0.34
+# Each of two columns has at least this many lines …
+MIN_COLUMN_LINES = 3
+# … which take at least this part of the width; prices beside items take less.
+MIN_COLUMN_SHARE = 0.25
+# At most this part of the lines may run across both columns, such as headings.
+MAX_SPANNING_SHARE = 0.34
+# A line belongs to a row if it is at most this part of its height below the row's center.
+MAX_ROW_OFFSET = 0.5
 
 
 @dataclass(frozen=True)
 class Box:
-    """An upright box around a line in the frame of the page's own direction."""
+    """The upright box of line `index`, once the page is turned so that text runs to the right."""
 
     left: float
     top: float
@@ -30,124 +32,138 @@ class Box:
     index: int
 
     @property
+    def width(self) -> float:
+        """The extent from left to right."""
+        return self.right - self.left
+
+    @property
     def height(self) -> float:
-        """From top to bottom."""
+        """The extent from top to bottom."""
         return self.bottom - self.top
 
     @property
-    def middle(self) -> float:
-        """Half way down."""
+    def center_y(self) -> float:
+        """Half way between top and bottom."""
         return (self.top + self.bottom) / 2
 
 
-def direction(lines: Sequence[Line]) -> float:
-    """The angle in radians that most of the text runs in, clockwise; long lines count more."""
-    turned = [(_angle(line.corners), len(line.text)) for line in lines]
-    if not turned:
+def text_direction(lines: Sequence[Line]) -> float:
+    """Return the angle in radians, clockwise, in which most text runs; long lines count more."""
+    weighted_angles = [(_line_angle(line.corners), len(line.text)) for line in lines]
+    if not weighted_angles:
         return 0.0
-    quarter = _quarter(turned)
-    offsets = sorted((_around(angle - quarter), weight) for angle, weight in turned)
-    half, seen = sum(weight for _, weight in offsets) / 2, 0
+    quarter = _main_quarter(weighted_angles)
+    offsets = sorted((_wrap_angle(angle - quarter), weight) for angle, weight in weighted_angles)
+    # The weighted median, which a few lines in another direction do not move.
+    half, cumulated = sum(weight for _, weight in offsets) / 2, 0
     for offset, weight in offsets:
-        seen += weight
-        if seen >= half:
+        cumulated += weight
+        if cumulated >= half:
             return quarter + offset
     return quarter
 
 
-def boxes(lines: Sequence[Line]) -> list[Box]:
-    """The lines' boxes once the page is turned so that its text runs to the right."""
-    turn = rotation(-direction(lines))
-    found = []
+def upright_boxes(lines: Sequence[Line]) -> list[Box]:
+    """Return the lines' boxes on the page turned so that its text runs to the right."""
+    rotation = rotation_matrix(-text_direction(lines))
+    boxes = []
     for index, line in enumerate(lines):
-        points = np.asarray(line.corners, dtype=float) @ turn.T
+        points = np.asarray(line.corners, dtype=float) @ rotation.T
         (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
-        found.append(Box(float(left), float(top), float(right), float(bottom), index))
-    return found
+        boxes.append(Box(float(left), float(top), float(right), float(bottom), index))
+    return boxes
 
 
-def rotation(angle: float) -> NDArray[Any]:
-    """The matrix that turns points clockwise on an image, shape (2, 2)."""
+def rotation_matrix(angle: float) -> NDArray[Any]:
+    """Return the matrix that turns points clockwise on an image, shape (2, 2)."""
     return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
 
 
-def rows(found: Sequence[Box]) -> list[list[Box]]:
-    """Boxes in reading order, those beside each other in one row; columns come one by one."""
-    gutter = _gutter(found)
+def order_rows(boxes: Sequence[Box]) -> list[list[Box]]:
+    """Return boxes in reading order, row by row; a box beside another is in the same row.
+
+    A page with two columns is cut into bands at the lines that span both, such as headings. In
+    each band the left column comes before the right one; each may have columns itself.
+    """
+    gutter = _find_gutter(boxes)
     if gutter is None:
-        return _rows(found)
+        return _group_rows(boxes)
     ordered: list[list[Box]] = []
     band: list[Box] = []
-    for box in sorted(found, key=lambda box: box.middle):
+    for box in sorted(boxes, key=lambda box: box.center_y):
         if box.left < gutter < box.right:
-            ordered += [*_sides(band, gutter), [box]]
+            ordered += [*_order_columns(band, gutter), [box]]
             band = []
         else:
             band.append(box)
-    return ordered + _sides(band, gutter)
+    return ordered + _order_columns(band, gutter)
 
 
-def in_order(lines: Sequence[Line]) -> list[Line]:
-    """The lines in reading order."""
-    return [lines[box.index] for row in rows(boxes(lines)) for box in row]
+def sort_lines(lines: Sequence[Line]) -> list[Line]:
+    """Return the lines in reading order."""
+    return [lines[box.index] for row in order_rows(upright_boxes(lines)) for box in row]
 
 
-def _sides(band: Sequence[Box], gutter: float) -> list[list[Box]]:
+def _order_columns(band: Sequence[Box], gutter: float) -> list[list[Box]]:
     left = [box for box in band if box.right <= gutter]
-    return rows(left) + rows([box for box in band if box.right > gutter])
+    return order_rows(left) + order_rows([box for box in band if box.right > gutter])
 
 
-def _rows(found: Sequence[Box]) -> list[list[Box]]:
-    grouped: list[list[Box]] = []
-    for box in sorted(found, key=lambda box: box.middle):
-        row = grouped[-1] if grouped else []
-        if row and box.middle - median(b.middle for b in row) < min(
-            0.5 * box.height, 0.5 * median(b.height for b in row)
-        ):
-            row.append(box)
+def _group_rows(boxes: Sequence[Box]) -> list[list[Box]]:
+    rows: list[list[Box]] = []
+    for box in sorted(boxes, key=lambda box: box.center_y):
+        if rows and _is_in_row(box, rows[-1]):
+            rows[-1].append(box)
         else:
-            grouped.append([box])
-    return [sorted(row, key=lambda box: box.left) for row in grouped]
+            rows.append([box])
+    return [sorted(row, key=lambda box: box.left) for row in rows]
 
 
-def _gutter(found: Sequence[Box]) -> float | None:
-    """Where the gap between two columns lies, if there are two."""
-    best: tuple[float, float, float] | None = None
-    for box in found:
-        for edge in (box.right, box.left):
-            scored = _columns_at(found, edge)
-            if scored and (best is None or scored < best):
-                best = scored
+def _is_in_row(box: Box, row: Sequence[Box]) -> bool:
+    height = min(box.height, median(other.height for other in row))
+    return box.center_y - median(other.center_y for other in row) < MAX_ROW_OFFSET * height
+
+
+def _find_gutter(boxes: Sequence[Box]) -> float | None:
+    """Return the x between two columns, if there are two.
+
+    The best cut has the fewest lines across it, and then the widest gap. Only the edges of boxes
+    need to be tried: between two of them nothing changes.
+    """
+    cuts = (_rate_gutter(boxes, edge) for box in boxes for edge in (box.right, box.left))
+    best = min((cut for cut in cuts if cut is not None), default=None)
     return best[2] if best else None
 
 
-def _columns_at(found: Sequence[Box], x: float) -> tuple[float, float, float] | None:
-    """(lines across, minus the gap's width, its middle) if x parts two columns."""
-    left = [box for box in found if box.right <= x]
-    right = [box for box in found if box.left >= x]
-    across = len(found) - len(left) - len(right)
-    if min(len(left), len(right)) < COLUMN_LINES or across > SPANNING_SHARE * len(found):
+def _rate_gutter(boxes: Sequence[Box], x: float) -> tuple[float, float, float] | None:
+    """Return (lines across x, minus the gap's width, the gap's middle); None if not two columns."""
+    left = [box for box in boxes if box.right <= x]
+    right = [box for box in boxes if box.left >= x]
+    spanning = len(boxes) - len(left) - len(right)
+    if min(len(left), len(right)) < MIN_COLUMN_LINES:
         return None
-    width = max(b.right for b in left + right) - min(b.left for b in left + right)
-    if any(median(b.right - b.left for b in side) < COLUMN_SHARE * width for side in (left, right)):
+    if spanning > MAX_SPANNING_SHARE * len(boxes):
         return None
-    end, start = max(box.right for box in left), min(box.left for box in right)
-    return across, end - start, (end + start) / 2
+    width = max(box.right for box in left + right) - min(box.left for box in left + right)
+    if any(median(box.width for box in side) < MIN_COLUMN_SHARE * width for side in (left, right)):
+        return None
+    gap_start, gap_end = max(box.right for box in left), min(box.left for box in right)
+    return spanning, gap_start - gap_end, (gap_start + gap_end) / 2
 
 
-def _angle(corners: Corners) -> float:
+def _line_angle(corners: Corners) -> float:
     (x0, y0), (x1, y1) = corners[0], corners[1]
     return math.atan2(y1 - y0, x1 - x0)
 
 
-def _around(angle: float) -> float:
-    """The same angle, from minus half a turn to half a turn."""
+def _wrap_angle(angle: float) -> float:
+    """Return the same angle between minus half a turn and half a turn."""
     return (angle + math.pi) % (2 * math.pi) - math.pi
 
 
-def _quarter(turned: Sequence[tuple[float, int]]) -> float:
-    """The quarter turn that most of the text is nearest to."""
+def _main_quarter(weighted_angles: Sequence[tuple[float, int]]) -> float:
+    """Return the quarter turn, in radians, that most of the text is nearest to."""
     weights = [0.0] * 4
-    for angle, weight in turned:
+    for angle, weight in weighted_angles:
         weights[round(angle / (math.pi / 2)) % 4] += weight
     return weights.index(max(weights)) * math.pi / 2

@@ -1,4 +1,4 @@
-"""Long pages in overlapping tiles; lines on a seam are found once."""
+"""Long pages in overlapping tiles, such that a line on a seam is found once."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,27 +6,39 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from backends.ocr.layout.quad import Pixels, Quad, around, common, thickness
+from backends.ocr.layout.quad import (
+    Pixels,
+    Quad,
+    enclosing_quad,
+    overlap_ratio,
+    text_height,
+)
 
-# Pixels of an image's longer side at which text is looked for.
-MOST = 2000
-# Times that a page is longer than wide from which on it is cut into tiles.
-LONG = 2.5
-# A tile's length, in page widths.
-TILE = 2.0
-# What two neighbours have in common, in page widths.
-OVERLAP = 0.4
+# The longer side of an image when lines are searched, at most.
+MAX_SIDE_PIXELS = 2000
+# Pages that are this many times longer than wide are split into tiles.
+LONG_PAGE_RATIO = 2.5
+# Length of a tile, in page widths.
+TILE_LENGTH = 2.0
+# What two neighbouring tiles share, in page widths: more than the height of a line.
+TILE_OVERLAP = 0.4
+# Quads of two tiles that overlap by more than this may be of one line …
+SAME_LINE_OVERLAP = 0.1
+# … if the rectangle around both is at most this many times higher than either.
+SAME_LINE_HEIGHT_RATIO = 1.3
+# Quads that overlap by this much without being of one line are the same find twice.
+DUPLICATE_OVERLAP = 0.5
 
 
-def tiles(pixels: Pixels) -> Iterator[tuple[int, int, Pixels]]:
-    """(left, top, pixels) of each tile; the whole image if it need not be cut."""
+def split_tiles(pixels: Pixels) -> Iterator[tuple[int, int, Pixels]]:
+    """Yield (left, top, pixels) of each tile; the whole image if it need not be split."""
     height, width = pixels.shape[:2]
     short, long = min(height, width), max(height, width)
-    if long <= MOST or long < LONG * short:
+    if long <= MAX_SIDE_PIXELS or long < LONG_PAGE_RATIO * short:
         yield 0, 0, pixels
         return
-    length = max(int(TILE * short), MOST // 2)
-    step = length - int(OVERLAP * length / TILE)
+    length = max(int(TILE_LENGTH * short), MAX_SIDE_PIXELS // 2)
+    step = length - int(TILE_OVERLAP * length / TILE_LENGTH)
     for start in range(0, max(1, long - length + step), step):
         if height > width:
             yield 0, start, np.ascontiguousarray(pixels[start : start + length])
@@ -34,44 +46,56 @@ def tiles(pixels: Pixels) -> Iterator[tuple[int, int, Pixels]]:
             yield start, 0, np.ascontiguousarray(pixels[:, start : start + length])
 
 
-def scaled(pixels: Pixels) -> tuple[Pixels, float]:
-    """At most MOST pixels long, and how many times as large as before."""
-    ratio = MOST / max(pixels.shape[:2])
+def limit_size(pixels: Pixels) -> tuple[Pixels, float]:
+    """Scale an image down to MAX_SIDE_PIXELS; return it and the scale, 1.0 if it fits."""
+    ratio = MAX_SIDE_PIXELS / max(pixels.shape[:2])
     if ratio >= 1:
         return pixels, 1.0
-    small = cv2.resize(pixels, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.uint8), ratio
+    scaled = cv2.resize(pixels, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
+    return np.asarray(scaled, dtype=np.uint8), ratio
 
 
-def widened(pixels: Pixels) -> Pixels:
-    """A strip with paper to its right or below, so that the detector does not blow it up."""
+def pad_strip(pixels: Pixels) -> Pixels:
+    """Add paper to the right of or below a narrow strip.
+
+    The detector enlarges an image until its shorter side has MIN_SIDE_PIXELS; the longer side of
+    a strip would become huge.
+    """
     height, width = pixels.shape[:2]
-    least = math.ceil(max(height, width) / LONG)
-    below, right = max(0, least - height), max(0, least - width)
+    min_side = math.ceil(max(height, width) / LONG_PAGE_RATIO)
+    below, right = max(0, min_side - height), max(0, min_side - width)
     if not below and not right:
         return pixels
     paper = tuple(int(value) for value in np.median(pixels.reshape(-1, 3), axis=0))
-    framed = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_CONSTANT, value=paper)
-    return np.asarray(framed, dtype=np.uint8)
+    padded = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_CONSTANT, value=paper)
+    return np.asarray(padded, dtype=np.uint8)
 
 
-def merged(found: Sequence[Sequence[Quad]]) -> list[Quad]:
-    """The quadrilaterals of all tiles; what two tiles saw of one line is one."""
-    kept: list[Quad] = []
-    for quads in found:
-        before = len(kept)
+def merge_tiles(quads_by_tile: Sequence[Sequence[Quad]]) -> list[Quad]:
+    """Return the quads of all tiles; what two tiles saw of one line becomes one quad."""
+    merged: list[Quad] = []
+    for quads in quads_by_tile:
+        earlier = len(merged)  # quads of one tile are never merged with each other
         for quad in quads:
-            place = next((n for n in range(before) if common(kept[n], quad) > 0.1), None)
-            both = None if place is None else around([kept[place], quad])
-            if place is None or both is None:
-                kept.append(quad)
-            elif _one_line(kept[place], quad, both):
-                kept[place] = both
-            elif common(kept[place], quad) < 0.5:
-                kept.append(quad)
-    return kept
+            index = next(
+                (n for n in range(earlier) if overlap_ratio(merged[n], quad) > SAME_LINE_OVERLAP),
+                None,
+            )
+            if index is None:
+                merged.append(quad)
+                continue
+            union = enclosing_quad([merged[index], quad])
+            if _is_one_line(merged[index], quad, union):
+                merged[index] = union
+            elif overlap_ratio(merged[index], quad) < DUPLICATE_OVERLAP:
+                merged.append(quad)
+    return merged
 
 
-def _one_line(one: Quad, other: Quad, both: Quad) -> bool:
-    thick = [min(thickness(q), float(np.linalg.norm(q[1] - q[0]))) for q in (one, other, both)]
-    return thick[2] <= 1.3 * max(thick[:2])
+def _is_one_line(one: Quad, other: Quad, union: Quad) -> bool:
+    heights = [min(text_height(quad), _upper_side(quad)) for quad in (one, other, union)]
+    return heights[2] <= SAME_LINE_HEIGHT_RATIO * max(heights[:2])
+
+
+def _upper_side(quad: Quad) -> float:
+    return float(np.linalg.norm(quad[1] - quad[0]))

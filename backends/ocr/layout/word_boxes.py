@@ -1,4 +1,4 @@
-"""Where the words of a recognized line lie: the columns of the recognizer, fitted to the ink."""
+"""Where the words of a recognized line are: the recognizer's columns, fitted to the ink."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,59 +8,62 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.ocr.engines.ppocr import Said
-from backends.ocr.layout.ink_bounds import mask
-from backends.ocr.layout.page import Word
-from backends.ocr.layout.quad import Pixels, Quad, within
+from backends.ocr.layout.ink_bounds import ink_mask
+from backends.ocr.layout.page import Recognition, Word
+from backends.ocr.layout.quad import Pixels, Quad, sub_quad
 
-Columns = NDArray[Any]
+InkPerColumn = NDArray[Any]
+# The part of a line's height, at its top and its bottom, whose ink is not looked at: lines above
+# and below reach into it.
+EDGE_DIVISOR = 8
 
 
-def words(quad: Quad, cut: Pixels, said: Said) -> list[Word]:
-    """The words of a line that was cut out of a quadrilateral."""
-    parts = said.text.split()
-    groups = _groups([place * cut.shape[1] for place in said.places], parts)
-    scores = _groups(said.scores, parts)
-    edges = _edges(groups, _ink(cut))
+def locate_words(quad: Quad, pixels: Pixels, recognition: Recognition) -> list[Word]:
+    """Return the words of a line whose pixels were cropped from a quadrilateral."""
+    texts, width = recognition.text.split(), pixels.shape[1]
+    centers = _split_by_word([position * width for position in recognition.positions], texts)
+    scores = _split_by_word(recognition.character_scores, texts)
+    edges = _word_edges(centers, _ink_per_column(pixels))
     return [
-        Word(_part(quad, left, right, cut.shape[1]), part, fmean(score))
-        for (left, right), part, score in zip(edges, parts, scores, strict=True)
+        Word(sub_quad(quad, (left / width, 0, right / width, 1)).tolist(), text, fmean(score))
+        for (left, right), text, score in zip(edges, texts, scores, strict=True)
     ]
 
 
-def _groups(values: Sequence[float], parts: Sequence[str]) -> list[Sequence[float]]:
-    ends = np.cumsum([len(part) for part in parts])
-    return [values[end - len(part) : end] for end, part in zip(ends, parts, strict=True)]
+def _split_by_word(values: Sequence[float], texts: Sequence[str]) -> list[Sequence[float]]:
+    """Split one value for each character into those of each word."""
+    ends = np.cumsum([len(text) for text in texts])
+    return [values[end - len(text) : end] for end, text in zip(ends, texts, strict=True)]
 
 
-def _ink(cut: Pixels) -> Columns:
-    """How much ink each column of a line's pixels has, shape (width,)."""
-    rows = slice(cut.shape[0] // 8, max(1, cut.shape[0] - cut.shape[0] // 8))
-    return np.asarray(mask(cut)[rows].sum(axis=0))
+def _ink_per_column(pixels: Pixels) -> InkPerColumn:
+    """Return how much ink each column of a line's pixels has, shape (width,)."""
+    height = pixels.shape[0]
+    rows = slice(height // EDGE_DIVISOR, max(1, height - height // EDGE_DIVISOR))
+    return np.asarray(ink_mask(pixels)[rows].sum(axis=0))
 
 
-def _edges(groups: Sequence[Sequence[float]], ink: Columns) -> list[tuple[float, float]]:
-    """Left and right of each word: the widest gap between its neighbours' characters."""
-    gaps = [_gap(ink, before[-1], after[0]) for before, after in pairwise(groups)]
+def _word_edges(centers: Sequence[Sequence[float]], ink: InkPerColumn) -> list[tuple[float, float]]:
+    """Return left and right of each word, given the centers of its characters.
+
+    The recognizer tells where characters are only roughly. A word therefore ends where the widest
+    gap in the ink begins, between its last character and the next word's first.
+    """
+    gaps = [_widest_gap(ink, before[-1], after[0]) for before, after in pairwise(centers)]
     inked = np.flatnonzero(ink)
     first, last = (inked[0], inked[-1] + 1) if inked.size else (0, len(ink))
-    starts = [min(float(first), groups[0][0]), *(end for _, end in gaps)]
-    ends = [*(start for start, _ in gaps), max(float(last), groups[-1][-1])]
+    starts = [min(float(first), centers[0][0]), *(end for _, end in gaps)]
+    ends = [*(start for start, _ in gaps), max(float(last), centers[-1][-1])]
     return list(zip(starts, ends, strict=True))
 
 
-def _gap(ink: Columns, left: float, right: float) -> tuple[float, float]:
-    """The longest run with the least ink between two places; their middle if there is none."""
+def _widest_gap(ink: InkPerColumn, left: float, right: float) -> tuple[float, float]:
+    """Return the longest run with the least ink between two columns; their middle if none."""
     low, high = max(0, int(left)), min(len(ink), int(right) + 1)
     between = ink[low:high]
     if between.size < 2:
         return (left + right) / 2, (left + right) / 2
-    empty = np.concatenate([[False], between <= between.min() + 1, [False]])
-    starts, ends = np.flatnonzero(np.diff(empty.astype(np.int8))).reshape(-1, 2).T
+    is_gap = np.concatenate([[False], between <= between.min() + 1, [False]])
+    starts, ends = np.flatnonzero(np.diff(is_gap.astype(np.int8))).reshape(-1, 2).T
     longest = int(np.argmax(ends - starts))
     return low + float(starts[longest]), low + float(ends[longest])
-
-
-def _part(quad: Quad, left: float, right: float, width: int) -> list[list[float]]:
-    corners: list[list[float]] = within(quad, (left / width, 0, right / width, 1)).tolist()
-    return corners

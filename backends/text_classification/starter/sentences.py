@@ -1,4 +1,4 @@
-"""Sentences about four topics, drawn from a seed."""
+"""Generated sentences about four topics."""
 
 import random
 from pathlib import Path
@@ -8,7 +8,7 @@ Split = Literal["train", "held_out"]
 Lists = dict[str, dict[str, list[str]]]
 
 LEADS = ("", "", "", "Yesterday ", "As we heard, ", "It is said that ", "Once again ", "Later ")
-# The share of parts that come from another topic: no single word decides.
+# Share of sentences with a part from another topic, so that no single word decides.
 MIXED = 0.15
 
 
@@ -20,7 +20,7 @@ class Example(NamedTuple):
 
 
 def read_topics() -> Lists:
-    """The lists of `topics.txt`, by topic and part."""
+    """Return the lists of `topics.txt` by topic and part."""
     found: Lists = {}
     topic = ""
     for line in Path(__file__).with_name("topics.txt").read_text("utf-8").splitlines():
@@ -34,7 +34,7 @@ def read_topics() -> Lists:
 
 
 def generate(count: int, seed: int, split: Split = "train") -> list[Example]:
-    """`count` sentences; those held out combine who, does and what as no training one does."""
+    """Generate sentences; held-out ones combine who, does and what as no training one does."""
     rng, lists = random.Random(seed), read_topics()
     found: list[Example] = []
     while len(found) < count:

@@ -17,7 +17,7 @@ BATCH, STEPS, RATE = 32, 700, 2e-3
 
 
 def train_tokenizer(texts: list[str]) -> Any:
-    """An uncased WordPiece."""
+    """Train an uncased WordPiece tokenizer."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -36,7 +36,7 @@ def train_tokenizer(texts: list[str]) -> Any:
 
 
 def new_model(vocabulary: int) -> BertForSequenceClassification:
-    """A BERT of two layers."""
+    """Return an untrained BERT of two layers."""
     names = dict(enumerate(sorted(read_topics())))
     config = BertConfig(
         vocab_size=vocabulary, hidden_size=64, num_hidden_layers=2, num_attention_heads=4,
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def accuracy(model: Any, tokenizer: Any) -> float:
-    """The share of sentences with unseen combinations whose topic is right."""
+    """Return the share of right topics, on sentences with unseen combinations."""
     examples = generate(1000, seed=2, split="held_out")
     given = tokenizer([e.text for e in examples], padding=True, return_tensors="pt")
     with torch.inference_mode():

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from backends.ner.entities import entities
+from backends.ner.entities import group_entities
 from backends.ner.starter.sentences import Sentence, Span, parse_marked
 from backends.ner.token_classifier import TokenClassifier
-from backends.ner.word_aggregation import words
+from backends.ner.word_aggregation import aggregate_words
 
 FOLDER = Path(__file__).with_name("handwritten")
 BINS = 10
@@ -45,9 +45,11 @@ def judge(
     """Hold the entities of at least a score, as the backend gives them, against the marked ones."""
     scored: list[Scored] = []
     for sentence, read in zip(
-        sentences, classifier.read([sentence.text for sentence in sentences]), strict=True
+        sentences,
+        classifier.classify_tokens([sentence.text for sentence in sentences]),
+        strict=True,
     ):
-        for entity in entities(words(*read, classifier.tags, "first"), read.text):
+        for entity in group_entities(aggregate_words(*read, classifier.tags, "first"), read.text):
             right = Span(entity.start, entity.end, entity.type) in sentence.spans
             scored.append((entity.score, right))
     scored = [one for one in scored if one[0] >= threshold]

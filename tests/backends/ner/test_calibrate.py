@@ -14,11 +14,13 @@ from .handwritten import read_sentences
 def test_a_temperature_flattens_or_sharpens(
     classifier: TokenClassifier, temperature: float
 ) -> None:
-    [read] = classifier.read(["Angela Berg met Thomas Hill of Northwind Systems in Lisbon."])
+    [read] = classifier.classify_tokens(
+        ["Angela Berg met Thomas Hill of Northwind Systems in Lisbon."]
+    )
     other = cooled(read, temperature)
-    assert np.allclose(other.chances.sum(axis=1), 1, atol=1e-5)
-    assert (other.chances.argmax(axis=1) == read.chances.argmax(axis=1)).all()
-    change = other.chances.max(axis=1) - read.chances.max(axis=1)
+    assert np.allclose(other.probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (other.probabilities.argmax(axis=1) == read.probabilities.argmax(axis=1)).all()
+    change = other.probabilities.max(axis=1) - read.probabilities.max(axis=1)
     assert (np.sign(np.round(change, 6)) == np.sign(1 - temperature)).all()
 
 

@@ -69,12 +69,16 @@ def test_classes_that_share_a_choice_add_up() -> None:
 
 def test_scores() -> None:
     one = Classification(("a", "b"), np.array([0.0, 0.0], np.float32), "one")
-    assert one.scores(["a"], several=False) == {"a": 0.5}
+    assert one.score_classes(["a"], several=False) == {"a": 0.5}
     several = Classification(("a", "b"), np.array([0.0, 9.0], np.float32), "several")
-    assert several.scores(["a", "b"], several=True) == pytest.approx({"a": 0.5, "b": 1}, abs=1e-3)
+    assert several.score_classes(["a", "b"], several=True) == pytest.approx(
+        {"a": 0.5, "b": 1}, abs=1e-3
+    )
     named = Classification(("a", "b"), np.array([[0, 0], [0, 9]], np.float32), "named")
-    assert named.scores(["a"], several=True) == {"a": 0.5}
-    assert named.scores(["a", "b"], several=False) == pytest.approx({"a": 0, "b": 1}, abs=1e-3)
+    assert named.score_classes(["a"], several=True) == {"a": 0.5}
+    assert named.score_classes(["a", "b"], several=False) == pytest.approx(
+        {"a": 0, "b": 1}, abs=1e-3
+    )
 
 
 def test_names_of_nested_choices_are_the_innermost() -> None:
@@ -90,7 +94,7 @@ def test_a_task_that_brings_choices_is_asked_for_them(monkeypatch: pytest.Monkey
     for names_of in (("Sports", "The news"), ("Food",)):
         data = {"t": "a text", "c": [{"value": name, "alias": name[:1]} for name in names_of]}
         [claim] = step.for_task(with_labels_of(backend.config, data)).claims
-        assert backend.read(Task(1, data), claim, None).names == names_of
+        assert backend.read(Task(1, data), claim, None).class_names == names_of
 
 
 def test_without_a_model_the_setting_is_named() -> None:

@@ -79,8 +79,8 @@ def test_what_fits_is_what_the_network_has_positions_for(
         ours = TokenClassifier.load(source, Settings(engine=engine, **CPU))
         assert ours.network.max_tokens == room
         assert ours.network.engine == ("openvino" if engine == "auto" else "torch")
-        [read] = ours.read([" ".join(TEXTS * 5)])
-        assert read.chances.sum(axis=1) == pytest.approx(1, abs=1e-3)
+        [read] = ours.classify_tokens([" ".join(TEXTS * 5)])
+        assert read.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-3)
 
 
 def test_a_network_that_cannot_be_converted_is_named_with_what_helps(

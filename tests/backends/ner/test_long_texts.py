@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends._transformers.tokenizer import split_windows
-from backends.ner.entities import Entity, entities
-from backends.ner.sentence_splitter import gaps
+from backends.ner.entities import Entity, group_entities
+from backends.ner.sentence_splitter import sentence_gaps
 from backends.ner.starter.sentences import FINAL, Writer
 from backends.ner.token_classifier import TokenClassifier
-from backends.ner.word_aggregation import words
+from backends.ner.word_aggregation import aggregate_words
 
 Words = list[int | None]
 
@@ -42,8 +42,8 @@ def test_a_token_in_the_middle_of_a_long_text_has_context_on_both_sides() -> Non
 
 def found(classifier: TokenClassifier, texts: list[str]) -> list[list[Entity]]:
     return [
-        entities(words(*read, classifier.tags, "first"), read.text)
-        for read in classifier.read(texts)
+        group_entities(aggregate_words(*read, classifier.tags, "first"), read.text)
+        for read in classifier.classify_tokens(texts)
     ]
 
 
@@ -107,7 +107,7 @@ def test_a_long_text_gives_exactly_its_sentences_with_the_starter(
     """Of the sentences that it is taken to consist of."""
     text = " ".join(sentences)
     assert len(text) >= 100_000
-    borders = [(0, 0), *gaps(text), (len(text), len(text))]
+    borders = [(0, 0), *sentence_gaps(text), (len(text), len(text))]
     pieces = [text[start:end] for (_, start), (end, _) in pairwise(borders)]
     [long] = found(classifier, [text])
     alone = moved(found(classifier, pieces), pieces, " ")

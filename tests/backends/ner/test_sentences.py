@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from backends.ner.sentence_splitter import gaps
+from backends.ner.sentence_splitter import sentence_gaps
 from backends.ner.starter.sentences import FINAL, Writer
 
 
 def split(text: str) -> list[str]:
     found, begin = [], 0
-    for end, start in gaps(text):
+    for end, start in sentence_gaps(text):
         found.append(text[begin:end])
         begin = start
     return [*found, text[begin:]]
@@ -54,7 +54,7 @@ def test_ends(marked: str) -> None:
 def test_time_grows_with_the_length(part: str) -> None:
     """Ten seconds are twenty times what is needed; the square of the length would be minutes."""
     start = time.monotonic()
-    assert all(end <= start for end, start in gaps(part * 200_000))
+    assert all(end <= start for end, start in sentence_gaps(part * 200_000))
     assert time.monotonic() - start < 10
 
 
@@ -67,6 +67,6 @@ def test_nearly_all_ends_of_running_text_are_found() -> None:
                 text += line.strip()
                 places.add(len(text))
                 text += " "
-    found = {end for end, _ in gaps(text)} | {len(text) - 1}
+    found = {end for end, _ in sentence_gaps(text)} | {len(text) - 1}
     assert len(found & places) >= 0.96 * len(places)
     assert len(found - places) <= 0.01 * len(places)

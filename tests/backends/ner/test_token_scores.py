@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backends._transformers.tokenizer import Tokens
-from backends.ner.entities import Entity, token_scores
+from backends.ner.entities import Entity, score_tokens
 
 from .conftest import Predict
 from .test_objects import HTML, TALK, TEXT
@@ -28,7 +28,7 @@ CHANCES = np.array(
 )
 def test_chances_of_a_type_add_up(span: tuple[int, int], expected: list[tuple[str, float]]) -> None:
     tokens = Tokens(OFFSETS, [0, 0, 0, 1, 2, 3], list(range(6)), [], [])
-    found = token_scores(Entity(*span, "PER", 0.8), ANGELA, tokens, CHANCES, TAGS)
+    found = score_tokens(Entity(*span, "PER", 0.8), ANGELA, tokens, CHANCES, TAGS)
     assert [(one["text"], one["score"]) for one in found] == expected
 
 

@@ -9,11 +9,11 @@ import pytest
 from backends._transformers import conversion
 from backends._transformers.model_source import ModelSource
 from backends._transformers.parity_trial import MAX_DEVIATION
-from backends.ner.entities import Entity, entities
+from backends.ner.entities import Entity, group_entities
 from backends.ner.starter.scores import TAGS
 from backends.ner.starter.sentences import Writer, generate
 from backends.ner.token_classifier import TokenClassifier, TokenScores
-from backends.ner.word_aggregation import Word, words
+from backends.ner.word_aggregation import Word, aggregate_words
 from shared.settings import Settings
 
 from .trained import BATCH, learn, save
@@ -47,11 +47,13 @@ def references(folder: Path) -> list[TokenScores]:
     """What PyTorch says of texts with names that the training had not."""
     texts = [sentence.text for sentence in generate(1000, 77, "held_out")]
     source = ModelSource("AutoModelForTokenClassification", folder, folder.parent / "unused")
-    return TokenClassifier.load(source, Settings(engine="torch", device="cpu")).read(texts)
+    return TokenClassifier.load(source, Settings(engine="torch", device="cpu")).classify_tokens(
+        texts
+    )
 
 
 def tagged(read: TokenScores) -> list[Word]:
-    return words(*read, TAGS, "first")
+    return aggregate_words(*read, TAGS, "first")
 
 
 def settled(expected: TokenScores, found: TokenScores, tied: float) -> Iterator[Word]:
@@ -59,7 +61,7 @@ def settled(expected: TokenScores, found: TokenScores, tied: float) -> Iterator[
     be off by so much.
     """
     second: dict[int, float] = {}
-    for (start, _), chances in zip(expected.tokens.offsets, expected.chances, strict=True):
+    for (start, _), chances in zip(expected.tokens.offsets, expected.probabilities, strict=True):
         second.setdefault(start, np.sort(chances)[-2])
     for ours, theirs in zip(tagged(found), tagged(expected), strict=True):
         near = theirs.score - second[theirs.start] <= tied
@@ -87,15 +89,17 @@ def test_the_same_entities_with_the_same_scores(
     source = ModelSource("AutoModelForTokenClassification", folder, tmp_path / "kept")
     fast = TokenClassifier.load(source, Settings(engine="openvino"))
     count = other = 0
-    for expected, found in zip(references, fast.read([r.text for r in references]), strict=True):
-        theirs = entities(tagged(expected), expected.text)
-        ours = entities(tagged(found), found.text)
+    for expected, found in zip(
+        references, fast.classify_tokens([r.text for r in references]), strict=True
+    ):
+        theirs = group_entities(tagged(expected), expected.text)
+        ours = group_entities(tagged(found), found.text)
         other += places(ours) != places(theirs)
         settled_words = list(settled(expected, found, TIED[precision]))
-        theirs = entities(settled_words, expected.text)
+        theirs = group_entities(settled_words, expected.text)
         assert places(ours) == places(theirs)
         assert np.allclose([e.score for e in ours], [e.score for e in theirs], atol=MAX_DEVIATION)
-        assert np.allclose(found.chances, expected.chances, atol=MAX_DEVIATION)
+        assert np.allclose(found.probabilities, expected.probabilities, atol=MAX_DEVIATION)
         count += len(theirs)
     assert count > 2000
     assert other <= (0.002 if precision == "f32" else 0.03) * len(references)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from backends._transformers.tokenizer import Tokens
-from backends.ner.entities import entities
-from backends.ner.word_aggregation import STRATEGIES, words
+from backends.ner.entities import group_entities
+from backends.ner.word_aggregation import STRATEGIES, aggregate_words
 
 from .conftest import Predict
 from .test_objects import TEXT, texts
@@ -27,8 +27,10 @@ def found(text: str, pieces: list[Piece], strategy: str) -> list[tuple[str, str,
     chances = np.array(
         [[c.get(tag, 0.0) for tag in tags] for _, _, c in pieces], np.float32
     ).reshape(len(pieces), len(tags))
-    tagged = words(text, tokens, chances, tags, strategy)
-    return [(text[e.start : e.end], e.type, round(e.score, 3)) for e in entities(tagged, text)]
+    tagged = aggregate_words(text, tokens, chances, tags, strategy)
+    return [
+        (text[e.start : e.end], e.type, round(e.score, 3)) for e in group_entities(tagged, text)
+    ]
 
 
 def sure(text: str, tagged: str) -> list[tuple[str, str]]:
@@ -150,7 +152,7 @@ def test_parts_of_one_character_stay_together() -> None:
     text = "Bob 😀"
     tokens = Tokens([(0, 3), (3, 5), (4, 5), (4, 5)], [0, 1, 1, 1], [0, 1, 2, 3], [], [])
     chances = np.array([[1.0], [1.0], [1.0], [1.0]], np.float32)
-    tagged = words(text, tokens, chances, ["X"], "first")
+    tagged = aggregate_words(text, tokens, chances, ["X"], "first")
     assert [(word.start, word.end) for word in tagged] == [(0, 3), (4, 5)]
 
 

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("gliner")
 
 from backends.ner import NerBackend
-from backends.ner.gliner import CONFIG, LEAST, ZeroShot
+from backends.ner.gliner import CONFIG_FILE, MIN_SCORE, GlinerModel
 from shared.errors import ModelError
 from shared.label_studio.label_config import LabelConfig
 from shared.pipeline.plan import PredictionPlan
@@ -45,13 +45,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> ZeroShot:
-    return ZeroShot.load(folder, CPU)
+def model(folder: Path) -> GlinerModel:
+    return GlinerModel.load(folder, CPU)
 
 
-def told(model: ZeroShot, text: str, types: tuple[str, ...]) -> list[tuple[int, int, str]]:
+def told(model: GlinerModel, text: str, types: tuple[str, ...]) -> list[tuple[int, int, str]]:
     """What the library itself says."""
-    found = model.inner.inference([text], list(types), threshold=LEAST)[0] if text else []
+    found = model.inner.inference([text], list(types), threshold=MIN_SCORE)[0] if text else []
     return [(entity["start"], entity["end"], entity["label"]) for entity in found]
 
 
@@ -59,25 +59,25 @@ def spans(entities: list[Any]) -> list[tuple[int, int, str]]:
     return [(entity.start, entity.end, entity.type) for entity in entities]
 
 
-def test_it_says_what_the_library_says(model: ZeroShot) -> None:
+def test_it_says_what_the_library_says(model: GlinerModel) -> None:
     prompts = [TYPES, ("place",), TYPES, TYPES]
-    found = model.find(SENTENCES, prompts)
+    found = model.find_entities(SENTENCES, prompts)
     assert sum(map(len, found)) > 3
     for text, types, entities in zip(SENTENCES, prompts, found, strict=True):
         assert spans(entities) == told(model, text, types)
         assert {entity.type for entity in entities} <= set(types)
 
 
-def test_long_texts_are_read_in_windows(model: ZeroShot) -> None:
+def test_long_texts_are_read_in_windows(model: GlinerModel) -> None:
     text = " ".join(SENTENCES[:1] * 30)
-    [entities] = model.find([text], [TYPES])
+    [entities] = model.find_entities([text], [TYPES])
     assert max(entity.end for entity in entities) > len(text) - 50
     assert spans(entities) == sorted(set(spans(entities)))
     assert all(text[start:end].strip() == text[start:end] for start, end, _ in spans(entities))
 
 
-def test_without_types_nothing_is_asked(model: ZeroShot) -> None:
-    assert model.find(["Ulm"], [()]) == [[]]
+def test_without_types_nothing_is_asked(model: GlinerModel) -> None:
+    assert model.find_entities(["Ulm"], [()]) == [[]]
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def predicted(route: PredictionPlan, *data: Any) -> list[Any]:
     return [outcome.to_response() for outcome in runtime().pipeline.run(route, tasks)]
 
 
-def test_the_labels_of_the_config_are_the_prompt(route: Any, model: ZeroShot) -> None:
+def test_the_labels_of_the_config_are_the_prompt(route: Any, model: GlinerModel) -> None:
     xml = TEXT.replace('"Person"/>', '"Person" predicted_values="human being, somebody"/>')
     config = route(xml)
     prompt = ("human being", "somebody", "Location", "Organization")
@@ -154,10 +154,10 @@ def test_what_is_not_loaded_is_named(
     if change is None:
         (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
     else:
-        config = json.loads((copy / CONFIG).read_text())
-        (copy / CONFIG).write_text(json.dumps(config | change))
+        config = json.loads((copy / CONFIG_FILE).read_text())
+        (copy / CONFIG_FILE).write_text(json.dumps(config | change))
     with pytest.raises(ModelError, match=why):
-        ZeroShot.load(copy, settings)
+        GlinerModel.load(copy, settings)
 
 
 def test_names_say_so_before_they_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +171,7 @@ def test_names_say_so_before_they_are_fetched(monkeypatch: pytest.MonkeyPatch) -
         assert ("prompt" in claim.options) == zero_shot
 
 
-def test_a_task_that_brings_labels_is_asked_for_them(route: Any, model: ZeroShot) -> None:
+def test_a_task_that_brings_labels_is_asked_for_them(route: Any, model: GlinerModel) -> None:
     listed = '<Labels name="ner" toName="t" value="$labels"/>'
     built = route(f'<View>{listed}<Text name="t" value="$t"/></View>')
     own = [

@@ -7,8 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backends.ocr.layout.granularity import text_of
-from backends.ocr.layout.page import Engine, Page
+from backends.ocr.engines.base import OcrEngine
+from backends.ocr.layout.granularity import join_text
+from backends.ocr.layout.page import Page
 from shared.media.image import Image
 from tests.backends.ocr.drawing import Drawn, page
 
@@ -50,17 +51,17 @@ class Score:
         )
 
 
-def measure(engine: Engine, kinds: Iterable[dict[str, Any]]) -> Score:
+def measure(engine: OcrEngine, kinds: Iterable[dict[str, Any]]) -> Score:
     """Read pages and compare."""
     return sum((score(engine, page(**kind)) for kind in kinds), Score())
 
 
-def score(engine: Engine, drawn: Drawn) -> Score:
+def score(engine: OcrEngine, drawn: Drawn) -> Score:
     read = engine.read(Image(np.asarray(drawn.image)))
     wanted = "\n".join(drawn.lines)
     boxes = _boxes(read)
     found = sum(any(_iou(box, other) >= 0.5 for other in boxes) for _, box in drawn.words)
-    return Score(distance(wanted, text_of(read.lines)), len(wanted), found, len(drawn.words))
+    return Score(distance(wanted, join_text(read.lines)), len(wanted), found, len(drawn.words))
 
 
 def distance(one: str, other: str) -> int:

@@ -9,10 +9,11 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from backends.ocr.backend import OcrBackend
-from backends.ocr.engines.rapidocr import RapidEngine
-from backends.ocr.layout.granularity import text_of
-from backends.ocr.layout.page import Engine, Line, Page, Word
-from backends.ocr.layout.quad import stretched
+from backends.ocr.engines.base import OcrEngine
+from backends.ocr.engines.rapidocr import RapidOcrEngine
+from backends.ocr.layout.granularity import join_text
+from backends.ocr.layout.page import Line, Page, Word
+from backends.ocr.layout.quad import stretch_contrast
 from shared.backend.claim import ModelSpec
 from shared.errors import ConfigError, ModelError
 from shared.media.image import Image
@@ -27,12 +28,12 @@ needs_tesseract = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def rapid() -> Engine:
-    return RapidEngine("auto")
+def rapid() -> OcrEngine:
+    return RapidOcrEngine("auto")
 
 
-def load(model: str, **options: str) -> Engine:
-    engine: Engine = OcrBackend().load(ModelSpec("ocr", model, tuple(options.items())))
+def load(model: str, **options: str) -> OcrEngine:
+    engine: OcrEngine = OcrBackend().load(ModelSpec("ocr", model, tuple(options.items())))
     return engine
 
 
@@ -45,7 +46,7 @@ def test_the_measure_itself(one: str, other: str, steps: int) -> None:
 
 
 def test_the_measure_sees_misplaced_words_and_wrong_text() -> None:
-    class Wrong(Engine):
+    class Wrong(OcrEngine):
         def read(self, image: Image) -> Page:
             corners = [[0.0, 0], [40, 0], [40, 20], [0, 20]]
             return Page(image.size, [Line(corners, "x", 1, [Word(corners, "x", 1)])])
@@ -59,7 +60,7 @@ PAGES = {"clean": CLEAN, "hard": HARD}
 
 
 @pytest.fixture(scope="module")
-def scores(rapid: Engine) -> dict[str, Score]:
+def scores(rapid: OcrEngine) -> dict[str, Score]:
     return {kind: measure(rapid, pages) for kind, pages in PAGES.items()}
 
 
@@ -84,10 +85,10 @@ def test_rapidocr_is_never_worse_than_tesseract(scores: dict[str, Score], kind: 
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_turned_page_is_reported_in_degrees(rapid: Engine, degrees: int) -> None:
+def test_a_turned_page_is_reported_in_degrees(rapid: OcrEngine, degrees: int) -> None:
     drawn = page(3, lines=4, degrees=degrees)
     read = rapid.read(Image(np.asarray(drawn.image)))
-    assert text_of(read.lines) == "\n".join(drawn.lines)
+    assert join_text(read.lines) == "\n".join(drawn.lines)
     backend = OcrBackend(
         label_config='<View><Image name="i" value="$i"/><Rectangle name="r" toName="i"/>'
         '<TextArea name="text" toName="i" perRegion="true"/></View>'
@@ -99,16 +100,16 @@ def test_a_turned_page_is_reported_in_degrees(rapid: Engine, degrees: int) -> No
     assert turns == pytest.approx([degrees] * 4, abs=1.5)
 
 
-def test_a_long_receipt_is_read_in_tiles_and_each_line_once(rapid: Engine) -> None:
+def test_a_long_receipt_is_read_in_tiles_and_each_line_once(rapid: OcrEngine) -> None:
     drawn = page(5, lines=60, size=26)
     assert drawn.image.height > 2.5 * drawn.image.width
     read = rapid.read(Image(np.asarray(drawn.image)))
-    lines = text_of(read.lines).split("\n")
+    lines = join_text(read.lines).split("\n")
     assert len(lines) == len(drawn.lines), "each once, those on a seam too"
     assert lines == drawn.lines
 
 
-def test_spaces_that_the_recognizer_leaves_out_are_put_in(rapid: Engine) -> None:
+def test_spaces_that_the_recognizer_leaves_out_are_put_in(rapid: OcrEngine) -> None:
     """RapidOCR by itself reads TRACK7 here, and says that a space was nearly as likely."""
     from rapidocr import RapidOCR
 
@@ -122,15 +123,15 @@ def test_spaces_that_the_recognizer_leaves_out_are_put_in(rapid: Engine) -> None
     assert left[:, 0].max() < right[:, 0].min()
 
 
-def test_a_faint_page(rapid: Engine) -> None:
+def test_a_faint_page(rapid: OcrEngine) -> None:
     drawn = page(6, lines=4)
     faint = (230 + np.asarray(drawn.image) * (14 / 255)).astype(np.uint8)
-    assert np.ptp(stretched(faint)) > 200
-    assert text_of(rapid.read(Image(faint)).lines) == "\n".join(drawn.lines)
+    assert np.ptp(stretch_contrast(faint)) > 200
+    assert join_text(rapid.read(Image(faint)).lines) == "\n".join(drawn.lines)
 
 
 @pytest.mark.skipif(not CHINESE.exists(), reason="there is no such font (fonts-wqy-microhei)")
-def test_chinese_and_japanese(rapid: Engine) -> None:
+def test_chinese_and_japanese(rapid: OcrEngine) -> None:
     """No space comes between their characters, and none is lost beside Latin ones."""
     wanted = ["今日は東京都渋谷区へ行きます", "发票号码：12345678", "混合 Wi-Fi 密码 abc123"]
     image = Pillow.new("RGB", (760, 260), "white")
@@ -141,7 +142,7 @@ def test_chinese_and_japanese(rapid: Engine) -> None:
 
 
 @pytest.mark.parametrize("seed", [4, 5, 6])
-def test_a_stamp_across_a_receipt(seed: int, rapid: Engine) -> None:
+def test_a_stamp_across_a_receipt(seed: int, rapid: OcrEngine) -> None:
     """The stamp is a line of its own, turned; the receipt's lines are read as without it.
 
     It hides no character: whether a half hidden one is read differs from CPU to CPU.
@@ -159,7 +160,7 @@ def test_a_stamp_across_a_receipt(seed: int, rapid: Engine) -> None:
     assert np.degrees(np.arctan2(y1 - y0, x1 - x0)) == pytest.approx(-30, abs=4)
 
 
-def test_a_ruled_table_is_read_row_by_row(rapid: Engine) -> None:
+def test_a_ruled_table_is_read_row_by_row(rapid: OcrEngine) -> None:
     cells = [["Item", "Pieces", "Price"], ["Lamp", "12", "3.10"], ["Rope", "7", "24.90"]]
     image = Pillow.new("RGB", (760, 260), "white")
     pen = ImageDraw.Draw(image)
@@ -170,16 +171,16 @@ def test_a_ruled_table_is_read_row_by_row(rapid: Engine) -> None:
             pen.text((left + 20, top + 20), text, "black", font(30))
     lines = rapid.read(Image(np.asarray(image))).lines
     assert [line.text for line in lines] == [text for row in cells for text in row]
-    assert text_of(lines).split("\n") == [" ".join(row) for row in cells]
+    assert join_text(lines).split("\n") == [" ".join(row) for row in cells]
 
 
-def test_many_pages_at_once_are_read_as_each_by_itself(rapid: Engine) -> None:
+def test_many_pages_at_once_are_read_as_each_by_itself(rapid: OcrEngine) -> None:
     images = [Image(np.asarray(page(20 + seed, lines=2 + seed % 3).image)) for seed in range(6)]
-    assert rapid.read_all(images) == [rapid.read(image) for image in images]
+    assert rapid.read_pages(images) == [rapid.read(image) for image in images]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 300), (400, 600)])
-def test_a_blank_page_is_empty(rapid: Engine, size: tuple[int, int]) -> None:
+def test_a_blank_page_is_empty(rapid: OcrEngine, size: tuple[int, int]) -> None:
     assert list(rapid.read(Image(np.full((*size, 3), 250, np.uint8))).lines) == []
 
 
@@ -187,7 +188,7 @@ def test_a_blank_page_is_empty(rapid: Engine, size: tuple[int, int]) -> None:
 def test_tesseract_reads_words_in_lines() -> None:
     drawn = page(2, lines=5, size=32)
     lines = list(load("tesseract", lang="eng").read(Image(np.asarray(drawn.image))).lines)
-    assert text_of(lines) == "\n".join(drawn.lines)
+    assert join_text(lines) == "\n".join(drawn.lines)
     assert all(isinstance(line, Line) and len(line.words) >= 2 for line in lines)
 
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from backends.ocr.layout.ink_bounds import bounds, mask
-from backends.ocr.layout.quad import Pixels, within
+from backends.ocr.layout.ink_bounds import ink_bounds, ink_mask
+from backends.ocr.layout.quad import Pixels, sub_quad
 
 SIZE = (48, 300)
 INK = (60, 16, 240, 32)
@@ -28,31 +28,31 @@ def line(paper: int = 240, ink: int = 20, noise: float = 0) -> Pixels:
 )
 def test_margin_around_the_ink(cut: Pixels) -> None:
     height, width = SIZE
-    found = np.array(bounds(cut)) * (width, height, width, height)
+    found = np.array(ink_bounds(cut)) * (width, height, width, height)
     # 4 pixels of margin; at the ends no more than a third of the height (17 pixels) is taken
     assert found == pytest.approx([17, 12, width - 17, 36], abs=2)
-    assert mask(cut)[20, INK[0] + 5] == 1
+    assert ink_mask(cut)[20, INK[0] + 5] == 1
 
 
 def test_what_goes_on_beyond_an_edge_is_kept() -> None:
     cut = line()
     cv2.line(cut, (0, 0), (299, 0), (0, 0, 0), 3)  # a rule of a table
-    left, top, right, bottom = bounds(cut)
+    left, top, right, bottom = ink_bounds(cut)
     assert (left, top, right) == (0, 0, 1)
     assert bottom < 0.8
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_blank_paper_stays_whole(value: int) -> None:
-    assert bounds(np.full((*SIZE, 3), value, np.uint8)) == (0, 0, 1, 1)
+    assert ink_bounds(np.full((*SIZE, 3), value, np.uint8)) == (0, 0, 1, 1)
 
 
 def test_one_pixel() -> None:
-    assert bounds(np.zeros((1, 1, 3), np.uint8)) == (0, 0, 1, 1)
+    assert ink_bounds(np.zeros((1, 1, 3), np.uint8)) == (0, 0, 1, 1)
 
 
 def test_part_of_a_quadrilateral() -> None:
     quad = np.array([[0, 0], [100, 0], [120, 40], [20, 40]], np.float32)
-    assert within(quad, (0, 0, 1, 1)).tolist() == quad.tolist()
-    half = within(quad, (0.5, 0.25, 1, 0.5))
+    assert sub_quad(quad, (0, 0, 1, 1)).tolist() == quad.tolist()
+    half = sub_quad(quad, (0.5, 0.25, 1, 0.5))
     assert half.tolist() == [[55, 10], [105, 10], [110, 20], [60, 20]]

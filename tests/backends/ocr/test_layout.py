@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from backends.ocr.layout.granularity import text_of, units
+from backends.ocr.layout.granularity import join_text, split_units
 from backends.ocr.layout.page import Line, Page
-from backends.ocr.layout.reading_order import in_order
+from backends.ocr.layout.reading_order import sort_lines
 from shared.results import ImageSize
 
 
@@ -45,11 +45,11 @@ THREE = [line(f"{c}{n}", 220 * k, 30 * n, 200) for k, c in enumerate("abc") for 
 @pytest.mark.parametrize("page", [RECEIPT, COLUMNS, THREE], ids=["receipt", "two", "three"])
 def test_order_at_any_turn(page: list[Line], degrees: float) -> None:
     shuffled = turned([*page[3:], *page[:3]], degrees)
-    assert [one.text for one in in_order(shuffled)] == [one.text for one in page]
+    assert [one.text for one in sort_lines(shuffled)] == [one.text for one in page]
 
 
 def test_text_has_a_line_a_row() -> None:
-    assert text_of(RECEIPT).split("\n") == [
+    assert join_text(RECEIPT).split("\n") == [
         "CORNER MARKET",
         "Milk 2.49",
         "Rye bread 3.10",
@@ -59,14 +59,14 @@ def test_text_has_a_line_a_row() -> None:
 
 def test_blocks_are_what_stands_close_together() -> None:
     page = Page(ImageSize(700, 300), COLUMNS)
-    texts = [block.text for block in units(page, "block")]
+    texts = [block.text for block in split_units(page, "block")]
     left = "\n".join(f"left {n}" for n in range(4))
     assert texts == ["A heading across", left, left.replace("left", "right"), COLUMNS[-1].text]
 
 
 def test_a_block_turns_with_its_lines() -> None:
     upright = [line("one", 0, 0, 200), line("two", 0, 30, 150)]
-    [block] = units(Page(ImageSize(400, 400), turned(upright, 90)), "block")
+    [block] = split_units(Page(ImageSize(400, 400), turned(upright, 90)), "block")
     assert block.text == "one\ntwo"
     expected = [[0, 0], [0, 200], [-50, 200], [-50, 0]]
     for corner, wanted in zip(block.corners, expected, strict=True):
@@ -74,13 +74,13 @@ def test_a_block_turns_with_its_lines() -> None:
 
 
 def test_a_line_without_words_is_its_own_word() -> None:
-    assert [unit.text for unit in units(Page(ImageSize(9, 9), RECEIPT[:2]), "word")] == [
+    assert [unit.text for unit in split_units(Page(ImageSize(9, 9), RECEIPT[:2]), "word")] == [
         "CORNER MARKET",
         "Milk",
     ]
 
 
 def test_nothing_is_in_order() -> None:
-    assert in_order([]) == []
-    assert text_of([]) == ""
-    assert units(Page(ImageSize(1, 1)), "block") == []
+    assert sort_lines([]) == []
+    assert join_text([]) == ""
+    assert split_units(Page(ImageSize(1, 1)), "block") == []

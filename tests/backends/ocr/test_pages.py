@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from backends.ocr.backend import OcrBackend
-from backends.ocr.inputs import Sheets
-from backends.ocr.layout.page import Engine, Line, Page
+from backends.ocr.engines.base import OcrEngine
+from backends.ocr.inputs import OcrInput
+from backends.ocr.layout.page import Line, Page
 from shared.errors import DecodeError, ValueTypeError
 from shared.label_studio.task import Task
 from shared.media.image import Image
@@ -26,7 +27,7 @@ LIST = f'<View><Image name="i" valueList="$pages"/>{BOX}{WHOLE}</View>'
 ONE = f'<View><Image name="i" value="$page"/>{BOX}</View>'
 
 
-class ByName(Engine):
+class ByName(OcrEngine):
     """Reads one line on every image: its width."""
 
     def read(self, image: Image) -> Page:
@@ -38,7 +39,7 @@ def small(width: int) -> str:
     return data_url(page(0, lines=1).image.resize((width, 20)))
 
 
-def read(config: str, data: dict[str, Any], context: Any = None) -> tuple[OcrBackend, Sheets]:
+def read(config: str, data: dict[str, Any], context: Any = None) -> tuple[OcrBackend, OcrInput]:
     backend = OcrBackend(label_config=config)
     return backend, backend.read(Task(1, data), backend.claim(backend.config)[0], context)
 

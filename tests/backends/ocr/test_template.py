@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backends.ocr.backend import OcrBackend
-from backends.ocr.inputs import Pages
+from backends.ocr.inputs import OcrOutput
 from backends.ocr.layout.page import Line, Page
 from shared.backend.claim import Claim
 from shared.errors import ConfigError
@@ -39,7 +39,9 @@ def claims(*tags: str) -> list[Claim]:
 
 
 def results(claim: Claim, page: Page = PAGE) -> list[list[dict[str, Any]]]:
-    return [list(region.results) for region in OcrBackend().regions(Pages([(None, page)]), claim)]
+    return [
+        list(region.results) for region in OcrBackend().regions(OcrOutput([(None, page)]), claim)
+    ]
 
 
 @pytest.mark.parametrize(

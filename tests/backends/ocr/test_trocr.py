@@ -12,8 +12,8 @@ from PIL import ImageDraw
 
 from backends.ocr.backend import OcrBackend
 from backends.ocr.engines import trocr
-from backends.ocr.engines.rapidocr import RapidEngine
-from backends.ocr.layout.quad import Pixels, crop
+from backends.ocr.engines.rapidocr import RapidOcrEngine
+from backends.ocr.layout.quad import Pixels, crop_quad
 from shared.errors import ModelError
 from shared.media.image import Image
 from shared.pipeline import runtime
@@ -40,9 +40,11 @@ def sheet() -> Pillow.Image:
 def lines() -> list[Pixels]:
     """The pixels of the lines as the engine cuts them, BGR, from top to bottom."""
     pixels = np.ascontiguousarray(np.asarray(sheet())[:, :, ::-1])
-    found = sorted(RapidEngine("auto").lines(pixels), key=lambda line: line.corners[0][1])
+    found = sorted(RapidOcrEngine("auto").read_lines(pixels), key=lambda line: line.corners[0][1])
     assert [line.text for line in found] == WORDS
-    return [crop(pixels, np.asarray(line.corners, np.float32), tall=True) for line in found]
+    return [
+        crop_quad(pixels, np.asarray(line.corners, np.float32), keep_height=True) for line in found
+    ]
 
 
 def tokenizer() -> Any:
@@ -141,8 +143,8 @@ def test_what_a_line_says_does_not_depend_on_its_neighbours(
 ) -> None:
     engine = trocr.TrocrEngine(folder.name, backend.server_settings)
     cuts = lines()
-    alone = [engine.say([cut])[0] for cut in cuts]
-    together = engine.say(cuts)
+    alone = [engine.recognize_lines([cut])[0] for cut in cuts]
+    together = engine.recognize_lines(cuts)
     assert [text for text, _ in together] == [text for text, _ in alone] == WORDS
     assert [score for _, score in together] == pytest.approx([s for _, s in alone], abs=1e-4)
 
@@ -174,4 +176,4 @@ def test_without_transformers_the_error_names_the_extra(monkeypatch: pytest.Monk
         importlib.util, "find_spec", lambda name: None if name == "transformers" else found(name)
     )
     with pytest.raises(ModelError, match=r'needs transformers: .*uv pip install .*\[trocr\]"'):
-        trocr.weights("any", OcrBackend().server_settings)
+        trocr.find_weights("any", OcrBackend().server_settings)

@@ -1,0 +1,68 @@
+"""The base class of backends that run a transformers model on texts."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from backends._transformers import hub
+from backends._transformers.model_source import ModelSource
+from backends._transformers.network import PRELOAD_MODULES
+from shared.backend.base import Backend
+from shared.backend.claim import Claim, ModelSpec
+from shared.label_studio.label_config import Control
+
+
+class TransformersBackend(Backend):
+    """A backend of texts with one model, which the setting `model` names.
+
+    A subclass sets `auto_class`, the transformers class that reads the model, and
+    `starter_folder`, that of the small model for demo and tests.
+    """
+
+    modules = ("torch", "transformers")
+    preload_modules = PRELOAD_MODULES
+    auto_class: ClassVar[str]
+    starter_folder: ClassVar[Path]
+
+    def default_specs(self) -> Iterable[ModelSpec]:
+        return (ModelSpec(self.name, self.settings.model),) if self.settings.model else ()
+
+    def weights(self, spec: ModelSpec) -> Iterable[Path]:
+        return hub.find_files(self._model_reference(spec), self.server_settings)
+
+    def reads_inline(self, claim: Claim) -> bool:
+        return not claim.object.is_at_address
+
+    def max_batch_size(self, spec: ModelSpec) -> int:
+        return 256
+
+    def read_ahead(self, claim: Claim) -> int:
+        return 1024
+
+    def find_source(self, spec: ModelSpec) -> ModelSource:
+        """Return where the model is loaded from, after downloading it if need be."""
+        folder = hub.find_folder(self._model_reference(spec), self.server_settings)
+        digest = self.weights_hash(spec)
+        conversions = self.server_settings.cache_dir / "openvino" / f"{spec.label}-{digest[:16]}"
+        return ModelSource(self.auto_class, folder, conversions, spec.label)
+
+    def _model_reference(self, spec: ModelSpec) -> hub.ModelReference:
+        setting = f"{self.settings_class.model_config['env_prefix']}MODEL"
+        return hub.ModelReference(spec.model, setting, self.starter_folder)
+
+
+def merge_prompts(
+    claims: Sequence[Claim], option: str, prompt: Callable[[Control], Iterable[str]]
+) -> Sequence[Claim]:
+    """Return the claims with the names that a zero-shot model is asked for in an option.
+
+    Claims on one object tag get the names of all of them: they share one run of the model.
+    """
+    names: dict[str, dict[str, None]] = {}  # an ordered set for each object tag
+    for claim in claims:
+        names.setdefault(claim.object.name, {}).update(dict.fromkeys(prompt(claim.control)))
+    return [
+        replace(claim, options={**claim.options, option: tuple(names[claim.object.name])})
+        for claim in claims
+    ]
