@@ -109,7 +109,7 @@ def test_the_labels_of_the_config_are_the_prompt(route: Any, model: GlinerModel)
     xml = TEXT.replace('"Person"/>', '"Person" predicted_values="human being, somebody"/>')
     config = route(xml)
     prompt = ("human being", "somebody", "Location", "Organization")
-    assert config.claims().__next__().options["prompt"] == prompt
+    assert config.steps[0].claims[0].options["prompt"] == prompt
     texts = [text for text in SENTENCES if text]
     for text, answer in zip(texts, predicted(config, *({"t": t} for t in texts)), strict=True):
         expected = told(model, text, prompt)
@@ -132,7 +132,7 @@ def test_two_controls_on_one_text_are_asked_together(route: Any) -> None:
     more = '<Labels name="two" toName="t"><Label value="City"/></Labels><Text name="t"'
     built = route(TEXT.replace('<Text name="t"', more))
     assert len(built.steps) == 1
-    prompts = [claim.options["prompt"] for claim in built.claims()]
+    prompts = [claim.options["prompt"] for claim in built.steps[0].claims]
     assert prompts == [("Person", "Location", "Organization", "City")] * 2
     [answer] = predicted(built, {"t": SENTENCES[0]})
     assert {result["from_name"] for result in answer["result"]} <= {"ner", "two"}
