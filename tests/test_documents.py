@@ -25,6 +25,7 @@ from .documents.add_a_backend import END, GUIDE, python
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
+FILE = re.compile(r"`([\w/]+\.py)`")
 # Not ours: of Label Studio, uv, a network, or the examples of label-studio-ml-backend.
 OTHER_VARIABLES = {
     *("ML_BLOCK_LOCAL_IP", "SSRF_PROTECTION_ENABLED", "TORCH_BACKEND", "LABEL_1", "LABEL_2"),
@@ -181,6 +182,30 @@ def test_variables_exist(page: Path) -> None:
     text = " ".join([*CODE.findall(page.read_text()), *blocks(page, "sh")])
     names = set(re.findall(r"(?<![\w-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b(?!-)", text))
     assert names - known <= OTHER_VARIABLES
+
+
+def test_the_path_of_a_task_is_as_documented() -> None:
+    """A warm request enters the files of the page's table in their order, without a turn back."""
+    section = (
+        (REPO / "docs" / "architecture.md").read_text().partition("\n## The path of a task\n")[2]
+    )
+    rows = re.findall(r"^\| \d+ \|.*", section.partition("\n## ")[0], re.MULTILINE)
+    first_time = {
+        file for row in rows if "For a new label config" in row for file in FILE.findall(row)
+    }
+    documented = dict.fromkeys(file for row in rows for file in FILE.findall(row))
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.documents.task_path"],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    entered = run.stdout.splitlines()
+    routes = {"shared/server/app.py"}  # a table that is read once
+    path = [file for file in documented if file not in first_time | routes]
+    assert [file for file in entered if file in path] == path
 
 
 @pytest.mark.parametrize(
