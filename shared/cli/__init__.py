@@ -21,7 +21,7 @@ COMMANDS = (
 
 app = typer.Typer(
     name="prelabel",
-    help="Predictions for Label Studio: detection, NER and OCR.",
+    help="Predictions for Label Studio, and a template for more.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -29,15 +29,17 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: bool = typer.Option(False, "--version", help="Show the version.")) -> None:
+def _print_version(
+    version: bool = typer.Option(False, "--version", help="Show the version and exit."),
+) -> None:
     if version:
         typer.echo(f"prelabel {__version__}")
         raise typer.Exit
 
 
 def main() -> None:
-    """Run the command; an error of ours is one line, not a traceback."""
-    for name in COMMANDS:  # each module adds its command
+    """Run the command; our own errors are printed as one line, without a traceback."""
+    for name in COMMANDS:  # each module registers its command
         importlib.import_module(f"shared.cli.{name}")
 
     try:

@@ -1,4 +1,4 @@
-"""`prelabel pages`: PDF and TIFF as images and tasks that Label Studio can show."""
+"""`prelabel pages`: turns PDF and TIFF files into images and tasks that Label Studio can show."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import typer
 from shared.cli import app
 from shared.errors import DecodeError, SettingError
 
-TASKS = "tasks.json"
+TASKS_FILE = "tasks.json"
 
 
 @app.command(name="pages")
@@ -19,17 +19,23 @@ def split(
         metavar="FILE", help="PDF and TIFF files", exists=True, dir_okay=False
     ),
     output: Path = typer.Option(
-        ..., "--output", "-o", help=f"The folder for the images and {TASKS}", file_okay=False
+        ..., "--output", "-o", help=f"Folder for the images and {TASKS_FILE}", file_okay=False
     ),
     dpi: float = typer.Option(
-        None, min=10, max=1200, help="Pixels an inch of a PDF's pages (200)", show_default=False
+        None,
+        min=10,
+        max=1200,
+        help="Resolution for rendering PDF pages (default: 200)",
+        show_default=False,
     ),
-    key: str = typer.Option("pages", help='What the label config\'s valueList="$…" names'),
+    key: str = typer.Option(
+        "pages", help='Key of the pages in the tasks, as in valueList="$pages"'
+    ),
     url_prefix: str = typer.Option(
-        None, help="What stands before an image's path in the tasks (else that of local files)"
+        None, help="URL prefix of the images in the tasks (default: that of local files)"
     ),
 ) -> None:
-    """Make an image of each page, and a task of each file, for <Image valueList="$pages"/>."""
+    """Split documents into images, a task per file, for <Image valueList="$pages"/>."""
     from shared.label_studio.media_folder import local_files_prefix
     from shared.media.document import DPI
     from shared.settings import Settings, read_settings
@@ -37,21 +43,20 @@ def split(
     settings = read_settings(Settings)
     if url_prefix is None:
         url_prefix = local_files_prefix(output, settings.local_files_root)
-    names = _names(files)
     tasks = []
-    for file, name in zip(files, names, strict=True):
+    for file, name in zip(files, _folder_names(files), strict=True):
         try:
-            made = list(_write(file, output / name, settings.max_megapixels, dpi or DPI))
+            images = list(_write_pages(file, output / name, settings.max_megapixels, dpi or DPI))
         except DecodeError as error:
             raise DecodeError(f"{file}: {error}") from None
-        urls = [url_prefix + quote(path.relative_to(output).as_posix()) for path in made]
+        urls = [url_prefix + quote(path.relative_to(output).as_posix()) for path in images]
         tasks.append({"data": {key: urls}})
         typer.echo(f"{file}: {len(urls)} pages")
-    (output / TASKS).write_text(json.dumps(tasks, indent=1) + "\n", encoding="utf-8")
-    typer.echo(f"{output / TASKS}: {len(tasks)} tasks")
+    (output / TASKS_FILE).write_text(json.dumps(tasks, indent=1) + "\n", encoding="utf-8")
+    typer.echo(f"{output / TASKS_FILE}: {len(tasks)} tasks")
 
 
-def _write(file: Path, folder: Path, max_megapixels: float, dpi: float) -> Iterator[Path]:
+def _write_pages(file: Path, folder: Path, max_megapixels: float, dpi: float) -> Iterator[Path]:
     from PIL import Image as Pillow
 
     from shared.media.document import pages
@@ -63,8 +68,8 @@ def _write(file: Path, folder: Path, max_megapixels: float, dpi: float) -> Itera
         yield path
 
 
-def _names(files: list[Path]) -> list[str]:
-    """A folder's name a file; SettingError if two would share one."""
+def _folder_names(files: list[Path]) -> list[str]:
+    """Return the name of each file's folder; SettingError if two would share one."""
     names = [file.stem for file in files]
     for name in names:
         if names.count(name) > 1:

@@ -1,4 +1,4 @@
-"""`prelabel predict`: predictions of many tasks, into an import file or a project."""
+"""`prelabel predict`: predicts many tasks into an import file or a project."""
 
 import hashlib
 import logging
@@ -20,15 +20,17 @@ if TYPE_CHECKING:
     from shared.label_studio.project import Project, Push
     from shared.pipeline.bulk import ResumableSource, Source
 
-# How the reasons of regions that were left out begin: their tasks have not failed.
-DROPPED = "dropped_"
-# Failures that are listed at the end; all are in their file.
-LISTED = 10
+# The reasons of regions that were left out begin so: their tasks have not failed.
+DROPPED_PREFIX = "dropped_"
+# Failures that are printed at the end. The file of failures has all of them.
+MAX_LISTED_FAILURES = 10
+# These modules log what the command prints itself, in fewer words.
+SILENCED_LOGGERS = ("shared.pipeline.failures", "shared.pipeline.planner")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for."""
+    """The arguments of the command."""
 
     inputs: list[str]
     label_config: Path | None
@@ -45,90 +47,91 @@ def predict(
     inputs: list[str] = typer.Argument(
         None,
         metavar="INPUT",
-        help="Files of tasks (JSON, JSON Lines, CSV, also in gzip; - for standard input), folders"
-        " or globs of media. Without any: the tasks of --project.",
+        help="Files of tasks (JSON, JSON Lines or CSV, also gzipped; - for standard input), folders"
+        " or globs of media files (default: the tasks of --project)",
     ),
     label_config: Path = typer.Option(
         None,
-        help="The label config, an XML file (else that of --project)",
+        help="The label config, an XML file (default: that of --project)",
         exists=True,
         dir_okay=False,
     ),
     output: Path = typer.Option(
-        None, "--output", "-o", help="The import file: .json or .jsonl, also with .gz"
+        None, "--output", "-o", help="The file to write for import: .json or .jsonl, also with .gz"
     ),
     backend: list[str] = typer.Option(
         None,
-        help="A backend, or backend:model; each that is named gives a prediction of its own."
-        " Without any, all that are installed make one together.",
+        help="A backend, or backend:model; may be repeated: each makes a prediction of its own"
+        " (default: all installed backends make one together)",
     ),
-    resume: bool = typer.Option(False, "--resume", help="Go on where an earlier run stopped"),
+    resume: bool = typer.Option(False, "--resume", help="Continue an interrupted run"),
     push: bool = typer.Option(
         False,
         "--push",
-        help="Store the predictions in --project; tasks of an INPUT are imported with them",
+        help="Upload the predictions to --project; the tasks of an INPUT are imported with them",
     ),
-    project: int = typer.Option(None, help="Number of a project of LABEL_STUDIO_URL"),
+    project: int = typer.Option(None, help="ID of a project in LABEL_STUDIO_URL"),
     url_prefix: str = typer.Option(
         None,
-        help="What stands before a medium's path in its folder, as Label Studio will open it"
-        " (else /data/local-files/?d=FOLDER/)",
+        help="URL prefix of media files in the written tasks, before their path in the folder"
+        " (default: /data/local-files/?d=FOLDER/)",
         show_default=False,
     ),
 ) -> None:
-    """Predict many tasks. The exit status is 1 if some failed."""
+    """Predict many tasks, into a file for import or a project.
+
+    The exit status is 1 if tasks failed; they are listed beside the output, in
+    OUTPUT.failures.jsonl.
+    """
     if not inputs and project is None:
-        raise typer.BadParameter("nothing to predict: name an INPUT, or --project")
+        raise typer.BadParameter("nothing to predict: specify an INPUT, or --project")
     if label_config is None and project is None:
         raise typer.BadParameter("--label-config is missing")
     if push and project is None:
         raise typer.BadParameter("--push needs --project")
     if output is None and not push:
-        raise typer.BadParameter("where to? name -o OUTPUT, or --push")
+        raise typer.BadParameter("no output: specify a file with -o, or use --push")
     output = output or Path(f"project-{project}.json")
     names = list(dict.fromkeys(backend or []))
     options = Options(inputs or [], label_config, output, names, resume, push, project, url_prefix)
-    if _work(options):
+    if _run(options):
         raise typer.Exit(1)
 
 
-def _work(options: Options) -> bool:
-    """Do it all; whether tasks failed."""
+def _run(options: Options) -> bool:
+    """Predict and report; return whether tasks failed."""
     from shared.label_studio.import_file import failures, is_finished
     from shared.pipeline.runtime import reset_runtime
     from shared.server import logs
 
     logs.configure_logging("WARNING")
-    for said_here in (
-        "shared.pipeline.failures",
-        "shared.pipeline.planner",
-    ):  # and in fewer words than a log's
-        logging.getLogger(said_here).setLevel(logging.CRITICAL)
+    for name in SILENCED_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if options.resume and is_finished(options.output):
         typer.echo(f"{options.output} is finished already")
-        return _list(failures(options.output), options.output)
+        return _report_failures(failures(options.output), options.output)
     try:
         _predict(options)
     except KeyboardInterrupt:
-        typer.echo("Interrupted; --resume goes on from here", err=True)
+        typer.echo("Interrupted; continue with --resume", err=True)
         raise typer.Exit(130) from None
     except OSError as error:  # such as a full disk
-        raise SettingError(f"{options.output}: {error}; --resume goes on from there") from None
+        raise SettingError(f"{options.output}: {error}; continue with --resume") from None
     finally:
         reset_runtime()
-    return _list(failures(options.output), options.output)
+    return _report_failures(failures(options.output), options.output)
 
 
 def _predict(options: Options) -> None:
-    from shared.cli.progress import Meter, counted, duration
+    from shared.cli.progress import Meter, format_count, format_duration
     from shared.label_studio.import_file import ImportFile
     from shared.label_studio.import_filter import summary
     from shared.pipeline.bulk import BulkPrediction
     from shared.pipeline.command_plans import load_plans
     from shared.pipeline.runtime import runtime
 
-    project = _project(options.project)
-    config = _config(options, project)
+    project = _open_project(options.project)
+    config = _read_label_config(options, project)
     plans = load_plans(runtime(), config, options.backends)
     for problem in dict.fromkeys(problem for plan in plans for problem in plan.problems):
         typer.echo(f"prelabel: {problem}", err=True)
@@ -137,31 +140,33 @@ def _predict(options: Options) -> None:
         project.versions = frozenset(versions)
     digest = hashlib.sha256(config.xml.encode()).hexdigest()[:12]
     head = {"label_config": digest, "model_versions": versions}
-    source = _source(options, config, project)
+    source = _open_source(options, config, project)
     with ImportFile(options.output, head, options.resume) as file:
-        before = file.done
-        if before:
-            typer.echo(f"{counted(before)} done already", err=True)
-        sent = _push(options, project, file)
+        done_before = file.done
+        if done_before:
+            typer.echo(f"{format_count(done_before)} done already", err=True)
+        sent = _create_upload(options, project, file)
         with Meter(source, "predict") as meter:
-            job = BulkPrediction(runtime().pipeline, source, plans, file, sent, meter.show)
+            job = BulkPrediction(runtime().pipeline, source, plans, file, sent, meter.report_done)
             job.run()
-        done, seconds = file.done - before, meter.seconds
+        done, seconds = file.done - done_before, meter.seconds
     rate = done / max(seconds, 1e-3)
-    tasks = counted(done)
-    typer.echo(f"{options.output}: {tasks} in {duration(seconds)}, {rate:,.0f} a second")
+    tasks = format_count(done)
+    typer.echo(f"{options.output}: {tasks} in {format_duration(seconds)}, {rate:,.0f} per second")
     for line in summary(job.left_out):
         typer.echo(f"{options.output}: {line}", err=True)
 
 
-def _project(number: int | None) -> "Project | None":
+def _open_project(number: int | None) -> "Project | None":
     from shared.label_studio.project import Project
     from shared.pipeline.runtime import runtime
 
     return None if number is None else Project(number, runtime().settings)
 
 
-def _push(options: Options, project: "Project | None", file: "ImportFile") -> "Push | None":
+def _create_upload(
+    options: Options, project: "Project | None", file: "ImportFile"
+) -> "Push | None":
     from shared.label_studio.project import Push
 
     if project is None or not options.push:
@@ -169,7 +174,7 @@ def _push(options: Options, project: "Project | None", file: "ImportFile") -> "P
     return Push(project, file, new=bool(options.inputs))
 
 
-def _config(options: Options, project: "Project | None") -> "LabelConfig":
+def _read_label_config(options: Options, project: "Project | None") -> "LabelConfig":
     from shared.label_studio.label_config import LabelConfig
 
     if options.label_config is not None:
@@ -178,7 +183,7 @@ def _config(options: Options, project: "Project | None") -> "LabelConfig":
     return LabelConfig.parse(project.label_config)
 
 
-def _source(
+def _open_source(
     options: Options, config: "LabelConfig", project: "Project | None"
 ) -> "ResumableSource":
     from shared.label_studio.media_folder import MediaFiles, is_media, shown_by
@@ -196,31 +201,34 @@ def _source(
     return project if project is not None and not sources else Inputs(sources)
 
 
-def _list(failures: "Iterable[dict[str, Any]]", output: Path) -> bool:
-    """Say what failed, and what was left out; whether tasks failed."""
-    from shared.cli.progress import counted
+def _report_failures(failures: "Iterable[dict[str, Any]]", output: Path) -> bool:
+    """Print what failed and what was left out; return whether tasks failed."""
+    from shared.cli.progress import format_count
     from shared.label_studio.import_file import failures_path
 
-    first: list[dict[str, Any]] = []
+    listed: list[dict[str, Any]] = []
     reasons: Counter[str] = Counter()
-    failed, last = 0, None
+    failed_tasks, last_index = 0, None
     for failure in failures:
         reasons[failure["reason"]] += 1
-        if not failure["reason"].startswith(DROPPED):
-            failed += failure["index"] != last
-            last = failure["index"]
-        if len(first) < LISTED:
-            first.append(failure)
-    for failure in first:
-        typer.echo(f"  {_place(failure)}: {failure['backend']}: {failure['message']}", err=True)
+        if not failure["reason"].startswith(DROPPED_PREFIX):
+            # several backends may fail on one task: it counts once
+            failed_tasks += failure["index"] != last_index
+            last_index = failure["index"]
+        if len(listed) < MAX_LISTED_FAILURES:
+            listed.append(failure)
+    for failure in listed:
+        where = _describe_task(failure)
+        typer.echo(f"  {where}: {failure['backend']}: {failure['message']}", err=True)
     if reasons:
         counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
-        where = failures_path(output)
-        typer.echo(f"{counted(failed)} failed ({counts}): see {where}", err=True)
-    return failed > 0
+        count, path = format_count(failed_tasks), failures_path(output)
+        typer.echo(f"{count} failed ({counts}): see {path}", err=True)
+    return failed_tasks > 0
 
 
-def _place(failure: "dict[str, Any]") -> str:
-    line = "" if failure["line"] is None else f", line {failure['line']}"
-    task = "" if failure["task"] is None else f", id {failure['task']}"
-    return f"{failure['source']}{line or ', task ' + str(failure['index'])}{task}"
+def _describe_task(failure: "dict[str, Any]") -> str:
+    """Return where a task is: the source, and the line in it or the task's index."""
+    place = f"task {failure['index']}" if failure["line"] is None else f"line {failure['line']}"
+    task_id = "" if failure["task"] is None else f", id {failure['task']}"
+    return f"{failure['source']}, {place}{task_id}"

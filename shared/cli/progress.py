@@ -1,4 +1,4 @@
-"""How far a command is: a bar on a terminal, a line now and then elsewhere."""
+"""The progress of a command: a bar on a terminal, a line now and then elsewhere."""
 
 import sys
 import time
@@ -8,32 +8,35 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-# Seconds between two looks of the bar, and two lines.
-OFTEN, SELDOM = 0.1, 10.0
+# How often the bar is drawn again, and how often a line is written where there is no terminal.
+BAR_INTERVAL_SECONDS = 0.1
+LINE_INTERVAL_SECONDS = 10.0
 
 
 class Measured(Protocol):
-    """What is worked through."""
+    """Work whose progress is known."""
 
     @property
     def fraction(self) -> float | None:
-        """How much of it is done; None if that is not known."""
+        """How much of it is done, from 0 to 1; None if that is not known."""
 
 
 class Meter:
-    """Shows tasks, their rate, and the time that remains, on standard error."""
+    """Shows the tasks done, their rate and the remaining time on standard error."""
 
-    def __init__(self, work: Measured, what: str) -> None:
+    def __init__(self, work: Measured, label: str) -> None:
         self._work = work
-        self._what = what
+        self._label = label
         self._bar: Progress | None = None
         self._row: Any = None
-        self._done, self._origin = 0, 0.0
-        self._start = self._shown = time.monotonic()
+        self._done = 0
+        # The fraction that was done before the first task, such as by an earlier run.
+        self._first_fraction = 0.0
+        self._start = self._last_shown = time.monotonic()
 
     def __enter__(self) -> "Meter":
         if sys.stderr.isatty():
-            self._bar, self._row = _bar(self._what)
+            self._bar, self._row = _create_bar(self._label)
             self._bar.start()
         return self
 
@@ -47,14 +50,15 @@ class Meter:
             self._show()
             self._bar.stop()
 
-    def show(self, done: int) -> None:
-        """Say that so many tasks are done; cheap."""
+    def report_done(self, done: int) -> None:
+        """Take the number of tasks done, and show it if the last time is long enough ago."""
         if self._done == 0:
-            self._origin = self._work.fraction or 0.0
+            self._first_fraction = self._work.fraction or 0.0
         self._done = done
         now = time.monotonic()
-        if now - self._shown >= (OFTEN if self._bar is not None else SELDOM):
-            self._shown = now
+        interval = LINE_INTERVAL_SECONDS if self._bar is None else BAR_INTERVAL_SECONDS
+        if now - self._last_shown >= interval:
+            self._last_shown = now
             self._show()
 
     @property
@@ -64,11 +68,11 @@ class Meter:
 
     def _show(self) -> None:
         rate = self._done / max(self.seconds, 1e-3)
-        left = self._left()
+        remaining = self._remaining_seconds()
         if self._bar is None:
-            rest = "" if left is None else f", about {duration(left)} left"
-            line = f"{self._what}: {counted(self._done)}, {rate:,.0f} a second{rest}\n"
-            sys.stderr.write(line)
+            rest = "" if remaining is None else f", about {format_duration(remaining)} left"
+            tasks = format_count(self._done)
+            sys.stderr.write(f"{self._label}: {tasks}, {rate:,.0f} per second{rest}\n")
             sys.stderr.flush()
             return
         fraction = self._work.fraction
@@ -76,25 +80,24 @@ class Meter:
             self._row,
             total=None if fraction is None else 1.0,
             completed=fraction or 0.0,
-            numbers=f"{counted(self._done)}  {rate:,.0f}/s",
-            left="" if left is None else f"{duration(left)} left",
+            numbers=f"{format_count(self._done)}  {rate:,.0f}/s",
+            left="" if remaining is None else f"{format_duration(remaining)} left",
         )
 
-    def _left(self) -> float | None:
-        """Seconds, by how much of the work passed since the first task."""
+    def _remaining_seconds(self) -> float | None:
         fraction = self._work.fraction
-        if fraction is None or fraction <= self._origin:
+        if fraction is None or fraction <= self._first_fraction:
             return None
-        return self.seconds / (fraction - self._origin) * (1 - fraction)
+        return self.seconds / (fraction - self._first_fraction) * (1 - fraction)
 
 
-def counted(tasks: int) -> str:
-    """A number of tasks in words."""
+def format_count(tasks: int) -> str:
+    """Return a number of tasks in words: 1 task, 2,000 tasks."""
     return f"{tasks:,} task" + ("" if tasks == 1 else "s")
 
 
-def duration(seconds: float) -> str:
-    """A time in two units at most: 45 s, 3 min 20 s, 2 h 5 min."""
+def format_duration(seconds: float) -> str:
+    """Return a duration in two units at most: 45 s, 3 min 20 s, 2 h 5 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -103,7 +106,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def _bar(what: str) -> "tuple[Progress, Any]":
+def _create_bar(label: str) -> "tuple[Progress, Any]":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
@@ -115,4 +118,4 @@ def _bar(what: str) -> "tuple[Progress, Any]":
         TextColumn("{task.fields[left]}"),
     )
     bar = Progress(*columns, console=Console(stderr=True))
-    return bar, bar.add_task(what, total=None, numbers="", left="")
+    return bar, bar.add_task(label, total=None, numbers="", left="")

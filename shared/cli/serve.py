@@ -17,42 +17,42 @@ if TYPE_CHECKING:
 def serve(
     backend: list[str] = typer.Argument(
         None,
-        help="Backends by name (all that are installed, if none is named). ner:MODEL says the"
-        " model; ner:A ner:B give each task two predictions. Or one foreign model as"
+        help="Names of backends (default: all that are installed). ner:MODEL chooses the model;"
+        " ner:A ner:B give each task two predictions. Or a LabelStudioMLBase class of your own, as"
         " path/to/model.py:MyModel.",
         show_default=False,
     ),
-    host: str = typer.Option(None, help="Address to listen on (env HOST; 127.0.0.1)"),
-    port: int = typer.Option(None, help="Port to listen on (env PORT; 9090)"),
-    workers: int = typer.Option(None, help="Processes (env WORKERS; 1)"),
+    host: str = typer.Option(None, help="Address to listen on (default: HOST, or 127.0.0.1)"),
+    port: int = typer.Option(None, help="Port to listen on (default: PORT, or 9090)"),
+    workers: int = typer.Option(None, help="Number of worker processes (default: WORKERS, or 1)"),
 ) -> None:
-    """Serve predictions to Label Studio."""
+    """Serve predictions to Label Studio, which connects to this server as a model."""
     from shared.server import logs
     from shared.server.gunicorn_app import GunicornServer
     from shared.settings import Settings, read_settings
 
-    given = {"host": host, "port": port, "workers": workers}
+    options = {"host": host, "port": port, "workers": workers}
     settings = read_settings(Settings).model_copy(
-        update={key: value for key, value in given.items() if value is not None}
+        update={key: value for key, value in options.items() if value is not None}
     )
     logs.configure_logging(settings.log_level, settings.log_format)
     names = list(backend or settings.backends)
-    _import_before_the_fork()
-    _check(names)
+    _import_before_fork()
+    _check_names(names)
     GunicornServer(
         lambda worker_metrics: make_app(names, settings, worker_metrics),
         settings,
-        on_start=lambda: _greet(names, settings),
+        on_start=lambda: _print_address(names, settings),
     ).run()
 
 
 def make_app(
     names: list[str], settings: "Settings", worker_metrics: "WorkerMetrics | None" = None
 ) -> Any:
-    """The application, in the process that serves it.
+    """Make the application, in the process that serves it.
 
-    Modules are imported before the first request is accepted: importing holds the interpreter,
-    and would leave health checks unanswered later. Weights are loaded after that.
+    The backends' modules are imported before the first request is accepted: an import holds the
+    GIL for seconds, and would leave health checks unanswered later. Weights are loaded afterwards.
     """
     import gc
     import sys
@@ -63,6 +63,7 @@ def make_app(
     from shared.server.service import BackendService
     from shared.server.third_party import open_model
 
+    # Threads hand over the GIL after 1 ms instead of 5: the event loop waits less for theirs.
     sys.setswitchinterval(0.001)
     if settings.label_studio_api_key is not None:
         importlib.import_module("label_studio_sdk")
@@ -74,13 +75,14 @@ def make_app(
         if not cls.opt_in or cls.name in plain:
             cls.import_modules()
     gc.collect()
-    gc.freeze()  # a look at half a million objects of libraries holds the interpreter
+    # Half a million objects of libraries stay for ever; examining them would hold the GIL.
+    gc.freeze()
     service = BackendService(classes, named=plain, faults=faulty_backends())
     return create_app(service, settings, worker_metrics)
 
 
-def _import_before_the_fork() -> None:
-    """What every worker needs and no model does: one that is killed is back in a moment."""
+def _import_before_fork() -> None:
+    """Import what every worker needs: one that is killed is then replaced within a moment."""
     from shared.backend.registry import find_backends
 
     importlib.import_module("shared.server.app")
@@ -88,8 +90,8 @@ def _import_before_the_fork() -> None:
     find_backends()
 
 
-def _check(names: list[str]) -> None:
-    """SettingError for what cannot be served, before anything is started."""
+def _check_names(names: list[str]) -> None:
+    """Raise SettingError for what cannot be served, before anything is started."""
     from shared.backend.registry import choose_backends
     from shared.server.model_file import check_reference, is_reference
 
@@ -102,7 +104,7 @@ def _check(names: list[str]) -> None:
         choose_backends(names)
 
 
-def _greet(names: list[str], settings: "Settings") -> None:
+def _print_address(names: list[str], settings: "Settings") -> None:
     typer.echo(
         f"prelabel on http://{settings.listen_address}"
         f" ({', '.join(names) or 'all installed backends'})"

@@ -1,4 +1,4 @@
-"""`prelabel validate`: what Label Studio would refuse, or not show, in a file of tasks."""
+"""`prelabel validate`: finds what Label Studio would refuse or not show in a file of tasks."""
 
 import sys
 from collections import Counter
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from shared.label_studio.task_file import Entry
     from shared.results.validation import Finding, Fractions
 
-# Findings that a table shows, if nothing else is asked for.
-SHOWN = 100
+# The default of --limit in a table.
+TABLE_LIMIT = 100
 # Columns of a table that does not go to a terminal.
-WIDTH = 140
-# Rows of one table; a longer list is several, so that none is kept in memory.
-PAGE = 500
+TABLE_WIDTH = 140
+# A table is laid out in memory, so a long list becomes several of this many rows.
+ROWS_PER_TABLE = 500
 
-# A finding and the task that it is in, if it is of one.
+# A finding and the task that it is in, if it is in one: the keys of `--format json`.
 Row = dict[str, Any]
 
 
 class Format(str, Enum):
-    """How findings are written."""
+    """How the findings are written."""
 
     table = "table"
     json = "json"
@@ -41,32 +41,39 @@ class Format(str, Enum):
 def validate(
     file: str = typer.Argument(
         metavar="FILE",
-        help="Tasks with predictions: JSON, JSON Lines, either in gzip; - for standard input",
+        help="Tasks with predictions: JSON or JSON Lines, also gzipped; - for standard input",
     ),
     label_config: Path = typer.Option(
         help="The project's label config, an XML file", exists=True, dir_okay=False
     ),
-    format: Format = typer.Option(Format.table, help="table, or json: one finding a line"),  # noqa: A002
+    format: Format = typer.Option(Format.table, help="table, or json: one finding per line"),  # noqa: A002
     limit: int = typer.Option(
-        None, min=0, help=f"Findings to show, 0 for all (else {SHOWN} in a table)"
+        None,
+        min=0,
+        help=f"Findings to show, 0 for all (default: {TABLE_LIMIT} in a table, all in JSON)",
     ),
 ) -> None:
-    """Check a file of pre-annotations. The exit status is 1 if there are errors."""
+    """Check a file of tasks with predictions against a label config, before it is imported.
+
+    The exit status is 1 if there are errors.
+    """
     from shared.label_studio.label_config import LabelConfig
     from shared.label_studio.task_file import TasksFile
 
     config = LabelConfig.parse(label_config.read_text(encoding="utf-8", errors="replace"))
-    count = Count()
-    show = _table if format is Format.table else _lines
-    limit = (SHOWN if format is Format.table else 0) if limit is None else limit
-    show(count.findings(TasksFile(file), config), count, limit)
-    if count.severities["error"]:
+    summary = Summary()
+    rows = summary.check_tasks(TasksFile(file), config)
+    if format is Format.table:
+        _print_tables(rows, summary, TABLE_LIMIT if limit is None else limit)
+    else:
+        _print_json_lines(rows, summary, limit or 0)
+    if summary.severities["error"]:
         raise typer.Exit(1)
 
 
 @dataclass
-class Count:
-    """What has gone by so far."""
+class Summary:
+    """Counts what has been checked and found so far."""
 
     tasks: int = 0
     predictions: int = 0
@@ -74,27 +81,29 @@ class Count:
     severities: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
 
-    def findings(self, tasks: "Iterable[Entry]", config: "LabelConfig") -> Iterator[Row]:
-        """The findings of the label config and of all tasks, counted as they pass."""
+    def check_tasks(self, tasks: "Iterable[Entry]", config: "LabelConfig") -> Iterator[Row]:
+        """Yield the findings in the label config and in all tasks, and count them."""
         from shared.results.validation import Finding, Fractions, config_problems
 
         for problem in config_problems(config):
-            what = f"label config: {problem.message}"
-            finding = Finding(problem.rule, None, None, what, problem.severity)
-            yield self._counted(None, finding)
+            message = f"label config: {problem.message}"
+            finding = Finding(problem.rule, None, None, message, problem.severity)
+            yield self._count(None, finding)
         fractions = Fractions(config)
         for entry in tasks:
-            for finding in self._of(entry, config, fractions):
-                yield self._counted(entry, finding)
+            for finding in self._check_entry(entry, config, fractions):
+                yield self._count(entry, finding)
         for finding in fractions.findings():
-            yield self._counted(None, finding)
+            yield self._count(None, finding)
 
-    def _counted(self, entry: "Entry | None", finding: "Finding") -> Row:
+    def _count(self, entry: "Entry | None", finding: "Finding") -> Row:
         self.severities[finding.severity] += 1
         self.rules[finding.rule] += 1
-        return _row(entry, finding)
+        return _build_row(entry, finding)
 
-    def _of(self, entry: "Entry", config: "LabelConfig", fractions: "Fractions") -> "list[Finding]":
+    def _check_entry(
+        self, entry: "Entry", config: "LabelConfig", fractions: "Fractions"
+    ) -> "list[Finding]":
         from shared.label_studio.task_file import as_task
         from shared.results.validation import Finding, check_task
 
@@ -102,15 +111,15 @@ class Count:
             return [Finding("broken", None, None, entry.problem)]
         task = as_task(entry.task)
         self.tasks += 1
-        for prediction in _list(task, "predictions"):
+        for prediction in _get_list(task, "predictions"):
             self.predictions += 1
-            results = _list(prediction, "result")
+            results = _get_list(prediction, "result")
             self.results += len(results)
             fractions.see(results)
         return check_task(config, task)
 
-    def summary(self) -> dict[str, Any]:
-        """The numbers, for machines."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as JSON."""
         return {
             "tasks": self.tasks,
             "predictions": self.predictions,
@@ -121,7 +130,7 @@ class Count:
         }
 
     def __str__(self) -> str:
-        numbers = self.summary()
+        numbers = self.to_json()
         rules = numbers.pop("rules")
         text = ", ".join(
             f"{number:,} {name if number != 1 else name[:-1]}" for name, number in numbers.items()
@@ -129,13 +138,14 @@ class Count:
         return text + "".join(f"\n  {rule}: {number:,}" for rule, number in rules.items())
 
 
-def _list(value: Any, key: str) -> list[Any]:
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, list) else []
+def _get_list(value: Any, key: str) -> list[Any]:
+    """Return the list under a key; an empty one where there is none."""
+    inner = value.get(key) if isinstance(value, dict) else None
+    return inner if isinstance(inner, list) else []
 
 
-def _row(entry: "Entry | None", finding: "Finding") -> Row:
-    """Without an entry the finding is of the label config or of the whole file."""
+def _build_row(entry: "Entry | None", finding: "Finding") -> Row:
+    """Build a row; without an entry the finding is about the label config or the whole file."""
     task = entry.task if entry is not None else None
     return {
         "task": entry.number if entry is not None else None,
@@ -150,39 +160,39 @@ def _row(entry: "Entry | None", finding: "Finding") -> Row:
     }
 
 
-def _lines(rows: Iterator[Row], count: Count, limit: int) -> None:
-    """JSON Lines: the findings, and an object with the summary."""
+def _print_json_lines(rows: Iterator[Row], summary: Summary, limit: int) -> None:
+    """Print the findings and then the summary, one object per line."""
     from shared.label_studio.json_stream import dump_line
 
     for shown, row in enumerate(rows):
         if not limit or shown < limit:
             sys.stdout.buffer.write(dump_line(row))
-    sys.stdout.buffer.write(dump_line({"summary": count.summary()}))
+    sys.stdout.buffer.write(dump_line({"summary": summary.to_json()}))
     sys.stdout.buffer.flush()
 
 
-def _table(rows: Iterator[Row], count: Count, limit: int) -> None:
-    """Tables of the findings, and the summary."""
+def _print_tables(rows: Iterator[Row], summary: Summary, limit: int) -> None:
+    """Print the findings in tables, and then the summary."""
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    left = limit or float("inf")
-    while left and (page := list(islice(rows, int(min(PAGE, left))))):
-        console.print(_page(page))
-        left -= len(page)
-    more = sum(1 for _ in rows)
-    if more:
-        console.print(f"and {more:,} more; --limit 0 shows all", highlight=False)
-    console.print(str(count), highlight=False, markup=False)
+    console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
+    remaining = limit or float("inf")
+    while remaining and (chunk := list(islice(rows, int(min(ROWS_PER_TABLE, remaining))))):
+        console.print(_build_table(chunk))
+        remaining -= len(chunk)
+    unshown = sum(1 for _ in rows)  # the rest is checked, too: the summary counts it
+    if unshown:
+        console.print(f"and {unshown:,} more; --limit 0 shows all", highlight=False)
+    console.print(str(summary), highlight=False, markup=False)
 
 
-def _page(rows: list[Row]) -> Any:
+def _build_table(rows: list[Row]) -> Any:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    cells = [_cells(row) for row in rows]
+    cells = [_format_cells(row) for row in rows]
     for name in cells[0]:
         if any(texts[name] for texts in cells):
             table.add_column(name, overflow="fold", no_wrap=name in {"task", "line", "finding"})
@@ -193,8 +203,8 @@ def _page(rows: list[Row]) -> Any:
     return table
 
 
-def _cells(row: Row) -> dict[str, str]:
-    """A finding as a table shows it, by the columns' names."""
+def _format_cells(row: Row) -> dict[str, str]:
+    """Return the texts of a row by the names of the columns."""
     region, result = row["region"], row["result"]
     place = f"result {result}" if region is None and result is not None else region
     cells = {

@@ -35,4 +35,4 @@ def test_default_that_pages_names_is_the_documents() -> None:
         text=True,
         timeout=60,
     )
-    assert f"({DPI})" in ran.stdout
+    assert f"(default: {DPI})" in " ".join(ran.stdout.replace("│", " ").split())

@@ -256,7 +256,7 @@ def test_disk_that_is_full(prelabel: Command, tmp_path: Path) -> None:
         patch.setattr(ImportFile, "finish", full)
         ran = prelabel("predict", "in.jsonl", *PATTERN, "-o", "out.json")
     assert ran.status == 2
-    assert "No space left on device; --resume goes on" in ran.err
+    assert "No space left on device; continue with --resume" in ran.err
     assert prelabel("predict", "in.jsonl", *PATTERN, "-o", "out.json", "--resume").status == 0
     assert len(read(tmp_path / "out.json")) == 5
 
@@ -594,7 +594,7 @@ def test_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
         assert process.stderr is not None
         said = process.stderr.read().decode()
     assert process.returncode == 130
-    assert "Interrupted; --resume goes on from here" in said
+    assert "Interrupted; continue with --resume" in said
     assert "Traceback" not in said
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.cli.doctor.command import _own
+from shared.cli.doctor.command import _local_url
 from shared.settings import Settings
 from tests.serving import served
 
@@ -91,7 +91,7 @@ def test_address_to_listen_on(host: str, tmp_path: Path) -> None:
         server.wait()
         shown = f"[{host}]" if ":" in host else host
         assert f"prelabel on http://{shown}:" in server.log.read_text()
-        own = _own(Settings(host=host, port=int(server.url.rpartition(":")[2])))
+        own = _local_url(Settings(host=host, port=int(server.url.rpartition(":")[2])))
         assert httpx.get(f"{own}/health").json()["status"] == "UP"
 
 

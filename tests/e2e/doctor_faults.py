@@ -201,11 +201,11 @@ class Desk:
         home, key = options.pop("home", self.server.url), options.pop("key", self.server.token)
         given = {name: options.pop(name) for name in list(options) if name.startswith("basic_")}
         settings = Settings(label_studio_url=home, label_studio_api_key=key, **given)
-        way = DoctorSession(settings, url, project, **options)
+        session = DoctorSession(settings, url, project, **options)
         try:
-            return list(run_checks(way))
+            return list(run_checks(session))
         finally:
-            way.close()
+            session.close()
 
     def project(self, config: str = TEXT, *data: Any, url: str = "", **connect: Any) -> int:
         """A project with tasks of these data, and a server connected to it."""

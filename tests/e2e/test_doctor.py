@@ -14,7 +14,7 @@ import trustme
 
 from backends.pattern import PatternBackend
 from shared.cli.doctor.check import Check
-from shared.cli.doctor.connection import rule_of
+from shared.cli.doctor.connection import find_rule
 from shared.cli.doctor.prediction import MEDIA_REMEDIES, PREDICTION_REMEDIES
 from shared.cli.doctor.remedies import REMEDIES
 from shared.errors import Cause
@@ -104,7 +104,7 @@ def wrong_port(desk: Desk) -> list[Check]:
 def silent(desk: Desk) -> list[Check]:
     with web() as other:
         other.pages["/api/version"] = keeps_silent(3)
-        return desk.look(NOWHERE, home=other.url, patience=0.5)
+        return desk.look(NOWHERE, home=other.url, timeout_seconds=0.5)
 
 
 @contextmanager
@@ -617,7 +617,7 @@ def test_remedy(rule: str, case: Case, desk: Desk) -> None:
 )
 def test_an_address_says_nothing_of_the_reason(why: str, rule: str) -> None:
     """A port with 401 in it was once taken for a wrong password."""
-    assert rule_of(why) == rule
+    assert find_rule(why) == rule
 
 
 def test_local_addresses_are_blocked() -> None:

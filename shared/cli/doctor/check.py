@@ -1,4 +1,4 @@
-"""What one look at the way of a prediction says."""
+"""The result of one check."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,9 +10,9 @@ State = Literal["ok", "warning", "broken", "skipped"]
 
 @dataclass(frozen=True)
 class Check:
-    """One line: the link that was looked at, what was found, and what helps.
+    """One line of the report: the link that was checked, what was found, and what helps.
 
-    `rule` is a short stable name, a key of `REMEDIES`.
+    `rule` is a short stable name, a key of `REMEDIES`. The fields are the keys of `--format json`.
     """
 
     link: str
@@ -22,21 +22,21 @@ class Check:
     remedy: str = ""
 
 
-def good(link: str, found: str) -> Check:
-    """A link that holds."""
+def ok_check(link: str, found: str) -> Check:
+    """Build the check of a link that works."""
     return Check(link, "ok", found)
 
 
-def broken(link: str, rule: str, found: str, **names: Any) -> Check:
-    """A link that does not hold; `names` are those that its remedy speaks of."""
+def broken_check(link: str, rule: str, found: str, **names: Any) -> Check:
+    """Build the check of a link that does not work; `names` fill the remedy's placeholders."""
     return Check(link, "broken", found, rule, REMEDIES[rule].format(**names))
 
 
-def warning(link: str, rule: str, found: str, **names: Any) -> Check:
-    """A link that holds, but not as it should."""
+def warning_check(link: str, rule: str, found: str, **names: Any) -> Check:
+    """Build the check of a link that works, but not as it should."""
     return Check(link, "warning", found, rule, REMEDIES[rule].format(**names))
 
 
-def skipped(link: str, why: str) -> Check:
-    """A link that cannot be looked at, because of another one."""
-    return Check(link, "skipped", why)
+def skipped_check(link: str, reason: str) -> Check:
+    """Build the check of a link that depends on a broken one, or on an option."""
+    return Check(link, "skipped", reason)

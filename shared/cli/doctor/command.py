@@ -1,11 +1,11 @@
-"""`prelabel doctor`: looks at the way of a user's predictions, and says where it ends."""
+"""`prelabel doctor`: finds out why Label Studio does not show the predictions."""
 
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -22,8 +22,12 @@ SIGNS = {
     "broken": "[red]✗[/]",
     "skipped": "[dim]-[/]",
 }
-# What a server that listens on all addresses is asked at, by its HOST.
-EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+# Columns of the report where it does not go to a terminal, and those before what was found.
+WIDTH = 140
+LINK_WIDTH = 14
+REMEDY_INDENT = 17
+# The address to ask a server at that listens on all addresses, by its HOST.
+LOCAL_ADDRESSES = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 class Format(str, Enum):
@@ -36,26 +40,31 @@ class Format(str, Enum):
 @app.command()
 def doctor(
     url: str = typer.Option(
-        None, help="The server's address (else http://HOST:PORT)", show_default=False
+        None, help="Address of the server (default: http://HOST:PORT)", show_default=False
     ),
-    project: int = typer.Option(None, help="Number of a project of LABEL_STUDIO_URL"),
+    project: int = typer.Option(None, help="ID of the Label Studio project to check"),
     push: bool = typer.Option(
         False, "--push", help="Also store the prediction of the project's first task"
     ),
-    format: Format = typer.Option(Format.text, help="text, or json: one check a line"),  # noqa: A002
+    format: Format = typer.Option(  # noqa: A002
+        Format.text, help="text, or json: one check per line"
+    ),
 ) -> None:
-    """Check every link between Label Studio and the server; exit status 1 if one is broken."""
-    show = _Text() if format is Format.text else _Lines()
+    """Check every link between Label Studio and the server, and say how to mend it.
+
+    Reads LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY. The exit status is 1 if a link is broken.
+    """
+    show = _TextReport() if format is Format.text else _print_json_line
     states: Counter[str] = Counter()
-    for check in _checks(url, project, push):
+    for check in _run_checks(url, project, push):
         states[check.state] += 1
         show(check)
     if states["broken"]:
         raise typer.Exit(1)
 
 
-def _checks(url: str | None, project: int | None, push: bool) -> "Iterator[Check]":
-    from shared.cli.doctor.check import broken
+def _run_checks(url: str | None, project: int | None, push: bool) -> "Iterator[Check]":
+    from shared.cli.doctor.check import broken_check
     from shared.cli.doctor.runner import run_checks
     from shared.cli.doctor.session import DoctorSession
     from shared.settings import Settings, read_settings
@@ -63,58 +72,51 @@ def _checks(url: str | None, project: int | None, push: bool) -> "Iterator[Check
     try:
         settings = read_settings(Settings)
     except SettingError as error:
-        yield broken("Settings", "setting", str(error))
+        yield broken_check("Settings", "setting", str(error))
         return
-    way = DoctorSession(settings, (url or _own(settings)).rstrip("/"), project, push)
+    server_url = (url or _local_url(settings)).rstrip("/")
+    session = DoctorSession(settings, server_url, project, push)
     try:
-        yield from run_checks(way)
+        yield from run_checks(session)
     finally:
-        way.close()
+        session.close()
 
 
-def _own(settings: "Settings") -> str:
+def _local_url(settings: "Settings") -> str:
+    """Return the address of a server that is started here with the same settings."""
     from shared.settings import host_and_port
 
     host = settings.host.strip("[]")
-    return f"http://{host_and_port(EVERYWHERE.get(host, host), settings.port)}"
+    return f"http://{host_and_port(LOCAL_ADDRESSES.get(host, host), settings.port)}"
 
 
-class _Lines:
-    """One JSON object a line."""
+def _print_json_line(check: "Check") -> None:
+    from shared.label_studio.json_stream import dump_line
 
-    def __call__(self, check: "Check") -> None:
-        from shared.label_studio.json_stream import dump_line
-
-        sys.stdout.buffer.write(dump_line(asdict(check)))
-        sys.stdout.buffer.flush()
+    sys.stdout.buffer.write(dump_line(asdict(check)))
+    sys.stdout.buffer.flush()
 
 
-class _Text:
-    """A sign, the link and what was found; below it what helps."""
+class _TextReport:
+    """Prints a sign, the link and what was found; below it the remedy."""
 
     def __init__(self) -> None:
         from rich.console import Console
 
-        self._console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+        self._console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
     def __call__(self, check: "Check") -> None:
         from rich.markup import escape
         from rich.padding import Padding
-
-        table = self._row(SIGNS[check.state], check.link, escape(check.found), check.state)
-        self._console.print(table)
-        if check.remedy:
-            self._console.print(
-                Padding(f"[bold]→[/] {escape(check.remedy)}", (0, 0, 0, 17), expand=False)
-            )
-
-    def _row(self, sign: str, link: str, found: str, state: str) -> Any:
         from rich.table import Table
 
-        table = Table.grid(padding=(0, 1))
-        table.add_column(width=1)
-        table.add_column(width=14)
-        table.add_column(overflow="fold")
-        style = "dim" if state == "skipped" else ""
-        table.add_row(sign, link, found, style=style)
-        return table
+        row = Table.grid(padding=(0, 1))
+        row.add_column(width=1)
+        row.add_column(width=LINK_WIDTH)
+        row.add_column(overflow="fold")
+        style = "dim" if check.state == "skipped" else ""
+        row.add_row(SIGNS[check.state], check.link, escape(check.found), style=style)
+        self._console.print(row)
+        if check.remedy:
+            remedy = f"[bold]→[/] {escape(check.remedy)}"
+            self._console.print(Padding(remedy, (0, 0, 0, REMEDY_INDENT), expand=False))

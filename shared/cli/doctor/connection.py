@@ -1,17 +1,17 @@
-"""Our server, asked by Label Studio: what the project's settings say of it."""
+"""Checks of the way from Label Studio to our server, and of the project's model version."""
 
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared.cli.doctor.check import Check, broken, good, warning
+from shared.cli.doctor.check import Check, broken_check, ok_check, warning_check
 from shared.cli.doctor.session import DoctorSession
 from shared.errors import redact_url
 
-# An ML backend as Label Studio's API has it.
-Backend = dict[str, Any]
+# An ML backend as Label Studio's API describes it.
+ConnectedBackend = dict[str, Any]
 
-# What Label Studio's messages hold, and the rule that it tells.
+# Parts of Label Studio's messages, which have no codes, and the rule that each tells.
 HINTS = (
     ("401 Client Error", "connection_auth"),
     ("authentication parameters", "connection_auth"),
@@ -23,83 +23,100 @@ HINTS = (
     ("Read timed out", "connection_slow"),
     ("health check failed", "connection_refused"),
 )
+# Label Studio asks /health and /setup of every connected server before it answers.
+ASK_TIMEOUT_SECONDS = 60.0
+CONNECTED = "CO"
+FAILED = "ER"
 
 
-def connection(way: DoctorSession) -> Iterator[Check]:
-    """Whether Label Studio reaches a server that is connected to the project.
-
-    It asks /health and /setup of each of them before it answers.
-    """
-    answer = way.ask("GET", "/api/ml/", params={"project": way.number}, timeout=60.0)
-    backends: list[Backend] = answer.raise_for_status().json()
+def check_connection(session: DoctorSession) -> Iterator[Check]:
+    """Check that Label Studio reaches the server that is connected to the project."""
+    response = session.ask_label_studio(
+        "GET", "/api/ml/", params={"project": session.project_id}, timeout=ASK_TIMEOUT_SECONDS
+    )
+    backends: list[ConnectedBackend] = response.raise_for_status().json()
+    url = session.shown_server_url
     if not backends:
-        yield broken("Connection", "not_connected", "no model is connected", url=way.url_shown)
+        yield broken_check("Connection", "not_connected", "no model is connected", url=url)
         return
-    ours = [backend for backend in backends if _same(backend["url"], way.url)] or backends
-    for backend in ours:
-        yield _state(way, backend)
-    if ours is backends and any(backend["state"] == "CO" for backend in backends):
-        names = ", ".join(redact_url(backend["url"]) for backend in backends)
-        what = f"Label Studio asks {names}, and this command {way.url_shown}"
-        yield warning("Connection", "connection_elsewhere", what, url=way.url_shown)
+    ours = [backend for backend in backends if _is_same_server(backend["url"], session.server_url)]
+    for backend in ours or backends:
+        yield _check_state(session, backend)
+    if not ours and any(backend["state"] == CONNECTED for backend in backends):
+        urls = ", ".join(redact_url(backend["url"]) for backend in backends)
+        message = f"Label Studio asks {urls}, and this command asks {url}"
+        yield warning_check("Connection", "connection_elsewhere", message, url=url)
 
 
-def versions(way: DoctorSession) -> Iterator[Check]:
-    """Whether the project goes by stored predictions; a model that was connected stands there
-    itself, by its title, and no stored prediction has that for its version.
+def check_versions(session: DoctorSession) -> Iterator[Check]:
+    """Check that the project shows a version that has stored predictions.
+
+    A project whose model was connected shows that model, by its title: no stored prediction has
+    the title as its version.
     """
-    path = f"/api/projects/{way.number}/model-versions/"
-    answer = way.ask("GET", path, params={"extended": "true"}).raise_for_status()
-    stored = {found["model_version"]: found["count"] for found in answer.json()["static"]}
-    total = sum(stored.values())
-    count = f"{total:,} stored {'prediction' if total == 1 else 'predictions'}"
-    if not stored:
-        yield good("Versions", "no prediction is stored yet")
-    elif way.chosen is None or way.chosen in stored:
-        yield good("Versions", f"the project goes by {way.chosen or 'all versions'}, of {count}")
+    path = f"/api/projects/{session.project_id}/model-versions/"
+    response = session.ask_label_studio("GET", path, params={"extended": "true"})
+    versions = response.raise_for_status().json()["static"]
+    counts = {version["model_version"]: version["count"] for version in versions}
+    total = sum(counts.values())
+    stored = f"{total:,} stored {'prediction' if total == 1 else 'predictions'}"
+    shown = session.project_version
+    if not counts:
+        yield ok_check("Versions", "no prediction is stored yet")
+    elif shown is None or shown in counts:
+        yield ok_check("Versions", f"the project shows {shown or 'all versions'}, of {stored}")
     else:
-        title = redact_url(way.chosen)
-        by = f'"{title}", which is no version' if title else "no version"
-        what = f"the project goes by {by} of its {count}"
-        yield warning("Versions", "version_chosen", what, newest=next(iter(stored)))
+        title = redact_url(shown)
+        version = f'"{title}", which is not a version' if title else "no version"
+        message = f"the project shows {version} of its {stored}"
+        yield warning_check("Versions", "version_chosen", message, newest=next(iter(counts)))
 
 
-def _state(way: DoctorSession, backend: Backend) -> Check:
+def _check_state(session: DoctorSession, backend: ConnectedBackend) -> Check:
     url, state = redact_url(backend["url"]), backend["state"]
-    if state == "CO":
+    if state == CONNECTED:
         version = backend.get("model_version")
-        return good("Connection", f"Label Studio reaches {url}, model version {version}")
-    why = str(backend.get("error_message") or "") if state == "ER" else _reason(way, backend)
-    rule = rule_of(why)
-    found = f"{url} is {backend.get('readable_state', state)}: {_short(why)}"
-    return broken("Connection", rule, found)
+        return ok_check("Connection", f"Label Studio reaches {url}, model version {version}")
+    if state == FAILED:
+        reason = str(backend.get("error_message") or "")
+    else:
+        reason = _ask_reason(session, backend)
+    message = f"{url} is {backend.get('readable_state', state)}: {_shorten_reason(reason)}"
+    return broken_check("Connection", find_rule(reason), message)
 
 
-def rule_of(why: str) -> str:
-    """The rule that a message of Label Studio tells; it may hold any address, and so any number."""
-    return next((rule for hint, rule in HINTS if hint in why), "connection_setup")
+def find_rule(reason: str) -> str:
+    """Return the rule that a message of Label Studio tells.
+
+    The message may hold any address, and so any number: a status code alone tells nothing.
+    """
+    return next((rule for hint, rule in HINTS if hint in reason), "connection_setup")
 
 
-def _reason(way: DoctorSession, backend: Backend) -> str:
-    """Why it is disconnected, which Label Studio keeps to itself unless it is told to save it."""
-    same = {"url": backend["url"], "project": way.number}
-    answer = way.ask("PATCH", f"/api/ml/{backend['id']}", json=same, timeout=60.0)
-    if answer.is_success:
+def _ask_reason(session: DoctorSession, backend: ConnectedBackend) -> str:
+    """Return why a backend is disconnected: Label Studio tells only when it is to be saved."""
+    response = session.ask_label_studio(
+        "PATCH",
+        f"/api/ml/{backend['id']}",
+        json={"url": backend["url"], "project": session.project_id},
+        timeout=ASK_TIMEOUT_SECONDS,
+    )
+    if response.is_success:
         return "Read timed out the first time"
-    found = answer.json()
-    errors = (found.get("validation_errors") or {}).values()
-    return "; ".join(str(text) for texts in errors for text in texts) or str(found.get("detail"))
+    problem = response.json()
+    errors = (problem.get("validation_errors") or {}).values()
+    return "; ".join(str(text) for texts in errors for text in texts) or str(problem.get("detail"))
 
 
-def _short(why: str) -> str:
-    """Without the link and the advice that Label Studio puts around it."""
-    return why.split("Additional info: ")[-1].strip()[:240] or "it does not say why"
+def _shorten_reason(reason: str) -> str:
+    """Return the reason without the link and the advice that Label Studio puts around it."""
+    return reason.split("Additional info: ")[-1].strip()[:240] or "no reason is given"
 
 
-def _same(one: str, other: str) -> bool:
-    """Whether two addresses lead to one server, as far as can be told from here."""
-    ours, theirs = urlsplit(one), urlsplit(other)
-    local = {"localhost", "127.0.0.1", "::1"}
+def _is_same_server(url: str, other: str) -> bool:
+    """Return whether two addresses lead to one server, as far as can be told from here."""
+    ours, theirs = urlsplit(url), urlsplit(other)
     hosts = {ours.hostname, theirs.hostname}
-    same = len(hosts) == 1 or hosts <= local
-    return same and ours.port == theirs.port and ours.path.rstrip("/") == theirs.path.rstrip("/")
+    is_same_host = len(hosts) == 1 or hosts <= {"localhost", "127.0.0.1", "::1"}
+    is_same_path = ours.path.rstrip("/") == theirs.path.rstrip("/")
+    return is_same_host and ours.port == theirs.port and is_same_path

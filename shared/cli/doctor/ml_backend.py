@@ -1,67 +1,71 @@
-"""Our server, asked from here: whether it answers, lets us in, and has its models."""
+"""Checks of our server, asked from here: its address, its password, its models."""
 
 from collections.abc import Iterator
 
 import httpx
 
-from shared.cli.doctor.check import Check, broken, good, warning
-from shared.cli.doctor.session import DoctorSession, failure
+from shared.cli.doctor.check import Check, broken_check, ok_check, warning_check
+from shared.cli.doctor.session import DoctorSession, classify_failure
 from shared.errors import redact_url
 from shared.media.egress import describe_error
 
 
-def reachable(way: DoctorSession) -> Iterator[Check]:
-    """Whether the server answers at its address."""
+def check_address(session: DoctorSession) -> Iterator[Check]:
+    """Check that an ML backend answers at the server's address, and that it is ours."""
+    url = session.shown_server_url
     try:
-        health = way.server.get(f"{way.url}/health", timeout=way.patience)
+        health = session.server_client.get(
+            f"{session.server_url}/health", timeout=session.timeout_seconds
+        )
     except httpx.HTTPError as error:
-        if failure(error) == "tls":
-            yield broken("Server", "server_tls", f"{way.url_shown}: {describe_error(error)}")
-            return
-        what = "does not answer" if failure(error) == "silent" else "cannot be reached"
-        yield broken("Server", "server_refused", f"{way.url_shown} {what}: {error or 'too late'}")
+        yield _report_unreachable(session, error)
         return
-    index = way.server.get(way.root, timeout=way.patience)
+    index = session.ask_server("")
     if index.status_code == 401:
-        yield broken(
-            "Server", "server_auth", f"{way.url_shown} answers 401: another name or password"
-        )
-        return
-    if health.status_code == 404 and index.is_success and "backends" in index.text:
+        message = f"{url} answers 401: wrong user name or password"
+        yield broken_check("Server", "server_auth", message)
+    elif health.status_code == 404 and index.is_success and "backends" in index.text:
         names = ", ".join(f"/{name}" for name in index.json()["backends"])
-        yield broken("Server", "server_path", f"{way.url_shown}/health answers 404", names=names)
-        return
-    if not health.is_success or "status" not in health.text:
-        yield broken(
-            "Server", "server_other", f"{way.url_shown}/health answers {health.status_code}"
-        )
-        return
-    yield from _kind(way, index)
+        yield broken_check("Server", "server_path", f"{url}/health answers 404", names=names)
+    elif not health.is_success or "status" not in health.text:
+        message = f"{url}/health answers {health.status_code}"
+        yield broken_check("Server", "server_other", message)
+    else:
+        yield _check_kind(session, index)
 
 
-def _kind(way: DoctorSession, index: httpx.Response) -> Iterator[Check]:
-    """What serves there; another ML backend can be asked for predictions, but not for reasons."""
-    found = index.json() if "json" in index.headers.get("content-type", "") else {}
-    if "prelabel" not in str(found.get("server")):
-        yield warning(
-            "Server", "server_other", f"{way.url_shown} is an ML backend, but not prelabel"
-        )
-        return
-    way.names = list(found["backends"])
-    yield good("Server", f"{found['server']} at {way.url_shown}: {', '.join(way.names)}")
+def _report_unreachable(session: DoctorSession, error: httpx.HTTPError) -> Check:
+    url, failure = session.shown_server_url, classify_failure(error)
+    if failure == "tls":
+        return broken_check("Server", "server_tls", f"{url}: {describe_error(error)}")
+    state = "does not answer" if failure == "timeout" else "cannot be reached"
+    return broken_check("Server", "server_refused", f"{url} {state}: {error or 'timed out'}")
 
 
-def models(way: DoctorSession) -> Iterator[Check]:
-    """Whether the models are loaded."""
-    if not way.names:
-        yield good("Models", "another server's: they are seen when it predicts")
+def _check_kind(session: DoctorSession, index: httpx.Response) -> Check:
+    """Check which server it is: other ML backends predict, too, but do not say what failed."""
+    url = session.shown_server_url
+    is_json = "json" in index.headers.get("content-type", "")
+    about = index.json() if is_json else {}
+    if "prelabel" not in str(about.get("server")):
+        return warning_check("Server", "server_other", f"{url} is an ML backend, but not prelabel")
+    session.backend_names = list(about["backends"])
+    names = ", ".join(session.backend_names)
+    return ok_check("Server", f"{about['server']} at {url}: {names}")
+
+
+def check_models(session: DoctorSession) -> Iterator[Check]:
+    """Check that the server's models are loaded."""
+    if not session.backend_names:
+        yield ok_check("Models", "not known for this server; its prediction will show")
         return
-    found = way.server.get(f"{way.root}/ready", timeout=way.patience).json()
-    for name, why in found["failed"].items():
-        yield broken("Models", "model_failed", f"{name}: {why}")
-    for name, state in found["waiting"].items():
-        yield warning("Models", "model_loading", f"{name}: {state}", url=redact_url(way.root))
-    status = way.server.get(f"{way.root}/status", timeout=way.patience).json()
-    loaded = [model["model"] for model in status["models"] if model["state"] == "loaded"]
-    if found["ready"]:
-        yield good("Models", f"loaded: {', '.join(loaded) or 'none yet'}")
+    ready = session.ask_server("/ready").json()
+    for name, reason in ready["failed"].items():
+        yield broken_check("Models", "model_failed", f"{name}: {reason}")
+    for name, state in ready["waiting"].items():
+        url = redact_url(session.server_root)
+        yield warning_check("Models", "model_loading", f"{name}: {state}", url=url)
+    models = session.ask_server("/status").json()["models"]
+    loaded = [model["model"] for model in models if model["state"] == "loaded"]
+    if ready["ready"]:
+        yield ok_check("Models", f"loaded: {', '.join(loaded) or 'none yet'}")

@@ -1,11 +1,13 @@
-"""A prediction of one task, asked for as Label Studio does: what fills what, and what fails."""
+"""Checks of one prediction, requested as Label Studio does: the tags, the media, the result."""
 
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.cli.doctor.check import Check, broken, good, warning
+import httpx
+
+from shared.cli.doctor.check import Check, broken_check, ok_check, warning_check
 from shared.cli.doctor.session import DoctorSession
 from shared.errors import ConfigError, truncate
 from shared.label_studio.javascript import get
@@ -41,178 +43,185 @@ PREDICTION_REMEDIES = {
     "unfillable": "predict_unfillable",
 }
 
+# A failed task or dropped region, as the server's /status lists it.
 Failure = Mapping[str, Any]
 
 
-def label_config(way: DoctorSession) -> Iterator[Check]:
-    """Which backend fills which control tag."""
+def check_label_config(session: DoctorSession) -> Iterator[Check]:
+    """Check which backend fills which control tag."""
+    link = "Label config"
     try:
-        xml = way.config.xml
+        config = session.label_config
     except ConfigError as error:
-        yield broken("Label config", "config", str(error))
+        yield broken_check(link, "config", str(error))
         return
-    for problem in config_problems(way.config):
-        say = broken if problem.severity == "error" else warning
-        yield say("Label config", "config", problem.message)
-    body = setup_request(xml, _project_name(way), way.home)
-    answer = way.server.post(f"{way.url}/setup", json=body)
-    if not answer.is_success:
-        yield broken(
-            "Label config", "config", f"/setup answers {answer.status_code}: {_said(answer)}"
-        )
+    for problem in config_problems(config):
+        build_check = broken_check if problem.severity == "error" else warning_check
+        yield build_check(link, "config", problem.message)
+    body = setup_request(config.xml, _project_name(session), session.label_studio_url)
+    response = session.server_client.post(f"{session.server_url}/setup", json=body)
+    if not response.is_success:
+        message = f"/setup answers {response.status_code}: {_read_detail(response)}"
+        yield broken_check(link, "config", message)
         return
-    way.version = str(answer.json().get("model_version"))
-    seen = _seen(way)
-    if seen is None:
-        yield good("Label config", f"{way.config.describe()}; model version {way.version}")
-        return
-    filled: dict[str, str] = seen["filled"]
-    if not filled:
-        yield broken("Label config", "nothing_filled", "; ".join(seen["problems"]))
-        return
-    for name, backend in filled.items():
-        yield good("Label config", f"{way.config.control(name)} is filled by {backend}")
-    yield from _left(way, filled, seen["problems"])
+    session.setup_version = str(response.json().get("model_version"))
+    status = _label_config_status(session)
+    if status is None:
+        message = f"{config.describe()}; model version {session.setup_version}"
+        yield ok_check(link, message)
+    elif not status["filled"]:
+        yield broken_check(link, "nothing_filled", "; ".join(status["problems"]))
+    else:
+        for name, backend in status["filled"].items():
+            yield ok_check(link, f"{config.control(name)} is filled by {backend}")
+        yield from _check_unfilled_tags(session, status["filled"], status["problems"])
 
 
-def _left(way: DoctorSession, filled: Mapping[str, str], problems: list[str]) -> Iterator[Check]:
-    """The control tags that nobody fills, and why if it is known."""
-    for control in way.config.controls:
+def _check_unfilled_tags(
+    session: DoctorSession, filled: Mapping[str, str], problems: list[str]
+) -> Iterator[Check]:
+    """Warn of the control tags that no backend fills, with the reason where it is known."""
+    for control in session.label_config.controls:
         if control.name in filled or control.flag("model_skip"):
             continue
-        why = next((text for text in problems if str(control) in text), None)
-        if why is not None:
-            yield warning("Label config", "tag_problem", why)
+        problem = next((text for text in problems if str(control) in text), None)
+        if problem is not None:
+            yield warning_check("Label config", "tag_problem", problem)
         else:
-            yield warning("Label config", "tag_not_filled", f"{control} is filled by no backend")
+            message = f"{control} is filled by no backend"
+            yield warning_check("Label config", "tag_not_filled", message)
 
 
-def media(way: DoctorSession) -> Iterator[Check]:
-    """Whether the server can read what the task shows; the prediction comes with it."""
-    before = _failures(way)
-    body = predict_request([way.task], way.config.xml, _project_name(way))
-    answer = way.server.post(f"{way.url}/predict", json=body)
-    way.failures = [found for found in _failures(way) if found not in before]
-    way.answer = answer
-    for failed in way.failures:
-        rule = MEDIA_REMEDIES.get(_cause(failed))
+def check_media(session: DoctorSession) -> Iterator[Check]:
+    """Check that the server can read what the task shows: the task is predicted for that."""
+    config, task = session.label_config, session.task
+    earlier = _recent_failures(session)
+    body = predict_request([task], config.xml, _project_name(session))
+    session.response = session.server_client.post(f"{session.server_url}/predict", json=body)
+    session.failures = [f for f in _recent_failures(session) if f not in earlier]
+    for failure in session.failures:
+        rule = MEDIA_REMEDIES.get(_cause(failure))
         if rule is not None:
-            yield broken("Media", rule, f"task {way.task['id']}: {failed['message']}")
+            yield broken_check("Media", rule, f"task {task['id']}: {failure['message']}")
             return
-    data = way.task["data"]
-    keys = (key for target in way.config.objects.values() for key in keys_of(target.value))
-    values = ", ".join(f"{key}: {_short(get(data, key))}" for key in dict.fromkeys(keys))
-    yield good("Media", f"task {way.task['id']}: {values}")
+    keys = (key for target in config.objects.values() for key in keys_of(target.value))
+    values = (f"{key}: {_shorten_value(get(task['data'], key))}" for key in dict.fromkeys(keys))
+    yield ok_check("Media", f"task {task['id']}: {', '.join(values)}")
 
 
-def prediction(way: DoctorSession) -> Iterator[Check]:
-    """Whether the task was predicted, and under the version that /setup names."""
-    answer = way.answer
-    if not answer.is_success:
-        what = f"/predict answers {answer.status_code}: {_said(answer)}"
-        yield broken("Prediction", "predict_refused", what)
+def check_prediction(session: DoctorSession) -> Iterator[Check]:
+    """Check that the task was predicted, under the model version of /setup."""
+    response = session.response
+    assert response is not None
+    if not response.is_success:
+        message = f"/predict answers {response.status_code}: {_read_detail(response)}"
+        yield broken_check("Prediction", "predict_refused", message)
         return
-    [found] = answer.json()["results"]
-    found = found[0] if isinstance(found, list) and found else found
-    failed = next((f for f in way.failures if not _is_drop(f)), None)
-    if not isinstance(found, dict):
-        rule = PREDICTION_REMEDIES.get(_cause(failed), "predict_failed")
-        why = failed["message"] if failed else "the answer is empty"
-        yield broken("Prediction", rule, f"task {way.task['id']}: {why}")
+    [result] = response.json()["results"]
+    # a list of several models' predictions, or an empty one for a task that failed
+    prediction = result[0] if isinstance(result, list) and result else result
+    if not isinstance(prediction, dict):
+        failure = next((f for f in session.failures if not _is_drop(f)), None)
+        rule = PREDICTION_REMEDIES.get(_cause(failure), "predict_failed")
+        reason = failure["message"] if failure else "the answer is empty"
+        yield broken_check("Prediction", rule, f"task {session.task['id']}: {reason}")
         return
-    way.answer = found
-    version = found.get("model_version", way.version)
-    if version != way.version:
-        what = f"/setup says model version {way.version}, /predict {version}"
-        yield broken("Prediction", "predict_version", what)
+    session.prediction = prediction
+    version = prediction.get("model_version", session.setup_version)
+    if version != session.setup_version:
+        message = f"/setup answers model version {session.setup_version}, /predict {version}"
+        yield broken_check("Prediction", "predict_version", message)
         return
-    regions = len({result.get("id") for result in found["result"]})
-    count = "1 region" if regions == 1 else f"{regions} regions"
-    what = f"{count}, score {found.get('score', '–')}, model version {version}"
-    if regions or any(map(_is_drop, way.failures)):
-        yield good("Prediction", what)
+    count = len({result.get("id") for result in prediction["result"]})
+    regions = "1 region" if count == 1 else f"{count} regions"
+    message = f"{regions}, score {prediction.get('score', '–')}, model version {version}"
+    if count or any(map(_is_drop, session.failures)):
+        yield ok_check("Prediction", message)
     else:
-        yield warning("Prediction", "nothing_found", what)
+        yield warning_check("Prediction", "nothing_found", message)
 
 
-def labels(way: DoctorSession) -> Iterator[Check]:
-    """Which labels no class of the model becomes."""
-    seen = _seen(way)
-    for report in seen["mappings"] if seen else ():
-        control = way.config.control(report["control"])
+def check_label_mapping(session: DoctorSession) -> Iterator[Check]:
+    """Check which of the model's classes becomes which label, and which labels get none."""
+    status = _label_config_status(session)
+    for report in status["mappings"] if status else ():
+        control = session.label_config.control(report["control"])
         pairs = ", ".join(f"{name} → {label}" for name, label in report["labels"].items())
         if pairs:
-            yield good("Labels", f"{control}: {pairs}")
+            yield ok_check("Labels", f"{control}: {pairs}")
         classes = ", ".join(report["unused_classes"][:20]) or "none"
         for label in report["unfilled_labels"]:
-            what = f'{control}: no class of the model becomes "{label}"'
-            yield warning("Labels", "label_unfilled", what, classes=classes)
+            message = f'{control}: no class of the model becomes "{label}"'
+            yield warning_check("Labels", "label_unfilled", message, classes=classes)
 
 
-def validation(way: DoctorSession) -> Iterator[Check]:
-    """Whether the editor would show the prediction as meant."""
-    dropped = [failed for failed in way.failures if _is_drop(failed)]
-    for failed in dropped:
-        yield broken("Validation", "dropped", f"left out: {failed['message']}")
-    results = way.answer["result"]
-    fractions = Fractions(way.config)
+def check_validation(session: DoctorSession) -> Iterator[Check]:
+    """Check that the editor would show the prediction as meant."""
+    dropped = [failure for failure in session.failures if _is_drop(failure)]
+    for failure in dropped:
+        yield broken_check("Validation", "dropped", f"left out: {failure['message']}")
+    results = session.prediction["result"]
+    fractions = Fractions(session.label_config)
     fractions.see(results)
-    wrong = [*check_results(way.config, results, way.task["data"]), *fractions.findings()]
-    for finding in wrong:
+    findings = check_results(session.label_config, results, session.task["data"])
+    findings += fractions.findings()
+    for finding in findings:
         if finding.severity == "error":
-            yield broken("Validation", "invalid", finding.message)
+            yield broken_check("Validation", "invalid", finding.message)
         else:
-            yield warning("Validation", "doubtful", finding.message)
-    if not dropped and not wrong:
-        yield good("Validation", f"nothing is left out; results that will be shown: {len(results)}")
+            yield warning_check("Validation", "doubtful", finding.message)
+    if not dropped and not findings:
+        message = f"nothing is left out; results that will be shown: {len(results)}"
+        yield ok_check("Validation", message)
 
 
-def _project_name(way: DoctorSession) -> str:
+def _project_name(session: DoctorSession) -> str:
     """Return the project's id and a time, as Label Studio names a project to a backend."""
-    return f"{way.number}.{int(time.time())}"
+    return f"{session.project_id}.{int(time.time())}"
 
 
-def _status(way: DoctorSession) -> dict[str, Any]:
-    """What the server says of itself, if it is ours."""
-    if not way.names:
+def _server_status(session: DoctorSession) -> dict[str, Any]:
+    """Return the server's /status; an empty object for a server of another kind."""
+    if not session.backend_names:
         return {}
-    found: dict[str, Any] = way.server.get(f"{way.root}/status").raise_for_status().json()
-    return found
+    status: dict[str, Any] = session.ask_server("/status").raise_for_status().json()
+    return status
 
 
-def _failures(way: DoctorSession) -> list[dict[str, Any]]:
-    recent = _status(way).get("failures", {}).get("recent", [])
-    return [failed for failed in recent if failed["task"] == way.task["id"]]
+def _recent_failures(session: DoctorSession) -> list[dict[str, Any]]:
+    """Return the task's failures that the server has recorded."""
+    failures = _server_status(session).get("failures", {}).get("recent", [])
+    return [failure for failure in failures if failure["task"] == session.task["id"]]
 
 
-def _seen(way: DoctorSession) -> dict[str, Any] | None:
-    """What the server's /status says of the project's label config."""
-    digest = hashlib.sha256(way.config.xml.encode()).hexdigest()[:12]
-    found = [
-        entry for entry in _status(way).get("label_configs", []) if entry.get("digest") == digest
-    ]
-    same = [entry for entry in found if entry["model_version"] == way.version]
-    return next(iter(same or found), None)
+def _label_config_status(session: DoctorSession) -> dict[str, Any] | None:
+    """Return the entry of the server's /status about the project's label config."""
+    digest = hashlib.sha256(session.label_config.xml.encode()).hexdigest()[:12]
+    entries = _server_status(session).get("label_configs", [])
+    entries = [entry for entry in entries if entry.get("digest") == digest]
+    current = [entry for entry in entries if entry["model_version"] == session.setup_version]
+    return next(iter(current or entries), None)
 
 
-def _cause(failed: Failure | None) -> str:
+def _cause(failure: Failure | None) -> str:
     """Return a failure's cause; a server of an earlier release sends the reason only."""
-    return str(failed.get("cause", failed["reason"])) if failed else ""
+    return str(failure.get("cause", failure["reason"])) if failure else ""
 
 
-def _is_drop(failed: Failure) -> bool:
-    return str(failed["reason"]).startswith("dropped_")
+def _is_drop(failure: Failure) -> bool:
+    """Return whether it is a region that was left out, of a task that was predicted."""
+    return str(failure["reason"]).startswith("dropped_")
 
 
-def _said(answer: Any) -> str:
-    """An error's one sentence."""
+def _read_detail(response: httpx.Response) -> str:
+    """Return the message of an error response."""
     try:
-        return str(answer.json().get("detail"))[:300]
+        return str(response.json().get("detail"))[:300]
     except (ValueError, AttributeError):
         return "no JSON"
 
 
-def _short(value: Any) -> str:
-    """A task's value, as far as it identifies it: without an address's query."""
+def _shorten_value(value: Any) -> str:
+    """Return as much of a task's value as identifies it, without an address's query."""
     text = str(value).partition("?")[0] if str(value).startswith("http") else str(value)
     return truncate(text, 60)

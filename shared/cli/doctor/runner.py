@@ -1,4 +1,4 @@
-"""The links in their order; where one is broken, those that need it are skipped."""
+"""Runs the checks in their order, and skips those that depend on a broken one."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,61 +6,61 @@ from dataclasses import dataclass
 import httpx
 
 from shared.cli.doctor import connection, label_studio, ml_backend, prediction, stored_prediction
-from shared.cli.doctor.check import Check, broken, skipped
+from shared.cli.doctor.check import Check, broken_check, skipped_check
 from shared.cli.doctor.session import DoctorSession
 from shared.errors import PrelabelError, redact_url
 
-Look = Callable[[DoctorSession], Iterator[Check]]
+Checker = Callable[[DoctorSession], Iterator[Check]]
 
 
 @dataclass(frozen=True)
 class CheckStep:
-    """One link: what it is called, which others must hold first, and who looks at it."""
+    """One link: its name, the links that must work first, and the function that checks it."""
 
-    name: str
+    link: str
     needs: tuple[str, ...]
-    look: Look
+    run: Checker
 
 
-LINKS = (
-    CheckStep("Settings", (), label_studio.settings),
-    CheckStep("Label Studio", ("Settings",), label_studio.reachable),
-    CheckStep("Token", ("Label Studio",), label_studio.token),
-    CheckStep("Project", ("Token",), label_studio.project),
-    CheckStep("Server", (), ml_backend.reachable),
-    CheckStep("Models", ("Server",), ml_backend.models),
-    CheckStep("Connection", ("Project",), connection.connection),
-    CheckStep("Versions", ("Project",), connection.versions),
-    CheckStep("Label config", ("Project", "Server"), prediction.label_config),
-    CheckStep("Media", ("Label config",), prediction.media),
-    CheckStep("Prediction", ("Media",), prediction.prediction),
-    CheckStep("Labels", ("Prediction",), prediction.labels),
-    CheckStep("Validation", ("Prediction",), prediction.validation),
-    CheckStep("Storing", ("Validation",), stored_prediction.storing),
+STEPS = (
+    CheckStep("Settings", (), label_studio.check_settings),
+    CheckStep("Label Studio", ("Settings",), label_studio.check_address),
+    CheckStep("Token", ("Label Studio",), label_studio.check_token),
+    CheckStep("Project", ("Token",), label_studio.check_project),
+    CheckStep("Server", (), ml_backend.check_address),
+    CheckStep("Models", ("Server",), ml_backend.check_models),
+    CheckStep("Connection", ("Project",), connection.check_connection),
+    CheckStep("Versions", ("Project",), connection.check_versions),
+    CheckStep("Label config", ("Project", "Server"), prediction.check_label_config),
+    CheckStep("Media", ("Label config",), prediction.check_media),
+    CheckStep("Prediction", ("Media",), prediction.check_prediction),
+    CheckStep("Labels", ("Prediction",), prediction.check_label_mapping),
+    CheckStep("Validation", ("Prediction",), prediction.check_validation),
+    CheckStep("Storing", ("Validation",), stored_prediction.check_storing),
 )
 
 
-def run_checks(way: DoctorSession) -> Iterator[Check]:
-    """Look at every link, from Label Studio to the stored prediction."""
-    unknown: set[str] = set()
-    for link in LINKS:
-        missing = next((name for name in link.needs if name in unknown), None)
+def run_checks(session: DoctorSession) -> Iterator[Check]:
+    """Check every link, from Label Studio to the stored prediction."""
+    failed: set[str] = set()
+    for step in STEPS:
+        missing = next((link for link in step.needs if link in failed), None)
         if missing is not None:
-            unknown.add(link.name)
-            yield skipped(link.name, f"needs: {missing}")
+            failed.add(step.link)
+            yield skipped_check(step.link, f"needs: {missing}")
             continue
-        for check in _looked(link, way):
+        for check in _run_step(step, session):
             if check.state in {"broken", "skipped"}:
-                unknown.add(link.name)
+                failed.add(step.link)
             yield check
 
 
-def _looked(link: CheckStep, way: DoctorSession) -> Iterator[Check]:
-    """What the look says; what it does not expect is a broken link too."""
+def _run_step(step: CheckStep, session: DoctorSession) -> Iterator[Check]:
+    """Yield the step's checks; a response that it does not expect breaks the link, too."""
     try:
-        yield from link.look(way)
+        yield from step.run(session)
     except PrelabelError as error:
-        yield broken(link.name, "unexpected", str(error))
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:  # an answer of its own
-        what = redact_url(repr(error))
-        yield broken(link.name, "unexpected", f"an answer that makes no sense: {what}")
+        yield broken_check(step.link, "unexpected", str(error))
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        message = f"an unexpected response: {redact_url(repr(error))}"
+        yield broken_check(step.link, "unexpected", message)

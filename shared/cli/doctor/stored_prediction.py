@@ -1,41 +1,42 @@
-"""Storing the prediction, and reading it back."""
+"""The check that stores the prediction in Label Studio and reads it back."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from shared.cli.doctor.check import Check, broken, good, skipped
+from shared.cli.doctor.check import Check, broken_check, ok_check, skipped_check
 from shared.cli.doctor.session import DoctorSession
 from shared.errors import PrelabelError
 
-# To which numbers are compared: Label Studio keeps more.
+# Numbers are compared to this precision, less than that of what Label Studio stores.
 DECIMALS = 6
 
 
-def storing(way: DoctorSession) -> Iterator[Check]:
-    """Whether Label Studio keeps the prediction; it is stored with --push only."""
-    if not way.push:
-        yield skipped("Storing", "--push stores the prediction and reads it back")
+def check_storing(session: DoctorSession) -> Iterator[Check]:
+    """Check that Label Studio keeps the prediction; it is stored with --push only."""
+    if not session.push:
+        yield skipped_check("Storing", "--push stores the prediction and reads it back")
         return
-    prediction = {"model_version": way.version, **way.answer}
+    task_id = session.task["id"]
+    prediction = {"model_version": session.setup_version, **session.prediction}
+    version = prediction["model_version"]
     try:
-        way.project.predict([{"id": way.task["id"], "predictions": [prediction]}], again=True)
-        stored = way.project.predictions(way.task["id"])
+        session.project.predict([{"id": task_id, "predictions": [prediction]}], again=True)
+        stored = session.project.predictions(task_id)
     except PrelabelError as error:
-        yield broken("Storing", "push_refused", str(error))
+        yield broken_check("Storing", "push_refused", str(error))
         return
-    ours = [found for found in stored if found["model_version"] == prediction["model_version"]]
-    if any(_plain(found["result"]) == _plain(prediction["result"]) for found in ours):
-        what = f"task {way.task['id']} has the prediction of {prediction['model_version']}"
-        yield good("Storing", what)
+    ours = [_round_numbers(p["result"]) for p in stored if p["model_version"] == version]
+    if _round_numbers(prediction["result"]) in ours:
+        yield ok_check("Storing", f"task {task_id} has the prediction of {version}")
     else:
-        what = f"task {way.task['id']} has {len(ours)} predictions of this version, none like it"
-        yield broken("Storing", "push_lost", what)
+        message = f"task {task_id} has {len(ours)} predictions of this version, but not this one"
+        yield broken_check("Storing", "push_lost", message)
 
 
-def _plain(value: Any) -> Any:
-    """JSON with its numbers rounded."""
+def _round_numbers(value: Any) -> Any:
+    """Return JSON with its numbers rounded."""
     if isinstance(value, float | int) and not isinstance(value, bool):
         return round(float(value), DECIMALS)
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, list) else value
+        return {key: _round_numbers(inner) for key, inner in value.items()}
+    return [_round_numbers(inner) for inner in value] if isinstance(value, list) else value
