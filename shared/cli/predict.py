@@ -90,7 +90,7 @@ def predict(
     if push and project is None:
         raise typer.BadParameter("--push needs --project")
     if output is None and not push:
-        raise typer.BadParameter("no output: specify a file with -o, or use --push")
+        raise typer.BadParameter("no output: specify -o OUTPUT, or --push")
     output = output or Path(f"project-{project}.json")
     names = list(dict.fromkeys(backend or []))
     options = Options(inputs or [], label_config, output, names, resume, push, project, url_prefix)

@@ -346,7 +346,7 @@ def model_in_the_place_of_a_version(desk: Desk) -> list[Check]:
         [after] = [check for check in desk.look(url, project) if check.link == "Versions"]
     assert (before.state, after.state) == ("ok", "ok")
     [hint] = [check for check in checks if check.link == "Versions"]
-    assert hint.found.endswith(f'by "{url}", which is no version of its 1 stored prediction')
+    assert hint.found.endswith(f'shows "{url}", which is not a version of its 1 stored prediction')
     assert stored["model_version"] in hint.remedy
     return checks
 
