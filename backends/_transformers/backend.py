@@ -8,9 +8,7 @@ from typing import ClassVar
 from backends._transformers import hub
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import PRELOAD_MODULES
-from shared.backend.base import Backend
-from shared.backend.claim import Claim, ModelSpec
-from shared.label_studio.label_config import Control
+from shared.backend import Backend, Claim, Control, ModelSpec
 
 
 class TransformersBackend(Backend):

@@ -21,14 +21,18 @@ from backends.ner.gliner import CONFIG_FILE, GlinerModel, is_gliner, prompt_type
 from backends.ner.propagate import UserSpan, other_occurrences, user_spans
 from backends.ner.token_classifier import TokenClassifier, TokenScores
 from backends.ner.word_aggregation import STRATEGIES, aggregate_words
-from shared.backend.base import Context
-from shared.backend.claim import Claim, ModelSpec
-from shared.backend.passages import Passages
+from shared.backend import (
+    BackendSettings,
+    Claim,
+    Context,
+    Control,
+    LabelConfig,
+    ModelSpec,
+    Passages,
+    Task,
+)
 from shared.errors import ConfigError
-from shared.label_studio.label_config import Control, LabelConfig
-from shared.label_studio.task import Task
 from shared.results import Region, region
-from shared.settings import BackendSettings
 
 # Other names of the common types, as label configs have them.
 ALIASES = {
@@ -104,10 +108,10 @@ class NerBackend(TransformersBackend):
         return ModelSpec(self.name, self.settings.model)
 
     def options(self, control: Control) -> Mapping[str, Any]:
-        threshold = control.number(
-            "model_score_threshold", self.settings.score_threshold, low=0, high=1
-        )
-        options = {"score_threshold": threshold, "aggregation": self._read_aggregation(control)}
+        options = {
+            "score_threshold": self.score_threshold(control),
+            "aggregation": self._read_aggregation(control),
+        }
         # Absent by default: what is in the options is part of the version.
         return options | ({"token_scores": True} if control.flag("model_token_scores") else {})
 

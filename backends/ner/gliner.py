@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from backends._inference.device import choose_torch_device
 from backends._transformers.tokenizer import replace_surrogates, split_windows
 from backends.ner.entities import Entity
+from shared.backend import Control
 from shared.backend.installation import extra_command
 from shared.errors import ModelError
-from shared.label_studio.label_config import Control
 from shared.settings import Settings
 
 # The file that tells a GLiNER model from others.

@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from shared.backend.base import Context
-from shared.backend.passages import Passage, Passages
-from shared.label_studio.label_config import LabelConfig, ObjectTag
+from shared.backend import Context, LabelConfig, ObjectTag, Passage, Passages
 from shared.results import parse_regions
 from shared.results.region import Shape
 

@@ -24,13 +24,20 @@ from backends.ocr.tag_groups import (
     find_groups,
     read_attribute,
 )
-from shared.backend.base import Backend, Context, spec_options
-from shared.backend.claim import Claim, ModelSpec
-from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
-from shared.label_studio.task import Task
+from shared.backend import (
+    Backend,
+    BackendSettings,
+    Claim,
+    Context,
+    Control,
+    LabelConfig,
+    ModelSpec,
+    ObjectTag,
+    Task,
+    spec_options,
+)
 from shared.media.image import Image
 from shared.results import ParsedRegion, Polygon, Rectangle, Region, region, whole_task
-from shared.settings import BackendSettings
 
 ENGINES = ("rapidocr", "tesseract", "trocr")
 # A line that is turned by this or less gets an upright box …
@@ -100,13 +107,10 @@ class OcrBackend(Backend):
         return ModelSpec(self.name, engine, spec_options(lang=language or None))
 
     def _group_options(self, group: Group) -> Mapping[str, Any]:
-        threshold = self.settings.score_threshold
-        for control in group:
-            threshold = control.number("model_score_threshold", threshold, low=0, high=1)
         granularity = read_attribute(
             group, "ocr_granularity", self.settings.granularity, GRANULARITIES
         )
-        return {"score_threshold": threshold, "granularity": granularity}
+        return {"score_threshold": self.score_threshold(*group), "granularity": granularity}
 
     def default_specs(self) -> Iterable[ModelSpec]:
         return (self._group_spec(()),)

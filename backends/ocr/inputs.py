@@ -10,8 +10,8 @@ import numpy as np
 from backends.ocr.layout.page import Page
 from backends.ocr.layout.quad import Pixels, crop_quad
 from backends.ocr.tag_groups import DRAWING_TAGS
+from shared.backend import LabelConfig, ObjectTag
 from shared.errors import TaskError
-from shared.label_studio.label_config import LabelConfig, ObjectTag
 from shared.media.image import Image
 from shared.results import ParsedRegion, Polygon, Rectangle, parse_regions
 

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from backends.ocr.wording import asks_for_text
-from shared.backend.claim import Claim
+from shared.backend import Claim, Control, LabelConfig, ObjectTag
 from shared.backend.label_map import fold_name
 from shared.errors import ConfigError
-from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
 
 # The control tags that draw a region around text, by `ocr_shape`. With "auto" the first shape wins
 # for which the label config has a tag.

@@ -7,7 +7,7 @@ is filled only where a word says that it is for text.
 import re
 from collections.abc import Iterable, Sequence
 
-from shared.label_studio.label_config import Control
+from shared.backend import Control
 
 
 def _word_set(words: str) -> frozenset[str]:

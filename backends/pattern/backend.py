@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from backends.pattern.rules import RULES, find_matches
-from shared.backend.base import Backend
-from shared.backend.claim import Claim
+from shared.backend import Backend, Claim
 from shared.results import Region, TextSpan, region
 
 

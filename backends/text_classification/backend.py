@@ -14,15 +14,21 @@ from backends.text_classification.sequence_classifier import (
     ClassifierInput,
     TextClassifier,
 )
-from shared.backend.base import Context
-from shared.backend.choices import allows_several, class_names, select_choices
-from shared.backend.claim import Claim, ModelSpec
-from shared.backend.passages import TEXT_TAGS, Passages
+from shared.backend import (
+    BackendSettings,
+    Claim,
+    Context,
+    Control,
+    LabelConfig,
+    ModelSpec,
+    Passages,
+    Task,
+    select_choices,
+)
+from shared.backend.choices import allows_several, class_names
+from shared.backend.passages import TEXT_TAGS
 from shared.errors import ConfigError
-from shared.label_studio.label_config import Control, LabelConfig
-from shared.label_studio.task import Task
 from shared.results import Region, whole_task
-from shared.settings import BackendSettings
 
 
 class TextClassificationSettings(BackendSettings):
@@ -74,10 +80,10 @@ class TextClassificationBackend(TransformersBackend):
         return ModelSpec(self.name, self.settings.model)
 
     def options(self, control: Control) -> Mapping[str, Any]:
-        threshold = control.number(
-            "model_score_threshold", self.settings.score_threshold, low=0, high=1
-        )
-        return {"score_threshold": threshold, "template": self.settings.template}
+        return {
+            "score_threshold": self.score_threshold(control),
+            "template": self.settings.template,
+        }
 
     def load(self, spec: ModelSpec) -> TextClassifier:
         return TextClassifier.load(self.find_source(spec), self.server_settings)

@@ -255,6 +255,13 @@ class Backend(LabelStudioMLBase):
         """Return the hash of the model's files; raises what `weights` raises."""
         return shared_resources().weights_hashes.compute(self, spec)
 
+    def score_threshold(self, *controls: Control) -> float:
+        """Return `model_score_threshold` of the last tag that has it, else the setting's value."""
+        threshold: float = self.settings.score_threshold
+        for control in controls:
+            threshold = control.number("model_score_threshold", threshold, low=0, high=1)
+        return threshold
+
     @property
     def has_weights(self) -> bool:
         """Whether its version depends on files."""
