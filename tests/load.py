@@ -1,6 +1,6 @@
-"""A process that keeps a server busy, so that the one that measures has its interpreter alone.
+"""Keeps a server busy from a process of its own, so that the measuring one is not slowed down.
 
-python -m tests.load URL SECONDS CLIENTS < BODIES (a JSON list): prints how many were answered.
+python -m tests.load URL SECONDS CLIENTS < BODIES (a JSON list): prints how many requests were answered.
 """
 
 import http.client
@@ -12,32 +12,32 @@ from urllib.parse import urlsplit
 
 
 def main(url: str, seconds: float, clients: int) -> int:
-    """The exit status is 1 if an answer was no good: an error, or a task without a prediction."""
+    """Return 1, the exit status, if a response is an error or a task has no prediction."""
     bodies = [body.encode() for body in json.load(sys.stdin)]
-    until, good, bad = time.monotonic() + seconds, list[int](), list[bytes]()
+    end, count, bad = time.monotonic() + seconds, list[int](), list[bytes]()
 
-    def ask(body: bytes) -> None:
+    def send_requests(body: bytes) -> None:
         address = urlsplit(url)
         client = http.client.HTTPConnection(str(address.hostname), address.port, timeout=100)
-        while time.monotonic() < until:
+        while time.monotonic() < end:
             client.request("POST", "/predict", body, {"Content-Type": "application/json"})
-            answer = client.getresponse()
-            text = answer.read()
-            if answer.status != 200 or [] in json.loads(text)["results"]:
+            response = client.getresponse()
+            text = response.read()
+            if response.status != 200 or [] in json.loads(text)["results"]:
                 bad.append(text)
                 return
-            good.append(1)
+            count.append(1)
 
     threads = [
-        threading.Thread(target=ask, args=(bodies[number % len(bodies)],))
+        threading.Thread(target=send_requests, args=(bodies[number % len(bodies)],))
         for number in range(clients)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    sys.stdout.write(f"{len(good)} {bad[:1]}\n")
-    return 1 if bad or not good else 0
+    sys.stdout.write(f"{len(count)} {bad[:1]}\n")
+    return 1 if bad or not count else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Starting the real server, as users do, for the tests that need a process of its own."""
+"""Starts the real server as users do, for tests that need it in a process of its own."""
 
 import os
 import signal
@@ -25,34 +25,34 @@ class Served:
     log: Path
 
     def wait(self, path: str = "/health", seconds: float = 120) -> None:
-        """Until a path answers 200; the end of the log says why it does not."""
-        until = time.monotonic() + seconds
+        """Wait until a path answers 200; if it does not, fail with the end of the log."""
+        end = time.monotonic() + seconds
         # Without `verify`, each client would read all certificates, for up to half a second.
         with httpx.Client(base_url=self.url, timeout=2, verify=False) as client:
-            while time.monotonic() < until and self.process.poll() is None:
+            while time.monotonic() < end and self.process.poll() is None:
                 try:
                     if client.get(path).status_code == 200:
                         return
                 except httpx.HTTPError:
                     pass
                 time.sleep(0.1)
-        raise AssertionError(f"{path} did not answer 200; the log ends:\n{self.last_words()}")
+        raise AssertionError(f"{path} did not answer 200; the log ends:\n{self.end_of_log()}")
 
-    def last_words(self) -> str:
-        """The end of its log, and what each thread of its workers is at: they end with that."""
+    def end_of_log(self) -> str:
+        """End the workers; return the end of the log, with the stack of each of their threads."""
         for worker in children(self.process.pid):
-            os.kill(worker, signal.SIGSEGV)  # `faulthandler` writes the stacks, whatever hangs
+            os.kill(worker, signal.SIGSEGV)  # `faulthandler` then writes the stacks
         time.sleep(1)
         return "\n".join(self.log.read_text().splitlines()[-200:])
 
 
 def children(process: int) -> list[int]:
-    """The processes that one has started: of a server's, its workers."""
+    """Return the processes that a process has started: those of a server are its workers."""
     try:
         return [
             int(n) for n in Path(f"/proc/{process}/task/{process}/children").read_text().split()
         ]
-    except OSError:  # it is gone; or not Linux
+    except OSError:  # it has ended, or this is not Linux
         return []
 
 
@@ -64,7 +64,7 @@ def free_port() -> int:
 
 @contextmanager
 def served(*names: str, log: Path, host: str = "127.0.0.1", **variables: str) -> Iterator[Served]:
-    """`prelabel serve NAMES` with these environment variables."""
+    """Run `prelabel serve NAMES` with these environment variables during the block."""
     port = free_port()
     command = [sys.executable, "-m", "shared.cli", "serve", *names]
     command += ["--host", host, "--port", str(port)]
@@ -75,7 +75,7 @@ def served(*names: str, log: Path, host: str = "127.0.0.1", **variables: str) ->
         try:
             yield server
         except httpx.TimeoutException as error:
-            raise AssertionError(f"{error!r}; the server says:\n{server.last_words()}") from error
+            raise AssertionError(f"{error!r}; the server says:\n{server.end_of_log()}") from error
         finally:
             process.terminate()
             try:

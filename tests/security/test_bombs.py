@@ -1,4 +1,4 @@
-"""Small files and answers that would fill the memory: refused, at a cost that is bounded."""
+"""Small files and responses that would fill the memory are refused at a bounded cost."""
 
 import base64
 import gzip
@@ -21,7 +21,7 @@ from shared.media.reader import MediaReader
 from shared.settings import Settings
 from tests.media.web import Visit, Web, says, web
 
-MEASURE = """
+PROGRAM = """
 import resource, sys
 from shared.errors import TaskError
 from shared.media.reader import MediaReader
@@ -38,43 +38,43 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
-def refused(value: str, most_mb: int) -> str:
-    """Why an image is refused, in a process of its own that may need so much memory and no more."""
+def image_error(value: str, max_mb: int) -> str:
+    """Return why an image is refused, by a process that may need `max_mb` of memory."""
     ran = subprocess.run(
-        [sys.executable, "-c", MEASURE], input=value, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", PROGRAM], input=value, capture_output=True, text=True, timeout=120
     )
     assert ran.returncode == 0, ran.stderr
-    said, memory = ran.stdout.splitlines()
-    assert int(memory) < most_mb, said
-    return said
+    message, memory = ran.stdout.splitlines()
+    assert int(memory) < max_mb, message
+    return message
 
 
 def data_url(data: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
-# Pictures
+# Images
 
 
-def chunk(kind: bytes, data: bytes) -> bytes:
+def png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png(width: int, height: int, *more: bytes, rows: int = 0) -> bytes:
-    """A gray picture that says this size, of which so many rows follow."""
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    body = chunk(b"IDAT", zlib.compress(bytes((width + 1) * rows), 9))
-    return b"\x89PNG\r\n\x1a\n" + head + b"".join(more) + body + chunk(b"IEND", b"")
+    """Return a gray image that declares this size and has `rows` rows."""
+    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    body = png_chunk(b"IDAT", zlib.compress(bytes((width + 1) * rows), 9))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(more) + body + png_chunk(b"IEND", b"")
 
 
 def text_bomb(kind: bytes, mb: int) -> bytes:
     packed = zlib.compress(bytes(mb * 1_000_000), 6)
     between = b"a\0\0" if kind == b"zTXt" else b"a\0\1\0\0\0"
-    return chunk(kind, between + packed)
+    return png_chunk(kind, between + packed)
 
 
 def profile_bomb(mb: int) -> bytes:
-    return chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(mb * 1_000_000), 6))
+    return png_chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(mb * 1_000_000), 6))
 
 
 def bmp(width: int, height: int) -> bytes:
@@ -90,25 +90,27 @@ def gif(width: int, height: int) -> bytes:
 def jpeg(width: int, height: int) -> bytes:
     file = io.BytesIO()
     Pillow.new("RGB", (8, 8)).save(file, "JPEG")
-    found = file.getvalue()
-    at = found.index(b"\xff\xc0") + 5
-    return found[:at] + struct.pack(">HH", height, width) + found[at + 4 :]
+    encoded = file.getvalue()
+    offset = encoded.index(b"\xff\xc0") + 5
+    return encoded[:offset] + struct.pack(">HH", height, width) + encoded[offset + 4 :]
 
 
 def tiff(width: int, height: int) -> bytes:
     file = io.BytesIO()
     Pillow.new("L", (8, 8)).save(file, "TIFF")
-    found = bytearray(file.getvalue())
-    [start] = struct.unpack("<I", found[4:8])
-    for at in range(start + 2, start + 2 + 24, 12):
-        tag = struct.unpack("<H", found[at : at + 2])[0]
+    encoded = bytearray(file.getvalue())
+    [start] = struct.unpack("<I", encoded[4:8])
+    for offset in range(start + 2, start + 2 + 24, 12):
+        tag = struct.unpack("<H", encoded[offset : offset + 2])[0]
         if tag in {256, 257}:
-            found[at + 2 : at + 12] = struct.pack("<HII", 4, 1, width if tag == 256 else height)
-    return bytes(found)
+            encoded[offset + 2 : offset + 12] = struct.pack(
+                "<HII", 4, 1, width if tag == 256 else height
+            )
+    return bytes(encoded)
 
 
-def many_frames() -> bytes:
-    """An animation of which every frame is 16 megapixels: only the first is read."""
+def animation() -> bytes:
+    """Return an animation with frames of 16 megapixels, of which only the first is read."""
     file = io.BytesIO()
     frames = [Pillow.new("P", (4000, 4000), n) for n in range(4)]
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], optimize=False)
@@ -116,7 +118,7 @@ def many_frames() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("made", "words"),
+    ("make", "words"),
     [
         pytest.param(lambda: png(20_000, 20_000, rows=20_000), "megapixels", id="png"),
         pytest.param(lambda: png(2**31 - 1, 2**31 - 1), "megapixels", id="png-of-4-exapixels"),
@@ -130,17 +132,17 @@ def many_frames() -> bytes:
         pytest.param(lambda: gif(65_535, 65_535), "megapixels", id="gif"),
         pytest.param(lambda: jpeg(65_500, 65_500), "megapixels", id="jpeg"),
         pytest.param(lambda: tiff(100_000, 100_000), "megapixels", id="tiff"),
-        pytest.param(many_frames, "read", id="gif-of-many-frames"),
+        pytest.param(animation, "read", id="gif-of-many-frames"),
     ],
 )
-def test_picture_that_is_larger_than_it_looks(made: Callable[[], bytes], words: str) -> None:
-    """20 megapixels are allowed here: 60 MB as RGB, and as much again while they are turned."""
-    data = made()
+def test_image_larger_than_its_file(make: Callable[[], bytes], words: str) -> None:
+    """20 megapixels are allowed: 60 MB as RGB, and as much again for applying orientation."""
+    data = make()
     assert len(data) < 2_000_000
-    assert words in refused(data_url(data), 220)
+    assert words in image_error(data_url(data), 220)
 
 
-def test_picture_that_runs_a_program(tmp_path: Path) -> None:
+def test_postscript_is_not_run(tmp_path: Path) -> None:
     """PostScript is a program; Pillow would hand it to Ghostscript."""
     file = io.BytesIO()
     Pillow.new("RGB", (10, 10)).save(file, "EPS")
@@ -148,10 +150,10 @@ def test_picture_that_runs_a_program(tmp_path: Path) -> None:
         decode(file.getvalue(), 1)
 
 
-def test_picture_that_cannot_be_read_installs_nothing() -> None:
-    """Ultralytics' own `Image.open` answers an unknown format by `pip install pi-heif`."""
+def test_unreadable_image_installs_nothing() -> None:
+    """Ultralytics' own `Image.open` runs `pip install pi-heif` for an unknown format."""
     pytest.importorskip("ultralytics")
-    tried = """
+    program = """
 import PIL.Image
 from backends.detection import DetectionBackend
 DetectionBackend.import_modules()
@@ -166,7 +168,11 @@ except DecodeError as error:
 """
     environment = {key: value for key, value in os.environ.items() if key != "YOLO_AUTOINSTALL"}
     ran = subprocess.run(
-        [sys.executable, "-c", tried], capture_output=True, text=True, timeout=120, env=environment
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment,
     )
     assert ran.stdout.splitlines()[-2:] == [
         "False False ultralytics.utils.patches",
@@ -174,7 +180,7 @@ except DecodeError as error:
     ], ran.stderr
 
 
-# Answers
+# Responses
 
 
 @pytest.fixture
@@ -183,7 +189,7 @@ def site() -> Iterator[Web]:
         yield server
 
 
-def media(max_media_mb: float) -> MediaReader:
+def make_reader(max_media_mb: float) -> MediaReader:
     return MediaReader(Settings(allowed_networks="127.0.0.0/8", max_media_mb=max_media_mb))
 
 
@@ -195,13 +201,13 @@ def media(max_media_mb: float) -> MediaReader:
         pytest.param("br", "which was not asked for", id="brotli"),
     ],
 )
-def test_answer_that_is_larger_than_it_looks(encoding: str, words: str, site: Web) -> None:
+def test_compressed_response_that_is_too_large(encoding: str, words: str, site: Web) -> None:
     body = bytes(300_000_000)
     for _ in range(encoding.count("gzip")):
         body = gzip.compress(body, 6)
     assert encoding == "br" or len(body) < 500_000
     site.pages["/a"] = says(body[:500_000], Content_Encoding=encoding)
-    assert words in refused(f"{site.url}/a", 80)
+    assert words in image_error(f"{site.url}/a", 80)
 
 
 @pytest.mark.parametrize(
@@ -216,9 +222,9 @@ def test_answer_that_is_larger_than_it_looks(encoding: str, words: str, site: We
     ],
     ids=["gzip", "gzip-in-parts", "zlib", "deflate", "identity", "none"],
 )
-def test_packed_answer_is_read(body: bytes, encoding: str, site: Web) -> None:
+def test_compressed_response_is_read(body: bytes, encoding: str, site: Web) -> None:
     site.pages["/a"] = says(body, Content_Encoding=encoding)
-    assert media(1).fetch(f"{site.url}/a") == b"Hi" * 999
+    assert make_reader(1).fetch(f"{site.url}/a") == b"Hi" * 999
 
 
 @pytest.mark.parametrize(
@@ -226,13 +232,13 @@ def test_packed_answer_is_read(body: bytes, encoding: str, site: Web) -> None:
     [(b"no gzip", "DecodingError"), (gzip.compress(b"Hi" * 999)[:-9], "DecodingError")],
     ids=["none", "half"],
 )
-def test_packed_answer_that_is_broken(body: bytes, words: str, site: Web) -> None:
+def test_broken_compressed_response(body: bytes, words: str, site: Web) -> None:
     site.pages["/a"] = says(body, Content_Encoding="gzip")
     with pytest.raises(FetchError, match=words):
-        media(1).fetch(f"{site.url}/a")
+        make_reader(1).fetch(f"{site.url}/a")
 
 
-def test_only_what_can_be_unpacked_is_asked_for(site: Web) -> None:
+def test_only_supported_encodings_are_requested(site: Web) -> None:
     asked = []
 
     def page(visit: Visit) -> None:
@@ -240,42 +246,46 @@ def test_only_what_can_be_unpacked_is_asked_for(site: Web) -> None:
         visit.send(200, b"Hi")
 
     site.pages["/a"] = page
-    media(1).fetch(f"{site.url}/a")
+    make_reader(1).fetch(f"{site.url}/a")
     assert asked == ["gzip, deflate"]
 
 
-def test_data_url_over_the_cap_is_not_unpacked() -> None:
-    assert "over MAX_MEDIA_MB=20" in refused("data:;base64," + "A" * 40_000_000, 80)
+def test_data_url_over_the_limit_is_not_decoded() -> None:
+    assert "over MAX_MEDIA_MB=20" in image_error("data:;base64," + "A" * 40_000_000, 80)
 
 
 # Documents
 
 
-def document(count: int) -> bytes:
-    """A TIFF with pages of one pixel each, all of them the same byte."""
+def tiff_document(count: int) -> bytes:
+    """Return a TIFF whose pages of one pixel all share one byte."""
     tags = [(256, 3, 1), (257, 3, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1)]
     tags += [(273, 4, 8), (277, 3, 1), (278, 3, 1), (279, 4, 1)]
     entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
     size = 2 + len(entries) + 4
     starts = [8 + number * size for number in range(1, count)] + [0]
     page = struct.pack("<H", len(tags)) + entries
-    return b"II*\0" + struct.pack("<I", 8) + b"".join(page + struct.pack("<I", at) for at in starts)
+    return (
+        b"II*\0"
+        + struct.pack("<I", 8)
+        + b"".join(page + struct.pack("<I", offset) for offset in starts)
+    )
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("count", [501, 100_000])
-def test_document_of_more_pages_than_can_be_read(count: int) -> None:
-    """Pillow alone takes many minutes to count the pages of the larger one."""
+def test_document_with_too_many_pages(count: int) -> None:
+    """Pillow by itself would count the pages of the larger one for many minutes."""
     media = MediaReader(Settings())
     with pytest.raises(DecodeError, match=r"more than 500 pages: `prelabel pages` makes"):
-        media.pages(data_url(document(count)))
+        media.pages(data_url(tiff_document(count)))
 
 
-def test_document_of_as_many_pages_as_can_be_read() -> None:
-    assert len(MediaReader(Settings()).pages(data_url(document(500)))) == 500
+def test_document_with_the_most_pages_allowed() -> None:
+    assert len(MediaReader(Settings()).pages(data_url(tiff_document(500)))) == 500
 
 
-def test_pdf_of_more_pages_than_can_be_read() -> None:
+def test_pdf_with_too_many_pages() -> None:
     file = io.BytesIO()
     Pillow.new("L", (8, 8)).save(file, "PDF")
     [kids] = re.findall(rb"/Kids \[ (\d+ 0 R) \]", file.getvalue())

@@ -1,4 +1,4 @@
-"""Label configs, pictures and texts that nobody meant: one sentence, in time, in bounded memory."""
+"""Absurd label configs, images and texts: one sentence, in time, in bounded memory."""
 
 import io
 import os
@@ -22,9 +22,9 @@ from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.server.messages import PredictRequest
 from shared.server.service import BackendService
 from shared.settings import Settings
-from tests.security.test_fuzz_server import BUDGET as SMALL
+from tests.security.test_fuzz_server import BUDGET as SMALL_BUDGET
 
-BUDGET = hypothesis.settings(SMALL, max_examples=400)
+BUDGET = hypothesis.settings(SMALL_BUDGET, max_examples=400)
 
 TAGS = ["View", "Labels", "Label", "Text", "Choices", "Choice", "Image", "Taxonomy", "Pairwise"]
 TAGS += ["HyperText", "Paragraphs", "RectangleLabels", "Relation", "Ranker", "Bucket", "Number"]
@@ -70,21 +70,21 @@ def service() -> BackendService:
 @BUDGET
 @hypothesis.given(xml=configs | st.text(max_size=100), text=texts)
 def test_any_label_config(xml: str, text: str, service: BackendService) -> None:
-    """Answered with as many results as tasks, or refused with an error of ours."""
+    """There are as many results as tasks, or an error of ours."""
     request = PredictRequest(tasks=[{"id": 1, "data": {"t": text}}, None], label_config=xml)
     try:
         service.version(xml)
         answers = service.predict(request, None, RequestScope(30))
     except PrelabelError as error:
-        said = str(error)
+        message = str(error)
     else:
-        said = ""
+        message = ""
         assert len(answers) == 2
-    assert "\n" not in said
+    assert "\n" not in message
 
 
-def laughs(count: int) -> str:
-    """Entities in entities: a billion times what is written."""
+def billion_laughs(count: int) -> str:
+    """Return nested entities, which expand to a billion words."""
     entities = "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(count))
     return f'<!DOCTYPE v [<!ENTITY e0 "ha">{entities}]><View>&e{count};</View>'
 
@@ -92,7 +92,7 @@ def laughs(count: int) -> str:
 @pytest.mark.parametrize(
     "xml",
     [
-        pytest.param(laughs(9), id="billion-laughs"),
+        pytest.param(billion_laughs(9), id="billion-laughs"),
         pytest.param(
             f'<!DOCTYPE v [<!ENTITY e "{"a" * 50_000}">]><v>{"&e;" * 9999}</v>', id="blow"
         ),
@@ -123,7 +123,7 @@ def test_huge_label_config_is_refused(xml: str, words: str) -> None:
 
 @pytest.mark.slow
 def test_huge_label_configs_do_not_fill_the_memory(service: BackendService) -> None:
-    """As many as there may be projects, each near the cap: the last few are kept."""
+    """Each is near the limit: only the last few are kept."""
     labels = "".join(f'<Label value="a{n}"/>' for n in range(30_000))
     start = 0
     for number in range(40):
@@ -136,42 +136,42 @@ def test_huge_label_configs_do_not_fill_the_memory(service: BackendService) -> N
     assert memory_mb() - start < 300, "if all were kept, it would be 700"
 
 
-# Pictures
+# Images
 
 
-def picture(kind: str) -> bytes:
+def encode_noise(kind: str) -> bytes:
     noise = np.random.default_rng(7).integers(0, 255, (24, 32, 3), dtype=np.uint8)
     file = io.BytesIO()
     Pillow.fromarray(noise).save(file, kind)
     return file.getvalue()
 
 
-PICTURES = {kind: picture(kind) for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")}
+IMAGES = {kind: encode_noise(kind) for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")}
 
 
 @BUDGET
 @hypothesis.given(
-    kind=st.sampled_from(sorted(PICTURES)),
+    kind=st.sampled_from(sorted(IMAGES)),
     changes=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=12),
     end=st.integers(0, 6000),
 )
-def test_any_damaged_picture(kind: str, changes: list[tuple[int, int]], end: int) -> None:
-    data = bytearray(PICTURES[kind])
-    for place, value in changes:
-        data[place % len(data)] = value
+def test_any_damaged_image(kind: str, changes: list[tuple[int, int]], end: int) -> None:
+    data = bytearray(IMAGES[kind])
+    for position, value in changes:
+        data[position % len(data)] = value
     try:
-        found = decode(bytes(data[:end]), 1)
+        result = decode(bytes(data[:end]), 1)
     except DecodeError as error:
-        said = str(error)
+        message = str(error)
     else:
-        said = ""
-        assert found.pixels.size <= 3_000_000
-    assert "\n" not in said
+        message = ""
+        assert result.pixels.size <= 3_000_000
+    assert "\n" not in message
 
 
 @BUDGET
 @hypothesis.given(data=st.binary(max_size=300))
-def test_any_bytes_as_a_picture(data: bytes) -> None:
+def test_any_bytes_as_an_image(data: bytes) -> None:
     with pytest.raises(DecodeError):
         decode(data, 1)
 
@@ -192,7 +192,7 @@ def test_any_bytes_as_a_picture(data: bytes) -> None:
     ],
 )
 def test_long_text_is_answered_in_time(make: Callable[[], str], service: BackendService) -> None:
-    """No pattern may take the square of the length; half a minute is ten times what is needed."""
+    """No pattern takes quadratic time; half a minute is ten times what is needed."""
     config = (
         '<View><Labels name="l" toName="t"><Label value="Date"/><Label value="Money"/>'
         '<Label value="Time"/></Labels><Text name="t" value="$t"/></View>'
@@ -210,18 +210,18 @@ def test_long_text_is_answered_in_time(make: Callable[[], str], service: Backend
     | st.text("\n\r /:?=a", max_size=20)
     | st.sampled_from(["data:", "data:,", "s3:/", "http:", "//", "\0"])
 )
-def test_any_text_as_an_address(value: str) -> None:
-    """Read as a file of Label Studio, or refused; nothing else is raised."""
-    where = MediaReader(
+def test_any_text_as_a_url(value: str) -> None:
+    """It is read as a file of Label Studio, or refused; nothing else is raised."""
+    media = MediaReader(
         Settings(allowed_hosts="only.example.org", local_files_root=os.path.dirname(__file__))
     )
     try:
-        found = where.fetch(value, 1)
+        result = media.fetch(value, 1)
     except FetchError as error:
-        said = str(error)
+        message = str(error)
     else:
-        said = ""
-        assert value.lower().lstrip().startswith("data:"), found[:80]
+        message = ""
+        assert value.lower().lstrip().startswith("data:"), result[:80]
     finally:
-        where.close()
-    assert "\n" not in said
+        media.close()
+    assert "\n" not in message

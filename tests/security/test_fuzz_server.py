@@ -1,4 +1,4 @@
-"""The whole server under requests that its OpenAPI allows, and under those it does not."""
+"""The whole server, with requests that its OpenAPI document allows and with others."""
 
 import json
 from collections.abc import Iterator
@@ -36,13 +36,13 @@ json_values = st.recursive(
 )
 
 
-def application() -> Any:
+def make_app() -> Any:
     return create_app(BackendService([PatternBackend], named=["pattern"]), read_settings(Settings))
 
 
 @pytest.fixture(scope="module")
 def schema() -> Any:
-    return schemathesis.openapi.from_asgi("/openapi.json", application())
+    return schemathesis.openapi.from_asgi("/openapi.json", make_app())
 
 
 OPERATIONS = [
@@ -63,18 +63,18 @@ OPERATIONS = [
 ]
 
 
-def test_every_operation_is_tried(schema: Any) -> None:
+def test_every_operation_is_listed(schema: Any) -> None:
     found = {(op.ok().method.upper(), op.ok().path) for op in schema.get_all_operations()}
     assert found == set(OPERATIONS)
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
-def test_operation_answers_as_it_says(method: str, path: str, schema: Any) -> None:
-    """What OpenAPI allows, and with a label config that can be read one time in two."""
+def test_responses_match_openapi(method: str, path: str, schema: Any) -> None:
+    """Half of the allowed requests get a label config that can be parsed."""
 
     @BUDGET
     @hypothesis.given(case=schema[path][method].as_strategy(), readable=st.booleans())
-    def tried(case: schemathesis.Case, readable: bool) -> None:
+    def check(case: schemathesis.Case, readable: bool) -> None:
         if "backend" in case.path_parameters:
             case.path_parameters["backend"] = "pattern"
         key = "schema" if path.endswith("setup") else "label_config"
@@ -86,12 +86,12 @@ def test_operation_answers_as_it_says(method: str, path: str, schema: Any) -> No
         if answer.status_code == 200 and path.endswith("/predict"):
             assert len(answer.json()["results"]) == len(case.body["tasks"])
 
-    tried()
+    check()
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
-    with TestClient(application(), raise_server_exceptions=False) as client:
+    with TestClient(make_app(), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -109,7 +109,7 @@ def test_any_bytes_as_a_body(path: str, body: bytes, client: TestClient) -> None
 @BUDGET
 @hypothesis.given(tasks=st.lists(json_values, max_size=8), context=json_values, project=json_values)
 def test_any_tasks(tasks: list[Any], context: Any, project: Any, client: TestClient) -> None:
-    """As many answers as tasks, whatever the tasks are."""
+    """There are as many results as tasks, whatever the tasks are."""
     sent = {"tasks": tasks, "label_config": EXAMPLE.label_config, "project": project}
     body = json.dumps({**sent, "params": {"context": context}})
     answer = client.post("/predict", content=body)

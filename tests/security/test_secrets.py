@@ -1,4 +1,4 @@
-"""A real server gets secrets wherever it takes anything: no answer, no line of the log has one."""
+"""A real server gets secrets in every input: no response and no line of the log shows one."""
 
 import base64
 import subprocess
@@ -17,14 +17,14 @@ from tests.media.web import Web, hangs_up, leads_to, says, web
 from tests.serving import Served, served
 
 REPO = Path(__file__).parents[2]
-pytestmark = pytest.mark.slow  # importing what runs NER takes long
+pytestmark = pytest.mark.slow  # importing the libraries of NER takes long
 
 SECRET = "hunter2"
 CONFIG = Example.load(find_backends()["pattern"]).label_config
 BY_URL = CONFIG.replace('value="$text"', 'value="$text" valueType="url"')
 AUTH = (f"user-{SECRET}", f"pass-{SECRET}")
 
-NEVER = (SECRET, "Traceback", str(REPO), "site-packages", ".py", "root:x:")
+FORBIDDEN = (SECRET, "Traceback", str(REPO), "site-packages", ".py", "root:x:")
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,8 @@ def server(site: Web, root: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield running
 
 
-def values(site: Web) -> list[str]:
-    """What may stand where a task names its text."""
+def task_values(site: Web) -> list[str]:
+    """Return values that a task may have where its text is expected."""
     host = site.url.removeprefix("http://")
     paths = ("401", "403", "404", "500", "gone", "elsewhere", "nowhere", "bytes", "none")
     urls = [f"http://u:{SECRET}@{host}/{path}?sig={SECRET}#{SECRET}" for path in paths]
@@ -89,28 +89,28 @@ def values(site: Web) -> list[str]:
     ]
 
 
-def requests(site: Web) -> list[tuple[str, str, dict[str, Any]]]:
-    """Method, path and what goes with them."""
-    tasks = [{"id": n, "data": {"text": value}} for n, value in enumerate(values(site))]
+def all_requests(site: Web) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return method, path and options of each request."""
+    tasks = [{"id": n, "data": {"text": value}} for n, value in enumerate(task_values(site))]
     params = {"login": SECRET, "password": SECRET, "context": None}
     given = {"tasks": tasks, "label_config": BY_URL, "project": "1.1", "params": params}
-    told = {"tasks": [{"id": 1, "data": {"text": f"{SECRET} 3 May {SECRET}"}}, {"id": 2}]}
+    echoed = {"tasks": [{"id": 1, "data": {"text": f"{SECRET} 3 May {SECRET}"}}, {"id": 2}]}
     setup = {"schema": CONFIG, "access_token": SECRET, "hostname": SECRET, "project": SECRET}
     bad = {"content": f'{{"tasks": "{SECRET}", "label_config": 1'.encode()}
     wrong = base64.b64encode(f"u:{SECRET}".encode()).decode()
-    hook = {"X-Webhook-Secret": f"no-{SECRET}", "Authorization": f"Basic {wrong}"}
+    wrong_headers = {"X-Webhook-Secret": f"no-{SECRET}", "Authorization": f"Basic {wrong}"}
     event = {"action": f"{SECRET}", "project": {"id": 1, "title": SECRET}}
     return [
         ("POST", "/predict", {"json": given}),
         ("POST", "/predict", {"json": given | {"params": {"context": {"result": [SECRET]}}}}),
-        ("POST", "/predict", {"json": given | told | {"label_config": CONFIG}}),
+        ("POST", "/predict", {"json": given | echoed | {"label_config": CONFIG}}),
         ("POST", "/predict", {"json": given | {"label_config": f"<View>{SECRET}</Vie>"}}),
         ("POST", "/predict", {"json": given | {"tasks": SECRET}}),
         ("POST", "/predict", bad),
         ("POST", "/setup", {"json": setup}),
         ("POST", "/setup", bad),
         ("POST", "/webhook", {"json": event}),
-        ("POST", "/webhook", {"json": event, "headers": hook}),
+        ("POST", "/webhook", {"json": event, "headers": wrong_headers}),
         ("GET", f"/{SECRET}?token={SECRET}", {"headers": {"Authorization": f"Basic {wrong}"}}),
         ("GET", "/status", {"headers": {"Authorization": f"Bearer {SECRET}"}}),
         ("GET", "/status", {}),
@@ -121,25 +121,25 @@ def requests(site: Web) -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-def test_no_secret_in_any_answer_or_in_the_log(server: Served, site: Web, root: Path) -> None:
+def test_no_secret_in_any_response_or_in_the_log(server: Served, site: Web, root: Path) -> None:
     answers = []
     with httpx.Client(base_url=server.url, auth=AUTH, timeout=60) as client:
-        for method, path, options in requests(site):
+        for method, path, options in all_requests(site):
             auth = {} if "Authorization" not in options.get("headers", {}) else {"auth": None}
             answers.append(client.request(method, path, **options, **auth))
     assert {answer.status_code for answer in answers} >= {200, 401, 422}
     failed = answers[12].json()["failures"]["counts"]
     assert failed["pattern:fetch"] >= 15, "each value was tried"
-    # What a task's text says comes back to whoever sent it, as the text of a region.
-    told = answers.pop(2)
-    assert "3 May" in told.text
+    # A region contains the task's text, which goes back to its sender.
+    echoed = answers.pop(2)
+    assert "3 May" in echoed.text
     for answer in answers:
-        for word in (*NEVER, str(root)):
+        for word in (*FORBIDDEN, str(root)):
             assert word not in answer.text, f"{answer.request.url.path}: {answer.text[:2000]}"
     log = server.log.read_text()
     assert "refused" in log
     assert "fetched" in log
-    for word in (*NEVER, str(root)):
+    for word in (*FORBIDDEN, str(root)):
         lines = [line for line in log.splitlines() if word in line]
         assert lines == [], word
 
@@ -162,5 +162,5 @@ def test_no_secret_when_the_server_cannot_start(name: str, value: str) -> None:
     )
     assert ran.returncode != 0
     assert name in ran.stderr
-    for word in NEVER:
+    for word in FORBIDDEN:
         assert word not in ran.stdout + ran.stderr

@@ -31,8 +31,8 @@ def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
-def closed_by(server: Web, certificate: trustme.LeafCert) -> Web:
-    """The same server, now speaking TLS."""
+def use_tls(server: Web, certificate: trustme.LeafCert) -> Web:
+    """Switch a server to TLS, and return it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -44,66 +44,68 @@ def closed_by(server: Web, certificate: trustme.LeafCert) -> Web:
 def site(authority: trustme.CA) -> Iterator[Web]:
     with web() as server:
         server.pages["/a"] = server.pages["/data/a"] = says(b"Hi")
-        yield closed_by(server, authority.issue_cert("127.0.0.1"))
+        yield use_tls(server, authority.issue_cert("127.0.0.1"))
 
 
-def refused(where: MediaReader, url: str) -> str:
+def fetch_error(media: MediaReader, url: str) -> str:
     with pytest.raises(FetchError) as caught:
-        where.fetch(url)
+        media.fetch(url)
     assert "_ssl.c" not in str(caught.value)
     return str(caught.value)
 
 
-def media(**settings: object) -> MediaReader:
+def make_reader(**settings: object) -> MediaReader:
     return MediaReader(Settings(allowed_networks=LOOPBACK, **settings))
 
 
 def test_unknown_ca_is_refused(site: Web) -> None:
-    message = refused(media(), f"{site.url}/a")
+    message = fetch_error(make_reader(), f"{site.url}/a")
     assert "its certificate is not trusted (unable to get local issuer certificate)" in message
     assert "CA_FILE" in message
     assert site.visits == []
 
 
 def test_private_ca_by_setting(site: Web, ca_file: Path) -> None:
-    assert media(ca_file=ca_file).fetch(f"{site.url}/a") == b"Hi"
+    assert make_reader(ca_file=ca_file).fetch(f"{site.url}/a") == b"Hi"
 
 
-def test_private_ca_by_the_usual_variable(
+def test_private_ca_by_ssl_cert_file(
     site: Web, ca_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SSL_CERT_FILE stands for the system's authorities, as in httpx, curl and OpenSSL."""
+    """SSL_CERT_FILE replaces the system's authorities, as in httpx, curl and OpenSSL."""
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
     egress._trusted.cache_clear()
     try:
-        assert media().fetch(f"{site.url}/a") == b"Hi"
+        assert make_reader().fetch(f"{site.url}/a") == b"Hi"
     finally:
         egress._trusted.cache_clear()
 
 
 def test_certificate_of_another_host(authority: trustme.CA, ca_file: Path) -> None:
     with web() as server:
-        closed_by(server, authority.issue_cert("elsewhere.example.org"))
-        message = refused(media(ca_file=ca_file), f"{server.url}/a")
+        use_tls(server, authority.issue_cert("elsewhere.example.org"))
+        message = fetch_error(make_reader(ca_file=ca_file), f"{server.url}/a")
     assert "IP address mismatch" in message
     assert server.visits == []
 
 
-def test_certificate_that_has_ended(authority: trustme.CA, ca_file: Path) -> None:
-    ended = authority.issue_cert(
+def test_expired_certificate(authority: trustme.CA, ca_file: Path) -> None:
+    expired = authority.issue_cert(
         "127.0.0.1", not_after=datetime.now(timezone.utc) - timedelta(days=1)
     )
     with web() as server:
-        closed_by(server, ended)
-        assert "certificate has expired" in refused(media(ca_file=ca_file), f"{server.url}/a")
+        use_tls(server, expired)
+        assert "certificate has expired" in fetch_error(
+            make_reader(ca_file=ca_file), f"{server.url}/a"
+        )
     assert server.visits == []
 
 
-def test_redirect_to_a_ca_that_is_unknown(site: Web, ca_file: Path) -> None:
+def test_redirect_to_an_unknown_ca(site: Web, ca_file: Path) -> None:
     with web() as server:
-        closed_by(server, trustme.CA().issue_cert("127.0.0.1")).pages["/b"] = says(b"Hi")
+        use_tls(server, trustme.CA().issue_cert("127.0.0.1")).pages["/b"] = says(b"Hi")
         site.pages["/a"] = leads_to(f"{server.url}/b")
-        assert "not trusted" in refused(media(ca_file=ca_file), f"{site.url}/a")
+        assert "not trusted" in fetch_error(make_reader(ca_file=ca_file), f"{site.url}/a")
         assert server.visits == []
 
 
@@ -112,19 +114,19 @@ def test_token_is_renewed_over_tls(site: Web, ca_file: Path) -> None:
     site.pages["/api/token/refresh/"] = says(
         b'{"access": "%s"}' % access.encode(), Content_Type="application/json"
     )
-    given = {"label_studio_url": site.url, "label_studio_api_key": token("refresh", 60)}
-    assert media(ca_file=ca_file, **given).fetch("/data/a") == b"Hi"
+    credentials = {"label_studio_url": site.url, "label_studio_api_key": token("refresh", 60)}
+    assert make_reader(ca_file=ca_file, **credentials).fetch("/data/a") == b"Hi"
     assert site.visits[-1] == ("/data/a", f"Bearer {access}")
-    seen = len(site.visits)
-    assert "its certificate is not trusted" in refused(media(**given), "/data/a")
-    assert len(site.visits) == seen, "no token was sent"
+    visits_before = len(site.visits)
+    assert "its certificate is not trusted" in fetch_error(make_reader(**credentials), "/data/a")
+    assert len(site.visits) == visits_before, "no token was sent"
 
 
 def test_project_is_read_over_tls(site: Web, ca_file: Path) -> None:
     site.pages["/api/projects/7/"] = says(
         b'{"id": 7, "label_config": "<View/>"}', Content_Type="application/json"
     )
-    given = {"label_studio_url": site.url, "label_studio_api_key": "legacy"}
-    assert Project(7, Settings(ca_file=ca_file, **given)).label_config == "<View/>"
+    credentials = {"label_studio_url": site.url, "label_studio_api_key": "legacy"}
+    assert Project(7, Settings(ca_file=ca_file, **credentials)).label_config == "<View/>"
     with pytest.raises(PrelabelError, match="Label Studio does not answer"):
-        _ = Project(7, Settings(**given)).label_config
+        _ = Project(7, Settings(**credentials)).label_config

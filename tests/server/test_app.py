@@ -25,7 +25,7 @@ DATE = "It was on 2024-05-03."
 
 
 @contextmanager
-def serving(*classes: type[Backend], named: Sequence[str] = ("pattern",)) -> Iterator[TestClient]:
+def serve(*classes: type[Backend], named: Sequence[str] = ("pattern",)) -> Iterator[TestClient]:
     service = BackendService(classes or (PatternBackend,), named=named)
     app = create_app(service, read_settings(Settings))
     with TestClient(app, raise_server_exceptions=False) as client:
@@ -34,12 +34,14 @@ def serving(*classes: type[Backend], named: Sequence[str] = ("pattern",)) -> Ite
 
 @pytest.fixture
 def client() -> Iterator[TestClient]:
-    with serving() as client:
+    with serve() as client:
         yield client
 
 
-def body(*texts: Any, config: str = EXAMPLE.label_config, context: Any = None) -> dict[str, Any]:
-    """As Label Studio sends it."""
+def predict_body(
+    *texts: Any, config: str = EXAMPLE.label_config, context: Any = None
+) -> dict[str, Any]:
+    """Return the body of /predict as Label Studio sends it."""
     return {
         "tasks": tasks(*texts),
         "label_config": config,
@@ -48,13 +50,13 @@ def body(*texts: Any, config: str = EXAMPLE.label_config, context: Any = None) -
     }
 
 
-def clean(text: str) -> None:
-    """What no answer may hold."""
+def assert_no_leak(text: str) -> None:
+    """Fail if a response shows paths, tracebacks or secrets."""
     for word in ("Traceback", "/work", "/tmp", "site-packages", ".py", "hunter2", "/secret"):
         assert word not in text
 
 
-# What Label Studio calls
+# Endpoints that Label Studio calls
 
 
 def test_index(client: TestClient) -> None:
@@ -70,7 +72,7 @@ def test_health(path: str, client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/setup", "/pattern/setup"])
-def test_setup_says_the_version_of_predict(path: str, client: TestClient) -> None:
+def test_setup_answers_the_version_of_predictions(path: str, client: TestClient) -> None:
     sent = {
         "project": "12.1700000000",
         "schema": EXAMPLE.label_config,
@@ -82,14 +84,16 @@ def test_setup_says_the_version_of_predict(path: str, client: TestClient) -> Non
     assert answer.status_code == 200
     version = answer.json()["model_version"]
     assert version.startswith("pattern-")
-    results = client.post(path.replace("setup", "predict"), json=body(DATE)).json()["results"]
+    results = client.post(path.replace("setup", "predict"), json=predict_body(DATE)).json()[
+        "results"
+    ]
     assert results[0]["model_version"] == version
     assert client.get("/versions").json()["versions"] == [version]
 
 
 @pytest.mark.parametrize("path", ["/predict", "/pattern/predict"])
 def test_predict(path: str, client: TestClient) -> None:
-    answer = client.post(path, json=body(DATE, "Nothing"))
+    answer = client.post(path, json=predict_body(DATE, "Nothing"))
     assert answer.headers["content-type"] == "application/json"
     found, nothing = answer.json()["results"]
     assert found["result"][0]["value"] == {
@@ -101,8 +105,8 @@ def test_predict(path: str, client: TestClient) -> None:
     assert nothing["result"] == []
 
 
-def test_as_many_answers_as_tasks(client: TestClient) -> None:
-    sent = body()
+def test_bad_tasks_cost_only_themselves(client: TestClient) -> None:
+    sent = predict_body()
     sent["tasks"] = [*tasks(DATE, None, {}), "x", None, {}, *tasks(DATE), {"id": 1, "data": []}]
     results = client.post("/predict", json=sent).json()["results"]
     assert [bool(result) for result in results] == [1, 0, 0, 0, 0, 0, 1, 0]
@@ -113,14 +117,14 @@ def test_as_many_answers_as_tasks(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 150])
-def test_count_of_answers(count: int, client: TestClient) -> None:
-    results = client.post("/predict", json=body(*[DATE] * count)).json()["results"]
+def test_number_of_results(count: int, client: TestClient) -> None:
+    results = client.post("/predict", json=predict_body(*[DATE] * count)).json()["results"]
     assert len(results) == count
 
 
-def test_answers_of_a_config_that_nothing_can_fill(client: TestClient) -> None:
+def test_label_config_that_nothing_can_fill(client: TestClient) -> None:
     config = '<View><Text name="t" value="$text"/><Rating name="r" toName="t"/></View>'
-    assert client.post("/predict", json=body("a", "b", config=config)).json() == {
+    assert client.post("/predict", json=predict_body("a", "b", config=config)).json() == {
         "results": [[], []]
     }
     setup = client.post("/setup", json={"schema": config})
@@ -130,9 +134,9 @@ def test_answers_of_a_config_that_nothing_can_fill(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("texts", [["Hello"], ["fetch: a"], ["infer: a"]], ids=str)
-def test_interactive_answer_is_an_object(texts: list[str]) -> None:
-    with serving(PromptBackend, named=()) as client:
-        sent = body(*texts, config=TEXT_CONFIG, context={"result": [{"type": "labels"}]})
+def test_interactive_result_is_an_object(texts: list[str]) -> None:
+    with serve(PromptBackend, named=()) as client:
+        sent = predict_body(*texts, config=TEXT_CONFIG, context={"result": [{"type": "labels"}]})
         [result] = client.post("/predict", json=sent).json()["results"]
     assert isinstance(result["result"], list)
 
@@ -146,15 +150,15 @@ def test_webhook(path: str, action: str, client: TestClient) -> None:
 
 
 def test_one_backend_under_its_own_path() -> None:
-    with serving(WordBackend, PatternBackend, named=()) as client:
+    with serve(WordBackend, PatternBackend, named=()) as client:
         config = EXAMPLE.label_config.replace('"Person"', '"Word"')
-        sent = body(DATE, config=config)
+        sent = predict_body(DATE, config=config)
         [of_all] = client.post("/predict", json=sent).json()["results"]
         [of_word] = client.post("/word/predict", json=sent).json()["results"]
         [of_pattern] = client.post("/pattern/predict", json=sent).json()["results"]
     assert of_all["result"] == of_word["result"]
     assert of_all["result"][0]["value"]["labels"] == ["Word"]
-    assert of_pattern["result"][0]["value"]["labels"] == ["Date"], "it serves on request"
+    assert of_pattern["result"][0]["value"]["labels"] == ["Date"], "it serves when it is named"
     assert of_pattern["model_version"] != of_word["model_version"]
 
 
@@ -227,14 +231,14 @@ def test_bad_body_is_refused_in_one_sentence(
     assert answer.headers["content-type"] == "application/json"
     assert words in answer.json()["detail"]
     assert "\n" not in answer.json()["detail"]
-    clean(answer.text)
+    assert_no_leak(answer.text)
 
 
 @pytest.mark.parametrize("path", ["/predict", "/setup", "/webhook"])
 @pytest.mark.parametrize("streamed", [False, True], ids=["declared", "streamed"])
-def test_body_that_is_too_large(path: str, streamed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_body_too_large(path: str, streamed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAX_BODY_MB", "0.001")
-    with serving() as client:
+    with serve() as client:
         content: Any = iter([b" " * 600] * 10) if streamed else b" " * 2000
         answer = client.post(path, content=content)
         assert answer.status_code == 413
@@ -255,7 +259,7 @@ def test_body_that_is_too_large(path: str, streamed: bool, monkeypatch: pytest.M
         ("DELETE", "/setup", 405),
     ],
 )
-def test_wrong_address(method: str, path: str, status: int, client: TestClient) -> None:
+def test_unknown_path_or_method(method: str, path: str, status: int, client: TestClient) -> None:
     answer = client.request(method, path)
     assert answer.status_code == status
     assert isinstance(answer.json()["detail"], str)
@@ -263,13 +267,13 @@ def test_wrong_address(method: str, path: str, status: int, client: TestClient) 
         assert answer.headers["allow"]
 
 
-def test_unknown_backend_names_those_there_are(client: TestClient) -> None:
-    answer = client.post("/nothing/predict", json=body(DATE))
+def test_unknown_backend_is_answered_with_the_available_ones(client: TestClient) -> None:
+    answer = client.post("/nothing/predict", json=predict_body(DATE))
     assert answer.json() == {"detail": "There is no backend /nothing; available: /pattern"}
 
 
 class BuggyBackend(WordBackend):
-    """Raises where nothing should."""
+    """Raises an error that none of our classes describes."""
 
     name = "buggy"
 
@@ -278,16 +282,16 @@ class BuggyBackend(WordBackend):
 
 
 @pytest.mark.parametrize("path", ["/predict", "/setup"])
-def test_error_in_the_server_is_one_sentence(path: str) -> None:
-    with serving(BuggyBackend, named=()) as client:
-        sent = body(DATE) | {"schema": EXAMPLE.label_config}
+def test_internal_error_is_one_sentence(path: str) -> None:
+    with serve(BuggyBackend, named=()) as client:
+        sent = predict_body(DATE) | {"schema": EXAMPLE.label_config}
         answer = client.post(path, json=sent)
     assert answer.status_code == 500
     assert answer.json() == {"detail": "Internal error (RuntimeError); the log has the details"}
 
 
 class UnpackableBackend(WordBackend):
-    """Says things that are no JSON."""
+    """Returns regions that cannot be written as JSON."""
 
     name = "unpackable"
 
@@ -298,9 +302,9 @@ class UnpackableBackend(WordBackend):
             yield region
 
 
-def test_region_that_is_no_json_costs_one_task() -> None:
-    with serving(UnpackableBackend, named=()) as client:
-        answer = client.post("/predict", json=body("a", "odd", "b", config=TEXT_CONFIG))
+def test_region_that_is_not_json_costs_one_task() -> None:
+    with serve(UnpackableBackend, named=()) as client:
+        answer = client.post("/predict", json=predict_body("a", "odd", "b", config=TEXT_CONFIG))
     assert answer.status_code == 200
     assert [bool(result) for result in answer.json()["results"]] == [True, False, True]
 
@@ -319,20 +323,20 @@ def test_text_with_half_a_character_costs_one_task(client: TestClient) -> None:
 # Authentication
 
 
-def basic(user: str, password: str) -> dict[str, str]:
+def basic_auth(user: str, password: str) -> dict[str, str]:
     packed = base64.b64encode(f"{user}:{password}".encode()).decode()
     return {"Authorization": f"Basic {packed}"}
 
 
 @pytest.fixture(scope="module")
-def closed() -> Iterator[TestClient]:
+def protected() -> Iterator[TestClient]:
     settings = Settings(basic_auth_user="me", basic_auth_pass=SecretStr("hunter2é:"))
     app = create_app(BackendService([PatternBackend], named=["pattern"]), settings)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
 
-EVERY_ROUTE = [
+ENDPOINTS = [
     ("GET", "/"),
     ("POST", "/setup"),
     ("POST", "/predict"),
@@ -352,38 +356,38 @@ EVERY_ROUTE = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path"), EVERY_ROUTE)
-def test_every_route_asks_for_the_password(method: str, path: str, closed: TestClient) -> None:
-    answer = closed.request(method, path)
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
+def test_every_endpoint_needs_the_password(method: str, path: str, protected: TestClient) -> None:
+    answer = protected.request(method, path)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Basic ")
-    clean(answer.text)
-    assert closed.request(method, path, headers=basic("me", "hunter2é:")).status_code != 401
+    assert_no_leak(answer.text)
+    assert protected.request(method, path, headers=basic_auth("me", "hunter2é:")).status_code != 401
 
 
-def test_every_route_of_the_app_is_in_the_table(client: TestClient) -> None:
+def test_every_documented_path_is_in_the_list(client: TestClient) -> None:
     described = client.get("/openapi.json").json()["paths"]
-    known = {path.replace("/pattern", "/{backend}") for _, path in EVERY_ROUTE}
+    known = {path.replace("/pattern", "/{backend}") for _, path in ENDPOINTS}
     assert set(described) <= known | {"/health", "/{backend}/health"}
 
 
 @pytest.mark.parametrize("path", ["/health", "/pattern/health"])
-def test_health_is_open(path: str, closed: TestClient) -> None:
-    assert closed.get(path).status_code == 200
+def test_health_needs_no_password(path: str, protected: TestClient) -> None:
+    assert protected.get(path).status_code == 200
 
 
-def test_health_tells_no_names(closed: TestClient) -> None:
-    answer = closed.get("/nothing/health")
+def test_health_names_no_backends(protected: TestClient) -> None:
+    answer = protected.get("/nothing/health")
     assert (answer.status_code, answer.json()) == (404, {"detail": "There is no such backend"})
 
 
 EVENT = {"action": "ANNOTATION_CREATED", "project": {"id": 1}}
-RIGHT = {"X-Webhook-Secret": "s3cret é"}
+RIGHT_SECRET = {"X-Webhook-Secret": "s3cret é"}
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["open", "with-a-password"])
-def hooked(request: pytest.FixtureRequest) -> Iterator[TestClient]:
-    """A server with a secret for its webhook."""
+def with_secret(request: pytest.FixtureRequest) -> Iterator[TestClient]:
+    """A client of a server with a secret for its webhook."""
     settings = Settings(webhook_secret=SecretStr("s3cret é"))
     if request.param:
         settings.basic_auth_user, settings.basic_auth_pass = "me", SecretStr("hunter2")
@@ -392,50 +396,50 @@ def hooked(request: pytest.FixtureRequest) -> Iterator[TestClient]:
         yield client
 
 
-def posted(client: TestClient, path: str, headers: dict[str, str]) -> Any:
+def post_event(client: TestClient, path: str, headers: dict[str, str]) -> Any:
     sent = {key.encode(): value.encode() for key, value in headers.items()}
     return client.post(path, json=EVENT, headers=sent)
 
 
 @pytest.mark.parametrize("path", ["/webhook", "/pattern/webhook"])
-def test_webhook_asks_for_its_secret(path: str, hooked: TestClient) -> None:
+def test_webhook_needs_its_secret(path: str, with_secret: TestClient) -> None:
     wrong: list[dict[str, str]] = [
         {},
         {"X-Webhook-Secret": ""},
         {"X-Webhook-Secret": "s3cret"},
         {"X-Webhook-Secret": "s3cret é "[:-2]},
         {"Authorization": "Bearer s3cret é"},
-        basic("me", "s3cret é"),
-        basic("", ""),
+        basic_auth("me", "s3cret é"),
+        basic_auth("", ""),
         {"Cookie": "X-Webhook-Secret=s3cret é"},
     ]
     for headers in wrong:
-        answer = posted(hooked, path, headers)
+        answer = post_event(with_secret, path, headers)
         assert answer.status_code == 401, headers
         assert (
             answer.json()["detail"] == "Wrong or missing header X-Webhook-Secret (WEBHOOK_SECRET)"
         )
-    assert posted(hooked, path, RIGHT).status_code == 201
-    assert posted(hooked, f"{path}?x=/health", {}).status_code == 401
+    assert post_event(with_secret, path, RIGHT_SECRET).status_code == 201
+    assert post_event(with_secret, f"{path}?x=/health", {}).status_code == 401
 
 
-def test_secret_of_the_webhook_opens_nothing_else(hooked: TestClient) -> None:
-    sent = {key.encode(): value.encode() for key, value in RIGHT.items()}
-    closed = hooked.get("/status").status_code == 401
-    for method, path in EVERY_ROUTE:
-        answer = hooked.request(method, path, headers=sent)
-        assert (answer.status_code == 401) == (closed and not path.endswith("/webhook")), path
+def test_webhook_secret_opens_no_other_endpoint(with_secret: TestClient) -> None:
+    sent = {key.encode(): value.encode() for key, value in RIGHT_SECRET.items()}
+    protected = with_secret.get("/status").status_code == 401
+    for method, path in ENDPOINTS:
+        answer = with_secret.request(method, path, headers=sent)
+        assert (answer.status_code == 401) == (protected and not path.endswith("/webhook")), path
 
 
-def test_webhook_takes_the_password_too() -> None:
-    """Of "Start training", which Label Studio sends with it."""
+def test_webhook_accepts_the_password_too() -> None:
+    """Label Studio sends it with the event of "Start training"."""
     settings = Settings(
         webhook_secret=SecretStr("s"), basic_auth_user="me", basic_auth_pass=SecretStr("hunter2")
     )
     app = create_app(BackendService([PatternBackend], named=["pattern"]), settings)
     with TestClient(app, raise_server_exceptions=False) as client:
-        assert posted(client, "/webhook", basic("me", "hunter2")).status_code == 201
-        assert posted(client, "/webhook", basic("me", "s")).status_code == 401
+        assert post_event(client, "/webhook", basic_auth("me", "hunter2")).status_code == 201
+        assert post_event(client, "/webhook", basic_auth("me", "s")).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -459,10 +463,10 @@ def test_webhook_takes_the_password_too() -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS"])
-def test_path_that_looks_like_health_opens_nothing(
-    path: str, method: str, closed: TestClient
+def test_path_that_resembles_health_opens_nothing(
+    path: str, method: str, protected: TestClient
 ) -> None:
-    answer = closed.request(method, path, follow_redirects=False)
+    answer = protected.request(method, path, follow_redirects=False)
     assert answer.status_code in {401, 404, 405}
     assert "failures" not in answer.text
 
@@ -470,11 +474,11 @@ def test_path_that_looks_like_health_opens_nothing(
 @pytest.mark.parametrize(
     "header",
     [
-        basic("me", "wrong")["Authorization"],
-        basic("you", "hunter2é:")["Authorization"],
-        basic("me", "")["Authorization"],
-        basic("", "")["Authorization"],
-        basic("me", "hunter2é: ")["Authorization"],
+        basic_auth("me", "wrong")["Authorization"],
+        basic_auth("you", "hunter2é:")["Authorization"],
+        basic_auth("me", "")["Authorization"],
+        basic_auth("", "")["Authorization"],
+        basic_auth("me", "hunter2é: ")["Authorization"],
         "Basic",
         "Basic ",
         "Basic ####",
@@ -485,35 +489,37 @@ def test_path_that_looks_like_health_opens_nothing(
     ],
     ids=lambda header: header[:24],
 )
-def test_wrong_password(header: str, closed: TestClient) -> None:
-    answer = closed.get("/status", headers={b"Authorization": header.encode("latin-1")})
+def test_wrong_password(header: str, protected: TestClient) -> None:
+    answer = protected.get("/status", headers={b"Authorization": header.encode("latin-1")})
     assert answer.status_code == 401
 
 
 @pytest.mark.parametrize(
     ("user", "password"), [("me", None), (None, "hunter2")], ids=["user-alone", "password-alone"]
 )
-def test_half_a_password_still_closes(
+def test_user_or_password_alone_protects(
     user: str | None, password: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("BASIC_AUTH_USER", user), ("BASIC_AUTH_PASS", password)):
         if value is not None:
             monkeypatch.setenv(name, value)
-    with serving() as client:
+    with serve() as client:
         assert client.get("/status").status_code == 401
-        assert client.get("/status", headers=basic(user or "", password or "")).status_code == 200
+        assert (
+            client.get("/status", headers=basic_auth(user or "", password or "")).status_code == 200
+        )
 
 
-def test_lower_case_scheme(closed: TestClient) -> None:
-    header = basic("me", "hunter2é:")["Authorization"].replace("Basic", "basic")
-    assert closed.get("/status", headers={"Authorization": header}).status_code == 200
+def test_lowercase_auth_scheme(protected: TestClient) -> None:
+    header = basic_auth("me", "hunter2é:")["Authorization"].replace("Basic", "basic")
+    assert protected.get("/status", headers={"Authorization": header}).status_code == 200
 
 
-# What an operator calls
+# Endpoints for operators
 
 
 def test_status(client: TestClient) -> None:
-    client.post("/predict", json=body(DATE, None))
+    client.post("/predict", json=predict_body(DATE, None))
     found = client.get("/status").json()
     assert found["backends"] == ["pattern"]
     assert found["problems"] == {}
@@ -525,12 +531,12 @@ def test_status(client: TestClient) -> None:
     assert "Date" in config["labels"][0]
     assert found["failures"]["counts"] == {"pattern:missing_key": 1}
     assert found["failures"]["recent"][0]["task"] == 2
-    clean(client.get("/status").text)
+    assert_no_leak(client.get("/status").text)
 
 
 def test_metrics(client: TestClient) -> None:
-    client.post("/predict", json=body(DATE, None, DATE))
-    client.post("/pattern/predict", json=body(DATE))
+    client.post("/predict", json=predict_body(DATE, None, DATE))
+    client.post("/pattern/predict", json=predict_body(DATE))
     client.post("/predict", content=b"{")
     client.get("/no/such/path")
     answer = client.get("/metrics")
@@ -556,14 +562,14 @@ def test_ready(client: TestClient) -> None:
     assert client.get("/ready").json()["ready"] is True
 
 
-def test_setup_does_not_make_the_server_unready(client: TestClient) -> None:
+def test_server_stays_ready_after_setup(client: TestClient) -> None:
     client.post("/setup", json={"schema": EXAMPLE.label_config})
     answer = client.get("/ready")
     assert (answer.status_code, answer.json()["ready"]) == (200, True)
 
 
-def waited(client: TestClient, path: str, key: str) -> Any:
-    """The answer as soon as it has something under a key."""
+def wait_for(client: TestClient, path: str, key: str) -> Any:
+    """Return the response as soon as it has something under a key."""
     until = time.monotonic() + 5
     answer = client.get(path)
     while not answer.json()[key] and time.monotonic() < until:
@@ -573,8 +579,8 @@ def waited(client: TestClient, path: str, key: str) -> Any:
 
 
 def test_not_ready_when_a_model_cannot_be_loaded() -> None:
-    with serving(BrokenBackend, WordBackend, named=()) as client:
-        answer = waited(client, "/ready", "failed")
+    with serve(BrokenBackend, WordBackend, named=()) as client:
+        answer = wait_for(client, "/ready", "failed")
         assert answer.status_code == 503
         assert answer.json() == {
             "ready": False,
@@ -582,7 +588,7 @@ def test_not_ready_when_a_model_cannot_be_loaded() -> None:
             "failed": {"broken-weights.bin": "weights.bin was not found in MODEL_DIR"},
         }
         assert client.get("/health").status_code == 200
-        [result] = client.post("/word/predict", json=body("Hi", config=TEXT_CONFIG)).json()[
+        [result] = client.post("/word/predict", json=predict_body("Hi", config=TEXT_CONFIG)).json()[
             "results"
         ]
         assert result["result"], "the others serve"
@@ -590,8 +596,8 @@ def test_not_ready_when_a_model_cannot_be_loaded() -> None:
         assert state["error"] == "weights.bin was not found in MODEL_DIR"
 
 
-class SlowLoad(WordBackend):
-    """Its model takes as long as the test likes."""
+class SlowLoadingBackend(WordBackend):
+    """Its model loads until the test lets it finish."""
 
     name = "slowload"
     ready: ClassVar[threading.Event] = threading.Event()
@@ -604,8 +610,8 @@ class SlowLoad(WordBackend):
 
 
 def test_not_ready_while_a_model_loads() -> None:
-    SlowLoad.ready.clear()
-    with serving(SlowLoad, named=()) as client:
+    SlowLoadingBackend.ready.clear()
+    with serve(SlowLoadingBackend, named=()) as client:
         answer = client.get("/ready")
         assert answer.status_code == 503
         assert list(answer.json()["waiting"]) == ["slowload"]
@@ -613,7 +619,7 @@ def test_not_ready_while_a_model_loads() -> None:
         assert client.get("/health").status_code == 200
         assert client.post("/setup", json={"schema": TEXT_CONFIG}).status_code == 200
         assert time.monotonic() - start < 0.5
-        SlowLoad.ready.set()
+        SlowLoadingBackend.ready.set()
         until = time.monotonic() + 5
         while client.get("/ready").status_code != 200 and time.monotonic() < until:
             time.sleep(0.01)
@@ -623,15 +629,15 @@ def test_not_ready_while_a_model_loads() -> None:
 def test_health_and_setup_answer_while_predictions_run() -> None:
     gate = threading.Event()
 
-    class Held(WordBackend):
+    class HeldBackend(WordBackend):
         name = "held"
 
         def infer(self, model: Any, items: list[Any]) -> Any:
             gate.wait(5)
             return items
 
-    with serving(Held, named=()) as client:
-        sent = body("Hi", config=TEXT_CONFIG)
+    with serve(HeldBackend, named=()) as client:
+        sent = predict_body("Hi", config=TEXT_CONFIG)
         answers: list[Any] = []
         threads = [
             threading.Thread(target=lambda: answers.append(client.post("/predict", json=sent)))
@@ -654,12 +660,12 @@ def test_health_and_setup_answer_while_predictions_run() -> None:
     assert [answer.status_code for answer in answers] == [200] * 16
 
 
-def test_backend_that_cannot_run_here_is_left_out() -> None:
+def test_backend_with_missing_modules_is_left_out() -> None:
     class Extra(WordBackend):
         name = "extra"
         modules = ("no_such_module",)
 
-    with serving(Extra, PatternBackend, named=("extra", "pattern")) as client:
+    with serve(Extra, PatternBackend, named=("extra", "pattern")) as client:
         assert client.get("/").json()["backends"] == ["pattern"]
         words = (
             "extra needs no_such_module: install what tests requires, e.g. uv pip install -e . in"
@@ -667,8 +673,8 @@ def test_backend_that_cannot_run_here_is_left_out() -> None:
         )
         assert client.get("/status").json()["problems"] == {"extra": words}
         assert client.get("/ready").json()["failed"] == {"extra": words}
-        assert client.post("/extra/predict", json=body(DATE)).status_code == 404
-        assert client.post("/predict", json=body(DATE)).status_code == 200
+        assert client.post("/extra/predict", json=predict_body(DATE)).status_code == 404
+        assert client.post("/predict", json=predict_body(DATE)).status_code == 200
 
 
 def test_backend_with_a_bad_setting_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -679,16 +685,16 @@ def test_backend_with_a_bad_setting_is_left_out(monkeypatch: pytest.MonkeyPatch)
         settings_class = MySettings
 
     monkeypatch.setenv("MY_SIZE", "large")
-    with serving(Mine, PatternBackend, named=("mine", "pattern")) as client:
+    with serve(Mine, PatternBackend, named=("mine", "pattern")) as client:
         assert client.get("/").json()["backends"] == ["pattern"]
         assert client.get("/ready").json()["failed"]["mine"].startswith("mine: MY_SIZE='large': ")
-        assert client.post("/predict", json=body(DATE)).status_code == 200
+        assert client.post("/predict", json=predict_body(DATE)).status_code == 200
 
 
-def test_a_server_after_another_in_one_process() -> None:
+def test_two_servers_in_succession_in_one_process() -> None:
     for _ in range(2):
-        with serving() as client:
-            [result] = client.post("/predict", json=body(DATE)).json()["results"]
+        with serve() as client:
+            [result] = client.post("/predict", json=predict_body(DATE)).json()["results"]
             assert result["result"]
 
 
@@ -697,17 +703,17 @@ def test_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime.reset_runtime()
     gate = threading.Event()
 
-    class Held(WordBackend):
+    class HeldBackend(WordBackend):
         name = "held"
 
         def infer(self, model: Any, items: list[Any]) -> Any:
             gate.wait(5)
             return items
 
-    with serving(Held, named=()) as client:
+    with serve(HeldBackend, named=()) as client:
         try:
             start = time.monotonic()
-            answer = client.post("/predict", json=body("a", "b", config=TEXT_CONFIG))
+            answer = client.post("/predict", json=predict_body("a", "b", config=TEXT_CONFIG))
             assert time.monotonic() - start < 1.5
         finally:
             gate.set()
@@ -737,11 +743,11 @@ def test_no_secrets_in_answers_or_status(
     monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "hunter2")
     config = EXAMPLE.label_config.replace('value="$text"', 'value="$text" valueType="url"')
-    with serving() as client:
-        answer = client.post("/predict", json=body(value, config=config))
+    with serve() as client:
+        answer = client.post("/predict", json=predict_body(value, config=config))
         assert answer.json() == {"results": [[]]}
         found = client.get("/status")
         assert found.json()["failures"]["counts"] == {"pattern:fetch": 1}
         for text in (answer.text, found.text, client.get("/metrics").text):
-            clean(text)
+            assert_no_leak(text)
             assert str(tmp_path) not in text

@@ -1,4 +1,4 @@
-"""The event loop waits for nothing: whatever takes time has a thread, and users do not queue."""
+"""The event loop never waits: what takes time runs in threads, and users do not queue."""
 
 import asyncio
 import json
@@ -23,20 +23,19 @@ from shared.server.worker_metrics import WorkerMetrics
 from shared.settings import Settings, read_settings
 from tests.tiny import TEXT_CONFIG, WordBackend, tasks
 
-SECONDS = 20.0
-"""After which what is tested has failed."""
+TIMEOUT_SECONDS = 20.0
 
 
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 2 * SECONDS))
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(scenario(), 2 * TIMEOUT_SECONDS))
 
 
-async def event(happened: threading.Event) -> None:
-    assert await asyncio.to_thread(happened.wait, SECONDS)
+async def wait_for_event(event: threading.Event) -> None:
+    assert await asyncio.to_thread(event.wait, TIMEOUT_SECONDS)
 
 
 async def ask(app: ASGIApp, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-    """Status and body of the answer to a request."""
+    """Return the status and body of the response to a request."""
     sent = [{"type": "http.request", "body": body or b""}]
     got: list[Any] = []
 
@@ -53,12 +52,12 @@ async def ask(app: ASGIApp, path: str, body: bytes | None = None) -> tuple[int, 
     return got[0]["status"], b"".join(message.get("body", b"") for message in got[1:])
 
 
-def predicting(*texts: str, xml: str = TEXT_CONFIG) -> bytes:
+def predict_body(*texts: str, xml: str = TEXT_CONFIG) -> bytes:
     return json.dumps({"tasks": tasks(*texts), "label_config": xml, "project": "1.1"}).encode()
 
 
-class SlowToLoad(WordBackend):
-    """A few rules that are read from somewhere first."""
+class SlowLoadingBackend(WordBackend):
+    """An inline model that takes time to load."""
 
     name = "slow"
     inline = True
@@ -67,40 +66,40 @@ class SlowToLoad(WordBackend):
 
     def load(self, spec: ModelSpec) -> Any:
         self.begun.set()
-        assert self.go.wait(SECONDS)
+        assert self.go.wait(TIMEOUT_SECONDS)
 
     def reads_inline(self, claim: Claim) -> bool:
         return True
 
 
-def test_health_is_answered_while_an_instant_model_loads() -> None:
-    SlowToLoad.begun, SlowToLoad.go = threading.Event(), threading.Event()
-    service = BackendService([SlowToLoad])
+def test_health_is_answered_while_an_inline_model_loads() -> None:
+    SlowLoadingBackend.begun, SlowLoadingBackend.go = threading.Event(), threading.Event()
+    service = BackendService([SlowLoadingBackend])
     app = create_app(service, read_settings(Settings))
 
-    async def test() -> None:
+    async def scenario() -> None:
         setup = json.dumps({"project": "1.1", "schema": TEXT_CONFIG}).encode()
         assert (await ask(app, "/setup", setup))[0] == 200
-        prediction = asyncio.create_task(ask(app, "/predict", predicting("a b")))
-        await event(SlowToLoad.begun)
+        prediction = asyncio.create_task(ask(app, "/predict", predict_body("a b")))
+        await wait_for_event(SlowLoadingBackend.begun)
         assert (await ask(app, "/health"))[0] == 200
         assert not prediction.done()
-        SlowToLoad.go.set()
+        SlowLoadingBackend.go.set()
         status, answer = await prediction
         assert status == 200
         assert json.loads(answer)["results"][0]["result"]
 
-    run(test)
+    run(scenario)
     request = PredictRequest(tasks=tasks("a"), label_config=TEXT_CONFIG)
-    assert service.answers_inline(request, 0, None), "from now on the loop itself answers"
+    assert service.answers_inline(request, 0, None), "from now on the event loop itself answers"
     many = TEXT_CONFIG.replace("$text", "$text[0]" * 40)
     assert service.plans_for(many)[0].is_inline
     request = PredictRequest(tasks=tasks("a"), label_config=many)
-    assert not service.answers_inline(request, 0, None), "but not what has many variables"
+    assert not service.answers_inline(request, 0, None), "but not with many variables"
 
 
-class Held(WordBackend):
-    """`hold …` waits to be read."""
+class HeldBackend(WordBackend):
+    """Reading a text that starts with `hold` waits for `go`."""
 
     name = "held"
     begun: ClassVar[threading.Semaphore]
@@ -110,38 +109,38 @@ class Held(WordBackend):
         text = super().read(*given)
         if text.startswith("hold"):
             self.begun.release()
-            assert self.go.wait(SECONDS)
+            assert self.go.wait(TIMEOUT_SECONDS)
         return text
 
 
 @pytest.mark.parametrize("labels", [1, 1000])
-def test_a_user_does_not_stand_behind_bulk_requests(
+def test_interactive_request_does_not_queue_behind_bulk_requests(
     labels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Be the label config, and so the request, small or large."""
+    """The label config, and so the body, is small or large."""
     monkeypatch.setattr(endpoints_module, "MAX_CONCURRENT_REQUESTS", 2)
-    Held.begun, Held.go = threading.Semaphore(0), threading.Event()
-    app = create_app(BackendService([Held]), read_settings(Settings))
+    HeldBackend.begun, HeldBackend.go = threading.Semaphore(0), threading.Event()
+    app = create_app(BackendService([HeldBackend]), read_settings(Settings))
     more = "".join(f'<Label value="Other {number}"/>' for number in range(labels))
-    own = predicting("a", xml=TEXT_CONFIG.replace("</Labels>", f"{more}</Labels>"))
+    own = predict_body("a", xml=TEXT_CONFIG.replace("</Labels>", f"{more}</Labels>"))
     assert (len(own) > MAX_INLINE_BODY_BYTES) == (labels > 1)
 
-    async def test() -> None:
-        padded = predicting("hold", "hold", "x" * MAX_INLINE_BODY_BYTES)
+    async def scenario() -> None:
+        padded = predict_body("hold", "hold", "x" * MAX_INLINE_BODY_BYTES)
         bulk = [asyncio.create_task(ask(app, "/predict", padded)) for _ in range(3)]
         for _ in range(4):
-            assert await asyncio.to_thread(Held.begun.acquire, timeout=SECONDS)
-        status, _ = await asyncio.wait_for(ask(app, "/predict", own), SECONDS)
+            assert await asyncio.to_thread(HeldBackend.begun.acquire, timeout=TIMEOUT_SECONDS)
+        status, _ = await asyncio.wait_for(ask(app, "/predict", own), TIMEOUT_SECONDS)
         assert status == 200
         assert not any(request.done() for request in bulk)
-        Held.go.set()
+        HeldBackend.go.set()
         assert [status for status, _ in await asyncio.gather(*bulk)] == [200] * 3
 
-    run(test)
+    run(scenario)
 
 
-def test_health_is_answered_while_figures_are_read_and_written(tmp_path: Path) -> None:
-    """Pipes in the place of the workers' files: who opens one waits for the other end."""
+def test_health_is_answered_while_metrics_are_read_and_written(tmp_path: Path) -> None:
+    """Named pipes replace the workers' files: opening one waits for its other end."""
     read, written = tmp_path / "1.prom", tmp_path / f"{os.getpid()}.new"
     os.mkfifo(read)
     os.mkfifo(written)
@@ -151,18 +150,18 @@ def test_health_is_answered_while_figures_are_read_and_written(tmp_path: Path) -
     answered = threading.Event()
 
     def rescue() -> None:
-        """Or a loop that does wait would wait for ever."""
-        while not answered.wait(SECONDS):
+        """Open the pipes in the end, or an event loop that waits would never return."""
+        while not answered.wait(TIMEOUT_SECONDS):
             for pipe in (read, written):
                 os.close(os.open(pipe, os.O_RDWR))
 
     threading.Thread(target=rescue, daemon=True).start()
 
-    async def test() -> None:
+    async def scenario() -> None:
         async with app.router.lifespan_context(app):
             figures = asyncio.create_task(ask(app, "/metrics"))
             for _ in range(3):
-                assert (await asyncio.wait_for(ask(app, "/health"), SECONDS))[0] == 200
+                assert (await asyncio.wait_for(ask(app, "/health"), TIMEOUT_SECONDS))[0] == 200
             assert not figures.done()
             answered.set()
             own = await asyncio.to_thread(written.read_bytes)
@@ -171,22 +170,22 @@ def test_health_is_answered_while_figures_are_read_and_written(tmp_path: Path) -
             assert status == 200
             assert b'worker="1"' in text
 
-    run(test)
+    run(scenario)
 
 
-def test_figures_of_a_worker_that_has_just_ended_are_left_out(tmp_path: Path) -> None:
+def test_metrics_of_a_worker_that_has_just_ended_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "1.prom").symlink_to(tmp_path / "it is gone")
     metrics = ServerMetrics(WorkerMetrics(tmp_path))
     assert f'worker="{os.getpid()}"'.encode() in metrics.render()
 
 
-def test_figures_are_written_again_after_a_failure(tmp_path: Path) -> None:
+def test_metrics_are_published_again_after_a_failure(tmp_path: Path) -> None:
     """As on a disk that is full for a while."""
     folder = tmp_path / "not there yet"
     app = create_app(BackendService([WordBackend]), read_settings(Settings), WorkerMetrics(folder))
     written = folder / f"{os.getpid()}.prom"
 
-    async def test() -> None:
+    async def scenario() -> None:
         async with app.router.lifespan_context(app):
             await ask(app, "/health")
             await asyncio.sleep(0.1)
@@ -194,14 +193,14 @@ def test_figures_are_written_again_after_a_failure(tmp_path: Path) -> None:
             while not written.exists():
                 await asyncio.sleep(0.05)
 
-    run(test)
+    run(scenario)
 
 
-def test_who_is_sending_is_told_that_the_server_stops() -> None:
+def test_sender_of_a_body_is_told_that_the_server_stops() -> None:
     app = create_app(BackendService([WordBackend]), read_settings(Settings))
     endpoints: Endpoints = app.state.endpoints
 
-    async def test() -> None:
+    async def scenario() -> None:
         begun, got = asyncio.Event(), list[Any]()
 
         async def receive() -> Any:
@@ -217,21 +216,21 @@ def test_who_is_sending_is_told_that_the_server_stops() -> None:
         sending = asyncio.create_task(app({**scope, "query_string": b""}, receive, send))
         await begun.wait()
         await asyncio.sleep(0)
-        endpoints.drain(SECONDS)
+        endpoints.drain(TIMEOUT_SECONDS)
         await sending
         assert got[0]["status"] == 503
         assert json.loads(got[1]["body"]) == {"detail": "The server is stopping; ask again"}
         assert dict(got[0]["headers"])[b"connection"] == b"close"
 
-    run(test)
+    run(scenario)
 
 
-def test_a_body_that_begins_when_the_server_stops_is_not_waited_for_long(
+def test_body_that_begins_while_the_server_stops_is_hardly_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("shared.server.messages.STOPPING_BODY_SECONDS", 0.05)
 
-    async def test() -> None:
+    async def scenario() -> None:
         reader = BodyReader(read_settings(Settings))
         scope: dict[str, Any] = {"type": "http", "headers": []}
         reader.stop()
@@ -247,4 +246,4 @@ def test_a_body_that_begins_when_the_server_stops_is_not_waited_for_long(
 
         assert await reader.read(Request(scope, whole)) == b"{}"
 
-    run(test)
+    run(scenario)

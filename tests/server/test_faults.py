@@ -1,4 +1,4 @@
-"""What must not stop the service: a killed worker, an order to stop, clients that send slowly."""
+"""A killed worker, a stopping server and slow senders do not disturb other requests."""
 
 import os
 import select
@@ -15,13 +15,13 @@ import pytest
 
 from tests.server.conftest import PATIENCE_SECONDS, region_texts
 
-SLOW = 100
-"""Clients that send slowly: more than requests are predicted at once."""
-DRIBBLING = 10
-"""Those of them that send one byte a second."""
+# More than the requests that are predicted at once.
+SLOW_CLIENTS = 100
+# Those of them that send one byte a second.
+DRIBBLING_CLIENTS = 10
 
 
-def test_killed_worker_loses_what_was_in_it_and_no_more(gated: Any) -> None:
+def test_killed_worker_loses_only_its_own_requests(gated: Any) -> None:
     with gated() as server:
         inside = server.start_predict("hold:never a")
         server.wait_until(lambda: "hold:never a" in server.log("began"))
@@ -36,12 +36,12 @@ def test_killed_worker_loses_what_was_in_it_and_no_more(gated: Any) -> None:
         assert first != second
 
 
-def test_told_to_stop_it_finishes_what_is_running_and_starts_nothing_new(gated: Any) -> None:
+def test_stopping_server_finishes_running_requests_and_starts_none(gated: Any) -> None:
     with gated() as server:
         running = server.start_predict("hold:door a", "b")
         server.wait_until(lambda: "hold:door a" in server.log("began"))
         server.server.process.terminate()
-        server.wait_until(lambda: not _connects(server.server.url))
+        server.wait_until(lambda: not _can_connect(server.server.url))
         with pytest.raises(httpx.HTTPError):
             server.predict("new")
         server.open("door")
@@ -50,8 +50,8 @@ def test_told_to_stop_it_finishes_what_is_running_and_starts_nothing_new(gated: 
         assert sorted(server.log("ran")) == ["b", "hold:door a"]
 
 
-def test_told_to_stop_it_does_not_wait_for_bodies(gated: Any) -> None:
-    with gated(BODY_TIMEOUT="600") as server, _connected(server.server.url) as client:
+def test_stopping_server_does_not_wait_for_bodies(gated: Any) -> None:
+    with gated(BODY_TIMEOUT="600") as server, _connect(server.server.url) as client:
         client.sendall(HEAD + b'{"tasks": [')
         time.sleep(0.2)  # nothing shows that the head has arrived; if it has not, all the same
         server.server.process.terminate()
@@ -61,45 +61,45 @@ def test_told_to_stop_it_does_not_wait_for_bodies(gated: Any) -> None:
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
 
 
-def test_clients_that_send_slowly_hold_no_worker(gated: Any) -> None:
+def test_slow_senders_occupy_no_worker(gated: Any) -> None:
     with gated(BODY_TIMEOUT="3") as server, ExitStack() as stack:
-        clients = [stack.enter_context(_connected(server.server.url)) for _ in range(SLOW)]
+        clients = [stack.enter_context(_connect(server.server.url)) for _ in range(SLOW_CLIENTS)]
         for number, client in enumerate(clients):
             client.sendall(HEAD + (b"" if number % 2 else b'{"tasks": ['))
         start = time.monotonic()
         assert region_texts(server.predict("a", "b")) == ["a", "b"]
         assert httpx.get(f"{server.server.url}/health", timeout=5).status_code == 200
-        with ThreadPoolExecutor(DRIBBLING) as threads:
-            dribbled = threads.map(_dribbled, clients[:DRIBBLING])
+        with ThreadPoolExecutor(DRIBBLING_CLIENTS) as threads:
+            dribbled = threads.map(_send_bytes_slowly, clients[:DRIBBLING_CLIENTS])
             assert region_texts(server.predict("c")) == ["c"]
-            answers = [*dribbled, *map(_received, clients[DRIBBLING:])]
+            answers = [*dribbled, *map(_receive_all, clients[DRIBBLING_CLIENTS:])]
         assert time.monotonic() - start < 30, "a byte more each second does not help"
         assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
         assert all(b"did not arrive in BODY_TIMEOUT=3 s" in answer for answer in answers)
 
 
-def _connects(url: str) -> bool:
+def _can_connect(url: str) -> bool:
     try:
-        _connected(url).close()
+        _connect(url).close()
     except OSError:
         return False
     return True
 
 
-def _connected(url: str) -> socket.socket:
+def _connect(url: str) -> socket.socket:
     found = urlsplit(url)
     return socket.create_connection((found.hostname, found.port), timeout=PATIENCE_SECONDS)
 
 
-def _dribbled(client: socket.socket) -> bytes:
-    """What comes while a byte is sent each second."""
+def _send_bytes_slowly(client: socket.socket) -> bytes:
+    """Send a byte each second until the server answers; return what it sends."""
     while not select.select([client], [], [], 1.0)[0]:
         client.sendall(b" ")
-    return _received(client)
+    return _receive_all(client)
 
 
-def _received(client: socket.socket) -> bytes:
-    """All that comes until the server closes the connection."""
+def _receive_all(client: socket.socket) -> bytes:
+    """Return all that the server sends until it closes the connection."""
     blocks = []
     while block := client.recv(65536):
         blocks.append(block)

@@ -1,4 +1,4 @@
-"""Somebody else's model gets one call at a time, and nobody waits for it who need not."""
+"""A third-party model gets one call at a time, and only those who must wait for it do."""
 
 import threading
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from shared.server.messages import PredictRequest, WebhookRequest
 from shared.server.third_party import ThirdPartyService
 from tests.tiny import TEXT_CONFIG, tasks
 
-SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 OTHER_CONFIG = TEXT_CONFIG.replace("Other", "Another")
 
 
-class Held(LabelStudioMLBase):
-    """Its calls wait for `go`, and it notes which object got which."""
+class HeldModel(LabelStudioMLBase):
+    """Its calls wait for `go`; it records which object got which."""
 
-    begun: ClassVar[threading.Event]
+    started: ClassVar[threading.Event]
     go: ClassVar[threading.Event]
     running: ClassVar[dict[int, str]]
-    seen: ClassVar[list[tuple[str, int]]]
+    calls: ClassVar[list[tuple[str, int]]]
     trained = False
 
     @property
@@ -43,44 +43,49 @@ class Held(LabelStudioMLBase):
     def _call(self, name: str, hold: bool) -> None:
         assert id(self) not in self.running, "two calls of one object at once"
         self.running[id(self)] = name
-        self.seen.append((name, id(self)))
+        self.calls.append((name, id(self)))
         if hold:
-            self.begun.set()
-            assert self.go.wait(3 * SECONDS)
+            self.started.set()
+            assert self.go.wait(3 * TIMEOUT_SECONDS)
         del self.running[id(self)]
 
 
 @pytest.fixture
 def service() -> Iterator[ThirdPartyService]:
-    Held.begun, Held.go, Held.running, Held.seen = threading.Event(), threading.Event(), {}, []
-    yield ThirdPartyService(Held)
-    Held.go.set()
+    HeldModel.started, HeldModel.go, HeldModel.running, HeldModel.calls = (
+        threading.Event(),
+        threading.Event(),
+        {},
+        [],
+    )
+    yield ThirdPartyService(HeldModel)
+    HeldModel.go.set()
 
 
-class Asked(threading.Thread):
-    """A call in a thread of its own."""
+class Call(threading.Thread):
+    """A call in a thread."""
 
-    def __init__(self, work: Any, *given: Any) -> None:
+    def __init__(self, work: Any, *arguments: Any) -> None:
         super().__init__(daemon=True)
-        self._work, self._given = work, given
-        self.answer: Any = None
+        self._work, self._arguments = work, arguments
+        self.outcome: Any = None
         self.start()
 
     def run(self) -> None:
         try:
-            self.answer = self._work(*self._given)
+            self.outcome = self._work(*self._arguments)
         except ClientGoneError as error:
-            self.answer = error
+            self.outcome = error
 
     def result(self) -> Any:
-        self.join(SECONDS)
+        self.join(TIMEOUT_SECONDS)
         assert not self.is_alive(), "it waits for another call"
-        return self.answer
+        return self.outcome
 
 
-def predict(service: ThirdPartyService, text: str, waiting: RequestScope | None = None) -> Any:
+def predict(service: ThirdPartyService, text: str, scope: RequestScope | None = None) -> Any:
     request = PredictRequest(tasks=tasks(text), label_config=TEXT_CONFIG, project="3.1")
-    return service.predict(request, None, waiting or RequestScope())
+    return service.predict(request, None, scope or RequestScope())
 
 
 def train(service: ThirdPartyService) -> None:
@@ -92,44 +97,44 @@ def train(service: ThirdPartyService) -> None:
 
 
 def test_setup_does_not_wait_for_a_prediction(service: ThirdPartyService) -> None:
-    running = Asked(predict, service, "hold")
-    assert Held.begun.wait(SECONDS)
-    assert Asked(service.version, TEXT_CONFIG, "3", None).result() == "new"
-    assert Asked(service.version, OTHER_CONFIG, "4", None).result() == "INITIAL", "not made yet"
-    assert Asked(service.versions).result() == ["new"]
-    assert Asked(service.status).result()["model_versions"] == ["new"]
+    running = Call(predict, service, "hold")
+    assert HeldModel.started.wait(TIMEOUT_SECONDS)
+    assert Call(service.version, TEXT_CONFIG, "3", None).result() == "new"
+    assert Call(service.version, OTHER_CONFIG, "4", None).result() == "INITIAL", "not created yet"
+    assert Call(service.versions).result() == ["new"]
+    assert Call(service.status).result()["model_versions"] == ["new"]
     assert running.is_alive()
-    Held.go.set()
+    HeldModel.go.set()
     assert running.result()[0]["model_version"] == "new"
     predict(service, "a")
-    assert Asked(service.version, OTHER_CONFIG, "4", None).result() == "new"
+    assert Call(service.version, OTHER_CONFIG, "4", None).result() == "new"
 
 
-def test_training_has_an_object_of_its_own_which_then_predicts(service: ThirdPartyService) -> None:
+def test_training_uses_another_object_which_then_predicts(service: ThirdPartyService) -> None:
     predict(service, "a")
     train(service)
-    assert Held.begun.wait(SECONDS)
-    assert Asked(predict, service, "b").result()[0]["model_version"] == "new"
-    assert Held.running, "it still trains"
-    Held.go.set()
+    assert HeldModel.started.wait(TIMEOUT_SECONDS)
+    assert Call(predict, service, "b").result()[0]["model_version"] == "new"
+    assert HeldModel.running, "it still trains"
+    HeldModel.go.set()
     service._training.shutdown()
     assert predict(service, "c")[0]["model_version"] == "trained"
     assert service.version(TEXT_CONFIG, "3", None) == "trained"
-    [(_, first), (_, trained), (_, second), (_, third)] = Held.seen
+    [(_, first), (_, trained), (_, second), (_, third)] = HeldModel.calls
     assert first == second != trained == third
 
 
-def test_a_request_past_its_deadline_does_not_wait_for_another(service: ThirdPartyService) -> None:
-    running = Asked(predict, service, "hold")
-    assert Held.begun.wait(SECONDS)
-    assert Asked(predict, service, "b", RequestScope(0.05)).result() == [[]]
-    assert runtime().failures.counts() == {("Held", "deadline"): 1}
-    Held.go.set()
+def test_request_past_its_deadline_does_not_wait_for_another(service: ThirdPartyService) -> None:
+    running = Call(predict, service, "hold")
+    assert HeldModel.started.wait(TIMEOUT_SECONDS)
+    assert Call(predict, service, "b", RequestScope(0.05)).result() == [[]]
+    assert runtime().failures.counts() == {("HeldModel", "deadline"): 1}
+    HeldModel.go.set()
     assert running.result() != [[]]
 
 
-def test_nothing_is_asked_for_a_client_that_is_gone(service: ThirdPartyService) -> None:
-    waiting = RequestScope()
-    waiting.disconnect()
-    assert isinstance(Asked(predict, service, "a", waiting).result(), ClientGoneError)
-    assert Held.seen == []
+def test_model_is_not_asked_for_a_disconnected_client(service: ThirdPartyService) -> None:
+    scope = RequestScope()
+    scope.disconnect()
+    assert isinstance(Call(predict, service, "a", scope).result(), ClientGoneError)
+    assert HeldModel.calls == []

@@ -1,4 +1,4 @@
-"""What operators see: the log, figures of several workers, the same answers everywhere."""
+"""What operators rely on: the log, metrics of several workers, equal answers of all servers."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.tiny import TEXT_CONFIG
 SECRETS = ("hunter2", "Basic ", "aHVudGVy")
 
 
-def test_log_is_json_with_the_requests_ids_and_without_secrets(gated: Any) -> None:
+def test_json_log_has_request_ids_and_no_secrets(gated: Any) -> None:
     with (
         gated(LOG_FORMAT="json", BASIC_AUTH_USER="me", BASIC_AUTH_PASS="hunter2") as server,
         httpx.Client(base_url=server.server.url, timeout=PATIENCE_SECONDS) as client,
@@ -53,7 +53,7 @@ def test_log_is_json_with_the_requests_ids_and_without_secrets(gated: Any) -> No
     assert 0 <= done["seconds"] < PATIENCE_SECONDS
 
 
-def test_figures_of_all_workers_whichever_answers(gated: Any) -> None:
+def test_each_worker_answers_the_metrics_of_all(gated: Any) -> None:
     with gated(WORKERS="2") as server:
         for number in range(30):  # each on a connection of its own, so that both get some
             server.predict(f"word{number}")
@@ -61,18 +61,18 @@ def test_figures_of_all_workers_whichever_answers(gated: Any) -> None:
         def counted() -> float:
             return server.metric('prelabel_tasks_total{outcome="predicted"')
 
-        # Of the others each knows what they wrote down two seconds ago at the most.
+        # A worker knows what the others published, which is up to two seconds old.
         server.wait_until(lambda: all(counted() == 30 for _ in range(10)))
         text = httpx.get(f"{server.server.url}/metrics", timeout=PATIENCE_SECONDS).text
-        assert len(_workers(text)) == 2
+        assert len(_worker_labels(text)) == 2
         assert text.count("# TYPE prelabel_tasks_total counter") == 1
 
 
-def test_worker_that_ends_leaves_the_figures_of_the_others(gated: Any) -> None:
+def test_metrics_of_an_ended_worker_disappear(gated: Any) -> None:
     with gated(WORKERS="2") as server:
 
         def workers() -> set[str]:
-            return _workers(
+            return _worker_labels(
                 httpx.get(f"{server.server.url}/metrics", timeout=PATIENCE_SECONDS).text
             )
 
@@ -82,7 +82,7 @@ def test_worker_that_ends_leaves_the_figures_of_the_others(gated: Any) -> None:
         server.wait_until(lambda: len(workers()) == 2 and workers() != before)
 
 
-def test_who_has_connected_is_answered_when_the_server_stops(gated: Any) -> None:
+def test_open_connections_are_answered_while_the_server_stops(gated: Any) -> None:
     with gated() as server, ExitStack() as opened:
         address = urlsplit(server.server.url)
         connections = [
@@ -98,7 +98,7 @@ def test_who_has_connected_is_answered_when_the_server_stops(gated: Any) -> None
     assert answers == [b"HTTP/1.1 200"] * len(connections)
 
 
-def test_servers_without_a_common_disk_say_the_same(tmp_path: Path) -> None:
+def test_servers_without_a_common_disk_answer_alike(tmp_path: Path) -> None:
     found = []
     for name, workers in (("one", "1"), ("other", "2")):
         folder = tmp_path / name
@@ -109,21 +109,21 @@ def test_servers_without_a_common_disk_say_the_same(tmp_path: Path) -> None:
         variables = {"GATES": str(folder), "CACHE_DIR": str(folder), "WORKERS": workers}
         with served(f"{model}:GatedBackend", log=folder / "log", **variables) as server:
             server.wait()
-            found += [_asked(server.url, path) for path in ("/setup", "/predict") * 4]
+            found += [_post(server.url, path) for path in ("/setup", "/predict") * 4]
     versions = {answer.get("model_version") for answer in found[::2]}
     assert len(versions) == 1
     assert all(answer == found[1] for answer in found[1::2])
     assert found[1]["results"][0]["model_version"] in versions
 
 
-def _asked(url: str, path: str) -> Any:
-    """On a connection of its own, so that any worker may get it."""
+def _post(url: str, path: str) -> Any:
+    """Send a request on a connection of its own, so that any worker may answer."""
     sent = predict_body("Hello you", "and you") | {"schema": TEXT_CONFIG}
     return httpx.post(f"{url}{path}", json=sent, timeout=PATIENCE_SECONDS).json()
 
 
-def _workers(text: str) -> set[str]:
-    """The workers that figures are of."""
+def _worker_labels(text: str) -> set[str]:
+    """Return the workers that metrics belong to."""
     return {
         line.split('worker="')[1].split('"')[0]
         for line in text.splitlines()

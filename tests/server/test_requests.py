@@ -1,4 +1,4 @@
-"""Many requests at one real server: loads, order, deadline, priority, clients that leave."""
+"""Concurrent requests to a real server: loading, order, deadline, priority, disconnects."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ import pytest
 
 from tests.server.conftest import predict_body, region_texts
 
-DRAWN = {"result": [{"type": "labels", "value": {}}]}
+INTERACTIVE_CONTEXT = {"result": [{"type": "labels", "value": {}}]}
 
 
 def test_32_first_requests_load_the_model_once(gated: Any) -> None:
@@ -24,7 +24,7 @@ def test_32_first_requests_load_the_model_once(gated: Any) -> None:
         assert len(server.log("loaded")) == 1
 
 
-def test_another_label_config_loads_nothing(gated: Any) -> None:
+def test_another_label_config_uses_the_loaded_model(gated: Any) -> None:
     with gated() as server:
         server.predict("a")
         changed = predict_body("b")
@@ -34,7 +34,7 @@ def test_another_label_config_loads_nothing(gated: Any) -> None:
         assert len(server.log("loaded")) == 1
 
 
-def test_as_many_answers_as_tasks_in_order_whatever_fails(gated: Any) -> None:
+def test_results_are_in_order_whatever_tasks_fail(gated: Any) -> None:
     texts: list[Any] = [f"word{number} a" for number in range(120)]
     texts[3::10] = [f"fail: {number}" for number in range(12)]
     texts[5::10] = [None] * 12
@@ -48,7 +48,7 @@ def test_as_many_answers_as_tasks_in_order_whatever_fails(gated: Any) -> None:
     assert found == expected
 
 
-def test_deadline_answers_what_is_done_and_the_second_press_completes(gated: Any) -> None:
+def test_request_after_a_deadline_completes_the_rest(gated: Any) -> None:
     texts = ["a", "b", "hold:door c", "d", "e"]
     with gated(PREDICT_DEADLINE="4") as server:
         server.predict("a", "b")
@@ -70,7 +70,7 @@ def test_repeated_request_runs_no_model(gated: Any) -> None:
         assert sorted(server.log("ran")) == ["a", "b c"]
 
 
-def test_request_of_a_client_that_is_gone_is_dropped(gated: Any) -> None:
+def test_request_of_a_disconnected_client_is_dropped(gated: Any) -> None:
     with gated() as server:
         held = server.start_predict("hold:door a")
         server.wait_until(lambda: "hold:door a" in server.log("began"))
@@ -88,16 +88,16 @@ def test_request_of_a_client_that_is_gone_is_dropped(gated: Any) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 20_000])
-def test_users_before_the_editor_go_first(length: int, gated: Any) -> None:
+def test_interactive_requests_go_first(length: int, gated: Any) -> None:
     words = [f"{name} {'a' * length}" for name in ("drawn", "alone")]
     with gated() as server:
         held = server.start_predict(
             "hold:door a"
-        )  # by itself: several threads read one request's tasks
+        )  # a request of its own, as several threads read the tasks of one
         server.wait_until(lambda: "hold:door a" in server.log("began"))
         bulk = server.start_predict(*(f"bulk{number}" for number in range(20)))
         server.wait_until(lambda: len(server.log("read")) == 21)
-        drawn = server.start_predict(words[0], context=DRAWN)
+        drawn = server.start_predict(words[0], context=INTERACTIVE_CONTEXT)
         alone = server.start_predict(words[1])
         server.wait_until(lambda: len(server.log("read")) == 23)
         server.open("door")

@@ -1,4 +1,4 @@
-"""Somebody else's LabelStudioMLBase subclass, served unchanged."""
+"""A third-party LabelStudioMLBase subclass, served unchanged."""
 
 import threading
 from pathlib import Path
@@ -18,7 +18,7 @@ MODEL = '''
 from label_studio_ml.model import LabelStudioMLBase
 
 class Upper(LabelStudioMLBase):
-    """Marks words in capitals. It fails as foreign models do."""
+    """Labels words in capitals. Some texts make it fail as third-party models do."""
 
     fitted = []
 
@@ -70,7 +70,7 @@ def client(tmp_path: Path) -> Any:
         yield client
 
 
-def ask(client: TestClient, *texts: Any) -> list[Any]:
+def predict(client: TestClient, *texts: Any) -> list[Any]:
     config = Example.load(find_backends()["pattern"]).label_config
     tasks = [{"id": number, "data": {"text": text}} for number, text in enumerate(texts)]
     body = {"tasks": tasks, "label_config": config, "project": "3.1"}
@@ -79,38 +79,38 @@ def ask(client: TestClient, *texts: Any) -> list[Any]:
     return answer.json()["results"]
 
 
-def test_it_predicts(client: TestClient) -> None:
-    [answer] = ask(client, "a BIG day")
+def test_prediction(client: TestClient) -> None:
+    [answer] = predict(client, "a BIG day")
     assert answer["result"][0]["value"]["labels"] == ["Fact"]
     assert answer["score"] == 0.5
     assert "model_version" not in answer, "null would make Label Studio refuse the batch"
 
 
-def test_as_many_answers_as_tasks_in_order(client: TestClient) -> None:
-    answers = ask(client, "ONE", "crash", "drop", "TWO")
+def test_results_are_in_order_whatever_tasks_fail(client: TestClient) -> None:
+    answers = predict(client, "ONE", "crash", "drop", "TWO")
     assert [answer and answer["result"][0]["id"] for answer in answers] == ["ONE", [], [], "TWO"]
     recent = client.get("/status").json()["failures"]["recent"]
     assert {failure["task"] for failure in recent} == {1, 2}
     assert "passwd" not in client.get("/status").text
 
 
-def test_region_with_an_unknown_label_is_left_out(client: TestClient) -> None:
-    [answer] = ask(client, "ODD but GOOD")
+def test_region_with_an_unknown_label_is_dropped(client: TestClient) -> None:
+    [answer] = predict(client, "ODD but GOOD")
     assert [result["id"] for result in answer["result"]] == ["GOOD"]
 
 
-def test_region_that_the_task_has_no_place_for_is_left_out(client: TestClient) -> None:
-    [answer] = ask(client, "a FAR BIG day")
+def test_region_outside_the_text_is_dropped(client: TestClient) -> None:
+    [answer] = predict(client, "a FAR BIG day")
     assert [result["id"] for result in answer["result"]] == ["BIG"]
 
 
-def test_score_that_is_no_number_is_left_out(client: TestClient) -> None:
-    [answer] = ask(client, "SCORE")
+def test_score_that_is_not_a_number_is_left_out(client: TestClient) -> None:
+    [answer] = predict(client, "SCORE")
     assert "score" not in answer
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("drop", "Upper returned 0 predictions for 1 task"),
         (
@@ -128,19 +128,21 @@ def test_score_that_is_no_number_is_left_out(client: TestClient) -> None:
         ("leave", "SystemExit in its predict"),
     ],
 )
-def test_status_says_what_is_wrong_with_an_answer(text: str, said: str, client: TestClient) -> None:
-    ask(client, text)
+def test_status_tells_what_is_wrong_with_an_answer(
+    text: str, message: str, client: TestClient
+) -> None:
+    predict(client, text)
     [failure] = client.get("/status").json()["failures"]["recent"]
-    assert (failure["task"], failure["message"]) == (0, said)
+    assert (failure["task"], failure["message"]) == (0, message)
 
 
-def test_setup_says_a_version(client: TestClient) -> None:
+def test_setup_answers_a_version(client: TestClient) -> None:
     config = Example.load(find_backends()["pattern"]).label_config
     answer = client.post("/setup", json={"project": "3.1", "schema": config})
     assert answer.json() == {"model_version": "INITIAL"}
 
 
-def test_training_runs_beside(client: TestClient) -> None:
+def test_event_starts_training(client: TestClient) -> None:
     config = Example.load(find_backends()["pattern"]).label_config
     event = {"action": "ANNOTATION_CREATED", "project": {"id": 3, "label_config": config}}
     answer = client.post("/webhook", json=event)
@@ -155,7 +157,7 @@ def test_training_runs_beside(client: TestClient) -> None:
     assert upper_model.Upper.fitted == ["ANNOTATION_CREATED"]
 
 
-def test_our_own_class_by_path() -> None:
+def test_our_own_backend_by_its_path() -> None:
     backend = find_backends()["pattern"]
     module = Path(str(__import__("backends.pattern.backend", fromlist=["x"]).__file__))
     service = open_model(f"{module}:{backend.__name__}")
@@ -163,17 +165,17 @@ def test_our_own_class_by_path() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "said"),
+    ("reference", "message"),
     [
         ("nowhere.py:Model", "there is no such file"),
         ("{here}:Nothing", "has no class Nothing"),
         ("{here}:Path", "has no class Path that is a LabelStudioMLBase"),
     ],
 )
-def test_wrong_reference(reference: str, said: str, tmp_path: Path) -> None:
+def test_wrong_reference(reference: str, message: str, tmp_path: Path) -> None:
     here = tmp_path / "some_model.py"
     here.write_text("from pathlib import Path\n")
-    with pytest.raises(SettingError, match=said):
+    with pytest.raises(SettingError, match=message):
         open_model(reference.format(here=here))
 
 
@@ -188,7 +190,7 @@ class NewModel(LabelStudioMLBase):
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         (
             TEMPLATE,
@@ -205,8 +207,8 @@ class NewModel(LabelStudioMLBase):
         ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero$"),
     ],
 )
-def test_file_that_cannot_be_imported(code: str, said: str, tmp_path: Path) -> None:
+def test_file_that_cannot_be_imported(code: str, message: str, tmp_path: Path) -> None:
     file = tmp_path / "their_model.py"
     file.write_text(code)
-    with pytest.raises(SettingError, match=said):
+    with pytest.raises(SettingError, match=message):
         open_model(f"{file}:NewModel")
