@@ -9,7 +9,7 @@ from shared.backend.registry import find_backends
 from shared.pipeline import runtime
 from shared.settings import Settings, setting_rows
 
-from .documents.add_a_backend import follow
+from .documents.add_a_backend import follow_guide
 
 OTHER_NAMES = ("LABEL_STUDIO_HOST", "LABEL_STUDIO_ACCESS_TOKEN")
 
@@ -24,7 +24,7 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def guide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository in which docs/add-a-backend.md was followed."""
     folder = tmp_path_factory.mktemp("guide")
-    follow(folder)
+    follow_guide(folder)
     return folder
 
 

@@ -21,7 +21,7 @@ from shared.settings import BackendSettings, Settings, setting_rows
 
 from .documents import PAGES, REPO, settings_page
 from .documents.__main__ import GENERATED
-from .documents.add_a_backend import END, GUIDE, python
+from .documents.add_a_backend import END, GUIDE, run_python
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
@@ -35,22 +35,22 @@ OTHER_VARIABLES = {
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPO)))
 
 
-def blocks(page: Path, language: str) -> list[str]:
+def code_blocks(page: Path, language: str) -> list[str]:
     return [text for kind, text in BLOCK.findall(page.read_text()) if kind == language]
 
 
-def examples() -> list[str]:
+def python_examples() -> list[str]:
     """Return the Python blocks that stand for themselves; those of the guide are files."""
-    return [code for page in PAGES if page != GUIDE for code in blocks(page, "python")]
+    return [code for page in PAGES if page != GUIDE for code in code_blocks(page, "python")]
 
 
-def commands(page: Path) -> list[str]:
+def named_commands(page: Path) -> list[str]:
     """Return the commands of a page: the lines of shell blocks, and inline code."""
-    lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    lines = "".join(code_blocks(page, "sh")).replace("\\\n", " ").splitlines()
     return [*lines, *CODE.findall(page.read_text())]
 
 
-def named(page: Path, pattern: str) -> set[str]:
+def named_code(page: Path, pattern: str) -> set[str]:
     """Return the whole pieces of inline code that match a pattern."""
     return {code for code in CODE.findall(page.read_text()) if re.fullmatch(pattern, code)}
 
@@ -58,7 +58,7 @@ def named(page: Path, pattern: str) -> set[str]:
 # Blocks
 
 
-@pytest.mark.parametrize("code", examples())
+@pytest.mark.parametrize("code", python_examples())
 def test_python_runs(code: str, tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
@@ -67,7 +67,7 @@ def test_python_runs(code: str, tmp_path: Path) -> None:
 
 
 def test_file_commands_run(tmp_path: Path) -> None:
-    [block] = [b for b in blocks(REPO / "docs" / "files.md", "sh") if "prelabel predict" in b]
+    [block] = [b for b in code_blocks(REPO / "docs" / "files.md", "sh") if "prelabel predict" in b]
     shutil.copy(REPO / "backends" / "pattern" / "tasks.json", tmp_path / "tasks.json")
     shutil.copy(REPO / "backends" / "pattern" / "label_config.xml", tmp_path / "config.xml")
     for line in block.splitlines():
@@ -86,7 +86,7 @@ def test_file_commands_run(tmp_path: Path) -> None:
 
 @every_page
 def test_label_configs_can_be_read(page: Path) -> None:
-    for xml in blocks(page, "xml"):
+    for xml in code_blocks(page, "xml"):
         assert LabelConfig.parse(xml).controls
 
 
@@ -98,9 +98,9 @@ def test_the_guide_makes_a_backend_that_conforms(guide: Path) -> None:
         ["ruff", "format", "--check", "backends"],
         ["mypy", "-p", "backends.mood"],
     ):
-        python(guide, "-m", *words)
+        run_python(guide, "-m", *words)
     tests = ["tests/test_conformance.py", "tests/test_structure.py", "-k", "Mood or mood"]
-    output = python(guide, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+    output = run_python(guide, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
     assert "7 passed" in output
 
 
@@ -127,7 +127,7 @@ def test_hooks_of_the_guide_exist() -> None:
 
 
 @cache
-def options(command: str) -> str:
+def help_text(command: str) -> str:
     """Return the help text of a command of prelabel."""
     run = subprocess.run(
         [sys.executable, "-m", "shared.cli", command, "--help"],
@@ -142,36 +142,36 @@ def options(command: str) -> str:
 
 @every_page
 def test_commands_exist(page: Path) -> None:
-    for line in commands(page):
+    for line in named_commands(page):
         if made := re.match(r"(?:\w+=\S+ )*make ((?:[a-z][a-z0-9-]*\s?)+)", line):
             for target in made[1].split():
                 makefile = (REPO / "Makefile").read_text()
                 assert re.search(rf"^{target}:", makefile, re.MULTILINE), line
         if called := re.search(r"(?:^|[ /])prelabel ([a-z]+)\b(.*)", line):
             for option in re.findall(r"(?<= )--?[a-z][a-z-]*", called[2]):
-                assert re.search(rf"(?<![\w-]){option}(?![\w-])", options(called[1])), line
-            assert options(called[1])
+                assert re.search(rf"(?<![\w-]){option}(?![\w-])", help_text(called[1])), line
+            assert help_text(called[1])
         if (module := re.search(r"python -m ([\w.]+)", line)) and ".mood" not in line:
             assert importlib.util.find_spec(module[1]), line
 
 
 @every_page
 def test_paths_exist(page: Path) -> None:
-    for path in named(page, r"(?:shared|backends|tests|docker|docs)/[\w./*-]*"):
+    for path in named_code(page, r"(?:shared|backends|tests|docker|docs)/[\w./*-]*"):
         if not path.startswith("backends/mood"):
             assert any(REPO.glob(path)), path
 
 
 @every_page
 def test_tests_exist(page: Path) -> None:
-    for test in named(page, r"tests/[\w/]+\.py::test_\w+"):
+    for test in named_code(page, r"tests/[\w/]+\.py::test_\w+"):
         file, _, name = test.partition("::")
         assert re.search(rf"^def {name}\(", (REPO / file).read_text(), re.MULTILINE), test
 
 
 @every_page
 def test_python_names_exist(page: Path) -> None:
-    for name in named(page, r"(?:shared|backends|tests)(?:\.\w+)+"):
+    for name in named_code(page, r"(?:shared|backends|tests)(?:\.\w+)+"):
         pkgutil.resolve_name(name)
 
 
@@ -179,7 +179,7 @@ def test_python_names_exist(page: Path) -> None:
 def test_variables_exist(page: Path) -> None:
     classes = [Settings, *(backend.settings_class for backend in find_backends().values())]
     known = {name for settings in classes for name, _, _ in setting_rows(settings)}
-    text = " ".join([*CODE.findall(page.read_text()), *blocks(page, "sh")])
+    text = " ".join([*CODE.findall(page.read_text()), *code_blocks(page, "sh")])
     names = set(re.findall(r"(?<![\w-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b(?!-)", text))
     assert names - known <= OTHER_VARIABLES
 
@@ -233,11 +233,17 @@ def test_packages_are_installed_by_the_uv_that_is_there(page: Path) -> None:
     assert "prelabel[" not in here, "no registry has it"
 
 
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
 @every_page
 def test_links_lead_somewhere(page: Path) -> None:
-    """Anchors are checked by `make docs`."""
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
-        assert (page.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):
+        linked = page.parent / target if target else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), f"{target}#{anchor}"
 
 
 def test_every_closed_door_has_its_test() -> None:
@@ -264,7 +270,7 @@ def test_every_setting_of_a_backend_is_in_its_readme(name: str) -> None:
     if settings is BackendSettings:
         return
     text = (REPO / "backends" / name / "README.md").read_text()
-    rows = [row.removesuffix(" |") for row in settings_page.rows(settings)]
+    rows = [row.removesuffix(" |") for row in settings_page.table_rows(settings)]
     assert [row for row in rows if row not in text] == []
 
 

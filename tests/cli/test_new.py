@@ -28,7 +28,7 @@ from shared.server.third_party import open_model
 from shared.settings import Settings
 from shared.testing import Conformance, example_environment, predict_example, write_expected
 
-from ..documents.add_a_backend import copy, environment, python
+from ..documents.add_a_backend import copy_repository, guide_environment, run_python
 from .conftest import REPO, Command
 
 Planted = dict[tuple[str, str], type[Backend]]
@@ -111,27 +111,27 @@ def test_new_code_is_in_style_and_typed(planted: Planted, root: Path) -> None:
 
 @pytest.mark.slow
 def test_in_the_repository(tmp_path: Path) -> None:
-    copy(tmp_path)
+    copy_repository(tmp_path)
     words = ["--control", "Choices", "--object", "Text", "--requires", "scikit-learn>=1.5"]
-    said = python(tmp_path, "-m", "shared.cli", "new", "mood", *words)
+    said = run_python(tmp_path, "-m", "shared.cli", "new", "mood", *words)
     assert "prelabel serve mood" in said
     project = (tmp_path / "pyproject.toml").read_text()
     assert 'mood = ["scikit-learn>=1.5"]\n' in project
     assert 'modules = ("sklearn",)' in (tmp_path / "backends" / "mood" / "backend.py").read_text()
-    python(tmp_path, "-m", "ruff", "format", "--check", "backends")
-    python(tmp_path, "-m", "ruff", "check", "backends")
+    run_python(tmp_path, "-m", "ruff", "format", "--check", "backends")
+    run_python(tmp_path, "-m", "ruff", "check", "backends")
     tests = ["tests/test_conformance.py", "tests/test_structure.py", "-k", "Mood or mood"]
-    passed = python(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+    passed = run_python(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
     assert "7 passed" in passed
 
 
 @pytest.mark.slow
 def test_what_it_requires_need_not_be_installed_yet(tmp_path: Path) -> None:
     """It seldom is: it is the new model's library."""
-    copy(tmp_path)
+    copy_repository(tmp_path)
     marked = 'no-such-thing>=1; python_version < "4"'
     words = ["--control", "Choices", "--object", "Text", "--requires", marked]
-    said = python(tmp_path, "-m", "shared.cli", "new", "mood", *words)
+    said = run_python(tmp_path, "-m", "shared.cli", "new", "mood", *words)
     assert "assumes that it is imported as no_such_thing" in said
     project = (tmp_path / "pyproject.toml").read_text()
     assert 'mood = ["no-such-thing>=1; python_version < \\"4\\""]\n' in project
@@ -141,7 +141,7 @@ def test_what_it_requires_need_not_be_installed_yet(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "shared.cli", "expected", "mood"],
         cwd=tmp_path,
-        env=environment(tmp_path),
+        env=guide_environment(tmp_path),
         capture_output=True,
         text=True,
     )
@@ -182,7 +182,7 @@ def test_in_a_project_of_its_own(own: Path, prelabel: Command) -> None:
         "class TestSpotsBackend(Conformance):",
         "    backend = SpotsBackend",
     ]
-    assert "10 passed" in python(own, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert "10 passed" in run_python(own, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 
 @pytest.mark.slow
@@ -197,7 +197,7 @@ def test_a_project_that_is_installed_is_found(own: Path, prelabel: Command) -> N
     (installed / "entry_points.txt").write_text(points)
     files = ["finder/tasks.json", "--label-config", "finder/label_config.xml", "-o", "out.json"]
     more = str(installed.parent)
-    python(own, "-m", "shared.cli", "predict", *files, "--backend", "finder", more=more)
+    run_python(own, "-m", "shared.cli", "predict", *files, "--backend", "finder", more=more)
     [first, _] = json.loads((own / "out.json").read_text())
     [prediction] = first["predictions"]
     assert [r["value"]["text"] for r in prediction["result"]] == ["extraordinary", "neighbourhood"]

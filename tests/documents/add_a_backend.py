@@ -30,9 +30,9 @@ COMMANDS = {
 }
 
 
-def follow(folder: Path) -> None:
+def follow_guide(folder: Path) -> None:
     """Run the commands and write the files of the guide, in their order, except the server."""
-    copy(folder)
+    copy_repository(folder)
     expected = folder / "backends" / "mood" / "expected.json"
     for step in STEP.finditer(GUIDE.read_text().partition(END)[0]):
         if step["file"] == "backends/mood/expected.json":
@@ -45,10 +45,10 @@ def follow(folder: Path) -> None:
             for line in step["lines"].splitlines():
                 for written, executed in COMMANDS.items():
                     line = line.replace(written, executed)
-                python(folder, *line.replace(".venv/bin/python ", "").split())
+                run_python(folder, *line.replace(".venv/bin/python ", "").split())
 
 
-def copy(folder: Path) -> None:
+def copy_repository(folder: Path) -> None:
     """Copy this repository with the backend `pattern` alone."""
     for name in COPIED:
         source, target = REPO / name, folder / name
@@ -57,18 +57,18 @@ def copy(folder: Path) -> None:
     (folder / "shared").symlink_to(REPO / "shared")
 
 
-def environment(folder: Path, more: str = "") -> dict[str, str]:
+def guide_environment(folder: Path, more: str = "") -> dict[str, str]:
     """Return an environment in which the folder's backends hide this repository's."""
     path = os.pathsep.join(filter(None, (str(folder), more, str(REPO))))
     return os.environ | {"PYTHONPATH": path, "MYPYPATH": str(folder)}
 
 
-def python(folder: Path, *words: str, more: str = "") -> str:
+def run_python(folder: Path, *words: str, more: str = "") -> str:
     """Run `python WORDS` in the folder and return its output."""
     ran = subprocess.run(
         [sys.executable, *words],
         cwd=folder,
-        env=environment(folder, more),
+        env=guide_environment(folder, more),
         capture_output=True,
         text=True,
         timeout=300,

@@ -37,15 +37,21 @@ SHORTER = (
 )
 
 
-def render() -> str:
+def render_page() -> str:
     """Return the page as Markdown."""
-    lines = [HEAD, *_endpoints()]
+    lines = [HEAD, *_endpoint_tables()]
     for module in (shared.backend, shared.results):
-        lines += ["", f"## `{module.__name__}`", "", _text(module), *_contract(module)]
+        lines += [
+            "",
+            f"## `{module.__name__}`",
+            "",
+            _docstring_of(module),
+            *_contract_sections(module),
+        ]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _endpoints() -> Iterator[str]:
+def _endpoint_tables() -> Iterator[str]:
     operations = [
         (method.upper(), path, operation)
         for path, methods in DOCUMENT["paths"].items()
@@ -56,13 +62,13 @@ def _endpoints() -> Iterator[str]:
     for method, path, operation in operations:
         yield f"| {method} | `{path}` | {_one_line(operation.get('description', ''))} |"
     for method, path, operation in operations:
-        yield from _keys(f"The body of {method} `{path}`", operation.get("requestBody", {}))
+        yield from _key_table(f"The body of {method} `{path}`", operation.get("requestBody", {}))
         for status, response in operation["responses"].items():
             if status.startswith("2"):
-                yield from _keys(f"The response of {method} `{path}`", response)
+                yield from _key_table(f"The response of {method} `{path}`", response)
 
 
-def _keys(title: str, message: Mapping[str, Any]) -> Iterator[str]:
+def _key_table(title: str, message: Mapping[str, Any]) -> Iterator[str]:
     """Yield the table of a JSON object's keys, if the message has any."""
     schema = message.get("content", {}).get("application/json", {}).get("schema", {})
     if "$ref" in schema:
@@ -76,34 +82,34 @@ def _keys(title: str, message: Mapping[str, Any]) -> Iterator[str]:
         yield f"| `{key}` | {needed} | {_one_line(field.get('description', ''))} |"
 
 
-def _contract(module: ModuleType) -> Iterator[str]:
+def _contract_sections(module: ModuleType) -> Iterator[str]:
     for name in module.__all__:
         value = getattr(module, name)
         yield from ("", f"### {name}", "")
         if isinstance(value, GenericAlias) or not callable(value):
             yield f"The type `{value}`."
             continue
-        yield from (f"`{name}{_signature(value)}`", "", _text(value))
+        yield from (f"`{name}{_format_signature(value)}`", "", _docstring_of(value))
         if inspect.isclass(value):
-            yield from _members(value)
+            yield from _member_list(value)
 
 
-def _members(value: type) -> Iterator[str]:
+def _member_list(value: type) -> Iterator[str]:
     """Yield a list item for each public method and property that is documented in the class."""
-    items = [f"- `{name}`: {_one_line(text)}" for name, text in _attributes(value)]
+    items = [f"- `{name}`: {_one_line(text)}" for name, text in _documented_attributes(value)]
     for name, member in vars(value).items():
         function = getattr(member, "__func__", member)
         if name.startswith("_") or not (
             inspect.isfunction(function) or isinstance(member, property)
         ):
             continue
-        shown = name if isinstance(member, property) else f"{name}{_signature(function)}"
-        items.append(f"- `{shown}`: {_one_line(_text(function))}".rstrip(": "))
+        shown = name if isinstance(member, property) else f"{name}{_format_signature(function)}"
+        items.append(f"- `{shown}`: {_one_line(_docstring_of(function))}".rstrip(": "))
     if items:
         yield from ("", *items)
 
 
-def _attributes(value: type) -> Iterator[tuple[str, str]]:
+def _documented_attributes(value: type) -> Iterator[tuple[str, str]]:
     """Yield each class attribute that has a string below it, with that string."""
     [node] = ast.parse(textwrap.dedent(inspect.getsource(value))).body
     for pair in itertools.pairwise(getattr(node, "body", [])):
@@ -115,7 +121,7 @@ def _attributes(value: type) -> Iterator[tuple[str, str]]:
                 yield name, inspect.cleandoc(text)
 
 
-def _signature(value: Any) -> str:
+def _format_signature(value: Any) -> str:
     signature = inspect.signature(value)
     parameters = [
         parameter
@@ -129,7 +135,7 @@ def _signature(value: Any) -> str:
     return text
 
 
-def _text(value: Any) -> str:
+def _docstring_of(value: Any) -> str:
     return inspect.getdoc(value) or ""
 
 

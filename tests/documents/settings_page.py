@@ -14,26 +14,26 @@ them. An empty variable counts as unset.
 """
 
 
-def render() -> str:
+def render_page() -> str:
     """Return the page as Markdown."""
-    sections = [HEAD, section("Server", Settings)]
+    sections = [HEAD, render_section("Server", Settings)]
     for name, backend in sorted(find_backends().items()):
         if backend.settings_class is not BackendSettings:
             link = f"[{name}](../backends/{name}/README.md)"
-            sections.append(section(f"Backend {name}", backend.settings_class, link))
+            sections.append(render_section(f"Backend {name}", backend.settings_class, link))
     return "\n".join(sections)
 
 
-def section(title: str, settings: type[BaseSettings], link: str = "") -> str:
+def render_section(title: str, settings: type[BaseSettings], link: str = "") -> str:
     """Return a heading and the table of one settings class."""
     intro = [f"What the tags of the label config can set instead: {link}.", ""] if link else []
     lines = [f"## {title}", "", *intro]
     return "\n".join(
-        [*lines, "| variable | default | meaning |", "|---|---|---|", *rows(settings), ""]
+        [*lines, "| variable | default | meaning |", "|---|---|---|", *table_rows(settings), ""]
     )
 
 
-def rows(settings: type[BaseSettings]) -> list[str]:
+def table_rows(settings: type[BaseSettings]) -> list[str]:
     """Return the rows of a table: variable, default, meaning."""
     return [
         f"| `{name}` | {f'`{default}`' if default else ''} | {text} |"

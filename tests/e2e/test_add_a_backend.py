@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ..documents.add_a_backend import environment, python
+from ..documents.add_a_backend import guide_environment, run_python
 from .label_studio import LabelStudio, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -26,7 +26,7 @@ def test_the_guide_ends_in_label_studio(
     command = [sys.executable, "-m", "shared.cli", "serve", "mood", "--port", str(port)]
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(
-            command, cwd=guide, env=environment(guide), stdout=log, stderr=log
+            command, cwd=guide, env=guide_environment(guide), stdout=log, stderr=log
         )
     try:
         wait(f"{url}/health")
@@ -34,7 +34,7 @@ def test_the_guide_ends_in_label_studio(
         monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
         monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio.token)
         words = ["--url", url, "--project", str(project)]
-        said = python(guide, "-m", "shared.cli", "doctor", *words)
+        said = run_python(guide, "-m", "shared.cli", "doctor", *words)
         assert "good → Pleased" in said
         assert "bad → Annoyed" in said
         label_studio.retrieve_predictions(project, tasks)
