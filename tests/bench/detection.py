@@ -34,7 +34,7 @@ from backends.detection.model.letterbox import frame_for
 from backends.detection.starter.shapes import CLASSES, draw_picture
 from shared.media.image import Image
 from shared.settings import Settings
-from tests.backends.detection.networks import full_size
+from tests.backends.detection.networks import save_full_size_network
 from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
 from tests.serving import children, free_port, served
 
@@ -65,7 +65,9 @@ def rates(folder: Path, precision: str, size: Size) -> Iterator[Row]:
     engine = sized(size, "auto", "auto", "torch")  # which converts nothing
     seen = 8  # by the network, whose scores are set by them
     photos(folder, max(count, seen))
-    weights = full_size("yolo11n", folder, [decoded(folder / f"{n}.jpg") for n in range(seen)])
+    weights = save_full_size_network(
+        "yolo11n", folder, [decoded(folder / f"{n}.jpg") for n in range(seen)]
+    )
     settings = {"MODEL_DIR": str(folder), "DETECTION_MODEL": weights.name, "ENGINE": engine}
     settings |= {"LOCAL_FILES_ROOT": str(folder), "ANSWER_CACHE_MB": "0"}
     settings |= {"DETECTION_PRECISION": precision}

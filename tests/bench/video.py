@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import httpx
 
-from tests.backends.detection.clip import encoded, frame
+from tests.backends.detection.clip import draw_frame, encode_video
 from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
 from tests.serving import Served, served
 
@@ -38,7 +38,9 @@ def rows(size: Size = "whole") -> Iterator[Row]:
         folder = Path(name)
         network = YOLO("yolo11n.yaml")
         network.save(folder / "yolo11n.pt")
-        film = encoded([cv2.resize(frame(number)[0], SIZE) for number in range(count)], "mp4")
+        film = encode_video(
+            [cv2.resize(draw_frame(number)[0], SIZE) for number in range(count)], "mp4"
+        )
         (folder / "theirs.mp4").write_bytes(film)
         names = itertools.count()
         settings = {"LOCAL_FILES_ROOT": name, "MODEL_DIR": name, "DETECTION_MODEL": "yolo11n.pt"}

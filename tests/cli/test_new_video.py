@@ -16,7 +16,7 @@ from shared.label_studio.task import Task
 from shared.pipeline import runtime
 from shared.settings import changed_environment
 
-from ..backends.detection.clip import encoded
+from ..backends.detection.clip import encode_video
 from .conftest import Command
 
 pytest.importorskip("av")
@@ -29,7 +29,10 @@ def film(width: int = 96, height: int = 64, frames: int = FILM_FRAMES) -> str:
     """Two seconds; from the middle on its right half is white."""
     pictures = np.full((frames, height, width, 3), 30, np.uint8)
     pictures[frames // 2 :, :, width // 2 :] = 255
-    return "data:video/mp4;base64," + base64.b64encode(encoded(pictures, "mp4", FILM_FPS)).decode()
+    return (
+        "data:video/mp4;base64,"
+        + base64.b64encode(encode_video(pictures, "mp4", FILM_FPS)).decode()
+    )
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.backends.detection.clip import clip
+from tests.backends.detection.clip import make_clip
 from tests.backends.detection.conftest import PICTURE
 from tests.backends.detection.every_tag import OBJECTS, ROWS, SCENES, Row
-from tests.backends.detection.networks import network
+from tests.backends.detection.networks import save_network
 from tests.serving import Served, served
 
 from .compare import comparable, differences
@@ -28,7 +28,7 @@ def server(label_studio: LabelStudio, tmp_path_factory: pytest.TempPathFactory) 
     pytest.importorskip("lap")
     folder = tmp_path_factory.mktemp("models")
     for name in {scene.network for scene in SCENES.values()}:
-        network(name, folder)
+        save_network(name, folder)
     environment = {
         "MODEL_DIR": str(folder),
         "DETECTION_MODEL": "starter",
@@ -48,7 +48,7 @@ def data(
     folder = tmp_path_factory.mktemp("media")
     Image.fromarray(PICTURE).save(folder / "picture.png")
     Image.fromarray(PICTURE[:, ::-1]).save(folder / "mirrored.png")
-    (folder / "film.webm").write_bytes(clip(FRAMES)[0])
+    (folder / "film.webm").write_bytes(make_clip(FRAMES)[0])
     project = label_studio.create_project("media", f"<View>{OBJECTS['image']}</View>")
     names = ("picture.png", "mirrored.png", "film.webm")
     tasks = label_studio.upload(project, [folder / name for name in names])

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.backends.detection.clip import ACTORS, FPS, FRAMES, SIZE, clip
-from tests.backends.detection.playback import drawn, iou
+from tests.backends.detection.clip import ACTORS, FPS, FRAMES, SIZE, make_clip
+from tests.backends.detection.playback import box_iou, shown_box
 from tests.serving import Served, served
 
 from .compare import differences
@@ -45,9 +45,9 @@ def test_tracks_and_spans_are_displayed(
     label_studio: LabelStudio, editor: Editor, server: Served, tmp_path: Path
 ) -> None:
     """WebM and MP4 with H.264; a broken one between them costs nothing but itself."""
-    data, truth = clip(FRAMES, kind="webm")
+    data, truth = make_clip(FRAMES, kind="webm")
     names = ["film.webm", "broken.mp4", "short.mp4"]
-    for name, content in zip(names, (data, data[:200], clip(60, kind="mp4")[0]), strict=True):
+    for name, content in zip(names, (data, data[:200], make_clip(60, kind="mp4")[0]), strict=True):
         (tmp_path / name).write_bytes(content)
     project = label_studio.create_project("film", CONFIG)
     backend = label_studio.connect_backend(project, server.url)
@@ -77,5 +77,5 @@ def _check(results: list[dict[str, Any]], truth: list[dict[str, Any]]) -> None:
     for value in tracks:
         name = value["labels"][0].lower()
         for number, boxes in enumerate(truth, 1):
-            box = drawn(value["sequence"], number, SIZE)
-            assert box is None or iou(box, boxes[name]) >= 0.8
+            box = shown_box(value["sequence"], number, SIZE)
+            assert box is None or box_iou(box, boxes[name]) >= 0.8

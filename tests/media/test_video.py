@@ -16,7 +16,7 @@ from shared.media.video import Limits, VideoFile
 from shared.results import ImageSize, Video
 from shared.results.video import frame_rate
 from shared.settings import Settings
-from tests.backends.detection.clip import CODECS, encoded
+from tests.backends.detection.clip import CODECS, encode_video
 
 pytest.importorskip("av")
 
@@ -32,7 +32,7 @@ def picture(number: int) -> Any:
 
 
 def small(kind: str = "mp4", frames: int = 20, **more: Any) -> bytes:
-    return encoded([picture(number) for number in range(frames)], kind, **more)
+    return encode_video([picture(number) for number in range(frames)], kind, **more)
 
 
 @pytest.mark.parametrize("kind", CODECS)
@@ -80,7 +80,7 @@ def test_frames_are_upright(degrees: int, size: tuple[int, int], red: tuple[int,
 
 def test_frames_keep_their_own_times() -> None:
     times = [0.0, 0.04, 0.5, 0.52, 1.4]
-    data = encoded([picture(n) for n in range(5)], "mp4", times=times)
+    data = encode_video([picture(n) for n in range(5)], "mp4", times=times)
     video = VideoFile.open(data, LIMITS)
     assert [frame.time for frame in video.frames()] == pytest.approx(times, abs=1e-3)
 

@@ -26,18 +26,18 @@ class Actor:
 
     name: str
     color: tuple[int, int, int]
-    place: Callable[[int], tuple[float, float, float] | None]
+    center_and_radius: Callable[[int], tuple[float, float, float] | None]
 
 
-def _swing(frame: int, period: float, low: float, high: float, phase: float = 0.0) -> float:
+def _swing_evenly(frame: int, period: float, low: float, high: float, phase: float = 0.0) -> float:
     """To and fro, evenly, turning at once: the hardest for what is drawn between key frames."""
     way = abs((frame / period + phase) % 2 - 1)
     return low + (high - low) * way
 
 
 ACTORS = (
-    Actor("circle", (220, 40, 40), lambda f: (_swing(f, 150, 40, 280), 60, 22)),
-    Actor("square", (40, 60, 210), lambda f: (_swing(f, 120, 40, 280, 1), 110, 24)),
+    Actor("circle", (220, 40, 40), lambda f: (_swing_evenly(f, 150, 40, 280), 60, 22)),
+    Actor("square", (40, 60, 210), lambda f: (_swing_evenly(f, 120, 40, 280, 1), 110, 24)),
     Actor(
         "star",
         (20, 130, 50),
@@ -59,18 +59,18 @@ FINE = 2
 
 
 @cache
-def _ground() -> Any:
+def _draw_background() -> Any:
     """A gently graded gray."""
     width, height = SIZE[0] * FINE, SIZE[1] * FINE
     across = np.linspace(190, 225, width)[None, :, None]
     return np.broadcast_to(across, (height, width, 3)).astype(np.uint8)
 
 
-def frame(number: int, actors: Iterable[Actor] = ACTORS) -> tuple[Any, dict[str, Box]]:
+def draw_frame(number: int, actors: Iterable[Actor] = ACTORS) -> tuple[Any, dict[str, Box]]:
     """RGB pixels of a frame counted from 0, and the true boxes by name."""
-    ground, boxes = _ground().copy(), {}
+    ground, boxes = _draw_background().copy(), {}
     for actor in actors:
-        at = actor.place(number)
+        at = actor.center_and_radius(number)
         if at is None:
             continue
         x, y, radius = at
@@ -81,12 +81,12 @@ def frame(number: int, actors: Iterable[Actor] = ACTORS) -> tuple[Any, dict[str,
     return cv2.resize(ground, SIZE, interpolation=cv2.INTER_AREA), boxes
 
 
-def clip(
+def make_clip(
     frames: int = FRAMES, actors: Iterable[Actor] = ACTORS, kind: str = "webm", fps: float = FPS
 ) -> tuple[bytes, list[dict[str, Box]]]:
     """The video, and the true boxes of each frame."""
-    drawn = [frame(number, actors) for number in range(frames)]
-    return encoded([pixels for pixels, _ in drawn], kind, fps), [boxes for _, boxes in drawn]
+    drawn = [draw_frame(number, actors) for number in range(frames)]
+    return encode_video([pixels for pixels, _ in drawn], kind, fps), [boxes for _, boxes in drawn]
 
 
 CODECS = {
@@ -98,7 +98,7 @@ CODECS = {
 }
 
 
-def encoded(
+def encode_video(
     frames: Iterable[Any],
     kind: str = "webm",
     fps: float = FPS,
@@ -108,14 +108,14 @@ def encoded(
     """RGB frames as a file; `times`, in seconds, for a rate that varies."""
     given = list(frames), kind, fps, times and list(times), options
     if kind != "av1":
-        return _encoded(*given)
+        return _encode_frames(*given)
     # SVT-AV1 makes whatever process encodes, and all that it starts, real-time if root runs it:
     # other programs (buildah) hang then.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
-        return other.submit(_encoded, *given).result()
+        return other.submit(_encode_frames, *given).result()
 
 
-def _encoded(
+def _encode_frames(
     frames: Iterable[Any],
     kind: str,
     fps: float,

@@ -16,7 +16,7 @@ from backends.detection.starter.shapes import draw_picture
 from shared.pipeline import runtime
 from shared.pipeline.plan import PredictionPlan
 from shared.settings import changed_environment
-from tests.backends.detection.networks import SIZE, network
+from tests.backends.detection.networks import SIZE, save_network
 
 NETWORKS = (
     "yolov8n",
@@ -47,7 +47,7 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.environ.setdefault("YOLO_OFFLINE", "true")
     folder = tmp_path_factory.mktemp("models")
     for name in NETWORKS:
-        network(name, folder)
+        save_network(name, folder)
     return folder
 
 

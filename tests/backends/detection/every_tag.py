@@ -8,7 +8,7 @@ POINTS = "".join(
     f'<Label value="p{i}" predicted_values="car,circle,Square" model_index="{i}"/>'
     for i in range(3)
 )
-BESIDE = f'<Labels name="Labels" toName="image">{LABELS}</Labels>'
+SHARED_LABELS = f'<Labels name="Labels" toName="image">{LABELS}</Labels>'
 OBJECTS = {
     "image": '<Image name="image" value="$image"/>',
     "images": '<Image name="image" valueList="$images"/>',
@@ -17,7 +17,7 @@ OBJECTS = {
 """Object tags by the key of the task's data. All have one name, so that all tags fit each."""
 
 
-def tag(
+def control_tag(
     kind: str, model: str, more: str = "", labels: str = LABELS, conf: float = 0.3, name: str = ""
 ) -> str:
     """A control tag that is filled by a network, named like its kind."""
@@ -27,7 +27,7 @@ def tag(
     )
 
 
-SURE = {
+MIN_SCORES = {
     "yolo11n": 0.385,
     "yolo11n-obb": 0.3,
     "yolo11n-seg": 0.385,
@@ -69,20 +69,22 @@ class Row:
         return f"{self.control} ({self.scene})"
 
 
-def _sure(kind: str, model: str, more: str = "", labels: str = LABELS, name: str = "") -> str:
+def _confident_tag(
+    kind: str, model: str, more: str = "", labels: str = LABELS, name: str = ""
+) -> str:
     """A control tag that gets few objects of an untrained network."""
-    return tag(kind, model, more, labels, SURE[model], name)
+    return control_tag(kind, model, more, labels, MIN_SCORES[model], name)
 
 
-def _tags(kinds: str, model: str, more: str = "", labels: str = LABELS) -> str:
-    return "".join(_sure(kind, model, more, labels) for kind in kinds.split())
+def _confident_tags(kinds: str, model: str, more: str = "", labels: str = LABELS) -> str:
+    return "".join(_confident_tag(kind, model, more, labels) for kind in kinds.split())
 
 
 _BOXES = f'<RectangleLabels name="%s" toName="image" model_skip="true">{LABELS}</RectangleLabels>'
 _CLASSES = (
-    _sure("Choices", "yolo11n-cls", labels=CHOICES, name="one")
-    + _sure("Choices", "yolo11n-cls", 'choice="multiple"', CHOICES, "several")
-    + _sure("Taxonomy", "yolo11n-cls", labels=CHOICES)
+    _confident_tag("Choices", "yolo11n-cls", labels=CHOICES, name="one")
+    + _confident_tag("Choices", "yolo11n-cls", 'choice="multiple"', CHOICES, "several")
+    + _confident_tag("Taxonomy", "yolo11n-cls", labels=CHOICES)
 )
 
 SCENES = {
@@ -91,24 +93,28 @@ SCENES = {
         Scene(
             "boxes",
             "yolo11n",
-            _tags("RectangleLabels EllipseLabels", "yolo11n")
-            + _sure("Choices", "yolo11n", 'choice="multiple"', CHOICES)
-            + _sure("Taxonomy", "yolo11n", 'maxUsages="1"', CHOICES),
+            _confident_tags("RectangleLabels EllipseLabels", "yolo11n")
+            + _confident_tag("Choices", "yolo11n", 'choice="multiple"', CHOICES)
+            + _confident_tag("Taxonomy", "yolo11n", 'maxUsages="1"', CHOICES),
         ),
         Scene(
-            "Labels beside", "yolo11n", _tags("Rectangle Ellipse", "yolo11n", labels="") + BESIDE
+            "Labels beside",
+            "yolo11n",
+            _confident_tags("Rectangle Ellipse", "yolo11n", labels="") + SHARED_LABELS,
         ),
-        Scene("no labels", "yolo11n", _tags("Rectangle Ellipse", "yolo11n", labels="")),
+        Scene("no labels", "yolo11n", _confident_tags("Rectangle Ellipse", "yolo11n", labels="")),
         Scene(
             "oriented boxes",
             "yolo11n-obb",
-            _tags("RectangleLabels PolygonLabels EllipseLabels", "yolo11n-obb", 'model_obb="true"')
-            + _sure("RectangleLabels", "yolo11n-obb", 'model_obb="false"', name="upright"),
+            _confident_tags(
+                "RectangleLabels PolygonLabels EllipseLabels", "yolo11n-obb", 'model_obb="true"'
+            )
+            + _confident_tag("RectangleLabels", "yolo11n-obb", 'model_obb="false"', name="upright"),
         ),
         Scene(
             "masks",
             "yolo11n-seg",
-            _tags(
+            _confident_tags(
                 "RectangleLabels PolygonLabels BrushLabels BitmaskLabels EllipseLabels",
                 "yolo11n-seg",
             ),
@@ -116,45 +122,49 @@ SCENES = {
         Scene(
             "masks, Labels beside",
             "yolo11n-seg",
-            _tags("Polygon Brush Bitmask", "yolo11n-seg", labels="") + BESIDE,
+            _confident_tags("Polygon Brush Bitmask", "yolo11n-seg", labels="") + SHARED_LABELS,
         ),
         Scene(
             "key points",
             "yolov8n-pose",
-            _sure("KeyPointLabels", "yolov8n-pose", 'model_point_threshold="0.2"', POINTS)
+            _confident_tag("KeyPointLabels", "yolov8n-pose", 'model_point_threshold="0.2"', POINTS)
             + _BOXES % "KeyPointLabels_bbox",
         ),
         Scene(
             "key points, another tag's boxes",
             "yolov8n-pose",
-            _sure("KeyPointLabels", "yolov8n-pose", 'model_point_size="4"', POINTS)
+            _confident_tag("KeyPointLabels", "yolov8n-pose", 'model_point_size="4"', POINTS)
             + _BOXES % "boxes",
         ),
         Scene(
             "key points alone",
             "yolov8n-pose",
-            _sure("KeyPoint", "yolov8n-pose", 'model_add_bboxes="false"', "") + BESIDE,
+            _confident_tag("KeyPoint", "yolov8n-pose", 'model_add_bboxes="false"', "")
+            + SHARED_LABELS,
         ),
         Scene("classes", "yolo11n-cls", _CLASSES),
         Scene(
             "an image list",
             "yolo11n",
-            _sure("RectangleLabels", "yolo11n")
-            + _sure("Choices", "yolo11n", 'choice="multiple" perItem="true"', CHOICES),
+            _confident_tag("RectangleLabels", "yolo11n")
+            + _confident_tag("Choices", "yolo11n", 'choice="multiple" perItem="true"', CHOICES),
             "images",
         ),
         Scene(
             "a video",
             "yolo11n",
-            _sure("VideoRectangle", "yolo11n", labels="")
-            + BESIDE
-            + _sure("TimelineLabels", "yolo11n")
-            + _sure("Choices", "yolo11n", 'choice="multiple"', CHOICES)
-            + _sure("Taxonomy", "yolo11n", labels=CHOICES),
+            _confident_tag("VideoRectangle", "yolo11n", labels="")
+            + SHARED_LABELS
+            + _confident_tag("TimelineLabels", "yolo11n")
+            + _confident_tag("Choices", "yolo11n", 'choice="multiple"', CHOICES)
+            + _confident_tag("Taxonomy", "yolo11n", labels=CHOICES),
             "video",
         ),
         Scene(
-            "a video, no labels", "yolo11n", _sure("VideoRectangle", "yolo11n", labels=""), "video"
+            "a video, no labels",
+            "yolo11n",
+            _confident_tag("VideoRectangle", "yolo11n", labels=""),
+            "video",
         ),
     )
 }

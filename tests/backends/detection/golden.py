@@ -34,7 +34,7 @@ SCORES = (0.9, 0.8, 0.625, 0.25)
 INDICES = (0, 2, 1, 0)
 
 
-def found(kind: str, shift: float = 0.0) -> Detections:
+def make_detections(kind: str, shift: float = 0.0) -> Detections:
     """What a network of a kind (`detect`, `obb`, `seg`, `pose` or `cls`) says of one image."""
     boxes = np.clip(np.array(BOXES, np.float32) + np.float32(shift), 0, [*SIZE, *SIZE])
     boxes = boxes.astype(np.float32)
@@ -44,20 +44,20 @@ def found(kind: str, shift: float = 0.0) -> Detections:
         sure = np.array([0.5, 0.125, 0.375], np.float32)
         empty = none.reshape(0, 4), none, none.astype(np.int64)
         return Detections(SIZE, CLASSES, *empty, probabilities=sure)
-    extra: dict[str, Any] = {"obb": {"oriented_boxes": _turned(boxes)}}.get(kind, {})
-    extra |= {"masks": _masks(boxes)} if kind == "seg" else {}
-    extra |= {"keypoints": _points(boxes)} if kind == "pose" else {}
+    extra: dict[str, Any] = {"obb": {"oriented_boxes": _make_oriented_boxes(boxes)}}.get(kind, {})
+    extra |= {"masks": _make_masks(boxes)} if kind == "seg" else {}
+    extra |= {"keypoints": _make_keypoints(boxes)} if kind == "pose" else {}
     return Detections(SIZE, CLASSES, boxes, scores, classes, **extra)
 
 
-def _turned(boxes: Any) -> Any:
+def _make_oriented_boxes(boxes: Any) -> Any:
     """The middle halves of the boxes, turned by 30 degrees."""
     sides = boxes[:, 2:] - boxes[:, :2]
     turn = np.full((len(boxes), 1), np.pi / 6)
     return np.hstack([(boxes[:, :2] + boxes[:, 2:]) / 2, sides / 2, turn]).astype(np.float32)
 
 
-def _masks(boxes: Any) -> Masks:
+def _make_masks(boxes: Any) -> Masks:
     """Of each box what lies in a ring: steps between prototypes' pixels, far from any doubt."""
     ys, xs = np.mgrid[0:30, 0:40]
     rings = []
@@ -70,7 +70,7 @@ def _masks(boxes: Any) -> Masks:
     return Masks(SIZE, np.eye(len(boxes), dtype=np.float32), prototypes, boxes, (0, 0, 40, 30))
 
 
-def _points(boxes: Any) -> Any:
+def _make_keypoints(boxes: Any) -> Any:
     """Three points on a diagonal of each box, the last of them weak."""
     ways = np.array([0.25, 0.5, 0.75])[None, :, None]
     places = boxes[:, None, :2] + (boxes[:, None, 2:] - boxes[:, None, :2]) * ways
@@ -78,34 +78,34 @@ def _points(boxes: Any) -> Any:
     return np.concatenate([places, scores], axis=2).astype(np.float32)
 
 
-def output(scene: Scene, claim: Claim) -> Any:
+def make_output(scene: Scene, claim: Claim) -> Any:
     """What `infer` would give."""
     kind = scene.network.partition("-")[2] or "detect"
     if scene.key == "video":
-        founds = [found(kind, shift=3.0 * number) for number in range(FRAMES)]
+        founds = [make_detections(kind, shift=3.0 * number) for number in range(FRAMES)]
         times, looked = np.arange(FRAMES) / 25, np.arange(FRAMES)
         motion = np.broadcast_to(np.eye(2, 3), (FRAMES, 2, 3))
         seen = VideoDetections(times, looked, {claim.options["network"]: founds}, motion)
         return (AlignedDetections(seen, Video(SIZE, FRAMES, 25)),)
     places = (0, 1) if scene.key == "images" else (None,)
-    return [ImageDetections(n, found(kind, shift=5.0 * (n or 0))) for n in places]
+    return [ImageDetections(n, make_detections(kind, shift=5.0 * (n or 0))) for n in places]
 
 
-def answer(scene: Scene) -> list[dict[str, Any]]:
+def predict_scene(scene: Scene) -> list[dict[str, Any]]:
     """The results of a scene; its networks must be in MODEL_DIR, though nothing reads them."""
     route = route_of(scene.config)
     regions = [
         region
         for step in route.steps
         for claim in step.claims
-        for region in step.backend.regions(output(scene, claim), claim)
+        for region in step.backend.regions(make_output(scene, claim), claim)
     ]
     prediction = Prediction.build(regions, route.config, "golden")
     assert prediction.dropped == ()
-    return list(_short(prediction.results))
+    return list(_shorten_results(prediction.results))
 
 
-def _short(results: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _shorten_results(results: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Ids as numbers in their order, and masks as a hash: a PNG's bytes depend on the encoder."""
     numbers: dict[str, str] = {}
     for result in results:
@@ -114,14 +114,14 @@ def _short(results: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         yield comparable({**result, **named})
 
 
-def answers(scenes: Iterable[Scene]) -> dict[str, list[dict[str, Any]]]:
+def predict_scenes(scenes: Iterable[Scene]) -> dict[str, list[dict[str, Any]]]:
     """The results of scenes by their names."""
     with tempfile.TemporaryDirectory() as folder:
         for scene in SCENES.values():
             (Path(folder) / f"{scene.network}.pt").touch()
         with changed_environment({"MODEL_DIR": folder}):
             runtime.reset_runtime()
-            made = {scene.name: answer(scene) for scene in scenes}
+            made = {scene.name: predict_scene(scene) for scene in scenes}
             runtime.reset_runtime()
     return made
 
@@ -129,6 +129,6 @@ def answers(scenes: Iterable[Scene]) -> dict[str, list[dict[str, Any]]]:
 if __name__ == "__main__":
     lines = [
         f"{json.dumps(name)}: [\n" + ",\n".join(json.dumps(one) for one in results) + "\n]"
-        for name, results in answers(SCENES.values()).items()
+        for name, results in predict_scenes(SCENES.values()).items()
     ]
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")

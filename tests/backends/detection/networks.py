@@ -17,12 +17,12 @@ from shared.media.image import Image
 WIDTH = 0.125
 """Part of the channels; the smallest published networks have 0.25."""
 SIZE = 160
-SHARPER = 300.0
+SHARPENING_FACTOR = 300.0
 """Makes most places of an untrained network of full size as sure of nothing as trained ones."""
 CLASSES = ("circle", "Square", "car")
 
 
-def network(name: str, folder: Path) -> Path:
+def save_network(name: str, folder: Path) -> Path:
     """Weights of an Ultralytics description such as `yolo11n-seg`, as a file in `folder`."""
     import torch
     from ultralytics import RTDETR, YOLO
@@ -39,14 +39,16 @@ def network(name: str, folder: Path) -> Path:
     torch.manual_seed(0)
     made = (RTDETR if name.startswith("rtdetr") else YOLO)(path)
     made.model.names = dict(enumerate(CLASSES))
-    _spread(made.model)
-    _sharpen(made.model, 3.0, -1.0)
+    _spread_scores(made.model)
+    _scale_class_scores(made.model, 3.0, -1.0)
     made.ckpt = {"train_args": {"imgsz": SIZE}}
     made.save(folder / f"{name}.pt")
     return folder / f"{name}.pt"
 
 
-def full_size(name: str, folder: Path, images: Sequence[Image], objects: int = 10) -> Path:
+def save_full_size_network(
+    name: str, folder: Path, images: Sequence[Image], objects: int = 10
+) -> Path:
     """Weights of a published size (`yolo11n`), with all its classes, that find about so many
     objects on such images; as a file in `folder`.
     """
@@ -55,20 +57,22 @@ def full_size(name: str, folder: Path, images: Sequence[Image], objects: int = 1
 
     torch.manual_seed(0)
     made = YOLO(f"{name}.yaml")
-    _spread(made.model)
-    _sharpen(made.model, 1.0, 0.0)
+    _spread_scores(made.model)
+    _scale_class_scores(made.model, 1.0, 0.0)
     made.model.half().float().eval()  # as it is saved
     pixels = torch.from_numpy(np.stack([image.pixels for image in images])).permute(0, 3, 1, 2)
     with torch.inference_mode():
         scores = made.model(pixels.float() / 255)[0][:, 4:].amax(dim=1)
     enough = scores.double().logit().sort(dim=1).values[:, -3 * objects].median()
-    _sharpen(made.model, SHARPER, math.log(1 / 3) - SHARPER * float(enough))  # a score of 0.25
+    _scale_class_scores(
+        made.model, SHARPENING_FACTOR, math.log(1 / 3) - SHARPENING_FACTOR * float(enough)
+    )  # a score of 0.25
     made.ckpt = {"train_args": {"imgsz": 640}}
     made.save(folder / f"{name}.pt")
     return folder / f"{name}.pt"
 
 
-def _spread(model: Any) -> None:
+def _spread_scores(model: Any) -> None:
     """Scores from 0 to 1, where an untrained network has one score for everything."""
     import torch
 
@@ -80,7 +84,7 @@ def _spread(model: Any) -> None:
             module.bias.data.copy_(noise * 0.5)
 
 
-def _sharpen(model: Any, factor: float, bias: float) -> None:
+def _scale_class_scores(model: Any, factor: float, bias: float) -> None:
     """The last convolutions to scores of classes."""
     for branch in getattr(model.model[-1], "cv3", ()):
         branch[-1].weight.data *= factor

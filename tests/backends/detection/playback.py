@@ -6,7 +6,9 @@ from typing import Any
 from tests.backends.detection.clip import Box
 
 
-def drawn(sequence: Sequence[Mapping[str, Any]], frame: int, size: tuple[int, int]) -> Box | None:
+def shown_box(
+    sequence: Sequence[Mapping[str, Any]], frame: int, size: tuple[int, int]
+) -> Box | None:
     """Left, top, right, bottom in pixels on a frame counted from 1; None where it is not shown."""
     before = [key for key in sequence if key["frame"] <= frame]
     after = [key for key in sequence if key["frame"] > frame]
@@ -21,7 +23,7 @@ def drawn(sequence: Sequence[Mapping[str, Any]], frame: int, size: tuple[int, in
     return left, top, left + box["width"] * across, top + box["height"] * down
 
 
-def iou(one: Box, other: Box) -> float:
+def box_iou(one: Box, other: Box) -> float:
     """Overlap of two boxes."""
     across = min(one[2], other[2]) - max(one[0], other[0])
     down = min(one[3], other[3]) - max(one[1], other[1])

@@ -28,7 +28,7 @@ from shared.pipeline import runtime
 from shared.results import ImageSize
 from shared.settings import Settings
 from tests.backends.detection.conftest import PICTURE, Predict, data_url, route_of
-from tests.backends.detection.every_tag import CHOICES, SCENES, Scene, tag
+from tests.backends.detection.every_tag import CHOICES, SCENES, Scene, control_tag
 from tests.backends.detection.networks import CLASSES
 from tests.backends.detection.turned import turned_jpeg
 
@@ -56,8 +56,8 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_six_tags_cost_one_pass(predict: Predict, passes: list[int]) -> None:
     kinds = ("RectangleLabels", "PolygonLabels", "BrushLabels", "BitmaskLabels", "EllipseLabels")
-    tags = "".join(tag(kind, "yolo11n-seg") for kind in kinds)
-    results = predict(tags + tag("Choices", "yolo11n-seg", labels=CHOICES))["result"]
+    tags = "".join(control_tag(kind, "yolo11n-seg") for kind in kinds)
+    results = predict(tags + control_tag("Choices", "yolo11n-seg", labels=CHOICES))["result"]
     assert {r["from_name"] for r in results} == {*kinds, "Choices"}
     assert passes == [1]
 
@@ -107,7 +107,7 @@ def test_model_obb_goes_with_any_network(predict: Predict) -> None:
         ("yolo11n", 'model_obb="true"', False),
         ("yolo11n", "", False),
     ):
-        results = predict(tag("RectangleLabels", network, more))["result"]
+        results = predict(control_tag("RectangleLabels", network, more))["result"]
         assert results
         assert any(result["value"]["rotation"] for result in results) == turned
 
@@ -126,16 +126,16 @@ def test_key_points_without_scores(environment: None) -> None:
 
 
 def test_a_surer_class_without_a_label_leaves_no_choice(predict: Predict) -> None:
-    surest = predict(tag("Choices", "yolo11n-cls", labels=CHOICES, conf=0.1))["result"]
+    surest = predict(control_tag("Choices", "yolo11n-cls", labels=CHOICES, conf=0.1))["result"]
     assert surest[0]["value"]["choices"] == ["A"], "the class car"
     others = CHOICES.replace('predicted_values="car"', 'predicted_values="bus"')
-    assert predict(tag("Choices", "yolo11n-cls", labels=others, conf=0.1))["result"] == []
+    assert predict(control_tag("Choices", "yolo11n-cls", labels=others, conf=0.1))["result"] == []
 
 
 def test_other_weights_are_another_version(predict: Predict, model_dir: Path) -> None:
     copy = model_dir / "copy.pt"
     shutil.copy(model_dir / "yolo11n.pt", copy)
-    tags = tag("RectangleLabels", "copy")
+    tags = control_tag("RectangleLabels", "copy")
     before = predict(tags)["model_version"]
     assert before == predict(tags)["model_version"]
     runtime.reset_runtime()
@@ -201,7 +201,7 @@ def test_images_are_read_while_the_network_runs(
 
 def test_broken_and_empty_images_keep_their_places(environment: None) -> None:
     """An image without any object is an answer; a broken one costs its own task alone."""
-    polygons = tag("PolygonLabels", "yolo11n-seg", conf=1)
+    polygons = control_tag("PolygonLabels", "yolo11n-seg", conf=1)
     xml = f'<View><Image name="image" value="$image"/>{polygons}{BOXES}</View>'
     empty = data_url(np.full((64, 64, 3), 255, np.uint8))
     values = [data_url(), "data:image/png;base64,AAAA", empty, data_url(PICTURE[:, ::-1])]
@@ -222,7 +222,7 @@ def test_broken_and_empty_images_keep_their_places(environment: None) -> None:
 def test_any_threshold_works(key: str, predict: Predict) -> None:
     numbers = []
     for threshold in (0.4, 0.25, 0.05):
-        attributes = tag("RectangleLabels", "yolo11n").replace("model_score_threshold", key)
+        attributes = control_tag("RectangleLabels", "yolo11n").replace("model_score_threshold", key)
         attributes = attributes.replace('"0.3"', f'"{threshold}"')
         scores = [r["score"] for r in predict(attributes)["result"]]
         assert all(score >= threshold - 1e-4 for score in scores)
@@ -257,7 +257,11 @@ def test_classes_iou_and_image_size(predict: Predict) -> None:
     labels = {r["value"]["rectanglelabels"][0] for r in predict(only)["result"]}
     assert labels <= {"CIRCLE", "star"}
     many, few = (
-        len(predict(tag("RectangleLabels", "yolo11n", f'model_iou="{iou}"', conf=0.01))["result"])
+        len(
+            predict(control_tag("RectangleLabels", "yolo11n", f'model_iou="{iou}"', conf=0.01))[
+                "result"
+            ]
+        )
         for iou in (0.9, 0.1)
     )
     assert few < many
@@ -296,7 +300,9 @@ def test_weights_outside_model_dir_are_refused(model_dir: Path, tmp_path: Path) 
 
 
 def test_bad_attributes_are_named(environment: None) -> None:
-    bad = tag("KeyPointLabels", "yolov8n-pose", labels='<Label value="nose" model_index="x"/>')
+    bad = control_tag(
+        "KeyPointLabels", "yolov8n-pose", labels='<Label value="nose" model_index="x"/>'
+    )
     route = route_of(f'<View><Image name="image" value="$image"/>{bad}{BOXES}</View>')
     assert [claim.control.name for claim in route.all_claims()] == ["r"]
     assert 'model_index="x" of the label "nose"' in route.problems[0]

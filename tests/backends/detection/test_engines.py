@@ -25,7 +25,7 @@ SIZES = ((480, 360), (360, 480), (400, 400), (500, 200))
 Load = Callable[..., Detector]
 
 
-def drawn(count: int) -> list[Image]:
+def draw_images(count: int) -> list[Image]:
     """None of them is among those on which engines are tried, or by which limits were chosen."""
     styles: Any = ("clean", "rough")
     return [
@@ -47,7 +47,7 @@ def load(cache_dir: Path) -> Load:
     return loaded
 
 
-def strictly(founds: Sequence[Detections], references: Sequence[Detections]) -> list[bool]:
+def match_strictly(founds: Sequence[Detections], references: Sequence[Detections]) -> list[bool]:
     """For each object of PyTorch with a score above 0.3, whether the same box stays: it overlaps
     by 0.98 and its score is within 0.02.
     """
@@ -68,17 +68,17 @@ def strictly(founds: Sequence[Detections], references: Sequence[Detections]) -> 
 def test_boxes_are_pytorchs(settings: dict[str, Any], load: Load) -> None:
     if "onnx" in settings.values():
         pytest.importorskip("onnx")
-    images = drawn(24)
-    same = strictly(load(**settings).detect(images), load(engine="torch").detect(images))
+    images = draw_images(24)
+    same = match_strictly(load(**settings).detect(images), load(engine="torch").detect(images))
     assert all(same)
     assert len(same) > 100
 
 
 def test_auto_finds_what_pytorch_does(load: Load) -> None:
     """In single precision, if the network is too sensitive for less or the CPU has no bf16."""
-    images = drawn(24)
+    images = draw_images(24)
     fast = load()
-    same = strictly(fast.detect(images), load(engine="torch").detect(images))
+    same = match_strictly(fast.detect(images), load(engine="torch").detect(images))
     assert len(same) > 100
     assert np.mean(same) >= (1 if fast.engine.name == "OpenVINO in f32" else 0.97)
 
@@ -89,10 +89,10 @@ def test_in_bf16_no_object_is_lost(load: Load) -> None:
     """
     if not supports_bf16():
         pytest.skip("This CPU has no bf16")
-    images = drawn(60)
+    images = draw_images(60)
     fast, reference = load(precision="bf16"), load(engine="torch")
     founds, references = fast.detect(images), reference.detect(images)
-    same = strictly(founds, references)
+    same = match_strictly(founds, references)
     assert len(same) > 250
     assert np.mean(same) >= 0.95
     for found, expected in zip(founds, references, strict=True):
@@ -162,13 +162,13 @@ def test_half_precision_of_a_gpu_agrees() -> None:
     single = Detector(
         kind, engines.TorchEngine(ready, "cpu", half=False), OutputDecoder(kind, 0.1, 1.0, 10_000)
     )
-    images = drawn(6)
-    assert all(strictly(half.detect(images), single.detect(images)))
+    images = draw_images(6)
+    assert all(match_strictly(half.detect(images), single.detect(images)))
 
 
 def test_an_image_is_found_the_same_whatever_comes_with_it(load: Load) -> None:
     detector = load()
-    images = drawn(9)
+    images = draw_images(9)
     together = detector.detect(images)
     for image, found in zip(images, together, strict=True):
         [alone] = detector.detect([image])
@@ -183,7 +183,7 @@ def test_images_of_one_shape_share_a_run_on_a_gpu() -> None:
     shapes: list[tuple[int, ...]] = []
     run = engine.run
     engine.run = lambda pixels: shapes.append(pixels.shape) or run(pixels)  # type: ignore
-    found = Detector(kind, engine, OutputDecoder(kind, 0.25, 0.7)).detect(drawn(8))
+    found = Detector(kind, engine, OutputDecoder(kind, 0.25, 0.7)).detect(draw_images(8))
     assert sorted(shapes) == [
         (2, 128, 320, 3),
         (2, 256, 320, 3),

@@ -8,25 +8,25 @@ import pytest
 
 from backends.detection import DetectionBackend
 from tests.backends.detection.every_tag import ROWS, SCENES, Row
-from tests.backends.detection.golden import FILE, answers
+from tests.backends.detection.golden import FILE, predict_scenes
 from tests.e2e.compare import differences
 
 Result = dict[str, Any]
 
 
 @cache
-def golden() -> dict[str, list[Result]]:
+def golden_results() -> dict[str, list[Result]]:
     found: dict[str, list[Result]] = json.loads(FILE.read_text())
     return found
 
 
 @cache
-def answered() -> dict[str, list[Result]]:
+def predicted_results() -> dict[str, list[Result]]:
     pytest.importorskip("lap")
-    return answers(SCENES.values())
+    return predict_scenes(SCENES.values())
 
 
-def of(row: Row, results: list[Result]) -> list[Result]:
+def row_results(row: Row, results: list[Result]) -> list[Result]:
     """The row's own results, and those that stand under their ids."""
     ids = {result["id"] for result in results if result["from_name"] == row.control}
     return [result for result in results if result["id"] in ids]
@@ -34,7 +34,9 @@ def of(row: Row, results: list[Result]) -> list[Result]:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_tag_gets_what_is_written_down(row: Row) -> None:
-    sent, expected = (of(row, found[row.scene]) for found in (answered(), golden()))
+    sent, expected = (
+        row_results(row, found[row.scene]) for found in (predicted_results(), golden_results())
+    )
     assert differences(expected, sent) == []
     assert [result["id"] for result in sent] == [result["id"] for result in expected]
     assert {result["type"] for result in sent} == {row.type, row.beside} - {""}
@@ -43,8 +45,8 @@ def test_a_tag_gets_what_is_written_down(row: Row) -> None:
 
 
 def test_nothing_else_is_said() -> None:
-    assert answered().keys() == golden().keys() == SCENES.keys()
-    for name, results in answered().items():
+    assert predicted_results().keys() == golden_results().keys() == SCENES.keys()
+    for name, results in predicted_results().items():
         said = {(r["from_name"], r["type"]) for r in results} - {("Labels", "labels")}
         assert said == {(row.control, row.type) for row in ROWS if row.scene == name}
 

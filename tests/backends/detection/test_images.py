@@ -41,13 +41,13 @@ def environment(model_dir: Path) -> Iterator[None]:
         runtime.reset_runtime()
 
 
-def url(image: Picture, kind: str = "PNG", **options: Any) -> str:
+def encode_url(image: Picture, kind: str = "PNG", **options: Any) -> str:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _translucent() -> tuple[Picture, Picture]:
+def _make_translucent() -> tuple[Picture, Picture]:
     """Transparent above, and how a browser shows it on white."""
     image = UPRIGHT.copy()
     image.putalpha(Pillow.fromarray(CLEAR))
@@ -55,43 +55,43 @@ def _translucent() -> tuple[Picture, Picture]:
     return image, Pillow.fromarray(white)
 
 
-def _palette() -> tuple[Picture, Picture]:
+def _make_palette() -> tuple[Picture, Picture]:
     image = UPRIGHT.quantize(64)
     return image, image.convert("RGB")
 
 
-def _deep() -> tuple[Picture, Picture]:
+def _make_16_bit() -> tuple[Picture, Picture]:
     """16 bits a pixel, of which the upper 8 are those of the gray picture."""
     return Pillow.fromarray(np.asarray(GRAY, np.uint16) * 257), GRAY.convert("RGB")
 
 
-def _two() -> tuple[Picture, Picture]:
+def _make_black_and_white() -> tuple[Picture, Picture]:
     """Black and white, as a scanner makes it: without dots."""
     image = UPRIGHT.convert("1", dither=Pillow.Dither.NONE)
     return image, image.convert("RGB")
 
 
-def _same(mode: str) -> tuple[Picture, Picture]:
+def _convert_mode(mode: str) -> tuple[Picture, Picture]:
     image = UPRIGHT.convert(mode)
     return image, image.convert("RGB")
 
 
 KINDS: dict[str, tuple[Callable[[], tuple[Picture, Picture]], str, dict[str, Any]]] = {
-    "gray PNG": (lambda: _same("L"), "PNG", {}),
-    "gray JPEG 2000": (lambda: _same("L"), "JPEG2000", {"irreversible": False}),
-    "black and white": (_two, "PNG", {}),
-    "gray with alpha": (lambda: _same("LA"), "PNG", {}),
-    "palette PNG": (_palette, "PNG", {}),
-    "GIF": (_palette, "GIF", {}),
-    "RGBA PNG": (_translucent, "PNG", {}),
-    "RGBA WebP": (_translucent, "WebP", {"lossless": True, "exact": True}),
-    "16-bit PNG": (_deep, "PNG", {}),
-    "16-bit TIFF": (_deep, "TIFF", {}),
-    "float TIFF": (lambda: _same("F"), "TIFF", {}),
-    "CMYK TIFF": (lambda: _same("CMYK"), "TIFF", {}),
-    "WebP": (lambda: _same("RGB"), "WebP", {"lossless": True}),
-    "TIFF": (lambda: _same("RGB"), "TIFF", {"compression": "tiff_lzw"}),
-    "BMP": (lambda: _same("RGB"), "BMP", {}),
+    "gray PNG": (lambda: _convert_mode("L"), "PNG", {}),
+    "gray JPEG 2000": (lambda: _convert_mode("L"), "JPEG2000", {"irreversible": False}),
+    "black and white": (_make_black_and_white, "PNG", {}),
+    "gray with alpha": (lambda: _convert_mode("LA"), "PNG", {}),
+    "palette PNG": (_make_palette, "PNG", {}),
+    "GIF": (_make_palette, "GIF", {}),
+    "RGBA PNG": (_make_translucent, "PNG", {}),
+    "RGBA WebP": (_make_translucent, "WebP", {"lossless": True, "exact": True}),
+    "16-bit PNG": (_make_16_bit, "PNG", {}),
+    "16-bit TIFF": (_make_16_bit, "TIFF", {}),
+    "float TIFF": (lambda: _convert_mode("F"), "TIFF", {}),
+    "CMYK TIFF": (lambda: _convert_mode("CMYK"), "TIFF", {}),
+    "WebP": (lambda: _convert_mode("RGB"), "WebP", {"lossless": True}),
+    "TIFF": (lambda: _convert_mode("RGB"), "TIFF", {"compression": "tiff_lzw"}),
+    "BMP": (lambda: _convert_mode("RGB"), "BMP", {}),
 }
 """Files that lose nothing: how each is made, and as RGB."""
 
@@ -109,8 +109,8 @@ def labels(results: list[Result]) -> list[str]:
 def test_a_kind_gives_what_the_plain_picture_gives(kind: str, predict: Predict) -> None:
     make, form, options = KINDS[kind]
     image, plain = make()
-    found = predict(BOXES, {"image": url(image, form, **options)})["result"]
-    expected = predict(BOXES, {"image": url(plain)})["result"]
+    found = predict(BOXES, {"image": encode_url(image, form, **options)})["result"]
+    expected = predict(BOXES, {"image": encode_url(plain)})["result"]
     assert len(expected) > 1
     assert labels(found) == labels(expected)
     assert np.array(numbers(found)) == pytest.approx(np.array(numbers(expected)), abs=1e-3)
@@ -122,10 +122,10 @@ def test_a_kind_gives_what_the_plain_picture_gives(kind: str, predict: Predict) 
 def test_a_photo_gives_nearly_what_the_plain_picture_gives(
     mode: str, kind: str, predict: Predict
 ) -> None:
-    image, plain = _same(mode)
+    image, plain = _convert_mode(mode)
     more = {} if kind == "WebP" or mode != "RGB" else {"subsampling": 0}
-    found = predict(BOXES, {"image": url(image, kind, quality=98, **more)})["result"]
-    expected = predict(BOXES, {"image": url(plain)})["result"]
+    found = predict(BOXES, {"image": encode_url(image, kind, quality=98, **more)})["result"]
+    expected = predict(BOXES, {"image": encode_url(plain)})["result"]
     sure = [r for r in expected if r["score"] > 0.4]
     assert len(sure) > 1
     for result in sure:
@@ -141,7 +141,7 @@ def test_an_image_over_the_cap_costs_its_own_task(listed: bool, environment: Non
     source = 'valueList="$image"' if listed else 'value="$image"'
     xml = f'<View><Image name="image" {source}/>{BOXES}</View>'
     large = Pillow.new("1", (2000, 1500))
-    values: list[Any] = [data_url(), url(large), data_url()]
+    values: list[Any] = [data_url(), encode_url(large), data_url()]
     values = [[data_url(), value] for value in values] if listed else values
     tasks = [{"id": n, "data": {"image": value}} for n, value in enumerate(values)]
     with changed_environment({"MAX_MEGAPIXELS": "2"}):

@@ -20,7 +20,7 @@ NETWORK = "yolo11n-seg"
 LABELS = "".join(f'<Label value="{name}"/>' for name in trained.KINDS)
 UNSEEN = range(20, 24)
 SIZE = ImageSize(*trained.SIZE)
-FINE = 8
+SUPERSAMPLING = 8
 """Polygons are filled on so many times the pixels, or their edge would count as inside."""
 
 
@@ -28,7 +28,7 @@ FINE = 8
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("ultralytics")
     made = tmp_path_factory.mktemp("trained")
-    trained.network(NETWORK, made)
+    trained.save_network(NETWORK, made)
     return made
 
 
@@ -41,11 +41,11 @@ def environment(folder: Path) -> Iterator[None]:
         runtime.reset_runtime()
 
 
-def iou(one: Any, other: Any) -> float:
+def mask_iou(one: Any, other: Any) -> float:
     return float(np.count_nonzero(one & other) / max(np.count_nonzero(one | other), 1))
 
 
-def drawn(result: dict[str, Any]) -> Any:
+def drawn_mask(result: dict[str, Any]) -> Any:
     """Where a result is, shape (height, width), true inside."""
     value, canvas = result["value"], np.zeros((SIZE.height, SIZE.width), np.uint8)
     if result["type"] == "brushlabels":
@@ -53,19 +53,21 @@ def drawn(result: dict[str, Any]) -> Any:
     elif result["type"] == "bitmasklabels":
         canvas = Bitmask.read(value, SIZE).mask
     else:
-        points = np.array(Polygon.read(value, SIZE).points) * FINE - 0.5  # cv2 counts centres
-        fine = np.zeros((SIZE.height * FINE, SIZE.width * FINE), np.uint8)
+        points = (
+            np.array(Polygon.read(value, SIZE).points) * SUPERSAMPLING - 0.5
+        )  # cv2 counts centres
+        fine = np.zeros((SIZE.height * SUPERSAMPLING, SIZE.width * SUPERSAMPLING), np.uint8)
         cv2.fillPoly(fine, [np.rint(points).astype(np.int32)], 255)
         canvas = cv2.resize(fine, tuple(SIZE), interpolation=cv2.INTER_AREA) // 128
     return canvas > 0
 
 
-def objects(results: Iterable[dict[str, Any]]) -> list[Any]:
+def object_masks(results: Iterable[dict[str, Any]]) -> list[Any]:
     """What is drawn of each object, which may be a polygon for each of its parts."""
     found: dict[float, Any] = {}
     for result in results:
         score = result["score"]
-        found[score] = found.get(score, False) | drawn(result)
+        found[score] = found.get(score, False) | drawn_mask(result)
     return list(found.values())
 
 
@@ -84,7 +86,7 @@ def test_masks_are_ultralytics_own(folder: Path, predict: Predict) -> None:
     tags = "".join(f'<{k} name="{k}" toName="image">{LABELS}</{k}>' for k in KINDS)
     same: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for number in UNSEEN:
-        pixels, truth = trained.picture(number)
+        pixels, truth = trained.draw_picture(number)
         results = predict(tags, {"image": data_url(pixels)})["result"]
         bgr = np.ascontiguousarray(pixels[:, :, ::-1])
         reference = theirs.predict(
@@ -93,13 +95,13 @@ def test_masks_are_ultralytics_own(folder: Path, predict: Predict) -> None:
         masks = list(reference.masks.data.cpu().numpy() > 0)
         assert len(masks) >= len(truth)
         for kind in KINDS:
-            mine = objects(result for result in results if result["from_name"] == kind)
+            mine = object_masks(result for result in results if result["from_name"] == kind)
             assert len(mine) == len(masks), kind
-            same[kind] += [max(iou(mask, one) for one in mine) for mask in masks]
+            same[kind] += [max(mask_iou(mask, one) for one in mine) for mask in masks]
         for name, mask in truth:
             brushes = [r for r in results if r["type"] == "brushlabels"]
-            mine = [drawn(r) for r in brushes if r["value"]["brushlabels"] == [name]]
-            assert max((iou(mask > 0, one) for one in mine), default=0) >= 0.6, name
+            mine = [drawn_mask(r) for r in brushes if r["value"]["brushlabels"] == [name]]
+            assert max((mask_iou(mask > 0, one) for one in mine), default=0) >= 0.6, name
     for kind, (least, mean) in KINDS.items():
         assert min(same[kind]) >= least, kind
         assert np.mean(same[kind]) >= mean, kind

@@ -14,7 +14,7 @@ import pytest
 from backends.detection.model import loader
 from backends.detection.model.detector import RunOptions
 from shared.settings import Settings
-from tests.backends.detection.test_engines import drawn
+from tests.backends.detection.test_engines import draw_images
 
 LOADER = """
 import json, sys, time
@@ -22,11 +22,11 @@ from pathlib import Path
 from backends.detection.model import loader
 from backends.detection.model.detector import RunOptions
 from shared.settings import Settings
-from tests.backends.detection.test_engines import drawn
+from tests.backends.detection.test_engines import draw_images
 
 weights, cache, engine, mine, other = sys.argv[1:]
 import backends.detection.model.export_wrapper, ultralytics.models.yolo
-images = drawn(3)
+images = draw_images(3)
 Path(mine).touch()
 while not Path(other).exists():
     time.sleep(0.001)
@@ -41,7 +41,7 @@ print(json.dumps({"from": start, "to": end, "engine": detector.engine.name, "fou
 NAMES = {"openvino": "OpenVINO in f32", "onnx": "ONNX Runtime"}
 
 
-def outputs(processes: list["subprocess.Popen[str]"]) -> list[Any]:
+def process_outputs(processes: list["subprocess.Popen[str]"]) -> list[Any]:
     said = [process.communicate(timeout=240) for process in processes]
     for process, (_, errors) in zip(processes, said, strict=True):
         assert process.returncode == 0, errors
@@ -58,7 +58,7 @@ def test_two_that_load_the_same_weights_at_once(
     signs = [str(tmp_path / "one"), str(tmp_path / "two")]
     command = [sys.executable, "-c", LOADER, str(weights), str(cache), engine]
     environment = os.environ | {"YOLO_OFFLINE": "true"}
-    first, second = outputs(
+    first, second = process_outputs(
         [
             subprocess.Popen(
                 [*command, *order],
@@ -80,7 +80,7 @@ def test_two_that_load_the_same_weights_at_once(
     settings = Settings(engine=engine, cache_dir=cache, device="cpu")
     detector = loader.load_detector(weights, RunOptions(), settings, "f32")
     assert file.stat().st_mtime_ns == made < before
-    found = detector.detect(drawn(3))
+    found = detector.detect(draw_images(3))
     assert sum(map(len, found)) > 10
     for said in (first, second):
         for one, (boxes, scores) in zip(found, said["found"], strict=True):

@@ -13,9 +13,9 @@ from backends.detection.model import architecture, shared_weights
 from backends.detection.model.engines import MAX_COMPILED_SHAPES, OpenVinoEngine
 from shared.pipeline import runtime
 from shared.pipeline.models import ModelEntry
-from tests.backends.detection.clip import encoded, frame
+from tests.backends.detection.clip import draw_frame, encode_video
 from tests.backends.detection.conftest import Predict, data_url, route_of
-from tests.backends.detection.every_tag import tag
+from tests.backends.detection.every_tag import control_tag
 from tests.backends.detection.test_defects import BOXES, SHAPES
 
 VIDEO = '<VideoRectangle name="v" toName="video" {}/><Labels name="l" toName="video">'
@@ -37,7 +37,7 @@ def loads(environment: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def slots() -> list[ModelEntry]:
+def loaded_models() -> list[ModelEntry]:
     return [slot for slot in runtime.runtime().models.all_models() if slot.state == "loaded"]
 
 
@@ -48,7 +48,7 @@ def with_attribute(text: str) -> str:
 def test_fifty_values_of_iou_are_one_model(loads: list[str], predict: Predict) -> None:
     answers = [predict(with_attribute(f'model_iou="{n / 100}"')) for n in range(30, 80)]
     assert len(loads) == 1
-    [slot] = slots()
+    [slot] = loaded_models()
     assert "iou" not in dict(slot.spec.options)
     assert len({answer["model_version"] for answer in answers}) == 50
     assert all(answer["result"] for answer in answers)
@@ -62,14 +62,14 @@ def test_the_default_model_is_the_one_that_label_configs_ask_for(
         runtime.runtime().models.get_or_load(backend, spec)
     for text in ('model_iou="0.5"', 'model_score_threshold="0.0001"', 'model_conf="0.9"'):
         predict(with_attribute(text))
-    assert len(slots()) == 1
+    assert len(loaded_models()) == 1
 
 
 def test_values_of_iou_on_one_image_each_have_their_boxes(predict: Predict) -> None:
     """Overlapping boxes are one below the value and several above it."""
 
     def boxes(name: str, iou: float) -> str:
-        return tag("RectangleLabels", "yolo11n", f'model_iou="{iou}"', conf=0.01, name=name)
+        return control_tag("RectangleLabels", "yolo11n", f'model_iou="{iou}"', conf=0.01, name=name)
 
     alone = {iou: len(predict(boxes("r", iou))["result"]) for iou in (0.1, 0.9)}
     assert alone[0.1] < alone[0.9]
@@ -81,7 +81,7 @@ def test_values_of_iou_on_one_image_each_have_their_boxes(predict: Predict) -> N
 def test_image_sizes_and_videos_share_the_weights(loads: list[str], predict: Predict) -> None:
     for size in (0, 320, 64, 96, 128, 192):
         predict(with_attribute(f'model_image_size="{size}"'))
-    film = encoded([frame(number)[0] for number in range(4)])
+    film = encode_video([draw_frame(number)[0] for number in range(4)])
     xml = '<View><Image name="image" value="$image"/><Video name="video" value="$video"/>'
     route = route_of(xml + BOXES + VIDEO.format('model_iou="0.4"') + "</View>")
     video = "data:video/webm;base64," + base64.b64encode(film).decode()
@@ -90,7 +90,7 @@ def test_image_sizes_and_videos_share_the_weights(loads: list[str], predict: Pre
     )
     assert outcome.error is None
     assert len(loads) == 1
-    assert len(slots()) == 7, "a queue for each"
+    assert len(loaded_models()) == 7, "a queue for each"
 
 
 def test_other_weights_are_loaded_by_themselves(loads: list[str], predict: Predict) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from shared.results import Bitmask, Brush, Ellipse, ImageSize, Polygon, Rectangle
 from tests.backends.detection.conftest import PICTURE, Predict
-from tests.backends.detection.every_tag import CHOICES, LABELS, tag
+from tests.backends.detection.every_tag import CHOICES, LABELS, control_tag
 from tests.backends.detection.networks import CLASSES
 
 SIZE = ImageSize(400, 300)
@@ -17,7 +17,7 @@ PIXEL = 0.02
 """How far a number may be from the reference, in pixels."""
 
 
-def surest(objects: Any) -> list[int]:
+def best_objects(objects: Any) -> list[int]:
     """The objects by their score, without those that equal a surer one within the image."""
     order = np.argsort(-objects.conf, kind="stable")
     first: dict[Any, int] = {}
@@ -28,24 +28,27 @@ def surest(objects: Any) -> list[int]:
 
 def names_and_scores(objects: Any) -> list[tuple[str, float]]:
     return [
-        (LABEL_OF[CLASSES[int(objects.cls[i])]], float(objects.conf[i])) for i in surest(objects)
+        (LABEL_OF[CLASSES[int(objects.cls[i])]], float(objects.conf[i]))
+        for i in best_objects(objects)
     ]
 
 
-def said(results: list[dict[str, Any]]) -> list[tuple[str, float]]:
+def labels_and_scores(results: list[dict[str, Any]]) -> list[tuple[str, float]]:
     return [(r["value"][r["type"]][0], r["score"]) for r in results]
 
 
 def assert_same_objects(results: list[dict[str, Any]], objects: Any) -> None:
     expected = names_and_scores(objects)
     assert len(expected) > 1
-    assert [name for name, _ in said(results)] == [name for name, _ in expected]
-    assert [s for _, s in said(results)] == pytest.approx([s for _, s in expected], abs=1e-3)
+    assert [name for name, _ in labels_and_scores(results)] == [name for name, _ in expected]
+    assert [s for _, s in labels_and_scores(results)] == pytest.approx(
+        [s for _, s in expected], abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("name", ["yolov8n", "yolo11n", "yolo26n", "rtdetr-l", "yolo11n-seg"])
 def test_boxes(name: str, predict: Predict, reference: Any) -> None:
-    results = predict(tag("RectangleLabels", name))["result"]
+    results = predict(control_tag("RectangleLabels", name))["result"]
     boxes = reference(name, CONF).boxes
     assert_same_objects(results, boxes)
     found = []
@@ -53,7 +56,7 @@ def test_boxes(name: str, predict: Predict, reference: Any) -> None:
         box = Rectangle.read(result["value"], SIZE)
         found.append([box.x, box.y, box.x + box.width, box.y + box.height, result["score"]])
         assert result["value"]["rotation"] == 0
-    for index in surest(boxes):  # untrained, some are equally sure: in any order
+    for index in best_objects(boxes):  # untrained, some are equally sure: in any order
         apart = np.abs(np.array(found) - [*boxes.xyxy[index], boxes.conf[index]])
         assert (apart < [*[PIXEL] * 4, 1e-3]).all(axis=1).any()
 
@@ -61,7 +64,7 @@ def test_boxes(name: str, predict: Predict, reference: Any) -> None:
 @pytest.mark.parametrize("name", ["yolo11n-obb", "yolo26n-obb"])
 @pytest.mark.parametrize("kind", ["RectangleLabels", "PolygonLabels"])
 def test_oriented_boxes(name: str, kind: str, predict: Predict, reference: Any) -> None:
-    results = predict(tag(kind, name, 'model_obb="true"'))["result"]
+    results = predict(control_tag(kind, name, 'model_obb="true"'))["result"]
     obb = reference(name, CONF).obb
     assert results
     for result in results:
@@ -81,7 +84,7 @@ def test_oriented_boxes(name: str, kind: str, predict: Predict, reference: Any) 
 def test_masks(
     name: str, least: float, kind: str, shape: Any, predict: Predict, reference: Any
 ) -> None:
-    results = predict(tag(kind, name))["result"]
+    results = predict(control_tag(kind, name))["result"]
     expected = reference(name, CONF)
     truths = list(zip(expected.boxes.conf.tolist(), expected.masks.data > 0, strict=True))
     assert len(results) > 1
@@ -89,20 +92,24 @@ def test_masks(
     for result in results:
         mask = shape.read(result["value"], SIZE).mask > 0
         same.append(
-            max(iou(mask, truth) for conf, truth in truths if abs(conf - result["score"]) < 1e-3)
+            max(
+                mask_iou(mask, truth)
+                for conf, truth in truths
+                if abs(conf - result["score"]) < 1e-3
+            )
         )
     # Untrained masks are noise; ours are scaled in one step, Ultralytics' in up to two.
     assert np.median(same) > 0.95
     assert min(same) > least
     masks = [shape.read(result["value"], SIZE).mask > 0 for result in results]
     for _, truth in truths:
-        assert max(iou(mask, truth) for mask in masks) > least
+        assert max(mask_iou(mask, truth) for mask in masks) > least
 
 
 def test_polygons_cover_the_masks(predict: Predict, reference: Any) -> None:
     import cv2
 
-    results = predict(tag("PolygonLabels", "yolo11n-seg"))["result"]
+    results = predict(control_tag("PolygonLabels", "yolo11n-seg"))["result"]
     expected = reference("yolo11n-seg", CONF)
     masks = {
         round(float(c), 4): m for c, m in zip(expected.boxes.conf, expected.masks.data, strict=True)
@@ -121,10 +128,10 @@ def test_polygons_cover_the_masks(predict: Predict, reference: Any) -> None:
 
 
 def test_ellipses_of_boxes(predict: Predict, reference: Any) -> None:
-    results = predict(tag("EllipseLabels", "yolo11n"))["result"]
+    results = predict(control_tag("EllipseLabels", "yolo11n"))["result"]
     boxes = reference("yolo11n", CONF).boxes
     assert_same_objects(results, boxes)
-    expected = boxes.xywh[surest(boxes)]
+    expected = boxes.xywh[best_objects(boxes)]
     for result, (x, y, width, height) in zip(results, expected.tolist(), strict=True):
         found = Ellipse.read(result["value"], SIZE)
         numbers = [found.x, found.y, found.radius_x * 2, found.radius_y * 2]
@@ -139,7 +146,7 @@ def test_key_points_hang_on_their_box(name: str, predict: Predict, reference: An
     )
     boxes = f'<RectangleLabels name="KeyPointLabels_bbox" toName="image" model_skip="true">{LABELS}'
     results = predict(
-        tag("KeyPointLabels", name, 'model_point_threshold="0.2"', points)
+        control_tag("KeyPointLabels", name, 'model_point_threshold="0.2"', points)
         + boxes
         + "</RectangleLabels>"
     )["result"]
@@ -169,7 +176,7 @@ def test_key_points_hang_on_their_box(name: str, predict: Predict, reference: An
     ],
 )
 def test_classes(kind: str, more: str, key: str, predict: Predict, reference: Any) -> None:
-    results = predict(tag(kind, "yolo11n-cls", more, CHOICES, conf=0.1))["result"]
+    results = predict(control_tag(kind, "yolo11n-cls", more, CHOICES, conf=0.1))["result"]
     probabilities = reference("yolo11n-cls", 0.1).probs.data
     order = [i for i in np.argsort(-probabilities) if probabilities[i] >= 0.1]
     names = [LABEL_OF[CLASSES[i]] for i in order]
@@ -180,7 +187,7 @@ def test_classes(kind: str, more: str, key: str, predict: Predict, reference: An
 
 
 def test_rectangle_and_labels_are_under_one_id(predict: Predict, reference: Any) -> None:
-    tags = tag("Rectangle", "yolo11n", labels="")
+    tags = control_tag("Rectangle", "yolo11n", labels="")
     results = predict(tags + f'<Labels name="Labels" toName="image">{LABELS}</Labels>')["result"]
     shapes = [r for r in results if r["type"] == "rectangle"]
     labels = [r for r in results if r["type"] == "labels"]
@@ -188,7 +195,7 @@ def test_rectangle_and_labels_are_under_one_id(predict: Predict, reference: Any)
     assert_same_objects(labels, reference("yolo11n", CONF).boxes)
 
 
-def iou(one: Any, other: Any) -> float:
+def mask_iou(one: Any, other: Any) -> float:
     return float(np.count_nonzero(one & other) / max(np.count_nonzero(one | other), 1))
 
 

@@ -14,25 +14,27 @@ from backends.detection.model.postprocess import OutputDecoder
 from shared.media.image import Image
 from shared.settings import Settings
 from tests.backends.detection.conftest import NETWORKS
-from tests.backends.detection.test_engines import drawn
+from tests.backends.detection.test_engines import draw_images
 
 ENGINES = ("openvino", "onnx")
-SURE = 0.3
+MIN_SCORE = 0.3
 
 
-def detector(weights: Path, engine: str, cache_dir: Path) -> Detector:
+def load_detector(weights: Path, engine: str, cache_dir: Path) -> Detector:
     """With all boxes of an object: which one stays is a matter of rounding."""
     settings = Settings(engine=engine, cache_dir=cache_dir, device="cpu")
     loaded = loader.load_detector(weights, RunOptions(), settings, "f32")
     assert loaded.engine.name == {"openvino": "OpenVINO in f32", "onnx": "ONNX Runtime"}.get(
         engine, "PyTorch on cpu"
     )
-    return Detector(loaded.spec, loaded.engine, OutputDecoder(loaded.spec, SURE / 2, 1.0, 10_000))
+    return Detector(
+        loaded.spec, loaded.engine, OutputDecoder(loaded.spec, MIN_SCORE / 2, 1.0, 10_000)
+    )
 
 
-def pairs(found: Detections, expected: Detections) -> Iterator[tuple[int, int]]:
+def match_objects(found: Detections, expected: Detections) -> Iterator[tuple[int, int]]:
     """Objects of PyTorch, and the same ones of an engine: the nearest of their class."""
-    for at in np.flatnonzero(expected.scores > SURE):
+    for at in np.flatnonzero(expected.scores > MIN_SCORE):
         same = np.flatnonzero(found.classes == expected.classes[at])
         assert same.size, "an object is lost"
         boxes = 1 - parity.box_ious(found.boxes[same], expected.boxes[at])
@@ -43,7 +45,7 @@ def pairs(found: Detections, expected: Detections) -> Iterator[tuple[int, int]]:
 def assert_same(found: Detections, expected: Detections) -> int:
     """The number of objects that were compared."""
     count = 0
-    for index, at in pairs(found, expected):
+    for index, at in match_objects(found, expected):
         assert parity.box_ious(found.boxes[[index]], expected.boxes[at])[0] >= 0.98
         assert found.scores[index] == pytest.approx(expected.scores[at], abs=0.02)
         if expected.masks is not None and found.masks is not None:
@@ -78,7 +80,7 @@ def corners(box: Floats) -> Floats:
 
 @pytest.fixture(scope="module")
 def images() -> list[Image]:
-    return drawn(8)
+    return draw_images(8)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,7 @@ def references(
     model_dir: Path, cache_dir: Path, images: list[Image]
 ) -> dict[str, list[Detections]]:
     return {
-        name: detector(model_dir / f"{name}.pt", "torch", cache_dir).detect(images)
+        name: load_detector(model_dir / f"{name}.pt", "torch", cache_dir).detect(images)
         for name in NETWORKS
     }
 
@@ -103,7 +105,7 @@ def test_all_that_is_found_is_pytorchs(
 ) -> None:
     if engine == "onnx":
         pytest.importorskip("onnx")
-    fast = detector(model_dir / f"{name}.pt", engine, cache_dir)
+    fast = load_detector(model_dir / f"{name}.pt", engine, cache_dir)
     founds, count = fast.detect(images), 0
     for found, expected in zip(founds, references[name], strict=True):
         for part in ("oriented_boxes", "masks", "keypoints", "probabilities"):

@@ -4,14 +4,14 @@ import pytest
 
 from shared.errors import UnfillableError
 from tests.backends.detection.conftest import Predict
-from tests.backends.detection.every_tag import tag
+from tests.backends.detection.every_tag import control_tag
 from tests.backends.detection.networks import CLASSES
 
 DRAGON = '<Label value="Dragon"/>'
 PATH = 'model_path="{}.pt"'
 
 
-def shape(name: str, network: str, labels: str = DRAGON, attrs: str = "") -> str:
+def shape_tag(name: str, network: str, labels: str = DRAGON, attrs: str = "") -> str:
     path = PATH.format(network)
     return f'<{name} name="l" toName="image" {path} {attrs}>{labels}</{name}>'
 
@@ -19,46 +19,56 @@ def shape(name: str, network: str, labels: str = DRAGON, attrs: str = "") -> str
 @pytest.mark.parametrize(
     ("tags", "said"),
     [
-        pytest.param(shape("RectangleLabels", "yolo11n"), ["Dragon", *CLASSES], id="labels"),
-        pytest.param(shape("BrushLabels", "yolo11n-seg"), ["Dragon", *CLASSES], id="labels masks"),
+        pytest.param(shape_tag("RectangleLabels", "yolo11n"), ["Dragon", *CLASSES], id="labels"),
         pytest.param(
-            shape("KeyPointLabels", "yolov8n-pose"),
+            shape_tag("BrushLabels", "yolo11n-seg"), ["Dragon", *CLASSES], id="labels masks"
+        ),
+        pytest.param(
+            shape_tag("KeyPointLabels", "yolov8n-pose"),
             ["Dragon", "KeyPointLabels"],
             id="labels points",
         ),
         pytest.param(
-            shape("Choices", "yolo11n-cls", '<Choice value="Dragon"/>'), ["Dragon"], id="choices"
+            shape_tag("Choices", "yolo11n-cls", '<Choice value="Dragon"/>'),
+            ["Dragon"],
+            id="choices",
         ),
         pytest.param(
-            shape("Choices", "yolo11n", '<Choice value="Dragon"/>'), ["Dragon"], id="seen"
+            shape_tag("Choices", "yolo11n", '<Choice value="Dragon"/>'), ["Dragon"], id="seen"
         ),
         pytest.param(
-            shape("RectangleLabels", "yolo11n", '<Label value="car"/>', 'model_classes="circle"'),
+            shape_tag(
+                "RectangleLabels", "yolo11n", '<Label value="car"/>', 'model_classes="circle"'
+            ),
             ["car", "circle"],
             id="another class asked for",
         ),
         pytest.param(
-            shape("RectangleLabels", "yolo11n", '<Label value="car"/>', 'model_classes="cart"'),
+            shape_tag("RectangleLabels", "yolo11n", '<Label value="car"/>', 'model_classes="cart"'),
             ["cart", "model_classes", *CLASSES],
             id="no class asked for",
         ),
         pytest.param(
-            shape("Rectangle", "yolo11n", "", 'model_classes="cart"'), ["cart"], id="plain"
+            shape_tag("Rectangle", "yolo11n", "", 'model_classes="cart"'), ["cart"], id="plain"
         ),
         pytest.param(
-            shape("Choices", "yolo11n", '<Choice value="car"/>', 'model_classes="cart"'),
+            shape_tag("Choices", "yolo11n", '<Choice value="car"/>', 'model_classes="cart"'),
             ["cart"],
             id="no class asked for in choices",
         ),
         pytest.param(
-            shape("BrushLabels", "yolo11n", '<Label value="car"/>'), ["masks"], id="masks"
+            shape_tag("BrushLabels", "yolo11n", '<Label value="car"/>'), ["masks"], id="masks"
         ),
-        pytest.param(shape("Brush", "yolo11n", ""), ["masks"], id="plain masks"),
+        pytest.param(shape_tag("Brush", "yolo11n", ""), ["masks"], id="plain masks"),
         pytest.param(
-            shape("KeyPointLabels", "yolo11n", '<Label value="car"/>'), ["key points"], id="points"
+            shape_tag("KeyPointLabels", "yolo11n", '<Label value="car"/>'),
+            ["key points"],
+            id="points",
         ),
         pytest.param(
-            shape("RectangleLabels", "yolo11n-cls", '<Label value="car"/>'), ["objects"], id="boxes"
+            shape_tag("RectangleLabels", "yolo11n-cls", '<Label value="car"/>'),
+            ["objects"],
+            id="boxes",
         ),
         pytest.param(
             '<Rectangle name="r" toName="image"/><Labels name="l" toName="image">'
@@ -77,7 +87,7 @@ def test_nothing_could_be_asked(tags: str, said: list[str], predict: Predict) ->
 
 def test_one_of_two_tags_can_be_filled(predict: Predict) -> None:
     brush = '<BrushLabels name="b" toName="image"><Label value="car"/></BrushLabels>'
-    boxes = tag("RectangleLabels", "yolo11n")
+    boxes = control_tag("RectangleLabels", "yolo11n")
     found = predict(boxes + brush.replace("<BrushLabels", f"<BrushLabels {PATH.format('yolo11n')}"))
     assert {result["from_name"] for result in found["result"]} == {"RectangleLabels"}
 

@@ -18,7 +18,7 @@ PICTURES, STEPS, RATE = 4, 40, 1e-2
 COLOURS = ((200, 40, 40), (40, 70, 200), (30, 130, 60))
 
 
-def picture(number: int) -> tuple[Any, list[tuple[str, Any]]]:
+def draw_picture(number: int) -> tuple[Any, list[tuple[str, Any]]]:
     """RGB pixels, and of each of three shapes its class and its mask of 0 and 1."""
     rng = np.random.default_rng([8, number])
     pixels = np.full((SIZE[1], SIZE[0], 3), rng.integers(215, 245), np.uint8)
@@ -35,13 +35,13 @@ def picture(number: int) -> tuple[Any, list[tuple[str, Any]]]:
     return pixels, found
 
 
-def _batch() -> dict[str, Any]:
+def _make_batch() -> dict[str, Any]:
     """As Ultralytics' loss of segments takes it: masks a quarter as large, numbered from 1."""
     import torch
 
     images, owners, classes, boxes, maps = [], [], [], [], []
     for place in range(PICTURES):
-        pixels, shapes = picture(place)
+        pixels, shapes = draw_picture(place)
         images.append(pixels)
         small = np.zeros((SIZE[1] // 4, SIZE[0] // 4), np.float32)
         for index, (kind, mask) in enumerate(shapes, 1):
@@ -61,7 +61,7 @@ def _batch() -> dict[str, Any]:
     }
 
 
-def network(name: str, folder: Path) -> Path:
+def save_network(name: str, folder: Path) -> Path:
     """Weights of `yolo11n-seg`, whose boxes are the starter's and whose masks are learned here."""
     import torch
     from ultralytics import YOLO
@@ -78,13 +78,13 @@ def network(name: str, folder: Path) -> Path:
     known = YOLO(WEIGHTS).model.float().state_dict()
     missing = made.model.load_state_dict(known, strict=False).missing_keys
     made.model.names = dict(enumerate(CLASSES))
-    _learn(made.model, missing)
+    _train_masks(made.model, missing)
     made.ckpt = {"train_args": {"imgsz": SIZE[0]}}
     made.save(folder / f"{name}.pt")
     return folder / f"{name}.pt"
 
 
-def _learn(model: Any, names: list[str]) -> None:
+def _train_masks(model: Any, names: list[str]) -> None:
     """Only what the starter does not have: the prototypes of masks, and how they are mixed."""
     import torch
 
@@ -97,7 +97,7 @@ def _learn(model: Any, names: list[str]) -> None:
     for name, weight in model.named_parameters():
         weight.requires_grad_(name in names)
     learned = [weight for weight in model.parameters() if weight.requires_grad]
-    loss, batch = model.init_criterion(), _batch()
+    loss, batch = model.init_criterion(), _make_batch()
     optimizer = torch.optim.AdamW(learned, lr=RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS)
     for _ in range(STEPS):
