@@ -1,6 +1,6 @@
 """Keeps a server busy from a process of its own, so that the measuring one is not slowed down.
 
-python -m tests.load URL SECONDS CLIENTS < BODIES (a JSON list): prints how many requests were answered.
+python -m tests.load URL SECONDS CLIENTS < BODIES (a JSON list): prints how many were answered.
 """
 
 import http.client
