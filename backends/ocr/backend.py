@@ -92,7 +92,7 @@ class OcrBackend(Backend):
 
     def explain_unfilled(self, config: LabelConfig) -> Iterable[str]:
         """Explain text areas on images that do not ask for text, or whose regions no tag draws."""
-        for control, target in config.pairs():
+        for control, target in config.tag_pairs():
             if (control.tag, target.tag) in self.fills:
                 yield f"{control} is left empty: {explain_unfilled_area(control)}"
 
@@ -150,14 +150,14 @@ class OcrBackend(Backend):
 
         A single PDF or TIFF in place of a list is the list of its pages.
         """
-        addresses = task.addresses(target)
+        addresses = task.media_addresses(target)
         if target.is_list and len(addresses) == 1:
-            pages = enumerate(self.media.pages(addresses[0][1], task.id))
+            pages = enumerate(self.media.read_pages(addresses[0][1], task.id))
             yield from ((n, page) for n, page in pages if only is None or n == only)
             return
         for index, address in addresses:
             if only is None or index is None or index == only:
-                yield index, self.media.image(address, task.id)
+                yield index, self.media.read_image(address, task.id)
 
     def max_batch_size(self, spec: ModelSpec) -> int:
         return 4
@@ -195,7 +195,7 @@ def _fill_drawn_region(drawn: ParsedRegion, page: Page, claim: Claim) -> Iterabl
     if page.lines and claim.control.tag != "TextArea":
         others = {control: v for control, v in drawn.marks.items() if control.name != area.name}
         values = {**others, area: [join_text(page.lines)]}
-        yield replace(drawn, marks=values, score=_mean_score(page)).region()
+        yield replace(drawn, values=values, score=_mean_score(page)).region()
 
 
 def _fill_whole_image(page: Page, claim: Claim, item_index: Mapping[str, int]) -> Iterable[Region]:

@@ -87,7 +87,7 @@ def _block_passages(document: Document) -> Iterator[Passage]:
     """Text nodes that follow each other in one block are one passage."""
     known: dict[Node | None, EnclosingBlock] = {None: EnclosingBlock(None, True)}
     for (_, read), nodes in groupby(
-        document.nodes, key=lambda node: _enclosing_block(node.above, known)
+        document.nodes, key=lambda node: _enclosing_block(node.parent, known)
     ):
         group = list(nodes)
         start, end = group[0].start, group[-1].end
@@ -109,7 +109,7 @@ def _enclosing_block(
     above: list[Node] = []
     while element is not None and element not in known:
         above.append(element)
-        element = element.above
+        element = element.parent
     block = known[element]
     for inner in reversed(above):
         read = block.read and inner.name not in UNREAD
@@ -131,4 +131,4 @@ def _read_dialogue(task: Task, target: ObjectTag, media: MediaReader) -> Dialogu
     for index, entry in enumerate(value):
         if not isinstance(entry.get(key) or "", str):
             raise ValueTypeError(f'"{key}" of paragraph {index} should be a string for {target}')
-    return Dialogue.of(target, value)
+    return Dialogue.from_paragraphs(target, value)

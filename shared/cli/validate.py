@@ -16,7 +16,7 @@ from shared.errors import escape_control
 
 if TYPE_CHECKING:
     from shared.label_studio.label_config import LabelConfig
-    from shared.label_studio.task_file import Entry
+    from shared.label_studio.task_file import TaskEntry
     from shared.results.validation import Finding, Fractions
 
 # The default of --limit in a table.
@@ -58,11 +58,11 @@ def validate(
     The exit status is 1 if there are errors.
     """
     from shared.label_studio.label_config import LabelConfig
-    from shared.label_studio.task_file import TasksFile
+    from shared.label_studio.task_file import TaskFile
 
     config = LabelConfig.parse(label_config.read_text(encoding="utf-8", errors="replace"))
     summary = Summary()
-    rows = summary.check_tasks(TasksFile(file), config)
+    rows = summary.check_tasks(TaskFile(file), config)
     if format is Format.table:
         _print_tables(rows, summary, TABLE_LIMIT if limit is None else limit)
     else:
@@ -81,7 +81,7 @@ class Summary:
     severities: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
 
-    def check_tasks(self, tasks: "Iterable[Entry]", config: "LabelConfig") -> Iterator[Row]:
+    def check_tasks(self, tasks: "Iterable[TaskEntry]", config: "LabelConfig") -> Iterator[Row]:
         """Yield the findings in the label config and in all tasks, and count them."""
         from shared.results.validation import Finding, Fractions, config_problems
 
@@ -96,13 +96,13 @@ class Summary:
         for finding in fractions.findings():
             yield self._count(None, finding)
 
-    def _count(self, entry: "Entry | None", finding: "Finding") -> Row:
+    def _count(self, entry: "TaskEntry | None", finding: "Finding") -> Row:
         self.severities[finding.severity] += 1
         self.rules[finding.rule] += 1
         return _build_row(entry, finding)
 
     def _check_entry(
-        self, entry: "Entry", config: "LabelConfig", fractions: "Fractions"
+        self, entry: "TaskEntry", config: "LabelConfig", fractions: "Fractions"
     ) -> "list[Finding]":
         from shared.label_studio.task_file import as_task
         from shared.results.validation import Finding, check_task
@@ -144,7 +144,7 @@ def _get_list(value: Any, key: str) -> list[Any]:
     return inner if isinstance(inner, list) else []
 
 
-def _build_row(entry: "Entry | None", finding: "Finding") -> Row:
+def _build_row(entry: "TaskEntry | None", finding: "Finding") -> Row:
     """Build a row; without an entry the finding is about the label config or the whole file."""
     task = entry.task if entry is not None else None
     return {

@@ -5,9 +5,9 @@ from shared.results.audio import AudioSpan
 from shared.results.hypertext import Document, HyperTextSpan
 from shared.results.image import Ellipse, KeyPoint, Rectangle
 from shared.results.mask import Bitmask, Brush
-from shared.results.mask_to_polygon import polygons
+from shared.results.mask_to_polygon import mask_to_polygons
 from shared.results.paragraphs import Dialogue, ParagraphSpan
-from shared.results.parse import ParsedRegion, parse_regions, relations
+from shared.results.parse import ParsedRegion, parse_regions, parse_relations
 from shared.results.polygon import Polygon, Vector
 from shared.results.region import Region, Result, region
 from shared.results.relation import Relation, relation
@@ -40,10 +40,10 @@ __all__ = [
     "Video",
     "VideoBox",
     "VideoTrack",
+    "mask_to_polygons",
     "parse_regions",
-    "polygons",
+    "parse_relations",
     "region",
     "relation",
-    "relations",
     "whole_task",
 ]

@@ -10,21 +10,21 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from shared.results.html_tree import body_of
-from shared.results.utf16 import points, units
+from shared.results.utf16 import code_point_offset, utf16_length
 
 Value = tuple[dict[str, Any], dict[str, Any]]
 
 # What the editor takes out before it shows a document (its utils/html.js, sanitizeHtml).
-REMOVED = re.compile(
+REMOVED_MARKUP = re.compile(
     r"<!--.*?(?:-->|\Z)|<![^>]*>|<(script|iframe)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
 )
 # Line ends by number: the editor writes them out, and its browser reads them like any other.
 LINE_END = re.compile("&#(?:0*(10|13)(?![0-9])|x0*([ad])(?![0-9a-f]));?", re.IGNORECASE)
 
 # The name of a text node in an XPath.
-TEXT = "text()"
+TEXT_NODE = "text()"
 # In an iframe's `srcdoc` a page is in standards mode without it, too: a table ends a paragraph.
-STANDARDS = "<!DOCTYPE html>"
+STANDARDS_DOCTYPE = "<!DOCTYPE html>"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -35,7 +35,7 @@ class Node:
     longer than the document. Of an element only the start is known.
     """
 
-    above: "Node | None"
+    parent: "Node | None"
     step: str
     start: int
     end: int
@@ -52,7 +52,7 @@ class Node:
         node: Node | None = self
         while node is not None:
             steps.append(node.step)
-            node = node.above
+            node = node.parent
         return "".join(f"/{step}" for step in reversed(steps))
 
 
@@ -66,7 +66,7 @@ class Document:
 
     text: str
     nodes: tuple[Node, ...]
-    places: Mapping[tuple[Node | None, str], Node]
+    children: Mapping[tuple[Node | None, str], Node]
     """Each element and text node, by what it is in and its step of the XPath."""
 
     @classmethod
@@ -76,59 +76,63 @@ class Document:
         `inline`: as a HyperText with `inline="true"` shows it, in Label Studio's own page, where
         the head's elements stand before the body's.
         """
-        return _parse(html, inline)
+        return _parse_document(html, inline)
 
     @cached_property
-    def _starts(self) -> list[int]:
+    def _node_starts(self) -> list[int]:
         return [node.start for node in self.nodes]
 
     @cached_property
-    def _ends(self) -> list[int]:
+    def _node_ends(self) -> list[int]:
         return [node.end for node in self.nodes]
 
-    def trimmed(self, start: int, end: int) -> tuple[int, int]:
+    def trim_span(self, start: int, end: int) -> tuple[int, int]:
         """A span that starts and ends in a text node: without line breaks of `<br>` around it."""
-        first, last = bisect_right(self._ends, start), bisect_left(self._starts, end) - 1
+        first, last = bisect_right(self._node_ends, start), bisect_left(self._node_starts, end) - 1
         if first >= len(self.nodes) or last < 0:
             return start, end
         return max(start, self.nodes[first].start), min(end, self.nodes[last].end)
 
-    def place(self, offset: int, at_end: bool) -> tuple[str, int]:
+    def locate_offset(self, offset: int, at_end: bool) -> tuple[str, int]:
         """The XPath of an offset's text node, and the UTF-16 code units before it in there.
 
         Between two nodes a span's start belongs to the second one, its end to the first.
         """
-        at = bisect_left(self._ends, offset) if at_end else bisect_right(self._ends, offset)
+        at = (
+            bisect_left(self._node_ends, offset)
+            if at_end
+            else bisect_right(self._node_ends, offset)
+        )
         if at >= len(self.nodes) or not self.nodes[at].start <= offset <= self.nodes[at].end:
             return "", 0
         node = self.nodes[at]
-        return node.path, units(self.text[node.start : offset])
+        return node.path, utf16_length(self.text[node.start : offset])
 
-    def node(self, path: str) -> Node | None:
+    def find_node(self, path: str) -> Node | None:
         """The text that the editor takes an XPath for: of an element the one at its start."""
         if not path.startswith("/"):
             return None
         found = None
         for step in path.split("/")[1:] if path != "/" else ():
-            found = self.places.get((found, step))
+            found = self.children.get((found, step))
             if found is None:
                 return None
-        if found is not None and found.name == TEXT:
+        if found is not None and found.name == TEXT_NODE:
             return found
         start = found.start if found is not None else 0
-        at = bisect_right(self._ends, start)
+        at = bisect_right(self._node_ends, start)
         return self.nodes[at] if at < len(self.nodes) and self.nodes[at].start <= start else None
 
     def in_one_node(self, start: int, end: int) -> bool:
         """Whether a span lies in a single text node."""
-        return bisect_right(self._ends, start) == bisect_left(self._ends, end)
+        return bisect_right(self._node_ends, start) == bisect_left(self._node_ends, end)
 
-    def offset(self, path: str, unit: int) -> int | None:
+    def text_offset(self, path: str, unit: int) -> int | None:
         """The offset in `text` of UTF-16 code units in a node; None if there is no such node."""
-        node = self.node(path)
+        node = self.find_node(path)
         if node is None:
             return None
-        return node.start + points(self.text[node.start : node.end], unit)
+        return node.start + code_point_offset(self.text[node.start : node.end], unit)
 
 
 @dataclass(frozen=True)
@@ -138,12 +142,12 @@ class HyperTextSpan:
     start: int
     end: int
 
-    def value(self, on: "str | Document") -> Value:
+    def to_value(self, on: "str | Document") -> Value:
         """As XPaths with offsets, `globalOffsets` and the `text` between them."""
         document = on if isinstance(on, Document) else Document.parse(on)
-        start, end = document.trimmed(self.start, self.end)
-        first, first_offset = document.place(start, at_end=False)
-        last, last_offset = document.place(end, at_end=True)
+        start, end = document.trim_span(self.start, self.end)
+        first, first_offset = document.locate_offset(start, at_end=False)
+        last, last_offset = document.locate_offset(end, at_end=True)
         value = {
             "start": first,
             "end": last,
@@ -155,45 +159,45 @@ class HyperTextSpan:
         return value, {}
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: "str | Document") -> "HyperTextSpan":
+    def from_value(cls, value: Mapping[str, Any], on: "str | Document") -> "HyperTextSpan":
         """From a result's `value`: by its XPaths or, if they lead nowhere, its other offsets."""
         document = on if isinstance(on, Document) else Document.parse(on)
         if "startOffset" in value:
-            start = document.offset(value["start"], value["startOffset"])
-            end = document.offset(value["end"], value["endOffset"])
+            start = document.text_offset(value["start"], value["startOffset"])
+            end = document.text_offset(value["end"], value["endOffset"])
             if start is not None and end is not None:
                 return cls(start, end)
         elsewhere = value.get("globalOffsets") or value
         return cls(int(elsewhere["start"]), int(elsewhere["end"]))
 
 
-def _body(html: str, inline: bool) -> Element | None:
+def _parse_body(html: str, inline: bool) -> Element | None:
     """The element whose content is shown. Both pages of the editor are in standards mode."""
-    shown = LINE_END.sub(_line_end, REMOVED.sub("", html))
-    return body_of(shown if inline else STANDARDS + shown, inline)
+    shown = LINE_END.sub(_read_line_end, REMOVED_MARKUP.sub("", html))
+    return body_of(shown if inline else STANDARDS_DOCTYPE + shown, inline)
 
 
 @lru_cache(maxsize=16)
-def _parse(html: str, inline: bool) -> Document:
-    body = _body(html, inline)
-    return _Walk().document(body)
+def _parse_document(html: str, inline: bool) -> Document:
+    body = _parse_body(html, inline)
+    return _DocumentBuilder().build_document(body)
 
 
-def _line_end(number: "re.Match[str]") -> str:
+def _read_line_end(number: "re.Match[str]") -> str:
     return "\n" if (number[1] or number[2]).lower() in {"10", "a"} else "\r"
 
 
-class _Walk:
+class _DocumentBuilder:
     """Goes through a body in document order, and collects what is in it."""
 
     def __init__(self) -> None:
         self._text: list[str] = []
         self._length = 0
         self._nodes: list[Node] = []
-        self._places: dict[tuple[Node | None, str], Node] = {}
+        self._children: dict[tuple[Node | None, str], Node] = {}
         self._counts: Counter[tuple[Node | None, str]] = Counter()
 
-    def document(self, body: Element | None) -> Document:
+    def build_document(self, body: Element | None) -> Document:
         """Return the document of a body."""
         stack: list[tuple[Node | None, Element, Iterator[Element]]] = []
         if body is not None:
@@ -203,30 +207,30 @@ class _Walk:
             above, element, children = stack[-1]
             child = next(children, None)
             if child is not None:
-                stack.append((self._entered(above, child), child, iter(child)))
+                stack.append((self._enter_element(above, child), child, iter(child)))
                 continue
             stack.pop()
             if stack:
                 self._add_text(stack[-1][0], element.tail)
-        return Document("".join(self._text), tuple(self._nodes), self._places)
+        return Document("".join(self._text), tuple(self._nodes), self._children)
 
-    def _entered(self, above: Node | None, element: Element) -> Node:
+    def _enter_element(self, above: Node | None, element: Element) -> Node:
         tag = element.tag
         name = tag.rsplit("}", 1)[-1].lower() if isinstance(tag, str) else "#comment"
-        node = self._node(above, name, "\n" if name == "br" else "")
+        node = self._add_node(above, name, "\n" if name == "br" else "")
         if name != "br":
-            self._places[above, node.step] = node
+            self._children[above, node.step] = node
         if isinstance(tag, str):
             self._add_text(node, element.text)
         return node
 
     def _add_text(self, above: Node | None, text: str | None) -> None:
         if text:
-            node = self._node(above, TEXT, text)
-            self._places[above, node.step] = node
+            node = self._add_node(above, TEXT_NODE, text)
+            self._children[above, node.step] = node
             self._nodes.append(node)
 
-    def _node(self, above: Node | None, name: str, text: str) -> Node:
+    def _add_node(self, above: Node | None, name: str, text: str) -> Node:
         self._counts[above, name] += 1
         start, self._length = self._length, self._length + len(text)
         self._text.append(text)

@@ -18,7 +18,7 @@ from shared.results.percent import (
 Value = tuple[dict[str, Any], dict[str, Any]]
 
 # A keypoint's size where none is given, in percent of the image's width.
-POINT_PERCENT = 0.5
+DEFAULT_POINT_PERCENT = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Rectangle:
     def from_xywhr(cls, xywhr: Sequence[float]) -> "Rectangle":
         """From an oriented box: its centre, width, height and clockwise turn in radians."""
         x, y, width, height, turn = (float(number) for number in xywhr)
-        return cls._around(x, y, width, height, math.degrees(turn))
+        return cls._from_center(x, y, width, height, math.degrees(turn))
 
     @classmethod
     def from_quad(
@@ -63,21 +63,21 @@ class Rectangle:
             xs, ys = (x0, x1, x2, x3), (y0, y1, y2, y3)
             return cls.from_xyxy((min(xs), min(ys), max(xs), max(ys)))
         middle = (x0 + x1 + x2 + x3) / 4, (y0 + y1 + y2 + y3) / 4
-        return cls._around(*middle, math.hypot(*across), math.hypot(*down), rotation)
+        return cls._from_center(*middle, math.hypot(*across), math.hypot(*down), rotation)
 
     @classmethod
-    def _around(
+    def _from_center(
         cls, x: float, y: float, width: float, height: float, rotation: float
     ) -> "Rectangle":
         """From its centre; `rotation` in degrees."""
-        cos, sin = _turn(rotation)
+        cos, sin = _cos_sin(rotation)
         left = x - width / 2 * cos + height / 2 * sin
         top = y - width / 2 * sin - height / 2 * cos
         return cls(left, top, width, height, rotation % 360)
 
     def corners(self) -> list[tuple[float, float]]:
         """The four corners, clockwise from the one that it turns about."""
-        cos, sin = _turn(self.rotation)
+        cos, sin = _cos_sin(self.rotation)
         across = self.width * cos, self.width * sin
         down = -self.height * sin, self.height * cos
         return [
@@ -87,13 +87,13 @@ class Rectangle:
             (self.x + down[0], self.y + down[1]),
         ]
 
-    def xywhr(self) -> tuple[float, float, float, float, float]:
+    def to_xywhr(self) -> tuple[float, float, float, float, float]:
         """As an oriented box: centre, width, height, clockwise turn in radians."""
         (x0, y0), _, (x2, y2), _ = self.corners()
         middle = (x0 + x2) / 2, (y0 + y2) / 2
         return (*middle, self.width, self.height, math.radians(self.rotation))
 
-    def clipped(self, on: ImageSize) -> "Rectangle":
+    def clip_to(self, on: ImageSize) -> "Rectangle":
         """The part inside the image."""
         if self.rotation:
             return self
@@ -101,20 +101,20 @@ class Rectangle:
         top, bottom = (min(max(y, 0.0), on.height) for y in (self.y, self.y + self.height))
         return Rectangle(left, top, right - left, bottom - top)
 
-    def value(self, on: ImageSize) -> Value:
+    def to_value(self, on: ImageSize) -> Value:
         """As `x`, `y`, `width`, `height` in percent and `rotation` in degrees."""
-        box = self.clipped(on)
+        box = self.clip_to(on)
         value = {
             "x": x_to_percent(box.x, on),
             "y": y_to_percent(box.y, on),
             "width": x_to_percent(box.width, on),
             "height": y_to_percent(box.height, on),
-            "rotation": _degrees(box.rotation),
+            "rotation": _normalize_degrees(box.rotation),
         }
         return value, image_keys(on)
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: ImageSize) -> "Rectangle":
+    def from_value(cls, value: Mapping[str, Any], on: ImageSize) -> "Rectangle":
         """From a result's `value`."""
         return cls(
             x_to_pixels(value["x"], on),
@@ -135,19 +135,19 @@ class Ellipse:
     radius_y: float
     rotation: float = 0.0
 
-    def value(self, on: ImageSize) -> Value:
+    def to_value(self, on: ImageSize) -> Value:
         """As `x`, `y`, `radiusX`, `radiusY` in percent and `rotation` in degrees."""
         value = {
             "x": x_to_percent(self.x, on),
             "y": y_to_percent(self.y, on),
             "radiusX": x_to_percent(self.radius_x, on),
             "radiusY": y_to_percent(self.radius_y, on),
-            "rotation": _degrees(self.rotation),
+            "rotation": _normalize_degrees(self.rotation),
         }
         return value, image_keys(on)
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: ImageSize) -> "Ellipse":
+    def from_value(cls, value: Mapping[str, Any], on: ImageSize) -> "Ellipse":
         """From a result's `value`."""
         return cls(
             x_to_pixels(value["x"], on),
@@ -169,17 +169,17 @@ class KeyPoint:
     y: float
     size: float | None = None
 
-    def value(self, on: ImageSize) -> Value:
+    def to_value(self, on: ImageSize) -> Value:
         """As `x`, `y` and `width` in percent; without `width` the editor sees no keypoint."""
         value = {
-            "x": x_to_percent(_nudged(self.x, on.width), on),
-            "y": y_to_percent(_nudged(self.y, on.height), on),
-            "width": POINT_PERCENT if self.size is None else x_to_percent(self.size, on),
+            "x": x_to_percent(_nudge_inside(self.x, on.width), on),
+            "y": y_to_percent(_nudge_inside(self.y, on.height), on),
+            "width": DEFAULT_POINT_PERCENT if self.size is None else x_to_percent(self.size, on),
         }
         return value, image_keys(on)
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: ImageSize) -> "KeyPoint":
+    def from_value(cls, value: Mapping[str, Any], on: ImageSize) -> "KeyPoint":
         """From a result's `value`."""
         return cls(
             x_to_pixels(value["x"], on),
@@ -188,20 +188,20 @@ class KeyPoint:
         )
 
 
-def _turn(rotation: float) -> tuple[float, float]:
+def _cos_sin(rotation: float) -> tuple[float, float]:
     turn = math.radians(rotation)
     if not math.isfinite(turn):
         return math.nan, math.nan
     return math.cos(turn), math.sin(turn)
 
 
-def _degrees(rotation: float) -> float:
+def _normalize_degrees(rotation: float) -> float:
     """From 0 to below 360."""
     turned = round(float(rotation), PERCENT_DECIMALS)
     return turned % 360 if math.isfinite(turned) else math.nan
 
 
-def _nudged(pixels: float, whole: float) -> float:
+def _nudge_inside(pixels: float, whole: float) -> float:
     if -1 < pixels < 0 or whole < pixels < whole + 1:
         return min(max(float(pixels), 0.0), whole)
     return pixels

@@ -16,7 +16,7 @@ from shared.results.percent import image_keys
 # shape (height, width), the image's own; inside where it is not 0.
 Mask = NDArray[Any]
 
-PNG = "data:image/png;base64,"
+PNG_DATA_URL = "data:image/png;base64,"
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +25,12 @@ class Brush:
 
     mask: Mask
 
-    def value(self, on: ImageSize) -> Value:
+    def to_value(self, on: ImageSize) -> Value:
         """As `format` and `rle`."""
         return {"format": "rle", "rle": rle.encode(self.mask)}, image_keys(on)
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: ImageSize) -> "Brush":
+    def from_value(cls, value: Mapping[str, Any], on: ImageSize) -> "Brush":
         """From a result's `value`; ValueError if it is no RLE of that size."""
         return cls(rle.decode(value["rle"], on.height, on.width))
 
@@ -41,7 +41,7 @@ class Bitmask:
 
     mask: Mask
 
-    def value(self, on: ImageSize) -> Value:
+    def to_value(self, on: ImageSize) -> Value:
         """As `imageDataURL`: a PNG, black inside and transparent elsewhere."""
         import cv2
 
@@ -51,14 +51,16 @@ class Bitmask:
         if not pixels.size:
             return {"imageDataURL": ""}, image_keys(on)
         _, png = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-        return {"imageDataURL": PNG + base64.b64encode(png.tobytes()).decode()}, image_keys(on)
+        return {
+            "imageDataURL": PNG_DATA_URL + base64.b64encode(png.tobytes()).decode()
+        }, image_keys(on)
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: ImageSize) -> "Bitmask":
+    def from_value(cls, value: Mapping[str, Any], on: ImageSize) -> "Bitmask":
         """From a result's `value`; ValueError if it is no PNG."""
         import cv2
 
-        data = base64.b64decode(value["imageDataURL"].removeprefix(PNG))
+        data = base64.b64decode(value["imageDataURL"].removeprefix(PNG_DATA_URL))
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
         if pixels is None:
             raise ValueError("The bitmask's imageDataURL is no PNG")

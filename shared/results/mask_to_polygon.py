@@ -12,10 +12,10 @@ from shared.results.polygon import Polygon
 Contour = NDArray[np.int32]
 
 # By how much the tolerance grows, step by step, until the cap on points holds.
-GROWTH = 1.5
+TOLERANCE_GROWTH = 1.5
 
 
-def polygons(
+def mask_to_polygons(
     mask: NDArray[Any],
     tolerance: float = 1.0,
     max_points: int = 200,
@@ -42,12 +42,14 @@ def polygons(
     lattice = cv2.dilate(crop, np.ones((2, 2), np.uint8), anchor=(1, 1))
     mode = cv2.RETR_CCOMP if holes == "cut" else cv2.RETR_EXTERNAL
     found, tree = cv2.findContours(lattice, mode, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top))
-    parts = list(_parts(found, tree, min_area))
+    parts = list(_rings_of_parts(found, tree, min_area))
     parts.sort(key=lambda part: -part[0])
-    return [Polygon(_outline(rings, tolerance, max_points).tolist()) for _, rings in parts]
+    return [Polygon(_outline_of_part(rings, tolerance, max_points).tolist()) for _, rings in parts]
 
 
-def _parts(found: Any, tree: Any, min_area: float) -> Iterator[tuple[float, list[Contour]]]:
+def _rings_of_parts(
+    found: Any, tree: Any, min_area: float
+) -> Iterator[tuple[float, list[Contour]]]:
     """Each outer contour with its holes, and the area."""
     import cv2
 
@@ -64,18 +66,18 @@ def _parts(found: Any, tree: Any, min_area: float) -> Iterator[tuple[float, list
         yield area, rings
 
 
-def _outline(rings: list[Contour], tolerance: float, max_points: int) -> Contour:
+def _outline_of_part(rings: list[Contour], tolerance: float, max_points: int) -> Contour:
     """The rings simplified until they have few enough points, and joined to one."""
     most = max(max_points, 4)
     while True:
-        simple = [_simplified(ring, tolerance) for ring in rings]
+        simple = [_simplify_ring(ring, tolerance) for ring in rings]
         if sum(map(len, simple)) + 2 * (len(simple) - 1) <= most:
-            return _joined(simple)
-        tolerance = max(tolerance * GROWTH, 0.25)
+            return _join_rings(simple)
+        tolerance = max(tolerance * TOLERANCE_GROWTH, 0.25)
         rings = rings[:1] + [r for r in rings[1:] if np.ptp(r, axis=0).min() > tolerance]
 
 
-def _simplified(ring: Contour, tolerance: float) -> Contour:
+def _simplify_ring(ring: Contour, tolerance: float) -> Contour:
     """Douglas and Peucker; a ring that would vanish becomes the box around it."""
     import cv2
 
@@ -86,7 +88,7 @@ def _simplified(ring: Contour, tolerance: float) -> Contour:
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.int32)
 
 
-def _joined(rings: list[Contour]) -> Contour:
+def _join_rings(rings: list[Contour]) -> Contour:
     """Each hole cut open from the nearest point of the outline so far, there and back."""
     outline = rings[0]
     for hole in rings[1:]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.label_studio.label_config import ObjectTag
-from shared.results.utf16 import points, units
+from shared.results.utf16 import code_point_offset, utf16_length
 
 Value = tuple[dict[str, Any], dict[str, Any]]
 
@@ -18,7 +18,9 @@ class Dialogue:
     names: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, target: ObjectTag, paragraphs: Sequence[Mapping[str, Any]]) -> "Dialogue":
+    def from_paragraphs(
+        cls, target: ObjectTag, paragraphs: Sequence[Mapping[str, Any]]
+    ) -> "Dialogue":
         """From the task's value, by the tag's `nameKey` and `textKey`."""
         name, text = target.attrs.get("nameKey", "author"), target.attrs.get("textKey", "text")
         return cls(
@@ -26,7 +28,7 @@ class Dialogue:
             tuple(str(paragraph.get(name) or "") for paragraph in paragraphs),
         )
 
-    def _text(self, index: int) -> str:
+    def paragraph_text(self, index: int) -> str:
         return self.texts[index] if 0 <= index < len(self.texts) else ""
 
 
@@ -42,31 +44,35 @@ class ParagraphSpan:
     end: int
     last: int | None = None
 
-    def value(self, on: Dialogue) -> Value:
+    def to_value(self, on: Dialogue) -> Value:
         """As the paragraphs' indexes, which are strings, and offsets in UTF-16 code units."""
         last = self.paragraph if self.last is None else self.last
-        first_text, last_text = on._text(self.paragraph), on._text(last)
+        first_text, last_text = on.paragraph_text(self.paragraph), on.paragraph_text(last)
         value = {
             "start": str(self.paragraph),
             "end": str(last),
-            "startOffset": units(first_text[: self.start]),
-            "endOffset": units(last_text[: self.end]),
-            "text": self._text(on, last),
+            "startOffset": utf16_length(first_text[: self.start]),
+            "endOffset": utf16_length(last_text[: self.end]),
+            "text": self._spanned_text(on, last),
         }
         return value, {}
 
-    def _text(self, on: Dialogue, last: int) -> str:
+    def _spanned_text(self, on: Dialogue, last: int) -> str:
         if last == self.paragraph:
-            return on._text(last)[self.start : self.end]
+            return on.paragraph_text(last)[self.start : self.end]
         between = on.texts[self.paragraph + 1 : last]
         return "".join(
-            (on._text(self.paragraph)[self.start :], *between, on._text(last)[: self.end])
+            (
+                on.paragraph_text(self.paragraph)[self.start :],
+                *between,
+                on.paragraph_text(last)[: self.end],
+            )
         )
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: Dialogue) -> "ParagraphSpan":
+    def from_value(cls, value: Mapping[str, Any], on: Dialogue) -> "ParagraphSpan":
         """From a result's `value`."""
         first, last = int(value["start"]), int(value["end"])
-        start = points(on._text(first), value["startOffset"])
-        end = points(on._text(last), value["endOffset"])
+        start = code_point_offset(on.paragraph_text(first), value["startOffset"])
+        end = code_point_offset(on.paragraph_text(last), value["endOffset"])
         return cls(first, start, end, None if first == last else last)

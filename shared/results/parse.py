@@ -21,7 +21,7 @@ from shared.results.video import TimelineSpan, VideoTrack
 from shared.results.whole_task import WholeTask
 
 # The shape that a key of `value` tells, in the order that the editor asks.
-ON_IMAGES: Mapping[str, Any] = {
+IMAGE_SHAPES: Mapping[str, Any] = {
     "points": Polygon,
     "vertices": Vector,
     "rle": Brush,
@@ -32,7 +32,7 @@ ON_IMAGES: Mapping[str, Any] = {
 }
 
 # The shape on an object tag that knows but one.
-ON_OTHERS: Mapping[str, Any] = {
+OBJECT_SHAPES: Mapping[str, Any] = {
     "Text": TextSpan,
     "HyperText": HyperTextSpan,
     "Paragraphs": ParagraphSpan,
@@ -41,8 +41,8 @@ ON_OTHERS: Mapping[str, Any] = {
     "TimeSeries": TimeSeriesSpan,
 }
 
-PLACES = frozenset((*ON_IMAGES, "start", "ranges", "sequence"))
-ENVELOPE = ("parentID", "item_index", "readonly", "hidden", "meta", "origin")
+GEOMETRY_KEYS = frozenset((*IMAGE_SHAPES, "start", "ranges", "sequence"))
+REGION_KEYS = ("parentID", "item_index", "readonly", "hidden", "meta", "origin")
 
 
 @dataclass(frozen=True)
@@ -51,21 +51,21 @@ class ParsedRegion:
 
     id: str
     shape: Shape
-    marks: Mapping[Control, Any]
-    on: Any = None
+    values: Mapping[Control, Any]
+    source: Any = None
     score: float | None = None
-    envelope: Mapping[str, Any] = field(default_factory=dict)
+    region_keys: Mapping[str, Any] = field(default_factory=dict)
 
-    def region(self) -> Region:
+    def to_region(self) -> Region:
         """Built again."""
-        again = {**self.envelope, "id": self.id} if self.id else dict(self.envelope)
-        return region(self.shape, self.marks, self.on, self.score, **again)
+        again = {**self.region_keys, "id": self.id} if self.id else dict(self.region_keys)
+        return region(self.shape, self.values, self.source, self.score, **again)
 
 
 def parse_regions(
     results: Iterable[Mapping[str, Any]],
     config: LabelConfig,
-    on: Mapping[str, Any] | None = None,
+    sources: Mapping[str, Any] | None = None,
 ) -> list[ParsedRegion]:
     """The regions of a prediction's or an annotation's `result` list, in their order.
 
@@ -80,28 +80,28 @@ def parse_regions(
         if control is not None:
             groups.setdefault(result.get("id") or place, []).append((control, result))
     return [
-        _reading(str(name) if isinstance(name, str) else "", group, config, on or {})
+        _parse_region(str(name) if isinstance(name, str) else "", group, config, sources or {})
         for name, group in groups.items()
     ]
 
 
-def relations(results: Iterable[Mapping[str, Any]]) -> list[Relation]:
+def parse_relations(results: Iterable[Mapping[str, Any]]) -> list[Relation]:
     """The relations of a `result` list."""
-    return [Relation.read(result) for result in results if result.get("type") == "relation"]
+    return [Relation.from_result(result) for result in results if result.get("type") == "relation"]
 
 
-def _reading(
+def _parse_region(
     name: str,
     group: list[tuple[Control, Mapping[str, Any]]],
     config: LabelConfig,
     on: Mapping[str, Any],
 ) -> ParsedRegion:
     control, result = next(
-        ((control, result) for control, result in group if PLACES & result["value"].keys()),
+        ((control, result) for control, result in group if GEOMETRY_KEYS & result["value"].keys()),
         group[0],
     )
     target = config.object_of(control)
-    kind = _kind(target.tag if target else "", result["value"])
+    kind = _shape_class(target.tag if target else "", result["value"])
     lies_on = on.get(control.to_name)
     if "original_width" in result:
         lies_on = read_image_size(result)
@@ -109,20 +109,20 @@ def _reading(
         lies_on = result.get("original_length")
     return ParsedRegion(
         name,
-        kind.read(result["value"], lies_on),
+        kind.from_value(result["value"], lies_on),
         {control: result["value"].get(value_key(control)) for control, result in group},
         lies_on,
         result.get("score"),
-        {key: result[key] for key in ENVELOPE if key in result},
+        {key: result[key] for key in REGION_KEYS if key in result},
     )
 
 
-def _kind(tag: str, value: Mapping[str, Any]) -> Any:
+def _shape_class(tag: str, value: Mapping[str, Any]) -> Any:
     """The class of the shape that a value on an object tag has."""
-    if not PLACES & value.keys():
+    if not GEOMETRY_KEYS & value.keys():
         return WholeTask
     if tag == "Video":
         return VideoTrack if "sequence" in value else TimelineSpan
-    if tag in ON_OTHERS:
-        return ON_OTHERS[tag]
-    return next((shape for key, shape in ON_IMAGES.items() if key in value), WholeTask)
+    if tag in OBJECT_SHAPES:
+        return OBJECT_SHAPES[tag]
+    return next((shape for key, shape in IMAGE_SHAPES.items() if key in value), WholeTask)

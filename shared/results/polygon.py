@@ -25,12 +25,14 @@ class Polygon:
     points: Points
     closed: bool = True
 
-    def value(self, on: ImageSize) -> Value:
+    def to_value(self, on: ImageSize) -> Value:
         """As `points` in percent."""
-        return {"points": _percent(self.points, on), "closed": self.closed}, image_keys(on)
+        return {"points": _points_to_percent(self.points, on), "closed": self.closed}, image_keys(
+            on
+        )
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: ImageSize) -> "Polygon":
+    def from_value(cls, value: Mapping[str, Any], on: ImageSize) -> "Polygon":
         """From a result's `value`."""
         points = [(x_to_pixels(x, on), y_to_pixels(y, on)) for x, y in value["points"]]
         return cls(points, bool(value.get("closed", True)))
@@ -49,16 +51,16 @@ class Vector:
     curves: Mapping[int, tuple[Sequence[float], Sequence[float]]] | None = None
     links: Sequence[int | None] | None = None
 
-    def value(self, on: ImageSize) -> Value:
+    def to_value(self, on: ImageSize) -> Value:
         """As `vertices` in percent, with ids `v0`, `v1`, …"""
         links = self.links or [place - 1 if place else None for place in range(len(self.points))]
-        linked = zip(_percent(self.points, on), links, strict=True)
+        linked = zip(_points_to_percent(self.points, on), links, strict=True)
         vertices = [
-            self._vertex(place, point, link, on) for place, (point, link) in enumerate(linked)
+            self._vertex_value(place, point, link, on) for place, (point, link) in enumerate(linked)
         ]
         return {"vertices": vertices, "closed": self.closed}, image_keys(on)
 
-    def _vertex(
+    def _vertex_value(
         self, place: int, point: list[float], link: int | None, on: ImageSize
     ) -> dict[str, Any]:
         curve = (self.curves or {}).get(place)
@@ -70,28 +72,31 @@ class Vector:
             "isBezier": curve is not None,
         }
         for key, point_of in zip(("controlPoint1", "controlPoint2"), curve or (), strict=False):
-            x, y = _percent([point_of], on)[0]
+            x, y = _points_to_percent([point_of], on)[0]
             vertex[key] = {"x": x, "y": y}
         return vertex
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: ImageSize) -> "Vector":
+    def from_value(cls, value: Mapping[str, Any], on: ImageSize) -> "Vector":
         """From a result's `value`."""
         vertices = value["vertices"]
         places = {vertex.get("id"): place for place, vertex in enumerate(vertices)}
         links = [places.get(vertex.get("prevPointId")) for vertex in vertices]
         plain = [place - 1 if place else None for place in range(len(vertices))]
         curves = {
-            place: (_pixels(vertex["controlPoint1"], on), _pixels(vertex["controlPoint2"], on))
+            place: (
+                _point_to_pixels(vertex["controlPoint1"], on),
+                _point_to_pixels(vertex["controlPoint2"], on),
+            )
             for place, vertex in enumerate(vertices)
             if all(vertex.get(key) for key in ("isBezier", "controlPoint1", "controlPoint2"))
         }
-        points = [_pixels(vertex, on) for vertex in vertices]
+        points = [_point_to_pixels(vertex, on) for vertex in vertices]
         closed = bool(value.get("closed", False))
         return cls(points, closed, curves or None, None if links == plain else links)
 
 
-def _percent(points: Points, on: ImageSize) -> list[list[float]]:
+def _points_to_percent(points: Points, on: ImageSize) -> list[list[float]]:
     return [
         [
             x_to_percent(min(max(float(x), 0.0), on.width), on),
@@ -101,5 +106,5 @@ def _percent(points: Points, on: ImageSize) -> list[list[float]]:
     ]
 
 
-def _pixels(point: Mapping[str, float], on: ImageSize) -> tuple[float, float]:
+def _point_to_pixels(point: Mapping[str, float], on: ImageSize) -> tuple[float, float]:
     return x_to_pixels(point["x"], on), y_to_pixels(point["y"], on)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import orjson
 
 from shared.label_studio.label_config import Control
-from shared.results.control_value import names_labels, value_key, written
+from shared.results.control_value import format_answer, names_labels, value_key
 
 # One entry of a prediction's `result` list, as Label Studio reads it.
 Result = dict[str, Any]
@@ -16,16 +16,16 @@ Result = dict[str, Any]
 # What each control tag says of a region: {bbox: None, label: ["Text"], area: ["TOTAL"]}.
 #
 # The first control draws the region. `None` says nothing but the shape.
-Marks = Mapping[Control, Any]
+ControlValues = Mapping[Control, Any]
 
 # Keys of a value that are long: they go into an id as they are, not through JSON.
-HASHED = ("rle", "imageDataURL")
+LONG_KEYS = ("rle", "imageDataURL")
 
 
 class Shape(Protocol):
     """Where a region is, in the units of models (pixels, characters, seconds, frames)."""
 
-    def value(self, on: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def to_value(self, on: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The result's `value`, and what stands beside it, in Label Studio's units."""
 
 
@@ -44,7 +44,11 @@ class Region:
 
 
 def region(
-    shape: Shape, marks: Marks, source: Any = None, score: float | None = None, **envelope: Any
+    shape: Shape,
+    values: ControlValues,
+    source: Any = None,
+    score: float | None = None,
+    **region_keys: Any,
 ) -> Region:
     """Build a region.
 
@@ -54,27 +58,29 @@ def region(
     `readonly`, `hidden` or `meta`; `id` sets the id, which is otherwise made from what the
     region is, so that the same region has the same id wherever and whenever it is predicted.
     """
-    parent = envelope.pop("parent", None)
+    parent = region_keys.pop("parent", None)
     if parent is not None:
-        envelope["parentID"] = parent.id
-    value, beside = shape.value(source)
-    region_id = envelope.pop("id", None) or region_id_of(value, marks, envelope)
+        region_keys["parentID"] = parent.id
+    value, beside = shape.to_value(source)
+    region_id = region_keys.pop("id", None) or region_id_of(value, values, region_keys)
     return Region(
         region_id,
         tuple(
-            _result(control, mark, region_id, value, beside | envelope, score)
-            for control, mark in marks.items()
+            _build_result(control, mark, region_id, value, beside | region_keys, score)
+            for control, mark in values.items()
         ),
     )
 
 
-def region_id_of(value: Mapping[str, Any], marks: Marks, envelope: Mapping[str, Any]) -> str:
+def region_id_of(
+    value: Mapping[str, Any], marks: ControlValues, envelope: Mapping[str, Any]
+) -> str:
     """Twelve hexadecimal digits from the place, the control tags and the labels."""
     labels = [
         [control.name, mark if names_labels(control) else None] for control, mark in marks.items()
     ]
     to_name = next(iter(marks)).to_name
-    short = {key: part for key, part in value.items() if key not in HASHED}
+    short = {key: part for key, part in value.items() if key not in LONG_KEYS}
     what = [to_name, labels, short, envelope.get("item_index")]
     packed = orjson.dumps(what, option=orjson.OPT_SORT_KEYS, default=str)
     digest = hashlib.blake2b(packed, digest_size=6)
@@ -83,7 +89,7 @@ def region_id_of(value: Mapping[str, Any], marks: Marks, envelope: Mapping[str, 
     return digest.hexdigest()
 
 
-def _result(
+def _build_result(
     control: Control,
     mark: Any,
     region_id: str,
@@ -91,7 +97,7 @@ def _result(
     beside: Mapping[str, Any],
     score: float | None,
 ) -> Result:
-    own = {} if mark is None else {value_key(control): written(control, mark)}
+    own = {} if mark is None else {value_key(control): format_answer(control, mark)}
     result: Result = {
         "id": region_id,
         "from_name": control.name,

@@ -34,7 +34,7 @@ class Relation:
         return result | {"labels": list(self.labels)} if self.labels else result
 
     @classmethod
-    def read(cls, result: Mapping[str, Any]) -> "Relation":
+    def from_result(cls, result: Mapping[str, Any]) -> "Relation":
         """From an entry of a `result` list."""
         direction: Direction = result.get("direction") or "right"
         return cls(result["from_id"], result["to_id"], direction, tuple(result.get("labels") or ()))

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-RUN_BITS = np.array([3, 4, 8, 16])
+RUN_SIZE_BITS = np.array([3, 4, 8, 16])
 CHANNELS = 4
-LONGEST = 1 << 16
+MAX_RUN_VALUES = 1 << 16
 
 
 def encode(mask: NDArray[Any]) -> list[int]:
@@ -27,26 +27,26 @@ def encode(mask: NDArray[Any]) -> list[int]:
         return []
     ends = np.append(np.flatnonzero(inside[1:] != inside[:-1]), inside.size - 1)
     lengths = np.diff(ends, prepend=-1) * CHANNELS
-    pieces = (lengths - 1) // LONGEST + 1
-    sizes = np.full(int(pieces.sum()), LONGEST)
-    sizes[np.cumsum(pieces) - 1] = (lengths - 1) % LONGEST + 1
-    bits = _bits(sizes, np.repeat(inside[ends], pieces))
-    header = _header(inside.size * CHANNELS)
+    pieces = (lengths - 1) // MAX_RUN_VALUES + 1
+    sizes = np.full(int(pieces.sum()), MAX_RUN_VALUES)
+    sizes[np.cumsum(pieces) - 1] = (lengths - 1) % MAX_RUN_VALUES + 1
+    bits = _pack_runs(sizes, np.repeat(inside[ends], pieces))
+    header = _pack_header(inside.size * CHANNELS)
     # The SDK pads a full last byte with another one; equal bytes are easier to test.
     padding = np.zeros(8 - (header.size + bits.size) % 8, np.uint8)
     packed: list[int] = np.packbits(np.concatenate([header, bits, padding])).tolist()
     return packed
 
 
-def _header(values: int) -> NDArray[np.uint8]:
-    sizes = "".join(f"{bits - 1:04b}" for bits in RUN_BITS.tolist())
+def _pack_header(values: int) -> NDArray[np.uint8]:
+    sizes = "".join(f"{bits - 1:04b}" for bits in RUN_SIZE_BITS.tolist())
     return np.frombuffer(f"{values:032b}00111{sizes}".encode(), np.uint8) - ord("0")
 
 
-def _bits(sizes: NDArray[Any], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _pack_runs(sizes: NDArray[Any], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """One run after the other as single bits."""
     kind = np.searchsorted([8, 16, 256], sizes)
-    run_bits = RUN_BITS[kind]
+    run_bits = RUN_SIZE_BITS[kind]
     code = (4 + kind << run_bits + 8) | (sizes - 1 << 8) | np.where(inside, 255, 0)
     used = run_bits + 11
     aligned = (code << 32 - used).astype(">u4")
@@ -66,36 +66,36 @@ def decode(rle: Sequence[int], height: int, width: int) -> NDArray[np.uint8]:
         raise ValueError(
             f"The RLE is a mask of {count / CHANNELS:g} pixels, expected {width} × {height}"
         )
-    values = _values(data, count)
+    values = _unpack_values(data, count)
     alpha = values.reshape(height, width, CHANNELS)[:, :, CHANNELS - 1]
     mask: NDArray[np.uint8] = np.where(alpha > 0, 255, 0).astype(np.uint8)
     return mask
 
 
-def strength(data: bytes) -> int:
+def peak_value(data: bytes) -> int:
     """How strong a mask is drawn: its greatest value, up to 255; 0 if nothing is inside.
 
     It reads no further than to the first value that can be seen well (128 or more). ValueError
     if it cannot be read that far.
     """
-    bits, found = _Bits(data), 0
-    for _, value in _runs(bits, bits.take(32)):
+    bits, found = _BitReader(data), 0
+    for _, value in _read_runs(bits, bits.take(32)):
         found = max(found, value)
         if found >= 128:
             break
     return found
 
 
-def _values(data: bytes, count: int) -> NDArray[np.uint8]:
-    bits = _Bits(data)
+def _unpack_values(data: bytes, count: int) -> NDArray[np.uint8]:
+    bits = _BitReader(data)
     bits.take(32)
-    runs = list(_runs(bits, count))
+    runs = list(_read_runs(bits, count))
     lengths, values = zip(*runs, strict=True) if runs else ((), ())
     spread: NDArray[np.uint8] = np.repeat(np.array(values, np.uint8), np.array(lengths, int))
     return spread[:count]
 
 
-def _runs(bits: "_Bits", count: int) -> Iterator[tuple[int, int]]:
+def _read_runs(bits: "_BitReader", count: int) -> Iterator[tuple[int, int]]:
     """The length and value of each run, after the header's first 32 bits."""
     word = bits.take(5) + 1
     run_bits = [bits.take(4) + 1 for _ in range(4)]
@@ -111,7 +111,7 @@ def _runs(bits: "_Bits", count: int) -> Iterator[tuple[int, int]]:
                 yield 1, bits.take(word)
 
 
-class _Bits:
+class _BitReader:
     """Bytes read bit by bit, a few at a time turned into an integer."""
 
     STEP = 32

@@ -14,7 +14,7 @@ class TextSpan:
     start: int
     end: int
 
-    def value(self, on: str) -> Value:
+    def to_value(self, on: str) -> Value:
         """As `start`, `end` in the editor's units and the `text` between them."""
         value = {
             "start": editor_offset(on, self.start),
@@ -24,7 +24,7 @@ class TextSpan:
         return value, {}
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: str) -> "TextSpan":
+    def from_value(cls, value: Mapping[str, Any], on: str) -> "TextSpan":
         """From a result's `value`."""
         return cls(code_points(on, value["start"]), code_points(on, value["end"]))
 

@@ -18,24 +18,24 @@ class TimeSeriesSpan:
     start: Time
     end: Time
 
-    def value(self, on: str | None = None) -> Value:
+    def to_value(self, on: str | None = None) -> Value:
         """As `start`, `end`, `instant`; `on` is the tag's `timeFormat`, for dates."""
-        start, end = _written(self.start, on), _written(self.end, on)
+        start, end = _format_time(self.start, on), _format_time(self.end, on)
         return {"start": start, "end": end, "instant": start == end}, {}
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: str | None = None) -> "TimeSeriesSpan":
+    def from_value(cls, value: Mapping[str, Any], on: str | None = None) -> "TimeSeriesSpan":
         """From a result's `value`; with a `timeFormat` as dates, if they read so."""
-        return cls(_read(value["start"], on), _read(value["end"], on))
+        return cls(_parse_time(value["start"], on), _parse_time(value["end"], on))
 
 
-def _written(time: Time, time_format: str | None) -> float | str:
+def _format_time(time: Time, time_format: str | None) -> float | str:
     if isinstance(time, datetime):
         return time.strftime(time_format) if time_format else time.timestamp()
     return time if isinstance(time, str) else float(time)
 
 
-def _read(time: Any, time_format: str | None) -> Time:
+def _parse_time(time: Any, time_format: str | None) -> Time:
     if isinstance(time, str) and time_format:
         try:
             return datetime.strptime(time, time_format)

@@ -21,7 +21,7 @@ from shared.results.image import Rectangle
 Value = tuple[dict[str, Any], dict[str, Any]]
 
 # The editor's frame rate for a Video tag without `frameRate`.
-FPS = 24.0
+DEFAULT_FPS = 24.0
 
 
 class Video(NamedTuple):
@@ -33,7 +33,7 @@ class Video(NamedTuple):
 
     size: ImageSize
     frames: int
-    fps: float = FPS
+    fps: float = DEFAULT_FPS
     duration: float | None = None
 
     @classmethod
@@ -47,7 +47,7 @@ class Video(NamedTuple):
         file.limits.check(file.size, frames)
         return cls(file.size, frames, rate, file.duration)
 
-    def seconds(self, frame: int) -> float:
+    def frame_seconds(self, frame: int) -> float:
         """The time of a frame counted from 1, as the editor writes it."""
         return round(frame / self.fps, 6) if self.fps else 0.0
 
@@ -75,9 +75,9 @@ def frame_rate(target: ObjectTag, task: Task) -> float:
     try:
         rate = float(said)
     except (TypeError, ValueError):
-        return FPS
+        return DEFAULT_FPS
     if not math.isfinite(rate) or rate <= 0:
-        return FPS
+        return DEFAULT_FPS
     return 1 / rate if rate < 1 else rate
 
 
@@ -98,24 +98,26 @@ class VideoTrack:
 
     boxes: Sequence[VideoBox]
 
-    def value(self, on: Video) -> Value:
+    def to_value(self, on: Video) -> Value:
         """As `sequence`, ascending, with `framesCount` and `duration`."""
         boxes = sorted(self.boxes, key=lambda box: box.frame)
         value = {
             "framesCount": on.frames,
-            "duration": on.seconds(on.frames) if on.duration is None else round(on.duration, 6),
-            "sequence": [_keyframe(box, on) for box in boxes],
+            "duration": on.frame_seconds(on.frames)
+            if on.duration is None
+            else round(on.duration, 6),
+            "sequence": [_keyframe_value(box, on) for box in boxes],
         }
         return value, {}
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: Video) -> "VideoTrack":
+    def from_value(cls, value: Mapping[str, Any], on: Video) -> "VideoTrack":
         """From a result's `value`."""
         return cls(
             [
                 VideoBox(
                     int(keyframe["frame"]) - 1,
-                    Rectangle.read(keyframe, on.size),
+                    Rectangle.from_value(keyframe, on.size),
                     bool(keyframe.get("enabled", True)),
                 )
                 for keyframe in value["sequence"]
@@ -123,10 +125,10 @@ class VideoTrack:
         )
 
 
-def _keyframe(keyframe: VideoBox, on: Video) -> dict[str, Any]:
-    place, _ = keyframe.box.value(on.size)
+def _keyframe_value(keyframe: VideoBox, on: Video) -> dict[str, Any]:
+    place, _ = keyframe.box.to_value(on.size)
     frame = int(keyframe.frame) + 1
-    return {"frame": frame, "enabled": keyframe.enabled, "time": on.seconds(frame), **place}
+    return {"frame": frame, "enabled": keyframe.enabled, "time": on.frame_seconds(frame), **place}
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class TimelineSpan:
     start: int
     end: int
 
-    def value(self, on: Video | None = None) -> Value:
+    def to_value(self, on: Video | None = None) -> Value:
         """As `ranges` of frames counted from 1, the last one included; clipped to the video."""
         start, end = max(int(self.start), 0), int(self.end)
         if on is not None:
@@ -144,7 +146,7 @@ class TimelineSpan:
         return {"ranges": [{"start": start + 1, "end": end}]}, {}
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: Video | None = None) -> "TimelineSpan":
+    def from_value(cls, value: Mapping[str, Any], on: Video | None = None) -> "TimelineSpan":
         """From a result's `value`: its first range, the only one that the editor edits."""
         first = value["ranges"][0]
         return cls(int(first["start"]) - 1, int(first["end"]))

@@ -14,12 +14,12 @@ Value = tuple[dict[str, Any], dict[str, Any]]
 class WholeTask:
     """The shape of what is said of the whole task, or of one item of a list: none."""
 
-    def value(self, on: Any = None) -> Value:
+    def to_value(self, on: Any = None) -> Value:
         """Nothing but the control's own answer."""
         return {}, {}
 
     @classmethod
-    def read(cls, value: Mapping[str, Any], on: Any = None) -> "WholeTask":
+    def from_value(cls, value: Mapping[str, Any], on: Any = None) -> "WholeTask":
         """There is nothing to read."""
         return cls()
 

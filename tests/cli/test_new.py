@@ -20,9 +20,9 @@ from shared.cli.scaffold.requirements import import_name
 from shared.cli.scaffold.tag_pairs import PAIRS
 from shared.errors import InferenceError
 from shared.pipeline.runtime import runtime
-from shared.results.validation.control_values import ANSWERS
-from shared.results.validation.image_shapes import SHAPES
-from shared.results.validation.spans import SPANS
+from shared.results.validation.control_values import VALUE_CHECKS
+from shared.results.validation.image_shapes import SHAPE_CHECKS
+from shared.results.validation.spans import SPAN_CHECKS
 from shared.server.app import create_app
 from shared.server.third_party import open_model
 from shared.settings import Settings
@@ -60,9 +60,9 @@ def planted(root: Path) -> Iterator[Planted]:
 
 def test_pairs_are_all_that_the_builders_make() -> None:
     controls = {control.lower() for control, _ in PAIRS}
-    drawn = {shape for shape in SHAPES if shape not in OLD}
-    assert controls >= drawn | {f"{shape}labels" for shape in drawn} | set(ANSWERS)
-    assert {target for _, target in PAIRS} >= {tag for tag in SPANS if tag not in OLD}
+    drawn = {shape for shape in SHAPE_CHECKS if shape not in OLD}
+    assert controls >= drawn | {f"{shape}labels" for shape in drawn} | set(VALUE_CHECKS)
+    assert {target for _, target in PAIRS} >= {tag for tag in SPAN_CHECKS if tag not in OLD}
     assert {"labels", "timeserieslabels", "videorectangle", "timelinelabels"} <= controls
 
 

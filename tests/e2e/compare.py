@@ -25,7 +25,7 @@ def comparable(result: Result) -> dict[str, Any]:
     value = dict(result.get("value") or {})
     for key, shape in (("rle", Brush), ("imageDataURL", Bitmask)):
         if key in value:
-            mask = shape.read(value, read_image_size(result)).mask
+            mask = shape.from_value(value, read_image_size(result)).mask
             value[key] = hashlib.sha256(mask.tobytes()).hexdigest()
     return {**result, "value": value} if "value" in result else dict(result)
 

@@ -108,7 +108,9 @@ DIALOGUE = '<Paragraphs name="o" value="$d" NAMEKEY="who" textkey="says"/>'
         ),
         pytest.param(
             DIALOGUE,
-            lambda config: Dialogue.of(config.objects["o"], [{"who": "A", "says": "B"}]).texts,
+            lambda config: (
+                Dialogue.from_paragraphs(config.objects["o"], [{"who": "A", "says": "B"}]).texts
+            ),
             ("B",),
             id="nameKey-textKey",
         ),

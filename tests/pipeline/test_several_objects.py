@@ -115,4 +115,4 @@ def test_regions_are_read_back_on_their_object_tag() -> None:
     results = predicted(made(WordBackend, TWO), TWO, DATA)
     readings = parse_regions(results, LabelConfig.parse(TWO), {"a": DATA["one"], "b": DATA["two"]})
     assert [reading.shape for reading in readings] == [TextSpan(0, 5), TextSpan(0, 7)]
-    assert [list(reading.region().results) for reading in readings] == [[r] for r in results]
+    assert [list(reading.to_region().results) for reading in readings] == [[r] for r in results]

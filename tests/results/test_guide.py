@@ -144,7 +144,7 @@ def test_the_examples_are_read_back(name: str) -> None:
                     result["value"]["width"] = 9.73333
                 if result["id"] == "DEF":
                     result["from_name"] = "kp"
-            regions = [reading.region() for reading in parse_regions(results, config, on)]
+            regions = [reading.to_region() for reading in parse_regions(results, config, on)]
             assert [result for region in regions for result in region.results] == results
 
 

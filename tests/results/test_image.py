@@ -25,7 +25,7 @@ angles = st.floats(0, 359.9)
     ],
 )
 def test_upright_boxes_are_clipped(box: tuple[float, ...], wanted: tuple[float, ...]) -> None:
-    value, beside = Rectangle.from_xyxy(box).value(SIZE)
+    value, beside = Rectangle.from_xyxy(box).to_value(SIZE)
     assert tuple(value[key] for key in ("x", "y", "width", "height")) == wanted
     assert beside == {"original_width": 640, "original_height": 480, "image_rotation": 0}
 
@@ -47,17 +47,17 @@ def test_upright_boxes_are_clipped(box: tuple[float, ...], wanted: tuple[float, 
 )
 @pytest.mark.parametrize("size", [SIZE, ImageSize(0, 0)], ids=["image", "no image"])
 def test_noise_never_raises(shape: Rectangle, size: ImageSize) -> None:
-    shape.value(size)
+    shape.to_value(size)
 
 
 def test_a_keypoint_next_to_the_edge_is_moved_to_it() -> None:
-    assert KeyPoint(-0.4, 480.9).value(SIZE)[0] == {"x": 0, "y": 100, "width": 0.5}
-    assert KeyPoint(-30, 10).value(SIZE)[0]["x"] < 0
+    assert KeyPoint(-0.4, 480.9).to_value(SIZE)[0] == {"x": 0, "y": 100, "width": 0.5}
+    assert KeyPoint(-30, 10).to_value(SIZE)[0]["x"] < 0
 
 
 def test_a_rotation_is_from_0_to_360() -> None:
-    assert Rectangle(1, 1, 2, 2, -30).value(SIZE)[0]["rotation"] == 330
-    assert Ellipse(1, 1, 2, 2, 390).value(SIZE)[0]["rotation"] == 30
+    assert Rectangle(1, 1, 2, 2, -30).to_value(SIZE)[0]["rotation"] == 330
+    assert Ellipse(1, 1, 2, 2, 390).to_value(SIZE)[0]["rotation"] == 30
 
 
 def test_the_corner_that_a_box_turns_about_is_its_top_left() -> None:
@@ -76,7 +76,7 @@ def test_boxes_come_back(size: ImageSize, x: float, y: float, w: float, h: float
     box = Rectangle(
         x * size.width, y * size.height, w * (1 - x) * size.width, h * (1 - y) * size.height
     )
-    again = Rectangle.read(box.value(size)[0], size)
+    again = Rectangle.from_value(box.to_value(size)[0], size)
     for before, after, whole in zip(
         (box.x, box.y, box.width, box.height),
         (again.x, again.y, again.width, again.height),
@@ -91,7 +91,7 @@ def test_clipped_boxes_lie_in_the_image(
     x: float, y: float, w: float, h: float, size: ImageSize
 ) -> None:
     box = Rectangle(x * size.width, y * size.height, w * size.width, h * size.height)
-    value, _ = box.value(size)
+    value, _ = box.to_value(size)
     assert 0 <= value["x"] <= 100
     assert 0 <= value["y"] <= 100
     assert value["x"] + value["width"] <= 100.0001
@@ -101,7 +101,7 @@ def test_clipped_boxes_lie_in_the_image(
 @given(st.floats(0, 500), st.floats(0, 500), st.floats(1, 500), st.floats(1, 500), angles)
 def test_turned_boxes_come_back(x: float, y: float, w: float, h: float, turn: float) -> None:
     box = Rectangle(x, y, w, h, turn)
-    for again in (Rectangle.from_quad(box.corners()), Rectangle.from_xywhr(box.xywhr())):
+    for again in (Rectangle.from_quad(box.corners()), Rectangle.from_xywhr(box.to_xywhr())):
         assert again.corners() == [pytest.approx(corner, abs=1e-6) for corner in box.corners()]
         assert abs((again.rotation - turn + 180) % 360 - 180) < 1e-6
 
@@ -109,7 +109,7 @@ def test_turned_boxes_come_back(x: float, y: float, w: float, h: float, turn: fl
 @given(st.lists(st.tuples(inside, inside), max_size=30), sizes)
 def test_polygons_come_back(points: list[tuple[float, float]], size: ImageSize) -> None:
     outline = [(x * size.width, y * size.height) for x, y in points]
-    again = Polygon.read(Polygon(outline).value(size)[0], size)
+    again = Polygon.from_value(Polygon(outline).to_value(size)[0], size)
     assert again.points == [pytest.approx(point, abs=0.002) for point in outline]
 
 
@@ -117,8 +117,8 @@ def test_a_skeleton_comes_back() -> None:
     joints = Vector(
         [(10, 10), (20, 20), (10, 30)], links=[None, 0, 0], curves={1: ((12, 12), (18, 18))}
     )
-    value, _ = joints.value(SIZE)
+    value, _ = joints.to_value(SIZE)
     assert [vertex["prevPointId"] for vertex in value["vertices"]] == [None, "v0", "v0"]
-    again = Vector.read(value, SIZE)
+    again = Vector.from_value(value, SIZE)
     assert again.links == [None, 0, 0]
-    assert again.value(SIZE)[0] == value
+    assert again.to_value(SIZE)[0] == value

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from label_studio_sdk.converter import brush
 from numpy.typing import NDArray
 
-from shared.results import Bitmask, Brush, ImageSize, polygons, rle
+from shared.results import Bitmask, Brush, ImageSize, mask_to_polygons, rle
 from shared.results.mask import fitted
 
 Mask = NDArray[np.uint8]
@@ -54,7 +54,7 @@ def test_the_rle_is_the_sdks_own(mask: NDArray[np.bool_]) -> None:
     again = brush.decode_rle(found).reshape(*mask.shape, 4)
     assert (again == mask[..., None] * np.uint8(255)).all()
     assert (rle.decode(found, *mask.shape) == mask * np.uint8(255)).all()
-    assert rle.strength(bytes(found)) == (255 if mask.any() else 0)
+    assert rle.peak_value(bytes(found)) == (255 if mask.any() else 0)
 
 
 def test_single_values_are_read_as_the_editor_writes_them() -> None:
@@ -85,17 +85,17 @@ def test_what_is_no_rle_says_so(data: list[int], message: str) -> None:
 def test_masks_of_any_kind_come_back(shape: Any, kind: Any) -> None:
     mask = drawn(320, 200)
     size = ImageSize(320, 200)
-    value, beside = shape((mask > 0).astype(kind)).value(size)
+    value, beside = shape((mask > 0).astype(kind)).to_value(size)
     assert beside["original_width"] == 320
-    assert (shape.read(value, size).mask == mask).all()
+    assert (shape.from_value(value, size).mask == mask).all()
 
 
 @pytest.mark.parametrize("mask", [np.zeros((0, 0)), np.zeros((3, 3)), np.zeros((0, 7))])
 def test_empty_masks_never_raise(mask: Mask) -> None:
     size = ImageSize(3, 3)
-    Brush(mask).value(size)
-    Bitmask(mask).value(size)
-    assert polygons(mask) == []
+    Brush(mask).to_value(size)
+    Bitmask(mask).to_value(size)
+    assert mask_to_polygons(mask) == []
 
 
 def test_a_small_mask_is_fitted() -> None:
@@ -109,7 +109,7 @@ def test_a_small_mask_is_fitted() -> None:
 def test_a_box_becomes_its_edges() -> None:
     mask = np.zeros((20, 30), np.uint8)
     mask[3:10, 5:12] = 1
-    [polygon] = polygons(mask)
+    [polygon] = mask_to_polygons(mask)
     assert sorted(map(tuple, polygon.points)) == [(5, 3), (5, 10), (12, 3), (12, 10)]
 
 
@@ -117,26 +117,26 @@ def test_each_part_is_a_polygon_the_largest_first() -> None:
     mask = np.zeros((60, 60), np.uint8)
     mask[2:8, 2:8] = mask[20:50, 20:50] = 1
     mask[55, 55] = 1
-    big, small = polygons(mask)
+    big, small = mask_to_polygons(mask)
     assert len(big.points) == len(small.points) == 4
     assert min(big.points)[0] == 20
-    assert [len(p.points) for p in polygons(mask, min_area=0)] == [4, 4, 4]
+    assert [len(p.points) for p in mask_to_polygons(mask, min_area=0)] == [4, 4, 4]
 
 
 def test_holes_are_filled_or_cut() -> None:
     mask = drawn(600, 400)
     solid = mask.copy()
     cv2.circle(solid, (300, 200), 50, 255, -1)
-    assert overlap(polygons(mask), solid) > 0.98
-    assert overlap(polygons(mask, holes="cut"), mask) > 0.98
-    assert len(polygons(mask, holes="cut")) == len(polygons(mask)) == 3
+    assert overlap(mask_to_polygons(mask), solid) > 0.98
+    assert overlap(mask_to_polygons(mask, holes="cut"), mask) > 0.98
+    assert len(mask_to_polygons(mask, holes="cut")) == len(mask_to_polygons(mask)) == 3
 
 
 @pytest.mark.parametrize("most", [4, 10, 50])
 @pytest.mark.parametrize("holes", ["fill", "cut"])
 def test_points_are_capped(most: int, holes: Any) -> None:
     noisy = cv2.GaussianBlur(np.random.default_rng(0).random((300, 400)), (0, 0), 5) > 0.5
-    found = polygons(noisy, max_points=most, holes=holes)
+    found = mask_to_polygons(noisy, max_points=most, holes=holes)
     assert found
     assert max(len(polygon.points) for polygon in found) <= most
 
@@ -145,8 +145,8 @@ def test_points_are_capped(most: int, holes: Any) -> None:
 def test_no_point_of_the_outline_is_further_than_the_tolerance(tolerance: float) -> None:
     mask = np.zeros((200, 300), np.uint8)
     cv2.ellipse(mask, (150, 100), (120, 70), 20, 0, 360, 255, -1)
-    [exact] = polygons(mask, tolerance=0, max_points=10_000)
-    [simple] = polygons(mask, tolerance=tolerance, max_points=10_000)
+    [exact] = mask_to_polygons(mask, tolerance=0, max_points=10_000)
+    [simple] = mask_to_polygons(mask, tolerance=tolerance, max_points=10_000)
     ring = np.array(simple.points, np.float32).reshape(-1, 1, 2)
     apart = [abs(cv2.pointPolygonTest(ring, (x, y), True)) for x, y in exact.points]
     assert max(apart) <= tolerance + 1e-4
@@ -159,7 +159,7 @@ def test_any_mask_becomes_sound_polygons(
     mask: NDArray[np.bool_], tolerance: float, most: int
 ) -> None:
     for holes in ("fill", "cut"):
-        for polygon in polygons(mask, tolerance, most, holes, min_area=0):  # type: ignore[arg-type]
+        for polygon in mask_to_polygons(mask, tolerance, most, holes, min_area=0):  # type: ignore[arg-type]
             assert 3 <= len(polygon.points) <= max(most, 4)
             points = np.array(polygon.points)
             assert (points >= 0).all()
@@ -179,4 +179,4 @@ def best(work: Callable[[], object]) -> float:
 def test_a_full_hd_mask_is_fast() -> None:
     mask = drawn()
     assert best(lambda: rle.encode(mask)) <= best(lambda: brush.mask2rle(mask))
-    assert best(lambda: polygons(mask)) < 0.010
+    assert best(lambda: mask_to_polygons(mask)) < 0.010

@@ -15,9 +15,9 @@ from shared.results import (
     Relation,
     TextSpan,
     parse_regions,
+    parse_relations,
     region,
     relation,
-    relations,
     whole_task,
 )
 from tests.e2e.every_type import DIALOGUE, HTML, ROWS, SCENES, TEXT, Row
@@ -125,7 +125,9 @@ def test_relations() -> None:
     )
     assert "labels" not in relation(one, two).results[0]
     assert line.score is None
-    assert relations([*one.results, *line.results]) == [Relation(one.id, two.id, "bi", ("is",))]
+    assert parse_relations([*one.results, *line.results]) == [
+        Relation(one.id, two.id, "bi", ("is",))
+    ]
 
 
 ON = {
@@ -143,8 +145,8 @@ def test_every_type_is_read_back(row: Row) -> None:
     results = [result for made in row.regions() for result in made.results]
     config = LabelConfig.parse(SCENES[row.scene].config)
     again = [
-        reading.region()
+        reading.to_region()
         for reading in parse_regions(results, config, {"object": ON.get(row.scene)})
     ]
-    lines = [line.result for line in relations(results)]
+    lines = [line.result for line in parse_relations(results)]
     assert [result for made in again for result in made.results] + lines == results

@@ -12,7 +12,7 @@ from shared.errors import DecodeError
 from shared.label_studio.label_config import LabelConfig
 from shared.results import Dialogue, Document, HyperTextSpan, ParagraphSpan, TextSpan
 from shared.results.text import code_points, editor_offset
-from shared.results.utf16 import points, units
+from shared.results.utf16 import code_point_offset, utf16_length
 
 TEXTS = {
     "emoji": "Hi 😀 Bob 👨‍👩‍👧",
@@ -27,22 +27,22 @@ texts = st.text(st.characters(codec="utf-8"), max_size=40)
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_spans_count_code_points_as_the_editor_does(text: str) -> None:
     start = text.index("B") if "B" in text else 0
-    value, beside = TextSpan(start, start + 3).value(text)
+    value, beside = TextSpan(start, start + 3).to_value(text)
     assert value == {"start": start, "end": start + 3, "text": text[start : start + 3]}
     assert beside == {}
-    assert TextSpan.read(value, text) == TextSpan(start, start + 3)
+    assert TextSpan.from_value(value, text) == TextSpan(start, start + 3)
 
 
 @given(texts, st.integers(0, 40))
 def test_offsets_come_back(text: str, offset: int) -> None:
     offset = min(offset, len(text))
     assert code_points(text, editor_offset(text, offset)) == offset
-    assert points(text, units(text[:offset])) == offset
-    assert units(text) == len(text.encode("utf-16-le")) // 2
+    assert code_point_offset(text, utf16_length(text[:offset])) == offset
+    assert utf16_length(text) == len(text.encode("utf-16-le")) // 2
 
 
 def test_an_offset_inside_a_pair_is_before_it() -> None:
-    assert points("a😀b", 2) == 1
+    assert code_point_offset("a😀b", 2) == 1
 
 
 PAGE = (
@@ -68,7 +68,7 @@ def test_a_document_is_read_as_a_browser_does() -> None:
 
 def test_offsets_in_a_node_are_utf16_and_global_ones_code_points() -> None:
     start = Document.parse(PAGE).text.index("Bob")
-    value, _ = HyperTextSpan(start, start + 3).value(PAGE)
+    value, _ = HyperTextSpan(start, start + 3).to_value(PAGE)
     assert value == {
         "start": "/h1[1]/text()[1]",
         "end": "/h1[1]/text()[1]",
@@ -81,7 +81,7 @@ def test_offsets_in_a_node_are_utf16_and_global_ones_code_points() -> None:
 
 def test_a_span_leaves_a_line_break_at_its_edge() -> None:
     document = Document.parse("a<br>b")
-    value, _ = HyperTextSpan(1, 3).value(document)
+    value, _ = HyperTextSpan(1, 3).to_value(document)
     assert (value["start"], value["startOffset"]) == ("/text()[2]", 0)
     assert value["globalOffsets"] == {"start": 2, "end": 3}
 
@@ -94,31 +94,31 @@ def test_a_span_leaves_a_line_break_at_its_edge() -> None:
     ],
 )
 def test_a_span_is_read_by_what_it_has(change: dict[str, object], reason: str) -> None:
-    value, _ = HyperTextSpan(4, 9).value(PAGE)
-    assert HyperTextSpan.read({**value, **change}, PAGE) == HyperTextSpan(4, 9)
+    value, _ = HyperTextSpan(4, 9).to_value(PAGE)
+    assert HyperTextSpan.from_value({**value, **change}, PAGE) == HyperTextSpan(4, 9)
 
 
 def test_plain_offsets_and_elements_are_read() -> None:
-    assert HyperTextSpan.read({"start": 3, "end": 5}, PAGE) == HyperTextSpan(3, 5)
+    assert HyperTextSpan.from_value({"start": 3, "end": 5}, PAGE) == HyperTextSpan(3, 5)
     value = {"start": "/p[1]", "end": "/p[1]", "startOffset": 0, "endOffset": 3}
     start = Document.parse(PAGE).text.index("one")
-    assert HyperTextSpan.read(value, PAGE) == HyperTextSpan(start, start + 3)
+    assert HyperTextSpan.from_value(value, PAGE) == HyperTextSpan(start, start + 3)
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_any_span_of_a_page_comes_back(start: int, length: int) -> None:
     document = Document.parse(PAGE)
     end = min(start + length, len(document.text))
-    start, end = document.trimmed(start, end)
+    start, end = document.trim_span(start, end)
     if start < end:
-        value, _ = HyperTextSpan(start, end).value(document)
-        assert HyperTextSpan.read(value, document) == HyperTextSpan(start, end)
+        value, _ = HyperTextSpan(start, end).to_value(document)
+        assert HyperTextSpan.from_value(value, document) == HyperTextSpan(start, end)
 
 
 @pytest.mark.parametrize("html", ["", "<br>", "<", "&", "<b", "<!--", "<script>"])
 @pytest.mark.parametrize("span", [(0, 0), (0, 5), (7, 9), (-3, 2), (5, 1)])
 def test_spans_on_hardly_any_html_never_raise(html: str, span: tuple[int, int]) -> None:
-    HyperTextSpan(*span).value(html)
+    HyperTextSpan(*span).to_value(html)
 
 
 def test_deep_html_is_read() -> None:
@@ -126,7 +126,7 @@ def test_deep_html_is_read() -> None:
     document = Document.parse("<b>" * depth + "x" + "</b>" * depth)
     assert document.text == "x"
     assert document.nodes[0].path == "/b[1]" * depth + "/text()[1]"
-    assert document.node("/b[1]" * depth) == document.nodes[0]
+    assert document.find_node("/b[1]" * depth) == document.nodes[0]
 
 
 OVER_THE_LIMITS = {
@@ -163,7 +163,7 @@ def test_html_is_as_large_as_its_text_and_not_as_all_its_paths() -> None:
     assert kept < 15_000_000
     last = passages.source.nodes[-1]
     assert last.path == "/div[1]" * depth + f"/p[{count}]/text()[1]"
-    assert passages.source.node(last.path) is last
+    assert passages.source.find_node(last.path) is last
 
 
 PARAGRAPHS = '<View><Paragraphs name="d" value="$d" nameKey="who" textKey="says"/></View>'
@@ -171,17 +171,19 @@ PARAGRAPHS = '<View><Paragraphs name="d" value="$d" nameKey="who" textKey="says"
 
 def test_paragraphs_count_utf16() -> None:
     target = LabelConfig.parse(PARAGRAPHS).objects["d"]
-    talk = Dialogue.of(target, [{"who": "A", "says": "Hi 😀 Ann"}, {"who": "B"}, {"says": "Bob"}])
+    talk = Dialogue.from_paragraphs(
+        target, [{"who": "A", "says": "Hi 😀 Ann"}, {"who": "B"}, {"says": "Bob"}]
+    )
     assert talk == Dialogue(("Hi 😀 Ann", "", "Bob"), ("A", "B", ""))
-    value, _ = ParagraphSpan(0, 5, 8).value(talk)
+    value, _ = ParagraphSpan(0, 5, 8).to_value(talk)
     assert value == {"start": "0", "end": "0", "startOffset": 6, "endOffset": 9, "text": "Ann"}
-    assert ParagraphSpan.read(value, talk) == ParagraphSpan(0, 5, 8)
+    assert ParagraphSpan.from_value(value, talk) == ParagraphSpan(0, 5, 8)
     over = ParagraphSpan(0, 5, 2, last=2)
-    value, _ = over.value(talk)
+    value, _ = over.to_value(talk)
     assert (value["end"], value["text"]) == ("2", "AnnBo")
-    assert ParagraphSpan.read(value, talk) == over
+    assert ParagraphSpan.from_value(value, talk) == over
 
 
 @pytest.mark.parametrize("span", [(9, 0, 1), (0, 50, 60), (-1, 0, 1), (1, 2, 3)])
 def test_paragraphs_that_are_not_there_never_raise(span: tuple[int, int, int]) -> None:
-    ParagraphSpan(*span).value(Dialogue(("one",)))
+    ParagraphSpan(*span).to_value(Dialogue(("one",)))

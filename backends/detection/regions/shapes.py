@@ -8,7 +8,7 @@ import numpy as np
 
 from backends.detection.model.detections import Detections
 from backends.detection.model.masks import Mask
-from shared.results import Bitmask, Brush, Ellipse, Polygon, Rectangle, polygons
+from shared.results import Bitmask, Brush, Ellipse, Polygon, Rectangle, mask_to_polygons
 
 
 def missing_output(shape_name: str, detections: Detections) -> str | None:
@@ -38,9 +38,9 @@ def _build_rectangles(detections: Detections, row: int, upright: bool) -> list[R
     return [build_box(detections, row, upright)]
 
 
-def _build_polygons(detections: Detections, row: int, upright: bool) -> list[Polygon]:
+def _build_mask_to_polygons(detections: Detections, row: int, upright: bool) -> list[Polygon]:
     if detections.masks is not None:
-        return polygons(detections.masks[row])
+        return mask_to_polygons(detections.masks[row])
     return [Polygon(build_box(detections, row, upright).corners())]
 
 
@@ -55,7 +55,7 @@ def _build_bitmasks(detections: Detections, row: int, upright: bool) -> list[Bit
 def _build_ellipses(detections: Detections, row: int, upright: bool) -> list[Ellipse]:
     if detections.masks is not None:
         return [fit_ellipse(mask) for mask in _nonempty_masks(detections, row)]
-    x, y, width, height, angle = build_box(detections, row, upright).xywhr()
+    x, y, width, height, angle = build_box(detections, row, upright).to_xywhr()
     return [Ellipse(x, y, width / 2, height / 2, math.degrees(angle))]
 
 

@@ -67,13 +67,13 @@ def check_label_config(session: DoctorSession) -> Iterator[Check]:
     session.setup_version = str(response.json().get("model_version"))
     status = _label_config_status(session)
     if status is None:
-        message = f"{config.describe()}; model version {session.setup_version}"
+        message = f"{config.describe_controls()}; model version {session.setup_version}"
         yield ok_check(link, message)
     elif not status["filled"]:
         yield broken_check(link, "nothing_filled", "; ".join(status["problems"]))
     else:
         for name, backend in status["filled"].items():
-            yield ok_check(link, f"{config.control(name)} is filled by {backend}")
+            yield ok_check(link, f"{config.find_control(name)} is filled by {backend}")
         yield from _check_unfilled_tags(session, status["filled"], status["problems"])
 
 
@@ -82,7 +82,7 @@ def _check_unfilled_tags(
 ) -> Iterator[Check]:
     """Warn of the control tags that no backend fills, with the reason where it is known."""
     for control in session.label_config.controls:
-        if control.name in filled or control.flag("model_skip"):
+        if control.name in filled or control.get_flag("model_skip"):
             continue
         problem = next((text for text in problems if str(control) in text), None)
         if problem is not None:

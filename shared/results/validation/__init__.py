@@ -3,11 +3,11 @@
 from shared.results.validation.checks import check_prediction, check_results, check_task
 from shared.results.validation.config import config_problems
 from shared.results.validation.finding import Finding
-from shared.results.validation.fractions import Fractions
+from shared.results.validation.fractions import FractionDetector
 
 __all__ = [
     "Finding",
-    "Fractions",
+    "FractionDetector",
     "check_prediction",
     "check_results",
     "check_task",

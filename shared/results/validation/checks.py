@@ -6,15 +6,15 @@ from typing import Any
 
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.task_labels import with_labels_of
-from shared.results.validation.documents import without_document
+from shared.results.validation.documents import path_problems
 from shared.results.validation.finding import Finding, RuleViolation, Value, quote
-from shared.results.validation.region_keys import ENVELOPE, is_score
+from shared.results.validation.region_keys import REGION_KEYS, is_score
 from shared.results.validation.relations import link_problems
 from shared.results.validation.rules import ControlRules, Rules, rules_of
-from shared.results.validation.task_data import data_problems, task_data
+from shared.results.validation.task_data import result_data_problems, task_data_problems
 
 # The region ids so far, with the control tags that have said something of each.
-Seen = dict[str, set[str]]
+ControlsById = dict[str, set[str]]
 
 
 def check_results(
@@ -31,63 +31,63 @@ def check_results(
         what = f'"result" is {quote(results)}, expected a list'
         return [Finding("result", None, None, what)]
     findings: list[Finding] = []
-    seen: Seen = {}
+    seen: ControlsById = {}
     linked: list[int] = []
     for index, result in enumerate(results):
         if type(result) is not dict:
-            found: Sequence[RuleViolation] = [_no_object(result)]
+            found: Sequence[RuleViolation] = [_not_an_object(result)]
         else:
-            found = _problems(rules, result, seen, data)
+            found = _result_problems(rules, result, seen, data)
             if "parentID" in result or result.get("type") == "relation":
                 linked.append(index)
         for problem in found:
-            findings.append(_finding(problem, result, index))
+            findings.append(_build_finding(problem, result, index))
     for index in linked:
         for problem in link_problems(config, results[index], seen):
-            findings.append(_finding(problem, results[index], index))
+            findings.append(_build_finding(problem, results[index], index))
     return findings
 
 
-def _no_object(result: Any) -> RuleViolation:
+def _not_an_object(result: Any) -> RuleViolation:
     return RuleViolation("not_an_object", f"it is {quote(result)}, expected an object")
 
 
-def _finding(problem: RuleViolation, result: Any, index: int) -> Finding:
+def _build_finding(problem: RuleViolation, result: Any, index: int) -> Finding:
     region = result.get("id") if isinstance(result, dict) else None
     region = region if isinstance(region, str) and region else None
     where = f"region {quote(region)[1:-1]}" if region else f"result {index}"
     return Finding(problem.rule, region, index, f"{where}: {problem.message}", problem.severity)
 
 
-def _problems(
-    rules: Rules, result: dict[str, Any], seen: Seen, data: Mapping[str, Any] | None
+def _result_problems(
+    rules: Rules, result: dict[str, Any], seen: ControlsById, data: Mapping[str, Any] | None
 ) -> list[RuleViolation]:
     """What is wrong with one result by itself; notes its id in `seen`."""
     kind = result.get("type")
     if kind == "relation":
         return []
-    found = rules.find(result.get("from_name"), result.get("to_name"))
-    known = _identify(found, result, seen) if found is not None else None
-    if found is not None and not found.known:
+    found = rules.find_control(result.get("from_name"), result.get("to_name"))
+    known = _register_id(found, result, seen) if found is not None else None
+    if found is not None and not found.is_known:
         return []  # `config_problems` says so
     if found is None or kind != found.control.type:
-        return [_mismatch(rules, found, result)]
+        return [_tag_mismatch(rules, found, result)]
     value = result.get("value")
     if type(value) is not dict:
         return [RuleViolation("value", f'"value" is {quote(value)}, expected an object')]
     problems = [
-        ENVELOPE[key].problem(result[key])
+        REGION_KEYS[key].violation(result[key])
         for key in result
-        if key in ENVELOPE and not ENVELOPE[key].good(result[key])
+        if key in REGION_KEYS and not REGION_KEYS[key].is_valid(result[key])
     ]
     if known is None:
         problems += _id_problems(found, result)
-    problems += _to_name(found, result)
+    problems += _to_name_problems(found, result)
     problems += _value_problems(found, value, result, known)
     if data is not None and not problems:
-        problems += data_problems(found, result, data)
+        problems += result_data_problems(found, result, data)
     elif "startOffset" in value and found.on_text and not problems:
-        problems += without_document(value)
+        problems += path_problems(value)
     return problems
 
 
@@ -95,13 +95,13 @@ def _value_problems(
     found: ControlRules, value: Value, result: Value, known: bool | None
 ) -> Iterator[RuleViolation]:
     """The shape, the answer; `known`: as `_identify` says."""
-    if found.shape is not None:
-        yield from _place(found, value, result, known)
-    if found.answer is not None:
-        yield from found.answer(value, result)
+    if found.shape_check is not None:
+        yield from _geometry_problems(found, value, result, known)
+    if found.value_check is not None:
+        yield from found.value_check(value, result)
     if "score" in value:
-        yield SCORE_INSIDE
-    if result.get("item_index") and found.single:
+        yield SCORE_IN_VALUE
+    if result.get("item_index") and found.on_single_image:
         what = f'"item_index" is {quote(result["item_index"])}, but {found.target} is one image'
         yield RuleViolation("item_index", what)
 
@@ -109,14 +109,14 @@ def _value_problems(
 # Stands in `Seen` for a control tag that draws; none has an empty name.
 DRAWN = ""
 
-SCORE_INSIDE = RuleViolation(
+SCORE_IN_VALUE = RuleViolation(
     "score_in_value",
     '"score" in "value" is lost when the editor saves; it belongs beside "value"',
     "warning",
 )
 
 
-def _identify(found: ControlRules, result: Value, seen: Seen) -> bool | None:
+def _register_id(found: ControlRules, result: Value, seen: ControlsById) -> bool | None:
     """Whether an earlier result has the same id; None if there is something wrong with it."""
     region = result.get("id")
     if type(region) is not str or not region:
@@ -137,20 +137,20 @@ def _identify(found: ControlRules, result: Value, seen: Seen) -> bool | None:
 def _id_problems(found: ControlRules, result: Value) -> Iterator[RuleViolation]:
     region = result.get("id")
     if isinstance(region, str) and region:
-        what = f"a result before it has this id already; {_first(found, result)}"
+        what = f"a result before it has this id already; {_duplicate_effect(found, result)}"
         yield RuleViolation("duplicate_id", what)
     elif region is not None:
         yield RuleViolation("id", f'"id" is {quote(region)}, expected a string')
 
 
-def _first(found: ControlRules, result: Value) -> str:
+def _duplicate_effect(found: ControlRules, result: Value) -> str:
     """What an id that comes twice leads to."""
-    if not found.draws and found.says_no_place(result["value"]):
+    if not found.draws and found.has_no_geometry(result["value"]):
         return f"what {found.control} says of a region belongs into one result"
     return "the editor shows the first one's place"
 
 
-def _mismatch(rules: Rules, found: ControlRules | None, result: Value) -> RuleViolation:
+def _tag_mismatch(rules: Rules, found: ControlRules | None, result: Value) -> RuleViolation:
     """A `from_name` that is none, or a `type` that is not its."""
     name, kind = result.get("from_name"), result.get("type")
     if not isinstance(name, str):
@@ -158,16 +158,16 @@ def _mismatch(rules: Rules, found: ControlRules | None, result: Value) -> RuleVi
             "unknown_from_name", f'"from_name" is {quote(name)}, expected a string'
         )
     if found is None:
-        return RuleViolation("unknown_from_name", rules.unknown(name, kind))
+        return RuleViolation("unknown_from_name", rules.describe_unknown(name, kind))
     if kind is None:
         return RuleViolation("missing_key", f'"type" is missing, expected "{found.control.type}"')
-    return RuleViolation("wrong_type", rules.wrong_type(found.control, kind))
+    return RuleViolation("wrong_type", rules.describe_wrong_type(found.control, kind))
 
 
-def _to_name(found: ControlRules, result: Value) -> Iterable[RuleViolation]:
+def _to_name_problems(found: ControlRules, result: Value) -> Iterable[RuleViolation]:
     name = result.get("to_name")
     if isinstance(name, str) and (
-        name in found.to_names or (found.repeated and found.repeated.fullmatch(name))
+        name in found.to_names or (found.to_name_pattern and found.to_name_pattern.fullmatch(name))
     ):
         return ()
     expected = " or ".join(quote(known) for known in sorted(found.to_names))
@@ -175,14 +175,14 @@ def _to_name(found: ControlRules, result: Value) -> Iterable[RuleViolation]:
     return [RuleViolation("wrong_to_name", what)]
 
 
-def _place(
+def _geometry_problems(
     found: ControlRules, value: Value, result: Value, known: bool | None
 ) -> Iterable[RuleViolation]:
     """The shape; a control that does not draw may leave it to an earlier result of its id."""
-    if found.shape is None:
+    if found.shape_check is None:
         return ()
-    if found.draws or not found.says_no_place(value):
-        return found.shape(value, result)
+    if found.draws or not found.has_no_geometry(value):
+        return found.shape_check(value, result)
     named = result.get("id") is not None
     if known or (named and known is None):  # what is wrong with the id is said already
         return ()
@@ -203,13 +203,15 @@ def check_prediction(
     if not isinstance(prediction, dict):
         what = f"the prediction is {quote(prediction)}, expected an object"
         return [Finding("not_an_object", None, None, what)]
-    findings = [Finding(p.rule, None, None, p.message, p.severity) for p in _header(prediction)]
+    findings = [
+        Finding(p.rule, None, None, p.message, p.severity) for p in _key_problems(prediction)
+    ]
     if isinstance(prediction.get("result"), list | tuple):
         findings += check_results(config, prediction["result"], data)
     return findings
 
 
-def _header(prediction: Value) -> Iterator[RuleViolation]:
+def _key_problems(prediction: Value) -> Iterator[RuleViolation]:
     result = prediction.get("result")
     if "result" not in prediction:
         yield RuleViolation("result", 'the prediction has no "result"')
@@ -235,7 +237,9 @@ def check_task(config: LabelConfig, task: Any) -> list[Finding]:
     if not isinstance(data, dict):
         what = f'the task\'s "data" is {quote(data)}, expected an object'
         return [Finding("data", None, None, what)]
-    findings = [Finding(p.rule, None, None, p.message, p.severity) for p in task_data(config, data)]
+    findings = [
+        Finding(p.rule, None, None, p.message, p.severity) for p in task_data_problems(config, data)
+    ]
     predictions = task.get("predictions") or []
     if not isinstance(predictions, list):
         what = f'"predictions" is {quote(predictions)}, expected a list'

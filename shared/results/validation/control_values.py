@@ -11,14 +11,14 @@ from shared.results.validation.finding import (
     RuleViolation,
     Value,
     is_number,
+    matches_format,
     quote,
-    reads_as,
-    suggestion,
+    suggest_name,
 )
 from shared.results.validation.image_shapes import Check
 
 
-def labels(control: Control, of: Sequence[Control], needed: bool = True) -> Check:
+def labels_check(control: Control, of: Sequence[Control], needed: bool = True) -> Check:
     """A list of labels that the control tags `of` have, by their alias or their value."""
     key = value_key(control)
     known = [label for other in of for label in other.labels]
@@ -31,34 +31,34 @@ def labels(control: Control, of: Sequence[Control], needed: bool = True) -> Chec
         if type(found) is list and found:
             for name in found:
                 if type(name) is not str or not (free or name in names):
-                    return list(_not_labels(control, found, names, free))
+                    return list(_label_problems(control, found, names, free))
             return ()
         if found is None and not needed:
             return ()
         if found == [] and empty:
             return ()
-        return [_no_labels(control, key, value)]
+        return [_label_list_problem(control, key, value)]
 
     return check
 
 
-def _not_labels(
+def _label_problems(
     control: Control, found: list[Any], names: frozenset[str], free: bool
 ) -> Iterator[RuleViolation]:
     for name in found:
         if not isinstance(name, str):
             yield RuleViolation("not_a_string", f"{quote(name)} is no label, expected a string")
         elif not free and name not in names:
-            what = f"{control} has no label {quote(name)}{_here(control)}"
-            yield RuleViolation("unknown_label", what + suggestion(name, control.labels or names))
+            what = f"{control} has no label {quote(name)}{_label_source(control)}"
+            yield RuleViolation("unknown_label", what + suggest_name(name, control.labels or names))
 
 
-def _here(control: Control) -> str:
+def _label_source(control: Control) -> str:
     """Return where the labels are from, if that is the task."""
     return f" in this task ({control.attrs.get('value', '')})" if control.of_task else ""
 
 
-def _no_labels(control: Control, key: str, value: Value) -> RuleViolation:
+def _label_list_problem(control: Control, key: str, value: Value) -> RuleViolation:
     found = value.get(key)
     others = [other for other in value if other != key and other.endswith(("labels", "choices"))]
     if found is None:
@@ -69,15 +69,15 @@ def _no_labels(control: Control, key: str, value: Value) -> RuleViolation:
     return RuleViolation("not_a_list", f'"{key}" is {quote(found)}, expected a list of labels')
 
 
-def choices(control: Control) -> Check:
+def choices_check(control: Control) -> Check:
     """A list of choices; nested ones as the list of names from the outermost on."""
     one = control.attrs.get("choice", "single") == "single"
-    good = _nested_choice if control.has_nested_choices else _choice
+    good = _nested_choice_problems if control.has_nested_choices else _choice_problems
 
     def check(value: Value, result: Value) -> Problems:
         found = value.get("choices")
         if not isinstance(found, list) or not found:
-            return [_no_labels(control, "choices", value)]
+            return [_label_list_problem(control, "choices", value)]
         problems = [problem for name in found for problem in good(control, name, found)]
         if one and len(found) > 1:
             what = f"{control} takes one choice, found {quote(found)}"
@@ -87,7 +87,7 @@ def choices(control: Control) -> Check:
     return check
 
 
-def _choice(control: Control, name: Any, chosen: list[Any]) -> Iterator[RuleViolation]:
+def _choice_problems(control: Control, name: Any, chosen: list[Any]) -> Iterator[RuleViolation]:
     if isinstance(name, list) and len(name) == 1:
         remedy = f"{quote(name)} is a list, expected {quote(name[0])}, for want of allowNested"
         yield RuleViolation("not_a_string", remedy)
@@ -96,13 +96,15 @@ def _choice(control: Control, name: Any, chosen: list[Any]) -> Iterator[RuleViol
     elif (name,) not in control.paths and not control.dynamic:
         top = [label for label in control.labels if (label,) in control.paths]
         aliases = [label for label in top if control.labels[label].get("value") == name]
-        what = f"{control} has no choice {quote(name)}{_here(control)}"
-        yield RuleViolation("unknown_label", what + suggestion(next(iter(aliases), name), top))
+        what = f"{control} has no choice {quote(name)}{_label_source(control)}"
+        yield RuleViolation("unknown_label", what + suggest_name(next(iter(aliases), name), top))
 
 
-def _nested_choice(control: Control, name: Any, chosen: list[Any]) -> Iterator[RuleViolation]:
+def _nested_choice_problems(
+    control: Control, name: Any, chosen: list[Any]
+) -> Iterator[RuleViolation]:
     """A path; one to a choice with others inside is shown only if all those are chosen, too."""
-    problems = list(_path(control, name))
+    problems = list(_path_problems(control, name))
     yield from problems
     if problems:
         return
@@ -113,19 +115,19 @@ def _nested_choice(control: Control, name: Any, chosen: list[Any]) -> Iterator[R
         yield RuleViolation("inner_choice", what)
 
 
-def taxonomy(control: Control) -> Check:
+def taxonomy_check(control: Control) -> Check:
     """A list of paths, each a list of names."""
 
     def check(value: Value, result: Value) -> Problems:
         found = value.get("taxonomy")
         if not isinstance(found, list) or not found:
-            return [_no_labels(control, "taxonomy", value)]
-        return [problem for path in found for problem in _path(control, path)]
+            return [_label_list_problem(control, "taxonomy", value)]
+        return [problem for path in found for problem in _path_problems(control, path)]
 
     return check
 
 
-def _path(control: Control, path: Any) -> Iterator[RuleViolation]:
+def _path_problems(control: Control, path: Any) -> Iterator[RuleViolation]:
     if not isinstance(path, list) or not path or not all(isinstance(part, str) for part in path):
         remedy = f"; write [{quote(path)}]" if isinstance(path, str) else ""
         what = f"{quote(path)} is no path, expected a list of names{remedy}"
@@ -136,13 +138,13 @@ def _path(control: Control, path: Any) -> Iterator[RuleViolation]:
         )
         depth = path.index(step)
         siblings = [known[-1] for known in control.paths if known[:-1] == tuple(path[:depth])]
-        what = f"{control} has no {quote(step)} at the path {quote(path)}{_here(control)}"
-        yield RuleViolation("unknown_label", what + suggestion(step, sorted(siblings)))
+        what = f"{control} has no {quote(step)} at the path {quote(path)}{_label_source(control)}"
+        yield RuleViolation("unknown_label", what + suggest_name(step, sorted(siblings)))
 
 
-def rating(control: Control) -> Check:
+def rating_check(control: Control) -> Check:
     """A whole number of stars."""
-    most = _bound(control, "maxRating", 5)
+    most = _attribute_bound(control, "maxRating", 5)
 
     def check(value: Value, result: Value) -> Problems:
         found = value.get("rating")
@@ -158,9 +160,12 @@ def rating(control: Control) -> Check:
     return check
 
 
-def number(control: Control) -> Check:
+def number_check(control: Control) -> Check:
     """A number from `min` to `max`."""
-    low, high = _bound(control, "min", float("-inf")), _bound(control, "max", float("inf"))
+    low, high = (
+        _attribute_bound(control, "min", float("-inf")),
+        _attribute_bound(control, "max", float("inf")),
+    )
 
     def check(value: Value, result: Value) -> Problems:
         found = value.get("number")
@@ -177,14 +182,14 @@ def number(control: Control) -> Check:
     return check
 
 
-def _bound(control: Control, key: str, default: float) -> float:
+def _attribute_bound(control: Control, key: str, default: float) -> float:
     try:
         return control.number(key, default, float("-inf"), float("inf"))
     except ConfigError:
         return default
 
 
-def date_time(control: Control) -> Check:
+def date_time_check(control: Control) -> Check:
     """A date or time, written in the tag's `format`."""
     written = time_format(control)
 
@@ -194,7 +199,7 @@ def date_time(control: Control) -> Check:
             return [
                 RuleViolation("missing_key", f'"datetime" is {quote(found)}, expected a string')
             ]
-        if reads_as(found, written):
+        if matches_format(found, written):
             return ()
         what = f'"datetime" is {quote(found)}, expected the format {written}'
         return [RuleViolation("wrong_format", what)]
@@ -202,7 +207,7 @@ def date_time(control: Control) -> Check:
     return check
 
 
-def textarea(control: Control) -> Check:
+def text_area_check(control: Control) -> Check:
     """A list of texts."""
 
     def check(value: Value, result: Value) -> Problems:
@@ -221,7 +226,7 @@ def textarea(control: Control) -> Check:
     return check
 
 
-def pairwise(control: Control) -> Check:
+def pairwise_check(control: Control) -> Check:
     """Which of two is chosen."""
 
     def check(value: Value, result: Value) -> Problems:
@@ -235,7 +240,7 @@ def pairwise(control: Control) -> Check:
     return check
 
 
-def ranker(control: Control) -> Check:
+def ranker_check(control: Control) -> Check:
     """Ids of items by bucket; without buckets under the tag's own name."""
     buckets = control.buckets or (control.name,)
 
@@ -249,7 +254,7 @@ def ranker(control: Control) -> Check:
             if bucket not in buckets and bucket != "_":
                 what = f"{control} has no bucket {quote(bucket)}"
                 problems.append(
-                    RuleViolation("unknown_label", what + suggestion(str(bucket), buckets))
+                    RuleViolation("unknown_label", what + suggest_name(str(bucket), buckets))
                 )
             if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
                 what = f"bucket {quote(bucket)} is {quote(items)}, expected a list of item ids"
@@ -260,13 +265,13 @@ def ranker(control: Control) -> Check:
 
 
 # By the result's type. The types that end with `labels` all take `labels`.
-ANSWERS: Mapping[str, Callable[[Control], Check]] = {
-    "choices": choices,
-    "taxonomy": taxonomy,
-    "rating": rating,
-    "number": number,
-    "datetime": date_time,
-    "textarea": textarea,
-    "pairwise": pairwise,
-    "ranker": ranker,
+VALUE_CHECKS: Mapping[str, Callable[[Control], Check]] = {
+    "choices": choices_check,
+    "taxonomy": taxonomy_check,
+    "rating": rating_check,
+    "number": number_check,
+    "datetime": date_time_check,
+    "textarea": text_area_check,
+    "pairwise": pairwise_check,
+    "ranker": ranker_check,
 }

@@ -14,20 +14,20 @@ from itertools import islice
 from shared.label_studio.label_config import ObjectTag
 from shared.results import Document, HyperTextSpan
 from shared.results.hypertext import Node
-from shared.results.utf16 import points, units
+from shared.results.utf16 import code_point_offset, utf16_length
 from shared.results.validation.finding import RuleViolation, Value, is_count, quote
-from shared.results.validation.spans import PATH
+from shared.results.validation.spans import EDITOR_XPATH
 
 Span = tuple[int, int]
 
 # What other programs write before a path from the body on.
-ROOT = re.compile(r"^(?:\.?/+)?(?:html(?:\[1\])?/)?(?:body(?:\[1\])?/)?")
+PATH_PREFIX = re.compile(r"^(?:\.?/+)?(?:html(?:\[1\])?/)?(?:body(?:\[1\])?/)?")
 # What the editor's `text` has otherwise than the document: in it line ends are spelt, `\n`.
 SPACE = re.compile(r"(?:\s|\\n)+")
 # Places of a text that are counted.
-MOST = 100
+MAX_CANDIDATES = 100
 # Characters of a text that is looked for.
-LONGEST = 1000
+MAX_SEARCHED_CHARACTERS = 1000
 
 
 def document_of(target: ObjectTag, text: str) -> Document:
@@ -38,42 +38,44 @@ def document_of(target: ObjectTag, text: str) -> Document:
     return Document.parse("<br/>".join(lines))
 
 
-def without_document(value: Value) -> Iterator[RuleViolation]:
+def path_problems(value: Value) -> Iterator[RuleViolation]:
     """What is wrong with a span's paths whatever the document is."""
     if "startOffset" not in value or _global_span(value) is not None:
         return
     for key in ("start", "end"):
-        if not PATH.fullmatch(value[key]):
-            yield _no_text(value, key)
+        if not EDITOR_XPATH.fullmatch(value[key]):
+            yield _no_text_problem(value, key)
             return
 
 
-def in_document(value: Value, document: Document) -> Iterator[RuleViolation]:
+def document_problems(value: Value, document: Document) -> Iterator[RuleViolation]:
     """What is wrong with a span of XPaths, or of numbers, in this document."""
     if "startOffset" not in value:
-        yield from _in_text(value, (value["start"], value["end"]), document)
+        yield from _text_problems(value, (value["start"], value["end"]), document)
         return
-    first, last = document.node(value["start"]), document.node(value["end"])
+    first, last = document.find_node(value["start"]), document.find_node(value["end"])
     if first is not None and last is not None:
-        yield from _in_nodes(value, first, last, document)
+        yield from _node_problems(value, first, last, document)
         return
     span = _global_span(value)
     if span is not None and span[1] <= len(document.text):
-        yield from _in_text(value, span, document)
+        yield from _text_problems(value, span, document)
     else:
-        yield _with_remedy(_no_text(value, "end" if first else "start"), value, document)
+        yield _with_remedy(_no_text_problem(value, "end" if first else "start"), value, document)
 
 
-def _no_text(value: Value, key: str) -> RuleViolation:
+def _no_text_problem(value: Value, key: str) -> RuleViolation:
     what = f'"{key}" is {quote(value[key])}: the editor finds no text there and highlights nothing'
-    if not PATH.fullmatch(value[key]):
+    if not EDITOR_XPATH.fullmatch(value[key]):
         what += ". It resolves only paths such as /p[1]/text()[1]"
     return RuleViolation("xpath", what)
 
 
-def _in_nodes(value: Value, first: Node, last: Node, document: Document) -> Iterator[RuleViolation]:
+def _node_problems(
+    value: Value, first: Node, last: Node, document: Document
+) -> Iterator[RuleViolation]:
     for key, node in (("startOffset", first), ("endOffset", last)):
-        size = units(document.text[node.start : node.end])
+        size = utf16_length(document.text[node.start : node.end])
         if value[key] > size:
             what = (
                 f'"{key}" is {value[key]}, the text at {node.path} has {size} characters; the'
@@ -81,19 +83,21 @@ def _in_nodes(value: Value, first: Node, last: Node, document: Document) -> Iter
             )
             yield _with_remedy(RuleViolation("past_the_end", what), value, document)
             return
-    start = _offset(value["startOffset"], first, document)
-    end = _offset(value["endOffset"], last, document)
+    start = _text_offset(value["startOffset"], first, document)
+    end = _text_offset(value["endOffset"], last, document)
     if not start < end:
         backwards = RuleViolation(
             "empty_span", "it ends before it starts: the editor marks nothing"
         )
         yield _with_remedy(backwards, value, document)
     else:
-        yield from _in_text(value, (start, end), document)
-        yield from islice((*_element(value, "start", first), *_element(value, "end", last)), 1)
+        yield from _text_problems(value, (start, end), document)
+        yield from islice(
+            (*_element_problems(value, "start", first), *_element_problems(value, "end", last)), 1
+        )
 
 
-def _element(value: Value, key: str, node: Node) -> Iterator[RuleViolation]:
+def _element_problems(value: Value, key: str, node: Node) -> Iterator[RuleViolation]:
     """A Range of the DOM counts an element's children, the editor characters of its first text."""
     if value[key] != node.path and not value.get("text"):
         what = (
@@ -103,25 +107,25 @@ def _element(value: Value, key: str, node: Node) -> Iterator[RuleViolation]:
         yield RuleViolation("xpath", what, "warning")
 
 
-def _offset(unit: int, node: Node, document: Document) -> int:
+def _text_offset(unit: int, node: Node, document: Document) -> int:
     """Half a character beyond U+FFFF is a whole one for the editor."""
     text = document.text[node.start : node.end]
-    whole = points(text, unit)
-    return node.start + whole + (units(text[:whole]) < unit)
+    whole = code_point_offset(text, unit)
+    return node.start + whole + (utf16_length(text[:whole]) < unit)
 
 
-def _in_text(value: Value, span: Span, document: Document) -> Iterator[RuleViolation]:
+def _text_problems(value: Value, span: Span, document: Document) -> Iterator[RuleViolation]:
     start, end = span
     if end > len(document.text):
         what = f'"end" is {end}, the document has {len(document.text)} characters'
         yield _with_remedy(RuleViolation("past_the_end", what), value, document)
-    elif not _says(value, span, document):
+    elif not _matches_text(value, span, document):
         there = quote(document.text[start:end])
         what = f"the editor marks {there}, not {quote(value['text'])}"
         yield _with_remedy(RuleViolation("text", what, "warning"), value, document)
 
 
-def _says(value: Value, span: Span, document: Document) -> bool:
+def _matches_text(value: Value, span: Span, document: Document) -> bool:
     """Whether a span is of the `text` that the value has, if it has one.
 
     Over several text nodes it may lack some: of what is hidden the editor writes nothing.
@@ -138,10 +142,10 @@ def _says(value: Value, span: Span, document: Document) -> bool:
 
 def _with_remedy(problem: RuleViolation, value: Value, document: Document) -> RuleViolation:
     """The problem, and where the region seems to belong."""
-    spans = list(islice(_meant(value, document), MOST))
+    spans = list(islice(_candidate_spans(value, document), MAX_CANDIDATES))
     if not spans:
         return problem
-    place, _ = HyperTextSpan(*spans[0]).value(document)
+    place, _ = HyperTextSpan(*spans[0]).to_value(document)
     where = ", ".join(f'"{key}": {quote(place[key])}' for key in _KEYS)
     first = f" (the first of {len(spans)} places)" if len(spans) > 1 else ""
     remedy = f"; {quote(place['text'])} is at {where}{first}"
@@ -151,14 +155,18 @@ def _with_remedy(problem: RuleViolation, value: Value, document: Document) -> Ru
 _KEYS = ("start", "startOffset", "end", "endOffset")
 
 
-def _meant(value: Value, document: Document) -> Iterator[Span]:
+def _candidate_spans(value: Value, document: Document) -> Iterator[Span]:
     """Where the region may be: by its other offsets, by its path put right, by its text."""
-    for span in (_global_span(value), _by_path_put_right(value, document)):
-        if span is not None and span[1] <= len(document.text) and _says(value, span, document):
+    for span in (_global_span(value), _corrected_path_span(value, document)):
+        if (
+            span is not None
+            and span[1] <= len(document.text)
+            and _matches_text(value, span, document)
+        ):
             yield span
             return
     said = value.get("text")
-    if isinstance(said, str) and said.strip() and len(said) <= LONGEST:
+    if isinstance(said, str) and said.strip() and len(said) <= MAX_SEARCHED_CHARACTERS:
         words = (re.escape(word) for word in SPACE.split(said) if word)
         for found in re.finditer(r"\s*".join(words), document.text):
             yield found.span()
@@ -173,16 +181,16 @@ def _global_span(value: Value) -> Span | None:
 _NONE = (None, None)
 
 
-def _by_path_put_right(value: Value, document: Document) -> Span | None:
+def _corrected_path_span(value: Value, document: Document) -> Span | None:
     """By paths as the editor writes them: lower case, from the body on, each step counted."""
     span = []
     for key, offset in (("start", "startOffset"), ("end", "endOffset")):
-        path = "/" + ROOT.sub("", str(value.get(key)).strip().lower())
-        node = document.node(re.sub(r"(?<=[^\]/])(?=/|$)", "[1]", path))
+        path = "/" + PATH_PREFIX.sub("", str(value.get(key)).strip().lower())
+        node = document.find_node(re.sub(r"(?<=[^\]/])(?=/|$)", "[1]", path))
         unit = value.get(offset)
         if node is None or not is_count(unit):
             return None
-        if unit > units(document.text[node.start : node.end]):
+        if unit > utf16_length(document.text[node.start : node.end]):
             return None
-        span.append(_offset(unit, node, document))
+        span.append(_text_offset(unit, node, document))
     return (span[0], span[1]) if span[0] < span[1] else None

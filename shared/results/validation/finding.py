@@ -13,7 +13,7 @@ Severity = Literal["error", "warning"]
 Value: TypeAlias = Mapping[str, Any]
 
 # Characters of a found value that a message quotes.
-LONGEST = 60
+MAX_QUOTED_CHARACTERS = 60
 
 
 class RuleViolation(NamedTuple):
@@ -55,7 +55,7 @@ def quote(value: Any) -> str:
     except (ValueError, TypeError, RecursionError):
         return f"a value of type {type(value).__name__}"
     text = text.encode("utf-8", "backslashreplace").decode()
-    return truncate(text, LONGEST)
+    return truncate(text, MAX_QUOTED_CHARACTERS)
 
 
 def list_problem(value: Value, key: str) -> RuleViolation:
@@ -76,7 +76,7 @@ def is_count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def reads_as(text: str, written: str) -> bool:
+def matches_format(text: str, written: str) -> bool:
     """Whether a date is in a format; true for formats with letters that Python does not know."""
     try:
         datetime.strptime(text, written)
@@ -85,18 +85,20 @@ def reads_as(text: str, written: str) -> bool:
     return True
 
 
-def closest(name: str, names: Iterable[str]) -> str | None:
+def closest_name(name: str, names: Iterable[str]) -> str | None:
     """The name that was probably meant, if any."""
     known = list(names)
     folded = {other.casefold().strip(): other for other in reversed(known)}
     same = folded.get(name.casefold().strip())
-    return same or next(iter(difflib.get_close_matches(name[:LONGEST], known, 1, 0.75)), None)
+    return same or next(
+        iter(difflib.get_close_matches(name[:MAX_QUOTED_CHARACTERS], known, 1, 0.75)), None
+    )
 
 
-def suggestion(name: str, names: Iterable[str], few: bool = True) -> str:
+def suggest_name(name: str, names: Iterable[str], few: bool = True) -> str:
     """The name that was probably meant, as the end of a message; or, of a `few`, all there are."""
     known = list(names)
-    other = closest(name, known)
+    other = closest_name(name, known)
     if other is not None:
         return f"; did you mean {quote(other)}?"
     if not known or not few:

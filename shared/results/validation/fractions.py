@@ -7,10 +7,10 @@ from shared.label_studio.label_config import LabelConfig
 from shared.results.validation.finding import Finding, Value, is_number
 from shared.results.validation.rules import ControlRules, rules_of
 
-KEYS = ("x", "y", "width", "height", "radiusX", "radiusY")
+NUMBER_KEYS = ("x", "y", "width", "height", "radiusX", "radiusY")
 
 
-class Fractions:
+class FractionDetector:
     """Looks at results as they go by, and keeps none of them.
 
     A single box below 1 is a box in a corner; where every shape of a file is one, whoever wrote
@@ -22,17 +22,21 @@ class Fractions:
         self._fractions = self._percent = False
         """Whether a shape of that kind was seen; after one in percent nothing is looked at."""
 
-    def see(self, results: Any) -> None:
+    def observe_results(self, results: Any) -> None:
         """Take notice of a prediction's results; of any JSON."""
         if self._percent or not isinstance(results, list | tuple):
             return
         for result in results:
-            rules = self._rules.find(result.get("from_name")) if isinstance(result, dict) else None
+            rules = (
+                self._rules.find_control(result.get("from_name"))
+                if isinstance(result, dict)
+                else None
+            )
             if rules is not None and _in_percent(rules) and isinstance(result.get("value"), dict):
-                self._look(result["value"])
+                self._observe_value(result["value"])
 
-    def _look(self, value: Value) -> None:
-        most = max((number for number in _numbers(value) if is_number(number)), default=0)
+    def _observe_value(self, value: Value) -> None:
+        most = max((number for number in _shape_numbers(value) if is_number(number)), default=0)
         self._fractions = self._fractions or 0 < most <= 1
         self._percent = most > 1
 
@@ -52,19 +56,19 @@ def _in_percent(rules: ControlRules) -> bool:
     return rules.target is not None and rules.target.tag in {"Image", "Video"}
 
 
-def _numbers(value: Value) -> Iterator[Any]:
+def _shape_numbers(value: Value) -> Iterator[Any]:
     """The coordinates and sizes of a shape, whichever it is; a key point's size is no place."""
-    for part in (value, *_list(value, "vertices"), *_list(value, "sequence")):
+    for part in (value, *_list_at(value, "vertices"), *_list_at(value, "sequence")):
         if isinstance(part, dict):
-            yield from (part[key] for key in _keys(part) if key in part)
-    for point in _list(value, "points"):
+            yield from (part[key] for key in _number_keys(part) if key in part)
+    for point in _list_at(value, "points"):
         yield from point if isinstance(point, list | tuple) else ()
 
 
-def _keys(part: Value) -> Iterable[str]:
-    return KEYS if "height" in part or "radiusX" in part else KEYS[:2]
+def _number_keys(part: Value) -> Iterable[str]:
+    return NUMBER_KEYS if "height" in part or "radiusX" in part else NUMBER_KEYS[:2]
 
 
-def _list(value: Value, key: str) -> Sequence[Any]:
+def _list_at(value: Value, key: str) -> Sequence[Any]:
     found = value.get(key)
     return found if isinstance(found, list | tuple) else ()

@@ -14,17 +14,17 @@ from shared.results.validation.finding import (
     list_problem,
     quote,
 )
-from shared.results.validation.masks import bitmask, brush
+from shared.results.validation.masks import check_bitmask, check_brush
 
 # Percent by which a shape may stick out, for rounding.
-TOLERANCE = 0.01
-LOW, HIGH = -TOLERANCE, 100 + TOLERANCE
+TOLERANCE_PERCENT = 0.01
+LOW, HIGH = -TOLERANCE_PERCENT, 100 + TOLERANCE_PERCENT
 
 # Takes a result's `value` and the whole result.
 Check = Callable[[Value, Value], Problems]
 
 
-def number(
+def number_problems(
     value: Value, key: str, low: float, high: float, zero: bool = True
 ) -> Iterator[RuleViolation]:
     """That a key is there, a finite number, and from `low` to `high`."""
@@ -43,24 +43,24 @@ def number(
         )
 
 
-def rectangle(value: Value, result: Value) -> Problems:
+def check_rectangle(value: Value, result: Value) -> Problems:
     """Top-left corner and size. A turned box may stick out, but not lie wholly outside."""
     turned = value.get("rotation") or 0
     if not is_number(turned):
         return [RuleViolation("not_a_number", f'"rotation" is {quote(turned)}, expected degrees')]
     low, high = (-1e9, 1e9) if turned else (LOW, HIGH)
     problems = [
-        *number(value, "x", low, high),
-        *number(value, "y", low, high),
-        *number(value, "width", 0, high, zero=False),
-        *number(value, "height", 0, high, zero=False),
+        *number_problems(value, "x", low, high),
+        *number_problems(value, "y", low, high),
+        *number_problems(value, "width", 0, high, zero=False),
+        *number_problems(value, "height", 0, high, zero=False),
     ]
     if problems or turned:
         return problems
-    return [*_sticks_out(value, "x", "width"), *_sticks_out(value, "y", "height")]
+    return [*_overflow_problems(value, "x", "width"), *_overflow_problems(value, "y", "height")]
 
 
-def _sticks_out(value: Value, start: str, size: str) -> Iterator[RuleViolation]:
+def _overflow_problems(value: Value, start: str, size: str) -> Iterator[RuleViolation]:
     end = value[start] + value[size]
     if end > HIGH:
         yield RuleViolation(
@@ -69,27 +69,31 @@ def _sticks_out(value: Value, start: str, size: str) -> Iterator[RuleViolation]:
         )
 
 
-def ellipse(value: Value, result: Value) -> Problems:
+def check_ellipse(value: Value, result: Value) -> Problems:
     """Centre and radii."""
     return [
-        *number(value, "x", LOW, HIGH),
-        *number(value, "y", LOW, HIGH),
-        *number(value, "radiusX", 0, HIGH, zero=False),
-        *number(value, "radiusY", 0, HIGH, zero=False),
-        *(number(value, "rotation", -1e9, 1e9) if value.get("rotation") is not None else ()),
+        *number_problems(value, "x", LOW, HIGH),
+        *number_problems(value, "y", LOW, HIGH),
+        *number_problems(value, "radiusX", 0, HIGH, zero=False),
+        *number_problems(value, "radiusY", 0, HIGH, zero=False),
+        *(
+            number_problems(value, "rotation", -1e9, 1e9)
+            if value.get("rotation") is not None
+            else ()
+        ),
     ]
 
 
-def keypoint(value: Value, result: Value) -> Problems:
+def check_keypoint(value: Value, result: Value) -> Problems:
     """A point and its size; without `width` the editor does not see a keypoint."""
     return [
-        *number(value, "x", LOW, HIGH),
-        *number(value, "y", LOW, HIGH),
-        *number(value, "width", 0, HIGH, zero=False),
+        *number_problems(value, "x", LOW, HIGH),
+        *number_problems(value, "y", LOW, HIGH),
+        *number_problems(value, "width", 0, HIGH, zero=False),
     ]
 
 
-def polygon(value: Value, result: Value) -> Problems:
+def check_polygon(value: Value, result: Value) -> Problems:
     """At least three points that span an area."""
     points = value.get("points")
     if not isinstance(points, list | tuple):
@@ -104,18 +108,18 @@ def polygon(value: Value, result: Value) -> Problems:
         if not (LOW <= point[0] <= HIGH and LOW <= point[1] <= HIGH):
             found = f"point {place} is {quote(point)}, expected percent from 0 to 100"
             return [RuleViolation("out_of_image", found)]
-    if _area(points) < 1e-9:
+    if _bounding_area(points) < 1e-9:
         return [RuleViolation("zero_size", "the polygon's points span no area")]
     return ()
 
 
-def _area(points: Any) -> float:
+def _bounding_area(points: Any) -> float:
     """The area of the box around the points; 0 if they lie on one point or upright line."""
     xs, ys = [float(point[0]) for point in points], [float(point[1]) for point in points]
     return (max(xs) - min(xs)) * (max(ys) - min(ys))
 
 
-def vector(value: Value, result: Value) -> Problems:
+def check_vector(value: Value, result: Value) -> Problems:
     """Vertices, each with an id, linked by `prevPointId`."""
     vertices = value.get("vertices")
     if not isinstance(vertices, list | tuple) or not vertices:
@@ -124,19 +128,22 @@ def vector(value: Value, result: Value) -> Problems:
         return [RuleViolation("too_few_points", "a vector has 1 vertex, expected 2 or more")]
     seen: set[Any] = set()
     for place, vertex in enumerate(vertices):
-        problem = _vertex(place, vertex, seen)
+        problem = _vertex_problem(place, vertex, seen)
         if problem:
             return [problem]
         seen.add(vertex.get("id"))
     return ()
 
 
-def _vertex(place: int, vertex: Any, seen: set[Any]) -> RuleViolation | None:
+def _vertex_problem(place: int, vertex: Any, seen: set[Any]) -> RuleViolation | None:
     if not isinstance(vertex, dict):
         return RuleViolation(
             "not_an_object", f"vertex {place} is {quote(vertex)}, expected an object"
         )
-    for problem in (*number(vertex, "x", LOW, HIGH), *number(vertex, "y", LOW, HIGH)):
+    for problem in (
+        *number_problems(vertex, "x", LOW, HIGH),
+        *number_problems(vertex, "y", LOW, HIGH),
+    ):
         return problem._replace(message=f"vertex {place}: {problem.message}")
     name, before = vertex.get("id"), vertex.get("prevPointId")
     if name is not None and (not isinstance(name, str) or name in seen):
@@ -150,7 +157,7 @@ def _vertex(place: int, vertex: Any, seen: set[Any]) -> RuleViolation | None:
     return None
 
 
-def guess(value: Value) -> str | None:
+def guess_shape(value: Value) -> str | None:
     """The shape that a value's keys speak of, as the editor tells them apart."""
     for key, shape in _TELLING.items():
         if key in value:
@@ -170,13 +177,13 @@ _TELLING = {
 }
 
 # By the type of the tag that draws it; with `labels` at its end for labelled ones.
-SHAPES: Mapping[str, Check] = {
-    "rectangle": rectangle,
-    "ellipse": ellipse,
-    "keypoint": keypoint,
-    "polygon": polygon,
-    "brush": brush,
-    "magicwand": brush,
-    "bitmask": bitmask,
-    "vector": vector,
+SHAPE_CHECKS: Mapping[str, Check] = {
+    "rectangle": check_rectangle,
+    "ellipse": check_ellipse,
+    "keypoint": check_keypoint,
+    "polygon": check_polygon,
+    "brush": check_brush,
+    "magicwand": check_brush,
+    "bitmask": check_bitmask,
+    "vector": check_vector,
 }

@@ -4,7 +4,7 @@ import base64
 
 from shared.media.image_size import ImageSize
 from shared.results.mask import Bitmask
-from shared.results.rle import strength
+from shared.results.rle import peak_value
 from shared.results.validation.finding import (
     Problems,
     RuleViolation,
@@ -15,13 +15,13 @@ from shared.results.validation.finding import (
 )
 
 # Values of a mask, up to 255, below which it is hardly seen.
-FAINT = 64
+MIN_VISIBLE_VALUE = 64
 # Pixels of a bitmask that are looked at.
-LARGEST = 100_000_000
+MAX_DECODED_PIXELS = 100_000_000
 PNG = "data:image/png;base64,"
 
 
-def brush(value: Value, result: Value) -> Problems:
+def check_brush(value: Value, result: Value) -> Problems:
     """A run-length encoded mask of the image's own size."""
     rle = value.get("rle")
     if not isinstance(rle, list | tuple) or not rle:
@@ -40,24 +40,24 @@ def brush(value: Value, result: Value) -> Problems:
     if is_number(width) and is_number(height):
         size = int.from_bytes(data[:4], "big")
         if size != width * height * 4:
-            return [_mask_size(size, width, height)]
-    return _mask(data)
+            return [_mask_size_problem(size, width, height)]
+    return _mask_problems(data)
 
 
-def _mask(data: bytes) -> Problems:
+def _mask_problems(data: bytes) -> Problems:
     try:
-        found = strength(data)
+        found = peak_value(data)
     except ValueError as error:
         return [RuleViolation("wrong_format", f'"rle" cannot be read: {error}')]
     if not found:
         return [RuleViolation("empty_mask", '"rle" is a mask without any pixel')]
-    if found < FAINT:
+    if found < MIN_VISIBLE_VALUE:
         what = f'"rle" is a mask of 0 and {found}, almost invisible; expected 0 and 255'
         return [RuleViolation("faint_mask", what, "warning")]
     return ()
 
 
-def _mask_size(size: int, width: float, height: float) -> RuleViolation:
+def _mask_size_problem(size: int, width: float, height: float) -> RuleViolation:
     return RuleViolation(
         "mask_size",
         f'"rle" is a mask of {size / 4:g} pixels, expected {width:g} × {height:g} ='
@@ -65,7 +65,7 @@ def _mask_size(size: int, width: float, height: float) -> RuleViolation:
     )
 
 
-def bitmask(value: Value, result: Value) -> Problems:
+def check_bitmask(value: Value, result: Value) -> Problems:
     """A PNG as a data URL."""
     url = value.get("imageDataURL")
     if not isinstance(url, str):
@@ -78,14 +78,14 @@ def bitmask(value: Value, result: Value) -> Problems:
     if is_number(width) and is_number(height) and size != (width, height):
         what = f"the bitmask has {size[0]} × {size[1]} pixels, the image {width:g} × {height:g}"
         return [RuleViolation("mask_size", f"{what}; the editor stretches it", "warning")]
-    return _pixels(value, size)
+    return _pixel_problems(value, size)
 
 
-def _pixels(value: Value, size: tuple[int, int]) -> Problems:
-    if size[0] * size[1] > LARGEST:
+def _pixel_problems(value: Value, size: tuple[int, int]) -> Problems:
+    if size[0] * size[1] > MAX_DECODED_PIXELS:
         return ()
     try:
-        inside = Bitmask.read(value, ImageSize(*size)).mask.any()
+        inside = Bitmask.from_value(value, ImageSize(*size)).mask.any()
     except ValueError:
         return [RuleViolation("wrong_format", '"imageDataURL" is a PNG that cannot be read')]
     return (

@@ -8,14 +8,14 @@ from shared.results.validation.finding import RuleViolation, quote
 ORIGINS = ("prediction", "prediction-changed", "manual")
 
 
-class Key(NamedTuple):
+class RegionKey(NamedTuple):
     """One key: whether a value of it is good, and what is expected of it in words."""
 
     name: str
-    good: Callable[[Any], bool]
+    is_valid: Callable[[Any], bool]
     expected: str
 
-    def problem(self, found: Any) -> RuleViolation:
+    def violation(self, found: Any) -> RuleViolation:
         """What to say of a value that is not good."""
         return RuleViolation(
             self.name, f'"{self.name}" is {quote(found)}, expected {self.expected}'
@@ -27,47 +27,47 @@ def is_score(found: Any) -> bool:
     return isinstance(found, int | float) and not isinstance(found, bool) and 0 <= found <= 1
 
 
-def _score(found: Any) -> bool:
+def _is_optional_score(found: Any) -> bool:
     return found is None or is_score(found)
 
 
-def _boolean(found: Any) -> bool:
+def _is_boolean(found: Any) -> bool:
     return isinstance(found, bool)
 
 
-def _object(found: Any) -> bool:
+def _is_object(found: Any) -> bool:
     return found is None or isinstance(found, dict)
 
 
-def _text(found: Any) -> bool:
+def _is_text(found: Any) -> bool:
     return found is None or isinstance(found, str)
 
 
-def _index(found: Any) -> bool:
+def _is_index(found: Any) -> bool:
     return found is None or (type(found) is int and found >= 0)
 
 
-def _pixels(found: Any) -> bool:
+def _is_pixel_count(found: Any) -> bool:
     return isinstance(found, int | float) and not isinstance(found, bool) and 0 < found < 1e9
 
 
-def _quarter(found: Any) -> bool:
+def _is_quarter_turn(found: Any) -> bool:
     return isinstance(found, int | float) and found in (0, 90, 180, 270)
 
 
 # By name. A key that is not here is nobody's, and is left alone.
-ENVELOPE: Mapping[str, Key] = {
+REGION_KEYS: Mapping[str, RegionKey] = {
     key.name: key
     for key in (
-        Key("score", _score, "a number from 0 to 1"),
-        Key("readonly", _boolean, "true or false"),
-        Key("hidden", _boolean, "true or false"),
-        Key("meta", _object, "an object"),
-        Key("parentID", _text, "a region's id"),
-        Key("item_index", _index, "a whole number from 0 on"),
-        Key("origin", lambda found: found in ORIGINS, f"one of {', '.join(ORIGINS)}"),
-        Key("original_width", _pixels, "the image's width in pixels"),
-        Key("original_height", _pixels, "the image's height in pixels"),
-        Key("image_rotation", _quarter, "0, 90, 180 or 270"),
+        RegionKey("score", _is_optional_score, "a number from 0 to 1"),
+        RegionKey("readonly", _is_boolean, "true or false"),
+        RegionKey("hidden", _is_boolean, "true or false"),
+        RegionKey("meta", _is_object, "an object"),
+        RegionKey("parentID", _is_text, "a region's id"),
+        RegionKey("item_index", _is_index, "a whole number from 0 on"),
+        RegionKey("origin", lambda found: found in ORIGINS, f"one of {', '.join(ORIGINS)}"),
+        RegionKey("original_width", _is_pixel_count, "the image's width in pixels"),
+        RegionKey("original_height", _is_pixel_count, "the image's height in pixels"),
+        RegionKey("image_rotation", _is_quarter_turn, "0, 90, 180 or 270"),
     )
 }

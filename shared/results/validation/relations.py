@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.label_studio.label_config import LabelConfig
-from shared.results.validation.finding import RuleViolation, Value, quote, suggestion
+from shared.results.validation.finding import RuleViolation, Value, quote, suggest_name
 
 DIRECTIONS = ("left", "right", "bi")
 
@@ -14,15 +14,15 @@ def link_problems(
 ) -> Iterator[RuleViolation]:
     """What is wrong with a relation or a parent; `seen` holds the ids of all regions."""
     if result.get("type") == "relation":
-        yield from _relation(config, result, seen)
+        yield from _relation_problems(config, result, seen)
         return
     parent = result.get("parentID")
     if isinstance(parent, str) and parent not in seen:
         what = f'"parentID" is {quote(parent)}, there is no such region'
-        yield RuleViolation("unknown_region", what + suggestion(parent, seen), "warning")
+        yield RuleViolation("unknown_region", what + suggest_name(parent, seen), "warning")
 
 
-def _relation(
+def _relation_problems(
     config: LabelConfig, result: Value, seen: Mapping[str, Any]
 ) -> Iterator[RuleViolation]:
     for key in ("from_id", "to_id"):
@@ -32,15 +32,15 @@ def _relation(
             yield RuleViolation("missing_key", what)
         elif name not in seen:
             what = f'relation: "{key}" is {quote(name)}, there is no such region'
-            yield RuleViolation("unknown_region", what + suggestion(name, seen))
+            yield RuleViolation("unknown_region", what + suggest_name(name, seen))
     direction = result.get("direction", "right")
     if direction not in DIRECTIONS:
         what = f'relation: "direction" is {quote(direction)}, expected left, right or bi'
         yield RuleViolation("direction", what)
-    yield from _labels(config, result.get("labels"))
+    yield from _relation_label_problems(config, result.get("labels"))
 
 
-def _labels(config: LabelConfig, found: Any) -> Iterator[RuleViolation]:
+def _relation_label_problems(config: LabelConfig, found: Any) -> Iterator[RuleViolation]:
     if found is None:
         return
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
@@ -50,7 +50,9 @@ def _labels(config: LabelConfig, found: Any) -> Iterator[RuleViolation]:
     known = config.relation_labels
     for name in found:
         if name not in known:
-            remedy = suggestion(name, known) if known else "; the label config has no Relations tag"
+            remedy = (
+                suggest_name(name, known) if known else "; the label config has no Relations tag"
+            )
             yield RuleViolation(
                 "unknown_label", f"relation: there is no label {quote(name)}{remedy}"
             )

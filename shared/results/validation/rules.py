@@ -8,12 +8,12 @@ from typing import Any
 from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
 from shared.label_studio.tags import is_known
 from shared.label_studio.text_cache import TextCache
-from shared.results.parse import PLACES
-from shared.results.validation.control_values import ANSWERS, labels
-from shared.results.validation.finding import Problems, Value, closest, quote, suggestion
-from shared.results.validation.image_shapes import SHAPES, Check, guess
-from shared.results.validation.spans import SPANS, timeseries
-from shared.results.validation.tracks import timeline, video
+from shared.results.parse import GEOMETRY_KEYS
+from shared.results.validation.control_values import VALUE_CHECKS, labels_check
+from shared.results.validation.finding import Problems, Value, closest_name, quote, suggest_name
+from shared.results.validation.image_shapes import SHAPE_CHECKS, Check, guess_shape
+from shared.results.validation.spans import SPAN_CHECKS, timeseries_check
+from shared.results.validation.tracks import check_timeline, check_video_track
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,19 +28,19 @@ class ControlRules:
     control: Control
     target: ObjectTag | None
     to_names: frozenset[str]
-    shape: Check | None
+    shape_check: Check | None
     draws: bool
-    answer: Check | None
-    repeated: re.Pattern[str] | None = None
+    value_check: Check | None
+    to_name_pattern: re.Pattern[str] | None = None
     """The form of `to_name` inside a Repeater."""
 
     @property
-    def known(self) -> bool:
+    def is_known(self) -> bool:
         """Whether there is such a tag; of another nothing can be said, nor is anything shown."""
         return is_known(self.control.tag)
 
     @property
-    def single(self) -> bool:
+    def on_single_image(self) -> bool:
         """Whether it is on one image, of which no other item can be meant."""
         return self.target is not None and self.target.tag == "Image" and not self.target.is_list
 
@@ -49,9 +49,9 @@ class ControlRules:
         """Whether it is on a text whose regions may be given by XPaths."""
         return self.target is not None and self.target.tag in {"Text", "HyperText"}
 
-    def says_no_place(self, value: Value) -> bool:
+    def has_no_geometry(self, value: Value) -> bool:
         """Whether a value only says what its region is, not where."""
-        return PLACES.isdisjoint(value) and "x" not in value and "globalOffsets" not in value
+        return GEOMETRY_KEYS.isdisjoint(value) and "x" not in value and "globalOffsets" not in value
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +60,12 @@ class Rules:
 
     config: LabelConfig
     controls: Mapping[str, ControlRules]
-    templates: tuple[tuple[re.Pattern[str], ControlRules], ...]
+    repeated: tuple[tuple[re.Pattern[str], ControlRules], ...]
     """Control tags in a Repeater, whose names hold `{{idx}}`."""
-    elsewhere: Mapping[tuple[str, str], ControlRules]
+    by_object: Mapping[tuple[str, str], ControlRules]
     """Those on several object tags, by their names and the object tag's."""
 
-    def find(self, name: Any, to_name: Any = None) -> ControlRules | None:
+    def find_control(self, name: Any, to_name: Any = None) -> ControlRules | None:
         """The rules of the control tag of that name, on the object tag of that name if it is.
 
         None for what is no name, too.
@@ -74,26 +74,26 @@ class Rules:
             return None
         found = self.controls.get(name)
         if found is not None and len(found.to_names) > 1 and isinstance(to_name, str):
-            return self.elsewhere.get((name, to_name), found)
-        if found is None and self.templates:
-            return next((rules for form, rules in self.templates if form.fullmatch(name)), None)
+            return self.by_object.get((name, to_name), found)
+        if found is None and self.repeated:
+            return next((rules for form, rules in self.repeated if form.fullmatch(name)), None)
         return found
 
-    def unknown(self, name: str, kind: Any) -> str:
+    def describe_unknown(self, name: str, kind: Any) -> str:
         """What to say of a `from_name` that is none."""
-        close = closest(name, self.controls) is not None
-        remedy = suggestion(name, self.controls)
+        close = closest_name(name, self.controls) is not None
+        remedy = suggest_name(name, self.controls)
         return f"the label config has no control tag {quote(name)}" + (
-            remedy if close else self._of_type(kind) or remedy
+            remedy if close else self._describe_same_type(kind) or remedy
         )
 
-    def wrong_type(self, control: Control, kind: Any) -> str:
+    def describe_wrong_type(self, control: Control, kind: Any) -> str:
         """What to say of a type that is not the control tag's."""
-        remedy = self._of_type(kind) or f', whose type is "{control.type}"'
+        remedy = self._describe_same_type(kind) or f', whose type is "{control.type}"'
         name = quote(control.name)
         return f"type {quote(kind)}, but from_name {name} is the {control.tag} tag{remedy}"
 
-    def _of_type(self, kind: Any) -> str:
+    def _describe_same_type(self, kind: Any) -> str:
         """The control tags of a type, as the end of a message."""
         same = [control for control in self.config.controls if control.type == kind]
         if not same:
@@ -102,19 +102,23 @@ class Rules:
         return f"; {names} is the {same[0].tag} tag"
 
 
-_kept: TextCache[LabelConfig, Rules] = TextCache()
+_rules_cache: TextCache[LabelConfig, Rules] = TextCache()
 
 
 def rules_of(config: LabelConfig) -> Rules:
     """The rules of a label config."""
-    return _kept.get(config) or _kept.put(config, _made(config), config.characters)
+    return _rules_cache.get(config) or _rules_cache.put(
+        config, _build_rules(config), config.characters
+    )
 
 
-def _made(config: LabelConfig) -> Rules:
-    by_name = {control.name: _control(control, config) for control in config.controls}
-    repeated = tuple((_form(name), rules) for name, rules in by_name.items() if "{{" in name)
+def _build_rules(config: LabelConfig) -> Rules:
+    by_name = {control.name: _build_control_rules(control, config) for control in config.controls}
+    repeated = tuple(
+        (_name_pattern(name), rules) for name, rules in by_name.items() if "{{" in name
+    )
     elsewhere = {
-        (control.name, name): _control(control.on(name), config)
+        (control.name, name): _build_control_rules(control.on(name), config)
         for control in config.controls
         for name in control.to_names
         if name != control.to_name
@@ -122,56 +126,62 @@ def _made(config: LabelConfig) -> Rules:
     return Rules(config, by_name, repeated, elsewhere)
 
 
-def _form(name: str) -> re.Pattern[str]:
+def _name_pattern(name: str) -> re.Pattern[str]:
     return re.compile(r"\d+".join(map(re.escape, re.split(r"\{\{.*?\}\}", name))))
 
 
-def _control(control: Control, config: LabelConfig) -> ControlRules:
+def _build_control_rules(control: Control, config: LabelConfig) -> ControlRules:
     names = set(control.to_names)
     if control.type == "pairwise":
         names.add(control.name)
     target = config.object_of(control)
-    shape, draws = _shape(control, target)
-    repeated = _form(control.to_name) if "{{" in control.to_name else None
-    answer = _answer(control, config)
+    shape, draws = _shape_check(control, target)
+    repeated = _name_pattern(control.to_name) if "{{" in control.to_name else None
+    answer = _value_check(control, config)
     return ControlRules(control, target, frozenset(names), shape, draws, answer, repeated)
 
 
-def _shape(control: Control, target: ObjectTag | None) -> tuple[Check | None, bool]:
+def _shape_check(control: Control, target: ObjectTag | None) -> tuple[Check | None, bool]:
     """The check of where, and whether the control draws by itself."""
     if control.type == "videorectangle":
-        return video, True
-    drawn = SHAPES.get(control.type.removesuffix("labels"))
+        return check_video_track, True
+    drawn = SHAPE_CHECKS.get(control.type.removesuffix("labels"))
     if drawn is not None:
         return drawn, True
     if control.type.endswith("labels") or control.per_region:
-        return _placed(target), False
+        return _geometry_check(target), False
     return None, False
 
 
-def _placed(target: ObjectTag | None) -> Check:
+def _geometry_check(target: ObjectTag | None) -> Check:
     tag = target.tag if target else ""
-    return timeseries(target) if tag == "TimeSeries" else _PLACED.get(tag, by_keys)
+    return (
+        timeseries_check(target)
+        if tag == "TimeSeries"
+        else _GEOMETRY_CHECKS.get(tag, check_by_keys)
+    )
 
 
-def _answer(control: Control, config: LabelConfig) -> Check | None:
-    if control.type in ANSWERS:
-        return ANSWERS[control.type](control)
+def _value_check(control: Control, config: LabelConfig) -> Check | None:
+    if control.type in VALUE_CHECKS:
+        return VALUE_CHECKS[control.type](control)
     if control.type == "videorectangle":
         others = config.controls_on(control.to_name)
-        return labels(control, [c for c in others if c.type == "labels"], needed=False)
-    return labels(control, [control]) if control.type.endswith("labels") else None
+        return labels_check(control, [c for c in others if c.type == "labels"], needed=False)
+    return labels_check(control, [control]) if control.type.endswith("labels") else None
 
 
-def by_keys(value: Value, result: Value) -> Problems:
+def check_by_keys(value: Value, result: Value) -> Problems:
     """A shape on an image that only its keys tell."""
-    kind = guess(value)
-    return SHAPES[kind](value, result) if kind else ()
+    kind = guess_shape(value)
+    return SHAPE_CHECKS[kind](value, result) if kind else ()
 
 
-def _on_video(value: Value, result: Value) -> Problems:
-    return video(value, result) if "sequence" in value else timeline(value, result)
+def _check_on_video(value: Value, result: Value) -> Problems:
+    return (
+        check_video_track(value, result) if "sequence" in value else check_timeline(value, result)
+    )
 
 
 # The shape of what a control marks that does not draw, by its object tag.
-_PLACED: Mapping[str, Check] = {**SPANS, "Video": _on_video}
+_GEOMETRY_CHECKS: Mapping[str, Check] = {**SPAN_CHECKS, "Video": _check_on_video}

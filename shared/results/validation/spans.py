@@ -12,49 +12,52 @@ from shared.results.validation.finding import (
     Value,
     is_count,
     is_number,
+    matches_format,
     quote,
-    reads_as,
 )
-from shared.results.validation.image_shapes import Check, number
-from shared.results.validation.tracks import timeline
+from shared.results.validation.image_shapes import Check, number_problems
+from shared.results.validation.tracks import check_timeline
 
 # XPaths that the editor writes, and knows; any other one leads it nowhere.
-PATH = re.compile(r"/|(?:/(?:[^/\[\]()\sA-Z]+|text\(\))\[[1-9]\d*\])+")
+EDITOR_XPATH = re.compile(r"/|(?:/(?:[^/\[\]()\sA-Z]+|text\(\))\[[1-9]\d*\])+")
 
 # Seconds by which a span may end after its recording; players measure its length themselves.
-LATE = 0.05
+END_TOLERANCE_SECONDS = 0.05
 
 
-def text(value: Value, result: Value) -> Problems:
+def check_text(value: Value, result: Value) -> Problems:
     """`start` and `end` in characters, end exclusive."""
     start, end = value.get("start"), value.get("end")
     if type(start) is int and type(end) is int and 0 <= start < end:
         if "startOffset" in value or "endOffset" in value:
-            return [OFFSETS_TOO]
+            return [MIXED_OFFSETS]
         return ()
     if "startOffset" in value and isinstance(start, str):
-        return hypertext(value, result)
-    if _digits(start) and _digits(end):
+        return check_hypertext(value, result)
+    if _is_digits(start) and _is_digits(end):
         first, last = int(str(start)), int(str(end))
         what = f'"start" and "end" are strings, expected {first} and {last}'
         numbers = {**value, "start": first, "end": last}
-        return [RuleViolation("not_a_number", what, "warning"), *_offsets(numbers, "start", "end")]
-    return list(_offsets(value, "start", "end"))
+        return [
+            RuleViolation("not_a_number", what, "warning"),
+            *_offset_problems(numbers, "start", "end"),
+        ]
+    return list(_offset_problems(value, "start", "end"))
 
 
-def _digits(found: Any) -> bool:
+def _is_digits(found: Any) -> bool:
     """Whether it is a whole number in a string, of a length that no text exceeds."""
     return isinstance(found, str) and found.isdecimal() and len(found) < 10
 
 
-OFFSETS_TOO = RuleViolation(
+MIXED_OFFSETS = RuleViolation(
     "offset",
     'the editor loses a region with "startOffset" and "endOffset" beside numbers in "start"'
     ' and "end"; leave them out',
 )
 
 
-def _offsets(value: Value, first: str, last: str) -> Iterator[RuleViolation]:
+def _offset_problems(value: Value, first: str, last: str) -> Iterator[RuleViolation]:
     """That two keys are whole numbers from 0 on, and the first is less than the second."""
     sound = True
     for key in (first, last):
@@ -78,7 +81,7 @@ def _offsets(value: Value, first: str, last: str) -> Iterator[RuleViolation]:
         )
 
 
-def hypertext(value: Value, result: Value) -> Problems:
+def check_hypertext(value: Value, result: Value) -> Problems:
     """XPaths with offsets, or `start` and `end` as on plain text."""
     start = value.get("start")
     if "startOffset" not in value and "endOffset" not in value:
@@ -89,9 +92,9 @@ def hypertext(value: Value, result: Value) -> Problems:
             return [
                 RuleViolation("missing_key", f"{what}; the editor needs them beside globalOffsets")
             ]
-        return text(value, result)
+        return check_text(value, result)
     if is_count(start):
-        return [OFFSETS_TOO]
+        return [MIXED_OFFSETS]
     problems = [
         RuleViolation(
             "xpath", f'"{key}" is {quote(value.get(key))}, expected an XPath: /p[1]/text()[1]'
@@ -107,20 +110,20 @@ def hypertext(value: Value, result: Value) -> Problems:
     if (
         not problems
         and value["start"] == value["end"]
-        and (by_paths or PATH.fullmatch(value["start"]))
+        and (by_paths or EDITOR_XPATH.fullmatch(value["start"]))
     ):
-        return list(_offsets(value, "startOffset", "endOffset"))
+        return list(_offset_problems(value, "startOffset", "endOffset"))
     return problems
 
 
-def paragraphs(value: Value, result: Value) -> Problems:
+def check_paragraphs(value: Value, result: Value) -> Problems:
     """The index of the first and last paragraph, as strings, and offsets in them."""
     problems = []
     for key in ("start", "end"):
         found = value.get(key)
         if found is None:
             problems.append(RuleViolation("missing_key", f'"{key}" is missing'))
-        elif not _digits(found):
+        elif not _is_digits(found):
             remedy = f'; write "{found}"' if is_count(found) else ""
             what = f'"{key}" is {quote(found)}, expected a paragraph\'s index as a string{remedy}'
             problems.append(RuleViolation("paragraph", what))
@@ -138,9 +141,9 @@ def paragraphs(value: Value, result: Value) -> Problems:
     return ()
 
 
-def audio(value: Value, result: Value) -> Problems:
+def check_audio(value: Value, result: Value) -> Problems:
     """`start` and `end` in seconds."""
-    problems = [*_seconds(value, "start"), *_seconds(value, "end")]
+    problems = [*_second_problems(value, "start"), *_second_problems(value, "end")]
     channel = value.get("channel")
     if channel is not None and not is_count(channel):
         problems.append(
@@ -152,7 +155,7 @@ def audio(value: Value, result: Value) -> Problems:
         found = f'"start" is {value["start"]:g} s, "end" {value["end"]:g} s: no time between them'
         return [RuleViolation("empty_span", found)]
     length = result.get("original_length")
-    if is_number(length) and value["end"] > length + LATE:
+    if is_number(length) and value["end"] > length + END_TOLERANCE_SECONDS:
         return [
             RuleViolation(
                 "past_the_end", f'"end" is {value["end"]:g} s of a length of {length:g} s'
@@ -161,13 +164,13 @@ def audio(value: Value, result: Value) -> Problems:
     return ()
 
 
-def _seconds(value: Value, key: str) -> Iterator[RuleViolation]:
-    yield from number(value, key, float("-inf"), float("inf"))
+def _second_problems(value: Value, key: str) -> Iterator[RuleViolation]:
+    yield from number_problems(value, key, float("-inf"), float("inf"))
     if is_number(value.get(key)) and value[key] < 0:
         yield RuleViolation("offset", f'"{key}" is {quote(value[key])}, expected seconds from 0 on')
 
 
-def timeseries(target: ObjectTag | None) -> Check:
+def timeseries_check(target: ObjectTag | None) -> Check:
     """`start` and `end` on the time axis, as its column has them; equal for an `instant`.
 
     Text that is not in the tag's `timeFormat` makes the editor show nothing at all.
@@ -175,7 +178,9 @@ def timeseries(target: ObjectTag | None) -> Check:
     written = target.attrs.get("timeFormat") if target else None
 
     def check(value: Value, result: Value) -> Problems:
-        problems = [problem for key in ("start", "end") for problem in _time(value, key, written)]
+        problems = [
+            problem for key in ("start", "end") for problem in _time_problems(value, key, written)
+        ]
         start, end = value.get("start"), value.get("end")
         if problems or isinstance(start, str) is not isinstance(end, str):
             return problems
@@ -189,12 +194,12 @@ def timeseries(target: ObjectTag | None) -> Check:
     return check
 
 
-def _time(value: Value, key: str, written: str | None) -> Iterator[RuleViolation]:
+def _time_problems(value: Value, key: str, written: str | None) -> Iterator[RuleViolation]:
     found = value.get(key)
     if found is None:
         yield RuleViolation("missing_key", f'"{key}" is missing')
     elif isinstance(found, str):
-        if not (reads_as(found, written) if written else _numeric(found)):
+        if not (matches_format(found, written) if written else _is_numeric(found)):
             expected = f"the timeFormat {written}" if written else "a number"
             yield RuleViolation("wrong_format", f'"{key}" is {quote(found)}, expected {expected}')
     elif not is_number(found):
@@ -202,7 +207,7 @@ def _time(value: Value, key: str, written: str | None) -> Iterator[RuleViolation
         yield RuleViolation("not_a_number", what)
 
 
-def _numeric(text: str) -> bool:
+def _is_numeric(text: str) -> bool:
     try:
         return math.isfinite(float(text))
     except ValueError:
@@ -210,11 +215,11 @@ def _numeric(text: str) -> bool:
 
 
 # By the object tag that they lie on; `timeseries` makes a check for a tag.
-SPANS: Mapping[str, Check] = {
-    "Text": text,
-    "HyperText": hypertext,
-    "Paragraphs": paragraphs,
-    "Audio": audio,
-    "AudioPlus": audio,
-    "Video": timeline,
+SPAN_CHECKS: Mapping[str, Check] = {
+    "Text": check_text,
+    "HyperText": check_hypertext,
+    "Paragraphs": check_paragraphs,
+    "Audio": check_audio,
+    "AudioPlus": check_audio,
+    "Video": check_timeline,
 }

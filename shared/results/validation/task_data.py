@@ -10,33 +10,33 @@ from shared.label_studio.label_config import LabelConfig, ObjectTag
 from shared.label_studio.tags import TEXTS
 from shared.label_studio.task import Task
 from shared.label_studio.task_labels import with_labels_of
-from shared.results.validation.documents import document_of, in_document, without_document
-from shared.results.validation.finding import RuleViolation, Value, quote, suggestion
+from shared.results.validation.documents import document_of, document_problems, path_problems
+from shared.results.validation.finding import RuleViolation, Value, quote, suggest_name
 from shared.results.validation.rules import ControlRules
 
 # Control tags with labels for whose value Label Studio 1.23.2 takes a string and nothing else.
-NO_LIST = frozenset({"BitmaskLabels", "TimelineLabels", "VectorLabels"})
+NO_LABEL_LIST = frozenset({"BitmaskLabels", "TimelineLabels", "VectorLabels"})
 
 # Keys that one object tag shows, and the data lacks, that are named.
-MOST_LACKING = 10
+MAX_MISSING_KEYS = 10
 
 
-def task_data(config: LabelConfig, data: Mapping[str, Any]) -> Iterator[RuleViolation]:
+def task_data_problems(config: LabelConfig, data: Mapping[str, Any]) -> Iterator[RuleViolation]:
     """That the data has what the object tags show, and labels that the editor can show."""
     for control in with_labels_of(config, data).controls:
         yield from (RuleViolation("labels", fault) for fault in control.faults)
-    yield from _refused(config)
+    yield from _refused_label_lists(config)
     task = Task(None, data)
     for target in config.objects.values():
         if "{" not in target.value:  # else it stands for several tags, one each item of a list
-            yield from _unseen(task, target)
+            yield from _shown_value_problems(task, target)
 
 
-def _refused(config: LabelConfig) -> Iterator[RuleViolation]:
+def _refused_label_lists(config: LabelConfig) -> Iterator[RuleViolation]:
     """That an import takes a list of labels: of tags with one value the last one decides."""
     last = {control.attrs.get("value", ""): control for control in config.dynamic}
     for value, control in last.items():
-        if control.tag in NO_LIST and "[" not in value:
+        if control.tag in NO_LABEL_LIST and "[" not in value:
             what = (
                 f"{control} takes its labels from {value}, but Label Studio imports no task with a"
                 f" list there, as it does for Labels: write the labels as Label tags"
@@ -44,13 +44,13 @@ def _refused(config: LabelConfig) -> Iterator[RuleViolation]:
             yield RuleViolation("labels_refused", what)
 
 
-def _unseen(task: Task, target: ObjectTag) -> Iterator[RuleViolation]:
+def _shown_value_problems(task: Task, target: ObjectTag) -> Iterator[RuleViolation]:
     """What the editor could not show of an object tag's value."""
     lacking = variables.lacking(target.value, task.data)
     if lacking and variables.unreadable(target.value, task.data) is None:
-        for key in lacking[:MOST_LACKING]:
+        for key in lacking[:MAX_MISSING_KEYS]:
             what = f'{target} shows "{key}", which the task\'s data lacks'
-            yield RuleViolation("missing_data", what + suggestion(key, map(str, task.data)))
+            yield RuleViolation("missing_data", what + suggest_name(key, map(str, task.data)))
         return
     try:
         shown_text(task, target)
@@ -71,7 +71,7 @@ def shown_text(task: Task, target: ObjectTag) -> str | None:
     return None if isinstance(value, list | dict) else decoded(task.text_value(target), target)
 
 
-def data_problems(
+def result_data_problems(
     found: ControlRules, result: Value, data: Mapping[str, Any]
 ) -> Iterator[RuleViolation]:
     """That a result without problems of its own is in what the task shows."""
@@ -79,74 +79,74 @@ def data_problems(
     if target is None:
         return
     task = Task(None, data)
-    if found.on_text and found.shape is not None and "start" in result["value"]:
-        yield from _span(result["value"], target, task)
+    if found.on_text and found.shape_check is not None and "start" in result["value"]:
+        yield from _span_problems(result["value"], target, task)
         return
     try:
         shows = task.value(target)
     except TaskError:
         return  # `task_data` says so
     if shows is not None:
-        yield from _in_shown(found, target, result, shows)
+        yield from _item_problems(found, target, result, shows)
 
 
-def _in_shown(
+def _item_problems(
     found: ControlRules, target: ObjectTag, result: Value, shows: Any
 ) -> Iterator[RuleViolation]:
     index = result.get("item_index")
     if index is not None and isinstance(shows, list) and target.is_list and index >= len(shows):
         what = f'"item_index" is {index}, the task has {len(shows)} items'
         yield RuleViolation("past_the_end", what)
-    placed = found.shape is not None and "start" in result["value"]
+    placed = found.shape_check is not None and "start" in result["value"]
     if found.control.type == "ranker" and isinstance(shows, list):
-        yield from _items(result["value"]["ranker"], shows)
+        yield from _ranker_problems(result["value"]["ranker"], shows)
     elif target.tag == "Paragraphs" and isinstance(shows, list) and placed:
-        yield from _paragraphs(target, result["value"], shows)
+        yield from _paragraph_problems(target, result["value"], shows)
 
 
-def _span(value: Value, target: ObjectTag, task: Task) -> Iterator[RuleViolation]:
+def _span_problems(value: Value, target: ObjectTag, task: Task) -> Iterator[RuleViolation]:
     """A span of a text or document, as far as it is known."""
     try:
         text = shown_text(task, target)
     except TaskError:
         text = None  # `task_data` says so
     if text is None or text.startswith(("http://", "https://")):
-        yield from without_document(value)
+        yield from path_problems(value)
     elif target.tag == "HyperText" or "startOffset" in value:
-        yield from _in_document(value, target, text)
+        yield from _document_problems(value, target, text)
     else:
-        yield from _plain(value, text)
+        yield from _plain_text_problems(value, text)
 
 
-def _in_document(value: Value, target: ObjectTag, text: str) -> Iterator[RuleViolation]:
+def _document_problems(value: Value, target: ObjectTag, text: str) -> Iterator[RuleViolation]:
     try:
         document = document_of(target, text)
     except DecodeError as error:
         yield RuleViolation("document", str(error), "warning")
     else:
-        yield from in_document(value, document)
+        yield from document_problems(value, document)
 
 
-def _plain(value: Value, text: str) -> Iterator[RuleViolation]:
+def _plain_text_problems(value: Value, text: str) -> Iterator[RuleViolation]:
     start, end = value["start"], value["end"]
     if end > len(text):
         what = f'"end" is {end}, the text has {len(text)} characters'
-        yield RuleViolation("past_the_end", what + _miscounted(value, text))
+        yield RuleViolation("past_the_end", what + _offset_unit_remedy(value, text))
     elif isinstance(value.get("text"), str) and value["text"] != text[start:end]:
         what = f"{start} to {end} is {quote(text[start:end])}, not {quote(value['text'])}"
-        yield RuleViolation("text", what + _miscounted(value, text), "warning")
+        yield RuleViolation("text", what + _offset_unit_remedy(value, text), "warning")
 
 
-def _items(ranker: Mapping[str, Any], shows: list[Any]) -> Iterator[RuleViolation]:
+def _ranker_problems(ranker: Mapping[str, Any], shows: list[Any]) -> Iterator[RuleViolation]:
     known = {str(item.get("id")) for item in shows if isinstance(item, dict)}
     for bucket, items in ranker.items():
         for item in items:
             if item not in known:
                 what = f"bucket {quote(bucket)} has {quote(item)}, the task has no such item"
-                yield RuleViolation("unknown_item", what + suggestion(item, sorted(known)))
+                yield RuleViolation("unknown_item", what + suggest_name(item, sorted(known)))
 
 
-def _miscounted(value: Value, text: str) -> str:
+def _offset_unit_remedy(value: Value, text: str) -> str:
     """The remedy, if offsets of another kind explain what was found."""
     start, end, said = value["start"], value["end"], value.get("text")
     for encoding, size, name in (("utf-16-le", 2, "UTF-16 code units"), ("utf-8", 1, "bytes")):
@@ -159,7 +159,9 @@ def _miscounted(value: Value, text: str) -> str:
     return ""
 
 
-def _paragraphs(target: ObjectTag, value: Value, shows: list[Any]) -> Iterator[RuleViolation]:
+def _paragraph_problems(
+    target: ObjectTag, value: Value, shows: list[Any]
+) -> Iterator[RuleViolation]:
     key = target.attrs.get("textKey", "text")
     for index, offset in (("start", "startOffset"), ("end", "endOffset")):
         place = int(value[index])

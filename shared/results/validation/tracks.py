@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from shared.results.validation.finding import Problems, RuleViolation, Value, is_count, quote
-from shared.results.validation.image_shapes import number
+from shared.results.validation.image_shapes import number_problems
 
 FROM_1 = "frames count from 1"
-DEMANDED = ("framesCount", "duration")
+SDK_REQUIRED_KEYS = ("framesCount", "duration")
 
 
-def timeline(value: Value, result: Value) -> Problems:
+def check_timeline(value: Value, result: Value) -> Problems:
     """`ranges` of frames."""
     ranges = value.get("ranges")
     if not isinstance(ranges, list | tuple) or not ranges:
@@ -23,13 +23,13 @@ def timeline(value: Value, result: Value) -> Problems:
             RuleViolation("missing_key", f'"ranges" is {quote(ranges)}, expected [{{start, end}}]')
         ]
     for place, found in enumerate(ranges):
-        problem = _range(place, found, value.get("framesCount"))
+        problem = _range_problem(place, found, value.get("framesCount"))
         if problem is not None:
             return [problem]
     return ()
 
 
-def _range(place: int, found: Any, count: Any) -> RuleViolation | None:
+def _range_problem(place: int, found: Any, count: Any) -> RuleViolation | None:
     start, end = (found.get("start"), found.get("end")) if isinstance(found, dict) else (None, None)
     if not is_count(start) or not is_count(end):
         what = f"range {place} is {quote(found)}, expected whole frame numbers start and end"
@@ -45,7 +45,7 @@ def _range(place: int, found: Any, count: Any) -> RuleViolation | None:
     return None
 
 
-def video(value: Value, result: Value) -> Problems:
+def check_video_track(value: Value, result: Value) -> Problems:
     """A `sequence` of boxes, their frames ascending."""
     sequence = value.get("sequence")
     if not isinstance(sequence, list | tuple) or not sequence:
@@ -54,28 +54,32 @@ def video(value: Value, result: Value) -> Problems:
         ]
     last = 0
     for place, box in enumerate(sequence):
-        problems = [*_keyframe(box, last)] or [*_later(box, value)] or [*_between(sequence, place)]
+        problems = (
+            [*_keyframe_problems(box, last)]
+            or [*_past_end_problems(box, value)]
+            or [*_gap_problems(sequence, place)]
+        )
         if problems:
             return [p._replace(message=f"keyframe {place}: {p.message}") for p in problems]
         last = box["frame"]
-    return list(_demanded(value))
+    return list(_sdk_key_problems(value))
 
 
-def _keyframe(box: Any, last: int) -> Iterator[RuleViolation]:
+def _keyframe_problems(box: Any, last: int) -> Iterator[RuleViolation]:
     if not isinstance(box, dict):
         yield RuleViolation("not_an_object", f"it is {quote(box)}, expected an object")
         return
-    yield from _frame(box.get("frame"), last)
+    yield from _frame_problems(box.get("frame"), last)
     for key in ("x", "y"):
-        yield from number(box, key, -100, 200)
+        yield from number_problems(box, key, -100, 200)
     for key in ("width", "height"):
-        yield from number(box, key, 0, 200, zero=False)
+        yield from number_problems(box, key, 0, 200, zero=False)
     if not isinstance(box.get("enabled", True), bool):
         what = f'"enabled" is {quote(box["enabled"])}, expected true or false'
         yield RuleViolation("not_a_boolean", what)
 
 
-def _frame(frame: Any, last: int) -> Iterator[RuleViolation]:
+def _frame_problems(frame: Any, last: int) -> Iterator[RuleViolation]:
     if not is_count(frame):
         yield RuleViolation("frame", f'"frame" is {quote(frame)}, expected a whole number')
     elif frame == 0:
@@ -91,7 +95,7 @@ def _frame(frame: Any, last: int) -> Iterator[RuleViolation]:
         )
 
 
-def _later(box: Value, value: Value) -> Iterator[RuleViolation]:
+def _past_end_problems(box: Value, value: Value) -> Iterator[RuleViolation]:
     """A key frame after the last frame."""
     frame, count = box["frame"], value.get("framesCount")
     if is_count(count) and 0 < count < frame:
@@ -99,7 +103,7 @@ def _later(box: Value, value: Value) -> Iterator[RuleViolation]:
         yield RuleViolation("past_the_end", f"{what}: the editor never shows this box")
 
 
-def _between(sequence: Sequence[Any], place: int) -> Iterator[RuleViolation]:
+def _gap_problems(sequence: Sequence[Any], place: int) -> Iterator[RuleViolation]:
     """What a key frame lacks for the frames up to the next one, if there are any."""
     box, after = sequence[place], sequence[place + 1] if place + 1 < len(sequence) else None
     end = after.get("frame") if isinstance(after, dict) else None
@@ -107,18 +111,18 @@ def _between(sequence: Sequence[Any], place: int) -> Iterator[RuleViolation]:
     if "enabled" not in box:
         what = f'"enabled" is missing: the editor shows this box on frame {box["frame"]} alone'
         yield RuleViolation("missing_key", what, "error" if gap else "warning")
-    elif gap and box["enabled"] and after is not None and not _turned(box, after):
+    elif gap and box["enabled"] and after is not None and not _have_rotation(box, after):
         whose = "" if "rotation" not in box else " in the next one"
         what = f'"rotation" is missing{whose}: between the two the editor draws the box in a corner'
         yield RuleViolation("missing_key", what)
 
 
-def _turned(box: Value, after: Value) -> bool:
+def _have_rotation(box: Value, after: Value) -> bool:
     return "rotation" in box and "rotation" in after
 
 
-def _demanded(value: Value) -> Iterator[RuleViolation]:
-    missing = [key for key in DEMANDED if value.get(key) is None]
+def _sdk_key_problems(value: Value) -> Iterator[RuleViolation]:
+    missing = [key for key in SDK_REQUIRED_KEYS if value.get(key) is None]
     if missing:
         what = f"{' and '.join(map(quote, missing))} {'are' if len(missing) > 1 else 'is'} missing"
         what += ": the editor goes by the video itself, but Label Studio's SDK refuses the track"

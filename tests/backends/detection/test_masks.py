@@ -49,12 +49,12 @@ def drawn_mask(result: dict[str, Any]) -> Any:
     """Where a result is, shape (height, width), true inside."""
     value, canvas = result["value"], np.zeros((SIZE.height, SIZE.width), np.uint8)
     if result["type"] == "brushlabels":
-        canvas = Brush.read(value, SIZE).mask
+        canvas = Brush.from_value(value, SIZE).mask
     elif result["type"] == "bitmasklabels":
-        canvas = Bitmask.read(value, SIZE).mask
+        canvas = Bitmask.from_value(value, SIZE).mask
     else:
         points = (
-            np.array(Polygon.read(value, SIZE).points) * SUPERSAMPLING - 0.5
+            np.array(Polygon.from_value(value, SIZE).points) * SUPERSAMPLING - 0.5
         )  # cv2 counts centres
         fine = np.zeros((SIZE.height * SUPERSAMPLING, SIZE.width * SUPERSAMPLING), np.uint8)
         cv2.fillPoly(fine, [np.rint(points).astype(np.int32)], 255)

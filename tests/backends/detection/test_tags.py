@@ -53,7 +53,7 @@ def test_boxes(name: str, predict: Predict, reference: Any) -> None:
     assert_same_objects(results, boxes)
     found = []
     for result in results:
-        box = Rectangle.read(result["value"], SIZE)
+        box = Rectangle.from_value(result["value"], SIZE)
         found.append([box.x, box.y, box.x + box.width, box.y + box.height, result["score"]])
         assert result["value"]["rotation"] == 0
     for index in best_objects(boxes):  # untrained, some are equally sure: in any order
@@ -70,10 +70,10 @@ def test_oriented_boxes(name: str, kind: str, predict: Predict, reference: Any) 
     for result in results:
         truth = obb.xyxyxyxy[np.abs(obb.conf - result["score"]) < 1e-3]
         if kind == "PolygonLabels":
-            corners: Any = Polygon.read(result["value"], SIZE).points
+            corners: Any = Polygon.from_value(result["value"], SIZE).points
             truth = np.clip(truth, 0, SIZE)
         else:
-            corners = Rectangle.read(result["value"], SIZE).corners()
+            corners = Rectangle.from_value(result["value"], SIZE).corners()
         apart = np.linalg.norm(np.array(corners)[None, :, None] - truth[:, None], axis=3)
         assert apart.min(axis=2).max(axis=1).min() < 0.05, "each corner is one of the box"
         assert (apart.min(axis=1).max(axis=1) < 0.05).any(), "and the reverse"
@@ -90,7 +90,7 @@ def test_masks(
     assert len(results) > 1
     same = []
     for result in results:
-        mask = shape.read(result["value"], SIZE).mask > 0
+        mask = shape.from_value(result["value"], SIZE).mask > 0
         same.append(
             max(
                 mask_iou(mask, truth)
@@ -101,7 +101,7 @@ def test_masks(
     # Untrained masks are noise; ours are scaled in one step, Ultralytics' in up to two.
     assert np.median(same) > 0.95
     assert min(same) > least
-    masks = [shape.read(result["value"], SIZE).mask > 0 for result in results]
+    masks = [shape.from_value(result["value"], SIZE).mask > 0 for result in results]
     for _, truth in truths:
         assert max(mask_iou(mask, truth) for mask in masks) > least
 
@@ -119,7 +119,7 @@ def test_polygons_cover_the_masks(predict: Predict, reference: Any) -> None:
         assert 3 <= len(result["value"]["points"]) <= 200
         nearest = min(masks, key=lambda c: abs(c - result["score"]))
         canvas = drawn.setdefault(nearest, np.zeros((300, 400), np.uint8))
-        points = np.rint(Polygon.read(result["value"], SIZE).points).astype(np.int32)
+        points = np.rint(Polygon.from_value(result["value"], SIZE).points).astype(np.int32)
         cv2.fillPoly(canvas, [points], 1)
     assert len(drawn) > 1
     for truth in masks.values():
@@ -133,7 +133,7 @@ def test_ellipses_of_boxes(predict: Predict, reference: Any) -> None:
     assert_same_objects(results, boxes)
     expected = boxes.xywh[best_objects(boxes)]
     for result, (x, y, width, height) in zip(results, expected.tolist(), strict=True):
-        found = Ellipse.read(result["value"], SIZE)
+        found = Ellipse.from_value(result["value"], SIZE)
         numbers = [found.x, found.y, found.radius_x * 2, found.radius_y * 2]
         assert numbers == pytest.approx([x, y, width, height], abs=PIXEL)
 

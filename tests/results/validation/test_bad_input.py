@@ -77,8 +77,8 @@ GEOMETRY = {"x": 10.0, "y": 10.0, "width": 20.0, "height": 20.0, "rotation": 0}
 XPATHS = {"start": "/p[1]/text()[1]", "end": "/p[1]/text()[1]"}
 KEYFRAME = {"frame": 1, "enabled": True, "time": 0.04, **GEOMETRY}
 FRAMES = {"framesCount": 50, "duration": 2.0}
-PNG = Bitmask(np.eye(10, 20)).value(ImageSize(20, 10))[0]["imageDataURL"]
-CLEAR = Bitmask(np.zeros((10, 20))).value(ImageSize(20, 10))[0]["imageDataURL"]
+PNG = Bitmask(np.eye(10, 20)).to_value(ImageSize(20, 10))[0]["imageDataURL"]
+CLEAR = Bitmask(np.zeros((10, 20))).to_value(ImageSize(20, 10))[0]["imageDataURL"]
 MASK = rle.encode(np.eye(10, 20))
 VERTEX = {"id": "a", "x": 1, "y": 2, "prevPointId": None, "isBezier": False}
 

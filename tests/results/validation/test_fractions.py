@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.label_studio.label_config import LabelConfig
-from shared.results.validation import Fractions
+from shared.results.validation import FractionDetector
 
 Json = dict[str, Any]
 
@@ -52,9 +52,9 @@ NEITHER = {
 
 
 def said(*results: Any) -> list[str]:
-    fractions = Fractions(LabelConfig.parse(CONFIG))
+    fractions = FractionDetector(LabelConfig.parse(CONFIG))
     for found in results:
-        fractions.see([found])
+        fractions.observe_results([found])
     return [finding.rule for finding in fractions.findings()]
 
 
