@@ -54,11 +54,13 @@ class ImageDetection:
         """Read the image of a task, or the files of its list, which are decoded later."""
         media, thresholds = self.backend.media, claim.options["all_thresholds"]
         if not claim.object.is_list:
-            return ImageList((media.image(task.text_value(claim.object), task.id),), thresholds)
+            return ImageList(
+                (media.read_image(task.text_value(claim.object), task.id),), thresholds
+            )
         max_megapixels = self.backend.server_settings.max_megapixels
         images = (
             ListedImage(media.fetch(address, task.id), index or 0, max_megapixels)
-            for index, address in task.addresses(claim.object)
+            for index, address in task.media_addresses(claim.object)
         )
         return ImageList(tuple(images), thresholds)
 
@@ -67,7 +69,7 @@ class ImageDetection:
         # Several `model_iou` on one image give several outputs; this claim's are those of its own.
         accepted = {None, claim.options["thresholds"].iou}
         own = [output for output in outputs if output.detections.iou_threshold in accepted]
-        if claim.control.tag in WHOLE_IMAGE_TAGS and not claim.control.flag("perItem"):
+        if claim.control.tag in WHOLE_IMAGE_TAGS and not claim.control.get_flag("perItem"):
             yield from choice_regions([output.detections for output in own], claim)
             return
         for output in own:
@@ -89,7 +91,7 @@ class ImageDetection:
     def _box_controls(self, claim: Claim) -> Sequence[Control]:
         """Return the control tags that get the box around keypoints: one that draws, its Labels."""
         config = self.backend.config
-        control = config.control(claim.options["boxes"] or "", claim.object.name)
+        control = config.find_control(claim.options["boxes"] or "", claim.object.name)
         return (control, *shared_labels(control, config)) if control else ()
 
 

@@ -33,7 +33,7 @@ class VideoDetection:
 
     def read(self, task: Task, claim: Claim) -> VideoInput:
         """Open the video of a task; its frames are decoded later."""
-        file = self.backend.media.video(task.text_value(claim.object), task.id)
+        file = self.backend.media.read_video(task.text_value(claim.object), task.id)
         return VideoInput(file, Video.of_file(file, claim.object, task))
 
     def regions(self, outputs: Sequence[AlignedDetections], claim: Claim) -> Iterable[Region]:

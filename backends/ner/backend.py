@@ -113,7 +113,7 @@ class NerBackend(TransformersBackend):
             "aggregation": self._read_aggregation(control),
         }
         # Absent by default: what is in the options is part of the version.
-        return options | ({"token_scores": True} if control.flag("model_token_scores") else {})
+        return options | ({"token_scores": True} if control.get_flag("model_token_scores") else {})
 
     def load(self, spec: ModelSpec) -> TokenClassifier | GlinerModel:
         source = self.find_source(spec)

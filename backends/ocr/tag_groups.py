@@ -42,7 +42,7 @@ def find_groups(config: LabelConfig, target: ObjectTag) -> list[Group]:
     A group is either a tag that draws, the labels if there are any and the text area of each
     region; or one text area of the whole image. Text areas that do not ask for text are left out.
     """
-    controls = [control for control, of in config.pairs() if of is target]
+    controls = [control for control, of in config.tag_pairs() if of is target]
     areas = [control for control in controls if control.tag == "TextArea"]
     of_image = [(area,) for area in areas if not area.per_region and asks_for_text(area)]
     labels = [
@@ -140,7 +140,7 @@ def _region_group(controls: Sequence[Control], area: Control) -> Group:
 
 def _choose_drawing_tag(candidates: Sequence[Control], labeled: bool) -> Control | None:
     """Return the first candidate with (or without) labels of its own, else the first of all."""
-    fitting = (control for control in candidates if control.labelled is labeled)
+    fitting = (control for control in candidates if control.has_labels is labeled)
     return next(fitting, next(iter(candidates), None))
 
 

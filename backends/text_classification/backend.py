@@ -63,7 +63,7 @@ class TextClassificationBackend(TransformersBackend):
     def claim(self, config: LabelConfig) -> list[Claim]:
         claims = [
             Claim((control,), target, self.spec(control), self.options(control))
-            for control, target in config.pairs()
+            for control, target in config.tag_pairs()
             if (control.tag, target.tag) in self.fills and not control.per_region
         ]
         return list(self.with_task_labels(claims))

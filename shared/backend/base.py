@@ -125,7 +125,7 @@ class Backend(LabelStudioMLBase):
         """
         return [
             Claim((control,), target, self.spec(control), self.options(control))
-            for control, target in config.pairs()
+            for control, target in config.tag_pairs()
             if (control.tag, target.tag) in self.fills
         ]
 
@@ -181,14 +181,14 @@ class Backend(LabelStudioMLBase):
         Called in many threads at once. Claims on one object tag with one spec share the result.
         """
         if claim.object.tag == "Image":
-            return self.media.image(task.text_value(claim.object), task.id)
+            return self.media.read_image(task.text_value(claim.object), task.id)
         return read_text(task, claim.object, self.media)
 
     def reads_inline(self, claim: Claim) -> bool:
         """Return whether `read` needs only what the task itself holds, so no thread."""
         target = claim.object
         overridden = type(self).read is not Backend.read
-        return not overridden and target.tag != "Image" and not target.is_at_address
+        return not overridden and target.tag != "Image" and not target.value_is_url
 
     def split(self, item: Any) -> Sequence[Any]:
         """Return the parts of an item that `infer` gets one at a time, such as pages.

@@ -79,7 +79,7 @@ def _threshold(claim: Claim) -> float:
     """Return the claim's option, or what the control tag says where the backend has none."""
     if "score_threshold" in claim.options:
         return float(claim.options["score_threshold"])
-    return claim.control.number("model_score_threshold", SCORE_THRESHOLD, low=0, high=1)
+    return claim.control.get_number("model_score_threshold", SCORE_THRESHOLD, low=0, high=1)
 
 
 def _path(control: Control, label: str) -> list[str]:

@@ -116,7 +116,7 @@ class Claim:
         """Return a control tag with the labels of the task, if it is one that a task completes."""
         if self.task_config is None or not control.dynamic:
             return control
-        return self.task_config.control(control.name, control.to_name) or control
+        return self.task_config.find_control(control.name, control.to_name) or control
 
     def warn_once(self, message: str) -> None:
         """Say why the model leaves something of the claim empty: logged the first time."""

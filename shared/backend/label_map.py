@@ -134,7 +134,7 @@ def _rules_of(control: Control) -> tuple[MatchRule, ...]:
     labels, rules = _last
     if labels is not control.labels or control.has_nested_choices:
         rules = _with_folded(predicted_values(control)), _with_folded(own_names(control))
-        if control.of_task and not control.has_nested_choices:
+        if control.labels_from_task and not control.has_nested_choices:
             _last = control.labels, rules
     return rules
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from shared.label_studio.label_config import Control, Path
+from shared.label_studio.label_config import ChoicePath, Control
 
 # The labels that each name may mean; where they are several, the name alone decides nothing.
 LabelsByName = Mapping[str, tuple[str, ...]]
@@ -54,13 +54,13 @@ def _names_by_rank(control: Control) -> Iterator[Iterable[tuple[str, str]]]:
         yield ((path[-1], label) for label, path in paths.items())
 
 
-def leaf_paths(control: Control) -> dict[str, Path]:
+def leaf_paths(control: Control) -> dict[str, ChoicePath]:
     """Return the paths to the nested choices that have none inside."""
     inner = {path[:-1] for path in control.paths}
     return {label: path for label, path in control.choice_paths.items() if path not in inner}
 
 
-def value_path(control: Control, path: Path) -> str:
+def value_path(control: Control, path: ChoicePath) -> str:
     """Return the values on the way to a nested choice, joined by "/"."""
     parts = (path[: end + 1] for end in range(len(path)))
     return "/".join(control.paths[part].get("value") or part[-1] for part in parts)

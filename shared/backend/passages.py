@@ -119,14 +119,14 @@ def _enclosing_block(
 
 
 def _read_dialogue(task: Task, target: ObjectTag, media: MediaReader) -> Dialogue:
-    value = task.value(target)
-    if target.is_at_address:
+    value = task.object_value(target)
+    if target.value_is_url:
         try:
             value = orjson.loads(read_text(task, target, media))
         except orjson.JSONDecodeError:
-            raise DecodeError(f"What {target} shows by {target.shown} is not JSON") from None
+            raise DecodeError(f"What {target} shows by {target.shown_value} is not JSON") from None
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise ValueTypeError(f"{target.shown} should be a list of objects for {target}")
+        raise ValueTypeError(f"{target.shown_value} should be a list of objects for {target}")
     key = target.attrs.get("textKey", "text")
     for index, entry in enumerate(value):
         if not isinstance(entry.get(key) or "", str):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from shared.label_studio.import_file import ImportFile
     from shared.label_studio.label_config import LabelConfig
-    from shared.label_studio.project import Project, Push
+    from shared.label_studio.project import Project, Upload
     from shared.pipeline.bulk import ResumableSource, Source
 
 # The reasons of regions that were left out begin so: their tasks have not failed.
@@ -166,12 +166,12 @@ def _open_project(number: int | None) -> "Project | None":
 
 def _create_upload(
     options: Options, project: "Project | None", file: "ImportFile"
-) -> "Push | None":
-    from shared.label_studio.project import Push
+) -> "Upload | None":
+    from shared.label_studio.project import Upload
 
     if project is None or not options.push:
         return None
-    return Push(project, file, new=bool(options.inputs))
+    return Upload(project, file, new=bool(options.inputs))
 
 
 def _read_label_config(options: Options, project: "Project | None") -> "LabelConfig":
@@ -187,7 +187,7 @@ def _open_source(
     options: Options, config: "LabelConfig", project: "Project | None"
 ) -> "ResumableSource":
     from shared.label_studio.media_folder import MediaFiles, is_media, shown_by
-    from shared.label_studio.task_file import TasksFile
+    from shared.label_studio.task_file import TaskFile
     from shared.pipeline.bulk import Inputs
     from shared.pipeline.runtime import runtime
 
@@ -197,7 +197,7 @@ def _open_source(
         if is_media(name, config):
             sources.append(MediaFiles(name, shown_by(config), options.url_prefix, root))
         else:
-            sources.append(TasksFile(name, tables=True))
+            sources.append(TaskFile(name, tables=True))
     return project if project is not None and not sources else Inputs(sources)
 
 

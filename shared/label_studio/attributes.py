@@ -19,7 +19,7 @@ class Attributes(Mapping[str, str]):
         self._values = {name.lower(): value for name, value in pairs}
 
     @classmethod
-    def of(cls, attrs: Mapping[str, str]) -> "Attributes":
+    def from_mapping(cls, attrs: Mapping[str, str]) -> "Attributes":
         """Return the mapping itself if it is of this class already, else a copy."""
         return attrs if isinstance(attrs, cls) else cls(attrs)
 

@@ -13,12 +13,12 @@ from shared.errors import SettingError
 from shared.label_studio.json_stream import dump_line, load_line
 
 # Seconds after which what is written goes to the system, and to the disk.
-FLUSH, SYNC = 0.2, 5.0
+FLUSH_SECONDS, SYNC_SECONDS = 0.2, 5.0
 FORMATS = (".json", ".jsonl", ".ndjson")
-COPY = 1 << 20
+COPY_BYTES = 1 << 20
 
 # What the journal's tasks have in common, such as the label config: it must not change.
-Head = dict[str, Any]
+JournalHeader = dict[str, Any]
 
 
 class ImportFile:
@@ -29,12 +29,12 @@ class ImportFile:
     takes its name in one step: until then an older `OUT` stays as it is.
     """
 
-    def __init__(self, path: Path, head: Head, resume: bool) -> None:
+    def __init__(self, path: Path, head: JournalHeader, resume: bool) -> None:
         """Begin, or go on where an earlier run stopped; SettingError if that cannot be done."""
         self.path = path
         self.part = path.with_name(path.name + ".part")
         self.failures_path = failures_path(path)
-        self._format = _format(path)
+        self._format = _format_of(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if self.part.exists() and not resume:
@@ -42,11 +42,11 @@ class ImportFile:
                     f"{self.part} is there from an interrupted run: --resume goes on with it;"
                     " delete it to begin anew"
                 )
-            self.done = _cut(self.part, head) if self.part.exists() else 0
+            self.done = _truncate_journal(self.part, head) if self.part.exists() else 0
             if not self.part.exists():
                 self.part.write_bytes(dump_line(head))
                 self.failures_path.unlink(missing_ok=True)
-            self._tasks = self.part.open("ab", buffering=COPY)
+            self._tasks = self.part.open("ab", buffering=COPY_BYTES)
             self._failures = self.failures_path.open("ab")
         except OSError as error:
             raise SettingError(f"{path} cannot be written: {error.strerror}") from None
@@ -64,7 +64,7 @@ class ImportFile:
         self._failures.close()
         self._tasks.close()
 
-    def tasks(self, first: int = 0) -> Iterator[dict[str, Any]]:
+    def read_tasks(self, first: int = 0) -> Iterator[dict[str, Any]]:
         """The tasks written so far, from the one of index `first` on."""
         self._tasks.flush()
         with self.part.open("rb") as file:
@@ -77,22 +77,22 @@ class ImportFile:
         """Forget the failures from a task's index on: it will be done again."""
         new = self.failures_path.with_name(self.failures_path.name + ".new")
         with new.open("wb") as file:
-            for failure in failures(self.path):
+            for failure in read_failures(self.path):
                 if failure["index"] < until:
                     file.write(dump_line(failure))
         new.replace(self.failures_path)
         self._failures.close()
         self._failures = self.failures_path.open("ab")
 
-    def add(self, task: dict[str, Any]) -> None:
+    def add_task(self, task: dict[str, Any]) -> None:
         """Write a task."""
         self._tasks.write(dump_line(task))
         self.done += 1
         now = time.monotonic()
-        if now - self._flushed > FLUSH:
-            self.flush(sync=now - self._synced > SYNC)
+        if now - self._flushed > FLUSH_SECONDS:
+            self.flush(sync=now - self._synced > SYNC_SECONDS)
 
-    def fail(self, failure: dict[str, Any]) -> None:
+    def add_failure(self, failure: dict[str, Any]) -> None:
         """Write a failure, at once and before its task, so that none is lost."""
         self._failures.write(dump_line(failure))
         self._failures.flush()
@@ -114,7 +114,7 @@ class ImportFile:
             lines.readline()
             packed = self.path.suffix == ".gz"
             target = gzip.GzipFile("", "wb", 6, file, mtime=0) if packed else file
-            _lines(lines, target) if self._format != ".json" else _list(lines, target)
+            _copy_lines(lines, target) if self._format != ".json" else _write_list(lines, target)
             if packed:
                 target.close()
             file.flush()
@@ -130,11 +130,11 @@ def failures_path(path: Path) -> Path:
     return path.with_name(path.name + ".failures.jsonl")
 
 
-def failures(path: Path) -> Iterator[dict[str, Any]]:
+def read_failures(path: Path) -> Iterator[dict[str, Any]]:
     """The failures of an import file."""
     with suppress(FileNotFoundError), failures_path(path).open("rb") as file:
         for line in file:
-            if (failure := _whole(line)) is not None:
+            if (failure := _parse_whole_line(line)) is not None:
                 yield failure
 
 
@@ -143,7 +143,7 @@ def is_finished(path: Path) -> bool:
     return path.exists() and not path.with_name(path.name + ".part").exists()
 
 
-def _format(path: Path) -> str:
+def _format_of(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     kind = "".join(suffixes[-2:-1] if suffixes[-1:] == [".gz"] else suffixes[-1:])
     if kind not in FORMATS:
@@ -151,17 +151,17 @@ def _format(path: Path) -> str:
     return kind
 
 
-def _cut(part: Path, head: Head) -> int:
+def _truncate_journal(part: Path, head: JournalHeader) -> int:
     """Cut a journal after its last whole line; how many tasks it has. SettingError if not ours."""
     done = -1
     with part.open("r+b") as file:
         end = 0
         for line in file:
-            found = _whole(line)
+            found = _parse_whole_line(line)
             if found is None:
                 break
             if done < 0:
-                _check(part, found, head)
+                _check_header(part, found, head)
             done, end = done + 1, end + len(line)
         file.truncate(end)
     if done < 0:
@@ -169,7 +169,7 @@ def _cut(part: Path, head: Head) -> int:
     return max(done, 0)
 
 
-def _whole(line: bytes) -> dict[str, Any] | None:
+def _parse_whole_line(line: bytes) -> dict[str, Any] | None:
     """The line's object; None if it was cut off, or never reached the disk."""
     if not line.endswith(b"\n"):
         return None
@@ -179,19 +179,19 @@ def _whole(line: bytes) -> dict[str, Any] | None:
     return None
 
 
-def _check(part: Path, found: Head, head: Head) -> None:
+def _check_header(part: Path, found: JournalHeader, head: JournalHeader) -> None:
     changed = [key for key in head if found.get(key) != head[key]]
     if changed:
         was = "; ".join(f"{key} was {found.get(key)}, is {head[key]}" for key in changed)
         raise SettingError(f"{part} was begun otherwise: {was}. Delete it to begin anew")
 
 
-def _lines(lines: BinaryIO, target: IO[bytes] | gzip.GzipFile) -> None:
-    while block := lines.read(COPY):
+def _copy_lines(lines: BinaryIO, target: IO[bytes] | gzip.GzipFile) -> None:
+    while block := lines.read(COPY_BYTES):
         target.write(block)
 
 
-def _list(lines: BinaryIO, target: IO[bytes] | gzip.GzipFile) -> None:
+def _write_list(lines: BinaryIO, target: IO[bytes] | gzip.GzipFile) -> None:
     """One task a line, so that the list can be looked through, too."""
     before = b"[\n"
     for line in lines:

@@ -13,23 +13,25 @@ META = "meta that is no object"
 UPLOAD = "file_upload_id"
 
 
-def importable(task: Task, left_out: Counter[str]) -> Task:
+def make_importable(task: Task, left_out: Counter[str]) -> Task:
     """Return the task as Label Studio imports it, and count in `left_out` what is missing then.
 
     An export names rows of its own database by their numbers: predictions, users, uploaded files.
     In another database an import answers 400 or 500 to the whole file, or takes another row.
     """
     made = dict(task)
-    _parts(made, "predictions", PREDICTIONS, left_out)
-    _parts(made, "annotations", ANNOTATIONS, left_out)
+    _keep_with_results(made, "predictions", PREDICTIONS, left_out)
+    _keep_with_results(made, "annotations", ANNOTATIONS, left_out)
     if "annotations" in made:
-        made["annotations"] = [_annotation(part, left_out) for part in made["annotations"]]
-    _drop(made, "meta", META, lambda meta: not isinstance(meta, dict | list), left_out)
-    _drop(made, "file_upload_id", UPLOAD, lambda upload: upload is not None, left_out)
+        made["annotations"] = [
+            _importable_annotation(part, left_out) for part in made["annotations"]
+        ]
+    _drop_refused(made, "meta", META, lambda meta: not isinstance(meta, dict | list), left_out)
+    _drop_refused(made, "file_upload_id", UPLOAD, lambda upload: upload is not None, left_out)
     return made
 
 
-def _parts(task: Task, key: str, what: str, left_out: Counter[str]) -> None:
+def _keep_with_results(task: Task, key: str, what: str, left_out: Counter[str]) -> None:
     """Keep the objects of a list that have results; no list is kept that is none."""
     if key not in task:
         return
@@ -43,9 +45,9 @@ def _has_results(part: Any) -> bool:
     return isinstance(part, dict) and isinstance(part.get("result"), list)
 
 
-def _annotation(annotation: Task, left_out: Counter[str]) -> Task:
+def _importable_annotation(annotation: Task, left_out: Counter[str]) -> Task:
     made = dict(annotation)
-    _drop(made, "completed_by", COMPLETED_BY, _is_unknown, left_out)
+    _drop_refused(made, "completed_by", COMPLETED_BY, _is_unknown, left_out)
     return made
 
 
@@ -54,7 +56,7 @@ def _is_unknown(user: Any) -> bool:
     return user is not None and not (isinstance(user, dict) and "email" in user)
 
 
-def _drop(
+def _drop_refused(
     task: Task, key: str, what: str, refused: Callable[[Any], bool], left_out: Counter[str]
 ) -> None:
     if key in task and refused(task[key]):
@@ -62,7 +64,7 @@ def _drop(
         left_out[what] += 1
 
 
-def summary(left_out: Counter[str]) -> Iterable[str]:
+def describe_left_out(left_out: Counter[str]) -> Iterable[str]:
     """Return a line for all that was left out, or none."""
     if left_out:
         parts = ", ".join(f"{what} ({number:,})" for what, number in left_out.items())

@@ -10,13 +10,13 @@ from typing import Any, Final
 from shared.label_studio.text_cache import TextCache
 
 # From here on JavaScript's numbers, which are doubles, leave whole numbers out.
-EXACT_INTEGERS = 2**53
+MAX_EXACT_INTEGER = 2**53
 # A number with more digits before its point is written with an exponent: 1e+21.
 DIGITS_BEFORE_EXPONENT = 21
 # So is a fraction with this many zeros behind its point: 1e-7.
 ZEROS_BEFORE_EXPONENT = 6
 # A longer number is no index: nothing has as many members.
-INDEX_DIGITS = 15
+MAX_INDEX_DIGITS = 15
 
 
 class _Undefined:
@@ -31,22 +31,22 @@ class _Undefined:
 UNDEFINED: Final = _Undefined()
 
 
-def get(value: Any, path: str) -> Any:
+def lookup_path(value: Any, path: str) -> Any:
     """Return what a path such as `a.b[0].c` leads to, as lodash's `get` does; else UNDEFINED.
 
     A member with the path itself as its name comes first. What only JavaScript has, such as
     methods of a list, is not found.
     """
-    found = _member(value, path)
+    found = _get_member(value, path)
     if found is not UNDEFINED or not set(path) & set(".[]"):
         return found
     found = value
-    for name in steps(path):
-        found = _member(found, name)
+    for name in split_path(path):
+        found = _get_member(found, name)
     return found
 
 
-def steps(path: str) -> list[str]:
+def split_path(path: str) -> list[str]:
     """Return the names in a path: `a.b[0]` has three; a dot at the end names nothing."""
     found, name, inside = [""] if path.startswith(".") else [], "", False
     for letter in path:
@@ -61,21 +61,21 @@ def steps(path: str) -> list[str]:
     return [*found, name] if name else found
 
 
-def _member(value: Any, name: str) -> Any:
+def _get_member(value: Any, name: str) -> Any:
     if isinstance(value, Mapping):
         return value.get(name, UNDEFINED)
     if not isinstance(value, str | list):
         return UNDEFINED
-    units = _units(value) if isinstance(value, str) else value
+    units = _code_units(value) if isinstance(value, str) else value
     if name == "length":
         return len(units)
-    if len(name) > INDEX_DIGITS or not (name.isascii() and name.isdecimal()):
+    if len(name) > MAX_INDEX_DIGITS or not (name.isascii() and name.isdecimal()):
         return UNDEFINED
     index = int(name)
     return units[index] if str(index) == name and index < len(units) else UNDEFINED
 
 
-class _Units:
+class _CodeUnits:
     """The UTF-16 code units of a text, which JavaScript counts in."""
 
     def __init__(self, text: str) -> None:
@@ -89,24 +89,24 @@ class _Units:
 
 
 # Of the last texts: a label config may ask for many characters of one.
-_kept: TextCache[str, _Units] = TextCache(max_entries=8, max_characters=1_000_000)
+_code_unit_cache: TextCache[str, _CodeUnits] = TextCache(max_entries=8, max_characters=1_000_000)
 
 
-def _units(text: str) -> str | _Units:
+def _code_units(text: str) -> str | _CodeUnits:
     """Return the units of a text; those of ASCII are its characters."""
     if text.isascii():
         return text
-    return _kept.get(text) or _kept.put(text, _Units(text), len(text))
+    return _code_unit_cache.get(text) or _code_unit_cache.put(text, _CodeUnits(text), len(text))
 
 
-def text(value: Any) -> str:
+def to_string(value: Any) -> str:
     """Return a value of JSON as `String(value)` writes it, however deep its lists are."""
     if isinstance(value, list):
-        return ",".join(_leaves(value))
-    return _single(value)
+        return ",".join(_list_leaves(value))
+    return _scalar_to_string(value)
 
 
-def _leaves(value: list[Any]) -> Iterator[str]:
+def _list_leaves(value: list[Any]) -> Iterator[str]:
     """Yield the texts between the commas of a list; an empty list in it, or null, is one, too."""
     stack = [iter(value or [None])]
     while stack:
@@ -114,24 +114,24 @@ def _leaves(value: list[Any]) -> Iterator[str]:
             if isinstance(part, list):
                 stack.append(iter(part or [None]))
                 break
-            yield "" if part is None else _single(part)
+            yield "" if part is None else _scalar_to_string(part)
         else:
             stack.pop()
 
 
-def _single(value: Any) -> str:
+def _scalar_to_string(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return _number(value)
+        return _number_to_string(value)
     names = {type(None): "null", _Undefined: "undefined"}
     return names.get(type(value), "[object Object]")
 
 
-def _number(value: float) -> str:
-    if isinstance(value, int) and abs(value) < EXACT_INTEGERS:
+def _number_to_string(value: float) -> str:
+    if isinstance(value, int) and abs(value) < MAX_EXACT_INTEGER:
         return str(value)
     try:
         value = float(value)
@@ -140,11 +140,11 @@ def _number(value: float) -> str:
     if not math.isfinite(value):
         return str(value).replace("inf", "Infinity").replace("nan", "NaN")
     sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
-    shown = _digits("".join(map(str, digits)), int(exponent))
+    shown = _format_digits("".join(map(str, digits)), int(exponent))
     return f"-{shown}" if sign and value else shown
 
 
-def _digits(digits: str, exponent: int) -> str:
+def _format_digits(digits: str, exponent: int) -> str:
     point = len(digits) + exponent
     if 0 < point <= DIGITS_BEFORE_EXPONENT:
         whole, rest = digits[:point].ljust(point, "0"), digits[point:]
@@ -155,7 +155,7 @@ def _digits(digits: str, exponent: int) -> str:
     return f"{mantissa}e{point - 1:+d}"
 
 
-def atob(encoded: str) -> bytes:
+def decode_base64(encoded: str) -> bytes:
     """Return the bytes that base64 stands for, read as a browser's `atob` does; else ValueError.
 
     Blanks do not count, and the = at its end may be missing.

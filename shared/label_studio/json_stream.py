@@ -15,14 +15,14 @@ from typing import Any
 import orjson
 
 # Bytes read at a time.
-STRETCH = 1 << 20
+READ_BYTES = 1 << 20
 # Characters of one value; more is taken for a missing bracket.
-LARGEST = 1 << 28
+MAX_VALUE_CHARACTERS = 1 << 28
 # An error so near to the end of the stretch may be due to the end: `-Infinity` is the longest.
-CUT = 16
+CUT_CHARACTERS = 16
 
 
-class BrokenError(Exception):
+class JsonSyntaxError(Exception):
     """What is wrong with the text, with line and column from 1 on."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
@@ -36,94 +36,96 @@ class JsonStream:
     def __init__(self, file: BufferedIOBase) -> None:
         self._file = file
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        self._scan = json.JSONDecoder(parse_constant=self._constant).raw_decode
+        self._scan = json.JSONDecoder(parse_constant=self._note_constant).raw_decode
         self._text, self._at = "", 0
         self._line, self._column, self._counted = 1, 1, 0
         self._ended, self._fault = False, ""
         self._not_json = ""
 
-    def items(self) -> Iterator[tuple[int, Any, str]]:
+    def list_items(self) -> Iterator[tuple[int, Any, str]]:
         """The entries of a list: line, value, and what is not JSON in it but can be read.
 
         BrokenError says where the list breaks off.
         """
-        self._take("[", "a list")
-        if self._next() != "]":
-            yield self._value()
-            while self._next() == ",":
+        self._expect("[", "a list")
+        if self._peek() != "]":
+            yield self._read_value()
+            while self._peek() == ",":
                 self._at += 1
-                yield self._value()
-        self._take("]", 'a comma or the list\'s "]"')
-        if self._next():
-            raise self._broken("There is more after the list's end")
+                yield self._read_value()
+        self._expect("]", 'a comma or the list\'s "]"')
+        if self._peek():
+            raise self._syntax_error("There is more after the list's end")
 
-    def values(self) -> Iterator[tuple[int, Any, str]]:
+    def successive_values(self) -> Iterator[tuple[int, Any, str]]:
         """The values that follow one another, as `items` gives them."""
-        while self._next():
-            yield self._value()
+        while self._peek():
+            yield self._read_value()
 
-    def _value(self) -> tuple[int, Any, str]:
-        self._next()
+    def _read_value(self) -> tuple[int, Any, str]:
+        self._peek()
         self._not_json = ""
-        self._count()
+        self._update_position()
         line = self._line
         while True:
             try:
                 value, end = self._scan(self._text, self._at)
             except JSONDecodeError as error:
-                if not (self._is_cut(error) and self._more()):
-                    raise self._broken(_wording(error), error.pos) from None
+                if not (self._is_cut(error) and self._read_more()):
+                    raise self._syntax_error(_describe_error(error), error.pos) from None
             except RecursionError:
-                raise self._broken("The value is nested too deep") from None
+                raise self._syntax_error("The value is nested too deep") from None
             else:
-                near = end >= len(self._text) - (CUT if isinstance(value, int | float) else 0)
-                if not (near and self._more()):  # 12 may be the beginning of 12.5e6
+                near = end >= len(self._text) - (
+                    CUT_CHARACTERS if isinstance(value, int | float) else 0
+                )
+                if not (near and self._read_more()):  # 12 may be the beginning of 12.5e6
                     self._at = end
                     return line, value, self._not_json
 
     def _is_cut(self, error: JSONDecodeError) -> bool:
         """Whether the error may be due to the end of the stretch, in a string or not."""
-        return error.msg.startswith("Unterminated") or error.pos >= len(self._text) - CUT
+        return error.msg.startswith("Unterminated") or error.pos >= len(self._text) - CUT_CHARACTERS
 
-    def _next(self) -> str:
+    def _peek(self) -> str:
         """The next character that is no space; empty at the end."""
         while True:
             while self._at < len(self._text):
                 if (character := self._text[self._at]) not in " \t\r\n":
                     return character
                 self._at += 1
-            if not self._more():
+            if not self._read_more():
                 if self._fault:
-                    raise self._broken("The text breaks off")
+                    raise self._syntax_error("The text breaks off")
                 return ""
 
-    def _take(self, character: str, expected: str) -> None:
-        found = self._next()
+    def _expect(self, character: str, expected: str) -> None:
+        found = self._peek()
         if found != character:
             what = f"found {json.dumps(found)}" if found else "the file ends"
-            raise self._broken(f"Expected {expected}, {what}")
+            raise self._syntax_error(f"Expected {expected}, {what}")
         self._at += 1
 
-    def _more(self) -> bool:
+    def _read_more(self) -> bool:
         """Read on; False at the end. What is left of the text is doubled, so the work is linear."""
         if self._ended:
             return False
         left = len(self._text) - self._at
-        if left > LARGEST:
-            raise self._broken(f"One value has more than {LARGEST} characters")
-        self._pass()
-        self._text += self._read(max(STRETCH, left))
+        if left > MAX_VALUE_CHARACTERS:
+            raise self._syntax_error(f"One value has more than {MAX_VALUE_CHARACTERS} characters")
+        self._drop_consumed()
+        self._text += self._read_text(max(READ_BYTES, left))
         return True
 
-    def _read(self, size: int) -> str:
+    def _read_text(self, size: int) -> str:
         try:
-            data = self._bytes(size)
+            data = self._read_bytes(size)
             return self._decoder.decode(data, final=self._ended)
         except UnicodeDecodeError as error:
             self._ended, self._fault = True, f"byte 0x{error.object[error.start]:02x} is not UTF-8"
             return error.object[: error.start].decode()
 
-    def _bytes(self, size: int) -> bytes:
+    def _read_bytes(self, size: int) -> bytes:
         """As many bytes, or those there are before the end or a fault of the file."""
         data = bytearray()
         try:
@@ -135,7 +137,7 @@ class JsonStream:
             self._ended, self._fault = True, f"the file cannot be read on: {error}"
         return bytes(data)
 
-    def _count(self) -> None:
+    def _update_position(self) -> None:
         """The line and column of this place."""
         lines = self._text.count("\n", self._counted, self._at)
         if lines:
@@ -144,19 +146,19 @@ class JsonStream:
             self._column += self._at - self._counted
         self._line, self._counted = self._line + lines, self._at
 
-    def _pass(self) -> None:
+    def _drop_consumed(self) -> None:
         """Let go of the text before this place."""
-        self._count()
+        self._update_position()
         self._text, self._at, self._counted = self._text[self._at :], 0, 0
 
-    def _constant(self, name: str) -> None:
+    def _note_constant(self, name: str) -> None:
         self._not_json = f"{name} is no JSON number; Label Studio refuses the file"
 
-    def _broken(self, message: str, place: int | None = None) -> BrokenError:
+    def _syntax_error(self, message: str, place: int | None = None) -> JsonSyntaxError:
         self._at = self._at if place is None else place
-        self._count()
+        self._update_position()
         fault = f": {self._fault}" if self._fault else ""
-        return BrokenError(message + fault, self._line, self._column)
+        return JsonSyntaxError(message + fault, self._line, self._column)
 
 
 def dump_line(value: Any) -> bytes:
@@ -173,14 +175,14 @@ def load_line(line: bytes) -> Any:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
         if b"\\u" in line:
-            return json.loads(line, parse_constant=_refuse)
-        raise ValueError(_wording(error)) from None
+            return json.loads(line, parse_constant=_refuse_constant)
+        raise ValueError(_describe_error(error)) from None
 
 
-def _refuse(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _wording(error: JSONDecodeError) -> str:
+def _describe_error(error: JSONDecodeError) -> str:
     where = f" (column {error.colno})" if isinstance(error, orjson.JSONDecodeError) else ""
     return f"Not JSON: {error.msg.partition(': line ')[0]}{where}"

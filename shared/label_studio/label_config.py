@@ -14,7 +14,7 @@ from defusedxml.ElementTree import fromstring
 from shared.errors import ConfigError
 from shared.label_studio import variables
 from shared.label_studio.attributes import Attributes
-from shared.label_studio.tags import spelling
+from shared.label_studio.tags import canonical_name
 from shared.label_studio.text_cache import TextCache
 
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
@@ -25,12 +25,12 @@ MAX_CHARACTERS = 2_000_000
 MAX_DEPTH = 100
 
 # The control tags that say something of the whole task, unless they are `perRegion`.
-ANSWERS = frozenset(
+WHOLE_TASK_TAGS = frozenset(
     ("Choices", "Taxonomy", "TextArea", "Rating", "Number", "DateTime", "Pairwise", "Ranker")
 )
 
 # The way to a nested choice: the names of those that it lies in, and its own.
-Path = tuple[str, ...]
+ChoicePath = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class ObjectTag:
     attrs: Mapping[str, str] = field(default_factory=Attributes)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "attrs", Attributes.of(self.attrs))
+        object.__setattr__(self, "attrs", Attributes.from_mapping(self.attrs))
 
     def __str__(self) -> str:
         return f'{self.tag} "{self.name}"'
@@ -58,7 +58,7 @@ class ObjectTag:
         return "valueList" in self.attrs
 
     @property
-    def is_at_address(self) -> bool:
+    def value_is_url(self) -> bool:
         """Whether the task holds the address of what is shown, where it may hold a text."""
         return self.attrs.get("valueType") == "url"
 
@@ -75,7 +75,7 @@ class ObjectTag:
         return written if written is not None else f"${self.key}" if self.key is not None else ""
 
     @property
-    def shown(self) -> str:
+    def shown_value(self) -> str:
         """What it shows, for messages: the key, or the value if that is more than a key."""
         return f'"{self.key}"' if self.key is not None else f'value="{self.value}"'
 
@@ -99,21 +99,23 @@ class Control:
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     attrs: Mapping[str, str] = field(default_factory=Attributes)
     dynamic: bool = False
-    paths: Mapping[Path, Mapping[str, str]] = field(default_factory=dict)
+    paths: Mapping[ChoicePath, Mapping[str, str]] = field(default_factory=dict)
     buckets: tuple[str, ...] = ()
     repeated: bool = False
-    of_task: bool = False
-    faults: tuple[str, ...] = ()
+    labels_from_task: bool = False
+    label_faults: tuple[str, ...] = ()
     to_names: tuple[str, ...] = ()
     """The names of all object tags that it is on (`toName="a,b"`); `to_name` is the one meant."""
     header: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "to_names", self.to_names or (self.to_name,))
-        if not self.of_task:  # those of a task are shared by all control tags that list them
-            labels = {label: Attributes.of(attrs) for label, attrs in self.labels.items()}
+        if (
+            not self.labels_from_task
+        ):  # those of a task are shared by all control tags that list them
+            labels = {label: Attributes.from_mapping(attrs) for label, attrs in self.labels.items()}
             object.__setattr__(self, "labels", labels)
-        object.__setattr__(self, "attrs", Attributes.of(self.attrs))
+        object.__setattr__(self, "attrs", Attributes.from_mapping(self.attrs))
 
     @cached_property
     def type(self) -> str:
@@ -121,53 +123,53 @@ class Control:
         return self.tag.lower()
 
     @cached_property
-    def choice_paths(self) -> Mapping[str, Path]:
+    def choice_paths(self) -> Mapping[str, ChoicePath]:
         """The path to each nested choice, by its name, or as "A/B" where others have the name."""
         alike = Counter(path[-1] for path in self.paths)
         return {path[-1] if alike[path[-1]] == 1 else "/".join(path): path for path in self.paths}
 
-    def on(self, to_name: str) -> "Control":
+    def on_object(self, to_name: str) -> "Control":
         """Return the same control tag as it is on another of its object tags."""
         if to_name == self.to_name or to_name not in self.to_names:
             return self
-        known = self._elsewhere.get(to_name)
-        return known or self._elsewhere.setdefault(to_name, replace(self, to_name=to_name))
+        known = self._on_other_objects.get(to_name)
+        return known or self._on_other_objects.setdefault(to_name, replace(self, to_name=to_name))
 
     @cached_property
-    def _elsewhere(self) -> "dict[str, Control]":
+    def _on_other_objects(self) -> "dict[str, Control]":
         return {}
 
     @property
     def answers_once(self) -> bool:
         """Whether the editor shows one answer of it, however many object tags it is on."""
-        return self.tag in ANSWERS and not self.per_region
+        return self.tag in WHOLE_TASK_TAGS and not self.per_region
 
     @property
-    def labelled(self) -> bool:
+    def has_labels(self) -> bool:
         """Whether it has labels, be it of a task that is not known yet."""
-        return bool(self.labels) or self.dynamic or self.of_task
+        return bool(self.labels) or self.dynamic or self.labels_from_task
 
     @property
     def per_region(self) -> bool:
         """Whether it describes single regions rather than the whole task."""
-        return self.flag("perRegion")
+        return self.get_flag("perRegion")
 
     @property
     def has_nested_choices(self) -> bool:
         """Whether its choices lie inside one another, so that an answer is a path."""
-        return self.tag == "Taxonomy" or (self.tag == "Choices" and self.flag("allowNested"))
+        return self.tag == "Taxonomy" or (self.tag == "Choices" and self.get_flag("allowNested"))
 
     @property
     def is_remote(self) -> bool:
         """Whether the editor fetches its choices from an address (`apiUrl`)."""
         return bool(self.attrs.get("apiUrl"))
 
-    def flag(self, key: str, default: bool = False) -> bool:
+    def get_flag(self, key: str, default: bool = False) -> bool:
         """The attribute as a truth value."""
         text = self.attrs.get(key)
         return default if text is None else text.strip().lower() in {"true", "1", "yes"}
 
-    def number(self, key: str, default: float, low: float, high: float) -> float:
+    def get_number(self, key: str, default: float, low: float, high: float) -> float:
         """The attribute as a number between `low` and `high`; ConfigError if it is none."""
         text = self.attrs.get(key)
         if text is None or not text.strip():
@@ -188,12 +190,12 @@ class Control:
         return f'{self.tag} "{self.name}"'
 
 
-class Written(NamedTuple):
+class WrittenTag(NamedTuple):
     """A tag as it stands in the XML, and the names of the tags around it."""
 
     name: str
     attrs: Attributes
-    around: tuple[str, ...]
+    ancestors: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,16 +206,16 @@ class LabelConfig:
     objects: Mapping[str, ObjectTag]
     xml: str = ""
     relation_labels: tuple[str, ...] = ()
-    characters_of_task: int = 0
+    task_character_count: int = 0
     """Characters of the labels that a task has added."""
 
     @property
-    def characters(self) -> int:
+    def character_count(self) -> int:
         """How long it is: what is made of it is kept as far as that is not too much together."""
-        return len(self.xml) + self.characters_of_task
+        return len(self.xml) + self.task_character_count
 
     @cached_property
-    def dynamic(self) -> tuple[Control, ...]:
+    def dynamic_controls(self) -> tuple[Control, ...]:
         """The control tags whose labels are complete only with a task; not those of an address."""
         return tuple(c for c in self.controls if c.dynamic and not c.repeated and not c.is_remote)
 
@@ -227,7 +229,9 @@ class LabelConfig:
                 f"The label config has {len(xml)} characters; {MAX_CHARACTERS} are allowed"
             )
         plain = _DECLARATION.sub("", xml.lstrip("\ufeff")).strip()
-        return _kept.get(plain) or _kept.put(plain, _parse(plain), len(plain))
+        return _config_cache.get(plain) or _config_cache.put(
+            plain, _parse_config(plain), len(plain)
+        )
 
     @classmethod
     def from_parsed(cls, parsed: Mapping[str, Any], xml: str) -> "LabelConfig":
@@ -240,15 +244,15 @@ class LabelConfig:
         kept = tuple(control for control in whole.controls if control.name in parsed)
         return whole if len(kept) == len(whole.controls) else replace(whole, controls=kept)
 
-    def written(self) -> Iterable[Written]:
+    def written_tags(self) -> Iterable[WrittenTag]:
         """All tags as they are written; what is inside a HyperText is a document, no tags."""
         if self.xml:
-            yield from _written(_root(self.xml), ())
+            yield from _walk_tags(_parse_xml(self.xml), ())
 
-    def control(self, name: str, to_name: str = "") -> Control | None:
+    def find_control(self, name: str, to_name: str = "") -> Control | None:
         """The control tag of that name, as it is on its first object tag or on that of a name."""
         found = next((control for control in self.controls if control.name == name), None)
-        return found.on(to_name) if found else None
+        return found.on_object(to_name) if found else None
 
     def object_of(self, control: Control) -> ObjectTag | None:
         """The object tag that a control tag annotates."""
@@ -256,9 +260,11 @@ class LabelConfig:
 
     def controls_on(self, to_name: str) -> list[Control]:
         """The control tags on an object tag."""
-        return [control.on(to_name) for control in self.controls if to_name in control.to_names]
+        return [
+            control.on_object(to_name) for control in self.controls if to_name in control.to_names
+        ]
 
-    def pairs(self) -> Iterable[tuple[Control, ObjectTag]]:
+    def tag_pairs(self) -> Iterable[tuple[Control, ObjectTag]]:
         """Each control tag with each of its object tags; controls that name none are left out.
 
         Pairwise, which compares its object tags, is given with the first.
@@ -267,38 +273,38 @@ class LabelConfig:
             names = (control.to_name,) if control.tag == "Pairwise" else control.to_names
             for name in names:
                 if name in self.objects:
-                    yield control.on(name), self.objects[name]
+                    yield control.on_object(name), self.objects[name]
 
-    def describe(self) -> str:
+    def describe_controls(self) -> str:
         """Its control tags in a few words, for messages."""
         if not self.controls:
             return "no control tags"
         seen = (
-            f"{control} on {' and '.join(map(self._shown, control.to_names))}"
+            f"{control} on {' and '.join(map(self._object_tag_name, control.to_names))}"
             + (" inside <Repeater>" if control.repeated else "")
             for control in self.controls
         )
         return ", ".join(seen)
 
-    def _shown(self, name: str) -> str:
+    def _object_tag_name(self, name: str) -> str:
         return self.objects[name].tag if name in self.objects else name
 
 
-_kept: TextCache[str, LabelConfig] = TextCache()
+_config_cache: TextCache[str, LabelConfig] = TextCache()
 
 
-def _parse(xml: str) -> LabelConfig:
-    root = _root(xml)
+def _parse_config(xml: str) -> LabelConfig:
+    root = _parse_xml(xml)
     for element in root.iter():
-        element.tag = spelling(element.tag)
-    objects = {tag.name: tag for tag in _objects(root)}
-    relations = (_attributes(element).get("value") for element in root.iter("Relation"))
+        element.tag = canonical_name(element.tag)
+    objects = {tag.name: tag for tag in _read_objects(root)}
+    relations = (_attributes_of(element).get("value") for element in root.iter("Relation"))
     return LabelConfig(
-        tuple(_controls(root, objects)), objects, xml, tuple(filter(None, relations))
+        tuple(_read_controls(root, objects)), objects, xml, tuple(filter(None, relations))
     )
 
 
-def _root(xml: str) -> Element:
+def _parse_xml(xml: str) -> Element:
     try:
         root: Element = fromstring(xml, forbid_dtd=True)
     except ParseError as error:
@@ -311,14 +317,14 @@ def _root(xml: str) -> Element:
     return root
 
 
-def _written(element: Element, around: tuple[str, ...]) -> Iterable[Written]:
-    yield Written(element.tag, _attributes(element), around)
+def _walk_tags(element: Element, around: tuple[str, ...]) -> Iterable[WrittenTag]:
+    yield WrittenTag(element.tag, _attributes_of(element), around)
     if element.tag.lower() != "hypertext":
         for child in element:
-            yield from _written(child, (*around, element.tag))
+            yield from _walk_tags(child, (*around, element.tag))
 
 
-def _attributes(element: Element) -> Attributes:
+def _attributes_of(element: Element) -> Attributes:
     """Return an element's attributes: nothing else in the project reads `attrib`."""
     return Attributes(element.attrib)
 
@@ -332,26 +338,26 @@ def _check_depth(root: Element) -> None:
     raise ConfigError(f"The label config has tags nested more than {MAX_DEPTH} deep")
 
 
-def _objects(root: Element) -> Iterable[ObjectTag]:
+def _read_objects(root: Element) -> Iterable[ObjectTag]:
     for element in root.iter():
-        attrs = _attributes(element)
+        attrs = _attributes_of(element)
         tag = ObjectTag(element.tag, attrs.get("name", ""), None, attrs)
         if "name" in attrs and tag.value and "toName" not in attrs:
             yield replace(tag, key=variables.key_of(tag.value))
 
 
-def _controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Control]:
+def _read_controls(root: Element, objects: Mapping[str, ObjectTag]) -> Iterable[Control]:
     repeated = {inside for repeater in root.iter("Repeater") for inside in repeater.iter()}
-    headers = _headers(root)
+    headers = _read_headers(root)
     for element in root.iter():
-        attrs = _attributes(element)
+        attrs = _attributes_of(element)
         if not attrs.get("name") or not attrs.get("toName") or element.tag == "Filter":
             continue
         names = [name.strip() for name in attrs["toName"].split(",")]
         to_name = next((name for name in names if name in objects), names[0])
-        labels = dict(_labels(element))
-        paths = dict(_paths(element))
-        buckets = tuple(_attributes(bucket).get("name", "") for bucket in element.iter("Bucket"))
+        labels = dict(_read_labels(element))
+        paths = dict(_read_choice_paths(element))
+        buckets = tuple(_attributes_of(bucket).get("name", "") for bucket in element.iter("Bucket"))
         yield Control(
             element.tag,
             attrs["name"],
@@ -386,12 +392,12 @@ def takes_labels(tag: str) -> bool:
     return tag.endswith("Labels") or tag in {"Choices", "Taxonomy"}
 
 
-def _headers(root: Element) -> dict[Element, str]:
+def _read_headers(root: Element) -> dict[Element, str]:
     """What the Header right before a named tag says."""
     found: dict[Element, str] = {}
     header = ""
     for element in root.iter():
-        attrs = _attributes(element)
+        attrs = _attributes_of(element)
         if element.tag == "Header":
             header = attrs.get("value") or (element.text or "").strip()
         elif "name" in attrs:
@@ -399,20 +405,22 @@ def _headers(root: Element) -> dict[Element, str]:
     return found
 
 
-def _labels(control: Element) -> Iterable[tuple[str, Attributes]]:
+def _read_labels(control: Element) -> Iterable[tuple[str, Attributes]]:
     for element in control.iter():
         if element.tag in {"Label", "Choice"}:
-            attrs = _attributes(element)
+            attrs = _attributes_of(element)
             value = attrs.get("alias") or attrs.get("value")
             if value:
                 yield value, attrs
 
 
-def _paths(element: Element, above: Path = ()) -> Iterable[tuple[Path, Attributes]]:
+def _read_choice_paths(
+    element: Element, above: ChoicePath = ()
+) -> Iterable[tuple[ChoicePath, Attributes]]:
     for child in element:
-        attrs = _attributes(child)
+        attrs = _attributes_of(child)
         name = attrs.get("alias") or attrs.get("value")
         inside = (*above, name) if child.tag == "Choice" and name else above
         if inside != above:
             yield inside, attrs
-        yield from _paths(child, inside)
+        yield from _read_choice_paths(child, inside)

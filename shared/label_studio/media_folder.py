@@ -8,11 +8,11 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from shared.errors import DecodeError, SettingError
-from shared.label_studio.encoded_text import encoded
-from shared.label_studio.javascript import steps
+from shared.label_studio.encoded_text import encode_text
+from shared.label_studio.javascript import split_path
 from shared.label_studio.label_config import LabelConfig, ObjectTag
-from shared.label_studio.tags import TEXTS
-from shared.label_studio.task_file import TABLES, Entry
+from shared.label_studio.tags import TEXT_TAGS
+from shared.label_studio.task_file import TABLE_SUFFIXES, TaskEntry
 from shared.label_studio.variables import keys_of
 from shared.media.reader import LOCAL_FILES, LocalPath
 
@@ -28,7 +28,7 @@ SUFFIXES = {
 }
 
 
-class MediaFiles:
+class MediaFolder:
     """The files in a folder, behind a glob, or one; in the order of their names."""
 
     def __init__(self, name: str, target: ObjectTag, prefix: str | None, root: Path | None) -> None:
@@ -41,10 +41,10 @@ class MediaFiles:
         self.name = name
         self._target = target
         path = Path(name)
-        self._folder = path if path.is_dir() else Path(_fixed(name))
+        self._folder = path if path.is_dir() else Path(_fixed_folder(name))
         self._prefix = local_files_prefix(self._folder, root) if prefix is None else prefix
         self._suffixes = tuple(SUFFIXES.get(target.tag, "").split())
-        self._count = sum(1 for _ in self._paths())
+        self._count = sum(1 for _ in self._media_paths())
         self._read = 0
         if not self._count:
             what = f"files of {target.tag} ({' '.join(self._suffixes)})"
@@ -55,28 +55,30 @@ class MediaFiles:
         """How many of them are read."""
         return self._read / self._count
 
-    def __iter__(self) -> Iterator[Entry]:
-        for index, path in enumerate(self._paths()):
-            yield self._entry(index, path)
+    def __iter__(self) -> Iterator[TaskEntry]:
+        for index, path in enumerate(self._media_paths()):
+            yield self._build_entry(index, path)
             self._read = index + 1
 
-    def _entry(self, index: int, path: Path) -> Entry:
+    def _build_entry(self, index: int, path: Path) -> TaskEntry:
         url = self._prefix + quote(path.relative_to(self._folder).as_posix())
-        if self._target.tag in TEXTS and not self._target.is_at_address:
-            return self._text(index, path)
-        return Entry(index, None, {"data": _data(self._target, LocalPath.of(url, path))})
+        if self._target.tag in TEXT_TAGS and not self._target.value_is_url:
+            return self._text_entry(index, path)
+        return TaskEntry(
+            index, None, {"data": _build_data(self._target, LocalPath.from_file(url, path))}
+        )
 
-    def _text(self, index: int, path: Path) -> Entry:
+    def _text_entry(self, index: int, path: Path) -> TaskEntry:
         try:
-            text = encoded(path.read_text(encoding="utf-8-sig"), self._target)
+            text = encode_text(path.read_text(encoding="utf-8-sig"), self._target)
         except (OSError, UnicodeError) as error:
-            return Entry(index, None, problem=f"{path.name} cannot be read: {error}")
+            return TaskEntry(index, None, problem=f"{path.name} cannot be read: {error}")
         except DecodeError as error:
-            return Entry(index, None, problem=f"{path.name}: {error}")
-        return Entry(index, None, {"data": _data(self._target, text)})
+            return TaskEntry(index, None, problem=f"{path.name}: {error}")
+        return TaskEntry(index, None, {"data": _build_data(self._target, text)})
 
-    def _paths(self) -> Iterator[Path]:
-        for path in _walk(self.name):
+    def _media_paths(self) -> Iterator[Path]:
+        for path in _walk_files(self.name):
             if path.suffix.lower() in self._suffixes:
                 yield path
 
@@ -89,10 +91,10 @@ def is_media(name: str, config: LabelConfig) -> bool:
         return True
     shown = " ".join(SUFFIXES.get(target.tag, "") for target in config.objects.values()).split()
     suffix = Path(name).suffix.lower()
-    return suffix in shown and suffix not in TABLES
+    return suffix in shown and suffix not in TABLE_SUFFIXES
 
 
-def shown_by(config: LabelConfig) -> ObjectTag:
+def find_media_tag(config: LabelConfig) -> ObjectTag:
     """The object tag whose media the files are; SettingError if a file alone makes no task."""
     targets = [target for target in config.objects.values() if keys_of(target.value)]
     if len(targets) == 1 and _is_medium(targets[0]):
@@ -114,15 +116,15 @@ def _is_medium(target: ObjectTag) -> bool:
     )
 
 
-def _data(target: ObjectTag, value: str) -> dict[str, Any]:
+def _build_data(target: ObjectTag, value: str) -> dict[str, Any]:
     """The task's data with a value where the tag looks for it: of `$a.b` inside `a`."""
     data: Any = value
-    for name in reversed(steps(str(target.key))):
+    for name in reversed(split_path(str(target.key))):
         data = {name: data}
     return cast(dict[str, Any], data)
 
 
-def _walk(name: str) -> Iterator[Path]:
+def _walk_files(name: str) -> Iterator[Path]:
     if os.path.isdir(name):
         for folder, inside, files in os.walk(name):
             inside[:] = sorted(part for part in inside if not part.startswith("."))
@@ -134,7 +136,7 @@ def _walk(name: str) -> Iterator[Path]:
         yield from (Path(path) for path in found if os.path.isfile(path))
 
 
-def _fixed(pattern: str) -> str:
+def _fixed_folder(pattern: str) -> str:
     """The folders of a glob before its first wildcard."""
     folder = os.path.dirname(pattern)
     while glob.has_magic(folder):

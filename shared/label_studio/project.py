@@ -11,17 +11,17 @@ from typing import Any
 from shared.errors import PrelabelError, SettingError
 from shared.label_studio.import_file import ImportFile
 from shared.label_studio.json_stream import dump_line, load_line
-from shared.label_studio.task_file import Entry
+from shared.label_studio.task_file import TaskEntry
 from shared.media.egress import ssl_context
 from shared.media.label_studio_files import sdk_client
 from shared.settings import Settings
 
 # Tasks in one answer of Label Studio.
-PAGE = 100
+PAGE_TASKS = 100
 # Tasks whose predictions are pushed in one request.
-BATCH = 100
+BATCH_TASKS = 100
 # Keys of a task that an import takes.
-IMPORTED = ("data", "meta", "annotations", "predictions")
+IMPORTED_KEYS = ("data", "meta", "annotations", "predictions")
 
 
 class Project:
@@ -50,50 +50,50 @@ class Project:
         self._http.close()
 
     @cached_property
-    def _facts(self) -> Any:
-        with self._asking("reading it"):
+    def _details(self) -> Any:
+        with self._named_errors("reading it"):
             return self._client.projects.get(self._number)
 
     @property
     def label_config(self) -> str:
         """The label config's XML."""
-        return str(self._facts.label_config or "")
+        return str(self._details.label_config or "")
 
     @property
     def fraction(self) -> float | None:
         """How many of the tasks are read."""
-        count = self._facts.task_number
+        count = self._details.task_number
         return min(1.0, self._read / count) if count else None
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[TaskEntry]:
         """The tasks with an id greater than `after`."""
         last, index = self.after, 0
-        while page := self._page(last):
+        while page := self._read_page(last):
             for task in page:
                 last = task.id
                 self._read += 1
-                if not self.versions or not self.versions <= _versions(task):
-                    yield Entry(index, None, {"id": task.id, "data": task.data})
+                if not self.versions or not self.versions <= _predicted_versions(task):
+                    yield TaskEntry(index, None, {"id": task.id, "data": task.data})
                     index += 1
 
-    def resume(self, file: ImportFile) -> Iterator[Entry]:
+    def resume(self, file: ImportFile) -> Iterator[TaskEntry]:
         """Return the tasks with greater ids than those in the file, which may be deleted by now."""
         done = file.done
-        for task in file.tasks():
+        for task in file.read_tasks():
             self.after = task["id"]
         file.keep_failures(until=done)
         return (entry._replace(number=done + entry.number) for entry in self)
 
-    def _page(self, after: int) -> list[Any]:
+    def _read_page(self, after: int) -> list[Any]:
         newer = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number"}
         query = {
             "filters": {"conjunction": "and", "items": [newer | {"value": after}]},
             "ordering": ["tasks:id"],
         }
-        return self._list(query, PAGE)
+        return self._list_tasks(query, PAGE_TASKS)
 
-    def _list(self, query: dict[str, Any], size: int) -> list[Any]:
-        with self._asking("reading its tasks"):
+    def _list_tasks(self, query: dict[str, Any], size: int) -> list[Any]:
+        with self._named_errors("reading its tasks"):
             pager = self._client.tasks.list(
                 project=self._number,
                 page_size=size,
@@ -104,7 +104,7 @@ class Project:
             )
             return list(pager.items or [])
 
-    def predict(self, tasks: Sequence[dict[str, Any]], again: bool) -> None:
+    def store_predictions(self, tasks: Sequence[dict[str, Any]], again: bool) -> None:
         """Store the predictions of tasks that are in the project.
 
         `again`: an earlier attempt may have done it. Label Studio's own check of many at once
@@ -115,33 +115,33 @@ class Project:
             for task in tasks
             for prediction in task["predictions"]
         ]
-        with self._asking("storing predictions"):
+        with self._named_errors("storing predictions"):
             if again:
-                wanted = self._missing(wanted)
+                wanted = self._missing_predictions(wanted)
             if not wanted:
                 return
             answer = self._client.projects.import_predictions(self._number, request=wanted)
             if answer.created != len(wanted):
-                for prediction in self._missing(wanted):
+                for prediction in self._missing_predictions(wanted):
                     self._client.predictions.create(**prediction)
 
-    def predictions(self, task: int) -> list[dict[str, Any]]:
+    def stored_predictions(self, task: int) -> list[dict[str, Any]]:
         """The stored predictions of a task: each with `model_version` and `result`."""
-        with self._asking("reading predictions"):
+        with self._named_errors("reading predictions"):
             found = self._client.predictions.list(task=task)
         return [{"model_version": one.model_version, "result": one.result} for one in found]
 
-    def add(self, tasks: Sequence[dict[str, Any]], again: bool) -> None:
+    def import_tasks(self, tasks: Sequence[dict[str, Any]], again: bool) -> None:
         """Import tasks with their predictions; `again`: an earlier attempt may have done it."""
-        request = [{key: task[key] for key in IMPORTED if key in task} for task in tasks]
+        request = [{key: task[key] for key in IMPORTED_KEYS if key in task} for task in tasks]
         if again:
-            newest = self._list({"ordering": ["-tasks:id"]}, len(tasks))
+            newest = self._list_tasks({"ordering": ["-tasks:id"]}, len(tasks))
             if [task.data for task in reversed(newest)] == [task["data"] for task in request]:
                 return
-        with self._asking("importing tasks"):
+        with self._named_errors("importing tasks"):
             self._client.projects.import_tasks(self._number, request=request)
 
-    def _missing(self, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _missing_predictions(self, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
         there: dict[Any, set[Any]] = {}
         for task in dict.fromkeys(prediction["task"] for prediction in predictions):
             there[task] = {
@@ -150,7 +150,7 @@ class Project:
         return [p for p in predictions if p.get("model_version") not in there[p["task"]]]
 
     @contextmanager
-    def _asking(self, doing: str) -> Iterator[None]:
+    def _named_errors(self, doing: str) -> Iterator[None]:
         from httpx import HTTPError
         from label_studio_sdk.core.api_error import ApiError
 
@@ -164,7 +164,7 @@ class Project:
             raise PrelabelError(f"{self.name}: {what}: {type(error).__name__}") from None
 
 
-class Push:
+class Upload:
     """Sends an import file's tasks to a project, in batches, each once.
 
     `OUT.pushed` holds how many are sent, and how many an attempt would have made it: a batch
@@ -173,33 +173,33 @@ class Push:
 
     def __init__(self, project: Project, file: ImportFile, new: bool) -> None:
         """`new`: whether tasks are imported rather than in the project."""
-        self._send = project.add if new else project.predict
+        self._send = project.import_tasks if new else project.store_predictions
         self._file = file
         self._state = file.path.with_name(file.path.name + ".pushed")
-        self._sent, self._sending = self._read()
-        self._tasks = file.tasks(self._sent)
+        self._sent, self._sending = self._read_progress()
+        self._tasks = file.read_tasks(self._sent)
 
-    def push(self, everything: bool = False) -> None:
+    def send_batches(self, everything: bool = False) -> None:
         """Send the whole batches there are, or everything."""
-        while (size := self._due(everything)) > 0:
+        while (size := self._batch_size(everything)) > 0:
             again = self._sending > self._sent
             self._file.flush(sync=True)
             batch = list(islice(self._tasks, size))
-            self._write(self._sent, self._sent + size)
+            self._write_progress(self._sent, self._sent + size)
             self._send(batch, again)
-            self._write(self._sent + size, self._sent + size)
+            self._write_progress(self._sent + size, self._sent + size)
 
-    def finish(self) -> None:
+    def forget_progress(self) -> None:
         """Forget how far it was."""
         self._state.unlink(missing_ok=True)
 
-    def _due(self, everything: bool) -> int:
+    def _batch_size(self, everything: bool) -> int:
         if self._sending > self._sent:
             return self._sending - self._sent
         left = self._file.done - self._sent
-        return min(left, BATCH) if everything or left >= BATCH else 0
+        return min(left, BATCH_TASKS) if everything or left >= BATCH_TASKS else 0
 
-    def _read(self) -> tuple[int, int]:
+    def _read_progress(self) -> tuple[int, int]:
         if not self._file.done:
             self._state.unlink(missing_ok=True)
             return 0, 0
@@ -209,14 +209,14 @@ class Push:
         except FileNotFoundError:
             return 0, 0
 
-    def _write(self, sent: int, sending: int) -> None:
+    def _write_progress(self, sent: int, sending: int) -> None:
         self._sent, self._sending = sent, sending
         new = Path(f"{self._state}.new")
         new.write_bytes(dump_line({"sent": sent, "sending": sending}))
         new.replace(self._state)
 
 
-def _versions(task: Any) -> set[str]:
+def _predicted_versions(task: Any) -> set[str]:
     text = task.predictions_model_versions
     found = text.split(",") if isinstance(text, str) else text or []
     return {str(version).strip() for version in found}

@@ -16,7 +16,7 @@ TAGS = (
 )  # fmt: skip
 
 # Tags that the guide describes and the editor of the open-source 1.23.2 does not have.
-ELSEWHERE: Mapping[str, str] = {
+OTHER_EDITIONS: Mapping[str, str] = {
     "Chat": "only Label Studio Enterprise has it",
     "OcrLabels": "only Label Studio Enterprise has it",
     "ReactCode": "only Label Studio Enterprise has it",
@@ -25,14 +25,14 @@ ELSEWHERE: Mapping[str, str] = {
 }
 
 # The one object tag, to the letter, on which the editor allows a control tag (controlledTags).
-HELD_TO: Mapping[str, str] = dict.fromkeys(
+REQUIRED_OBJECTS: Mapping[str, str] = dict.fromkeys(
     ("BitmaskLabels", "BrushLabels", "KeyPointLabels", "Polygon", "PolygonLabels",
      "RectangleLabels", "Vector", "VectorLabels"), "Image",
 ) | {"HyperTextLabels": "HyperText"}  # fmt: skip
 
 # The one object tag on which the editor draws a control tag's regions.
-MADE_FOR: Mapping[str, str] = {
-    **HELD_TO,
+DRAWN_ON: Mapping[str, str] = {
+    **REQUIRED_OBJECTS,
     **dict.fromkeys(("Bitmask", "Brush", "Ellipse", "EllipseLabels", "KeyPoint"), "Image"),
     **dict.fromkeys(("MagicWand", "Rectangle"), "Image"),
     "ParagraphLabels": "Paragraphs",
@@ -42,19 +42,19 @@ MADE_FOR: Mapping[str, str] = {
 }
 
 # The tags of which one must stand around a tag (parentTypes).
-INSIDE: Mapping[str, tuple[str, ...]] = {
+PARENT_TAGS: Mapping[str, tuple[str, ...]] = {
     "Choice": ("Choices", "Taxonomy"),
     "Channel": ("TimeSeries",),
     "MultiChannel": ("TimeSeries",),
 }
 
 # The object tags that show a text: it may be encoded, or at an address.
-TEXTS = ("Text", "HyperText")
+TEXT_TAGS = ("Text", "HyperText")
 
-_SPELLING = {tag.lower(): tag for tag in (*TAGS, *ELSEWHERE)}
+_SPELLING = {tag.lower(): tag for tag in (*TAGS, *OTHER_EDITIONS)}
 
 
-def spelling(tag: str) -> str:
+def canonical_name(tag: str) -> str:
     """A tag's name as the guide writes it; the editor knows it in any case."""
     return _SPELLING.get(tag.lower(), tag)
 

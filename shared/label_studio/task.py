@@ -9,10 +9,10 @@ from shared.errors import MissingKeyError, TaskError, ValueTypeError
 from shared.label_studio import javascript, variables
 from shared.label_studio.javascript import UNDEFINED
 from shared.label_studio.label_config import ObjectTag
-from shared.label_studio.tags import TEXTS
+from shared.label_studio.tags import TEXT_TAGS
 
 # Keys of the data that a message names.
-KEYS = 12
+MAX_NAMED_KEYS = 12
 
 
 @dataclass(frozen=True)
@@ -26,46 +26,49 @@ class Task:
     def parse(cls, raw: Any) -> "Task":
         """From the task's JSON; TaskError if it is none."""
         if not isinstance(raw, Mapping):
-            raise TaskError(f"A task should be an object, found {kind_of(raw)}")
+            raise TaskError(f"A task should be an object, found {describe_type(raw)}")
         data = raw.get("data")
         if not isinstance(data, Mapping):
-            raise TaskError(f'A task should have an object under "data", found {kind_of(data)}')
+            raise TaskError(
+                f'A task should have an object under "data", found {describe_type(data)}'
+            )
         return cls(raw.get("id"), data)
 
-    def value(self, target: ObjectTag) -> Any:
+    def object_value(self, target: ObjectTag) -> Any:
         """What the object tag shows: its value, with what the task's data says for variables.
 
         MissingKeyError if the data lacks one, or holds null; ValueTypeError if text stands
         around an object.
         """
-        found = UNDEFINED if target.key is None else javascript.get(self.data, target.key)
+        found = UNDEFINED if target.key is None else javascript.lookup_path(self.data, target.key)
         if found is not UNDEFINED and found is not None:
             return found
-        for problem in self.problems(target):
+        for problem in self.value_problems(target):
             raise problem
-        return variables.resolve(target.value, self.data)
+        return variables.resolve_variables(target.value, self.data)
 
-    def problems(self, target: ObjectTag) -> Iterator[TaskError]:
+    def value_problems(self, target: ObjectTag) -> Iterator[TaskError]:
         """What of the object tag's value the editor cannot show."""
-        key = variables.unreadable(target.value, self.data)
+        key = variables.unreadable_key(target.value, self.data)
         if key is not None:
             yield MissingKeyError(
-                f'"{key}" cannot be shown by {target}: the editor reads only {variables.READABLE}'
-                f' after the $ of value="{target.value}"; give the key a name of these'
+                f'"{key}" cannot be shown by {target}: the editor reads only'
+                f' {variables.READABLE_CHARACTERS} after the $ of value="{target.value}"; give the'
+                " key a name of these"
             )
             return
-        for key in variables.lacking(target.value, self.data):
-            yield MissingKeyError(self._lacks(key, target))
+        for key in variables.missing_keys(target.value, self.data):
+            yield MissingKeyError(self._describe_missing(key, target))
         if target.key is None:
             for key in variables.keys_of(target.value):
-                if isinstance(javascript.get(self.data, key), dict):
+                if isinstance(javascript.lookup_path(self.data, key), dict):
                     what = f'"{key}" is an object, which the editor cannot join with the text of'
                     yield ValueTypeError(f'{what} value="{target.value}" of {target}')
 
-    def _lacks(self, key: str, target: ObjectTag) -> str:
-        keys = ", ".join(f'"{key}"' for key in islice(self.data, KEYS)) or "nothing"
-        keys += " and more" if len(self.data) > KEYS else ""
-        state = "is null" if javascript.get(self.data, key) is None else "is missing"
+    def _describe_missing(self, key: str, target: ObjectTag) -> str:
+        keys = ", ".join(f'"{key}"' for key in islice(self.data, MAX_NAMED_KEYS)) or "nothing"
+        keys += " and more" if len(self.data) > MAX_NAMED_KEYS else ""
+        state = "is null" if javascript.lookup_path(self.data, key) is None else "is missing"
         return f'"{key}" {state} in the task\'s data, but {target} shows it (the data has {keys})'
 
     def text_value(self, target: ObjectTag) -> str:
@@ -73,70 +76,71 @@ class Task:
 
         ValueTypeError if it is another kind of value; MissingKeyError if an address is empty.
         """
-        found = self.value(target)
+        found = self.object_value(target)
         if target.tag == "Image" and isinstance(found, list) and [*map(type, found)] == [str]:
             found = found[0]  # the editor shows the first of a list
-        if target.tag in TEXTS and isinstance(found, bool | int | float):
-            return javascript.text(found)
+        if target.tag in TEXT_TAGS and isinstance(found, bool | int | float):
+            return javascript.to_string(found)
         if not isinstance(found, str):
             raise ValueTypeError(
-                f"{target.shown} should be a string for {target}, found {_found(found, target)}"
+                f"{target.shown_value} should be a string for {target}, found"
+                f" {_describe_found(found, target)}"
             )
         if not found.strip() and _is_address(target):
             raise MissingKeyError(
-                f"{target.shown} is empty in the task's data: {target} needs it",
+                f"{target.shown_value} is empty in the task's data: {target} needs it",
                 cause="empty_value",
             )
         return found
 
-    def addresses(self, target: ObjectTag) -> list[tuple[int | None, str]]:
+    def media_addresses(self, target: ObjectTag) -> list[tuple[int | None, str]]:
         """Each of the media that the object tag shows, with its `item_index`.
 
         That is None unless the tag shows a list of them (`valueList`).
         """
         if not target.is_list:
             return [(None, self.text_value(target))]
-        found = self.value(target)
+        found = self.object_value(target)
         found = [found] if isinstance(found, str) else found
-        wrong = None if isinstance(found, list) else kind_of(found)
+        wrong = None if isinstance(found, list) else describe_type(found)
         for place, part in enumerate(found if wrong is None else ()):
             if not isinstance(part, str):
-                wrong = f"{kind_of(part)} at place {place}"
+                wrong = f"{describe_type(part)} at place {place}"
                 break
         if wrong is not None:
             raise ValueTypeError(
-                f"{target.shown} should be a list of strings for {target}, each the address of"
-                f" a medium; found {wrong}"
+                f"{target.shown_value} should be a list of strings for {target}, each the address"
+                f" of a medium; found {wrong}"
             )
         return list(enumerate(found))
 
 
-def _found(value: Any, target: ObjectTag) -> str:
+def _describe_found(value: Any, target: ObjectTag) -> str:
     """What was found in the place of a string, and what helps."""
     if target.tag == "Image" and isinstance(value, list):
         written = f'valueList="{target.value}"'
         if all(isinstance(part, str) for part in value):
             return f"a list: of several images write {written} instead of value"
         return (
-            f"{_list_of(value)}: write each image's address as a string, and {written} instead of"
-            " value if there are several"
+            f"{_describe_list(value)}: write each image's address as a string, and {written}"
+            " instead of value if there are several"
         )
-    return kind_of(value)
+    return describe_type(value)
 
 
-def _list_of(value: list[Any]) -> str:
+def _describe_list(value: list[Any]) -> str:
     """Return what a list holds, in words."""
-    kinds = {kind_of(part).removeprefix("an ").removeprefix("a ") for part in value}
+    kinds = {describe_type(part).removeprefix("an ").removeprefix("a ") for part in value}
     if len(kinds) == 1 and "null" not in kinds:
         return f"a list of {kinds.pop()}s"
     return "a list of other values than strings"
 
 
 def _is_address(target: ObjectTag) -> bool:
-    return target.tag not in TEXTS or target.is_at_address
+    return target.tag not in TEXT_TAGS or target.value_is_url
 
 
-def kind_of(value: Any) -> str:
+def describe_type(value: Any) -> str:
     """Return what a JSON value is, in words."""
     names = {type(None): "null", bool: "a boolean", int: "a number", float: "a number"}
     names |= {str: "a string", list: "a list", dict: "an object"}

@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, NamedTuple, cast
 
 from shared.errors import SettingError
-from shared.label_studio.json_stream import BrokenError, JsonStream, load_line
+from shared.label_studio.json_stream import JsonStream, JsonSyntaxError, load_line
 
 Kind = Literal["list", "lines", "objects", "table", "empty", "other"]
 
 # Bytes by which the kind of a file is told, and more until the first line ends.
-HEAD = 1 << 16
+HEAD_BYTES = 1 << 16
 # Bytes after which a file is taken to be one value rather than lines.
-LONGEST_LINE = 1 << 24
-GZIP = b"\x1f\x8b"
+MAX_LINE_BYTES = 1 << 24
+GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
-TABLES = (".csv", ".tsv")
+TABLE_SUFFIXES = (".csv", ".tsv")
 # Characters of a table's cell.
-CELL = 1 << 27
+MAX_CELL_CHARACTERS = 1 << 27
 
 
-class Entry(NamedTuple):
+class TaskEntry(NamedTuple):
     """One task of a file, by its number (from 0 on) and line, or why it cannot be read."""
 
     number: int
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
         return f"{self.source}{': ' if self.source else ''}task {self.number}{line}"
 
 
-class TasksFile:
+class TaskFile:
     """A file of tasks, or standard input (`-`). Its kind is told by its content, also in gzip.
 
     Iterating gives one `Entry` a task, in constant memory; what breaks a line costs that line,
@@ -63,39 +63,39 @@ class TasksFile:
         size = os.fstat(self._raw.fileno()).st_size
         return self._raw.tell() / size if size else None
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[TaskEntry]:
         """SettingError if it cannot be read at all."""
         try:
-            self._raw = _open(self.name)
-            raw = io.BufferedReader(_Rewound(b"", self._raw), HEAD)
-            packed = raw.peek(2)[:2] == GZIP
+            self._raw = _open_file(self.name)
+            raw = io.BufferedReader(_PrependedReader(b"", self._raw), HEAD_BYTES)
+            packed = raw.peek(2)[:2] == GZIP_MAGIC
             data = gzip.GzipFile(fileobj=raw) if packed else raw
-            head = _head(data)
+            head = _read_head(data)
         except (OSError, EOFError, zlib.error) as error:
-            raise SettingError(f"{self.name} cannot be read: {_reason(error)}") from None
+            raise SettingError(f"{self.name} cannot be read: {_error_reason(error)}") from None
         with self._raw:
-            file = io.BufferedReader(_Rewound(head, data), HEAD)
-            kind = self._kind(head)
+            file = io.BufferedReader(_PrependedReader(head, data), HEAD_BYTES)
+            kind = self._detect_kind(head)
             if kind == "lines":
-                yield from _lines(file)
+                yield from _read_lines(file)
             elif kind == "table":
-                yield from _rows(file)
+                yield from _read_rows(file)
             elif kind in {"list", "objects"}:
-                yield from _values(file, kind)
+                yield from _read_values(file, kind)
             else:
                 what = "The file is empty" if kind == "empty" else "The file is not JSON"
                 what = f"{what}; expected a list of tasks, or one a line"
-                yield Entry(0, 1, problem=what)
+                yield TaskEntry(0, 1, problem=what)
 
-    def _kind(self, head: bytes) -> Kind:
+    def _detect_kind(self, head: bytes) -> Kind:
         suffixes = [suffix.lower() for suffix in Path(self.name).suffixes[-2:]]
-        if self._tables and any(suffix in TABLES for suffix in suffixes):
+        if self._tables and any(suffix in TABLE_SUFFIXES for suffix in suffixes):
             return "table"
-        kind = _kind(head)
+        kind = _kind_of_head(head)
         return "table" if kind == "other" and self._tables else kind
 
 
-def _lines(file: io.BufferedIOBase) -> Iterator[Entry]:
+def _read_lines(file: io.BufferedIOBase) -> Iterator[TaskEntry]:
     index = number = 0
     try:
         for number, line in enumerate(file, 1):
@@ -103,44 +103,46 @@ def _lines(file: io.BufferedIOBase) -> Iterator[Entry]:
             if not text:
                 continue
             try:
-                yield Entry(index, number, load_line(text))
+                yield TaskEntry(index, number, load_line(text))
             except ValueError as error:
-                yield Entry(index, number, problem=str(error))
+                yield TaskEntry(index, number, problem=str(error))
             index += 1
     except (OSError, EOFError, zlib.error) as error:
-        what = f"The file cannot be read on: {_reason(error)}"
-        yield Entry(index, number + 1, problem=what)
+        what = f"The file cannot be read on: {_error_reason(error)}"
+        yield TaskEntry(index, number + 1, problem=what)
 
 
-def _values(file: io.BufferedIOBase, kind: Kind) -> Iterator[Entry]:
+def _read_values(file: io.BufferedIOBase, kind: Kind) -> Iterator[TaskEntry]:
     stream = JsonStream(file)
     index = 0
     try:
-        for line, value, fault in stream.items() if kind == "list" else stream.values():
-            yield Entry(index, line, problem=fault) if fault else Entry(index, line, value)
+        for line, value, fault in (
+            stream.list_items() if kind == "list" else stream.successive_values()
+        ):
+            yield TaskEntry(index, line, problem=fault) if fault else TaskEntry(index, line, value)
             index += 1
-    except BrokenError as error:
-        yield Entry(index, error.line, problem=str(error))
+    except JsonSyntaxError as error:
+        yield TaskEntry(index, error.line, problem=str(error))
 
 
-def _rows(file: io.BufferedIOBase) -> Iterator[Entry]:
+def _read_rows(file: io.BufferedIOBase) -> Iterator[TaskEntry]:
     """A table's rows under the header, which holds the keys of the data."""
     text = io.TextIOWrapper(cast(IO[bytes], file), "utf-8-sig", newline="")
-    csv.field_size_limit(CELL)
+    csv.field_size_limit(MAX_CELL_CHARACTERS)
     index, rows = 0, None
     try:
         header = text.readline()
-        mark = _delimiter(header)
+        mark = _guess_delimiter(header)
         keys = next(csv.reader([header], delimiter=mark), [])
         rows = csv.reader(text, delimiter=mark)
         for row in rows:
             if row:
-                yield _row(index, rows.line_num + 1, keys, row)
+                yield _row_entry(index, rows.line_num + 1, keys, row)
                 index += 1
     except (OSError, EOFError, zlib.error, UnicodeError, csv.Error) as error:
         line = rows.line_num + 1 if rows is not None else 1
-        what = f"The table cannot be read on: {_reason(error)}"
-        yield Entry(index, line, problem=what)
+        what = f"The table cannot be read on: {_error_reason(error)}"
+        yield TaskEntry(index, line, problem=what)
 
 
 def as_task(value: Any) -> Any:
@@ -150,7 +152,7 @@ def as_task(value: Any) -> Any:
     return value
 
 
-class _Rewound(io.RawIOBase):
+class _PrependedReader(io.RawIOBase):
     """A file whose head was read already, and comes again."""
 
     def __init__(self, head: bytes, file: BinaryIO | io.BufferedIOBase) -> None:
@@ -167,17 +169,17 @@ class _Rewound(io.RawIOBase):
         return len(data)
 
 
-def _open(name: str) -> BinaryIO:
+def _open_file(name: str) -> BinaryIO:
     return sys.stdin.buffer if name == "-" else Path(name).open("rb")
 
 
-def _head(file: io.BufferedIOBase) -> bytes:
+def _read_head(file: io.BufferedIOBase) -> bytes:
     """The first lines of a file, as far as they can be read."""
     head = b""
     try:
-        while piece := file.read1(HEAD):
+        while piece := file.read1(HEAD_BYTES):
             head += piece
-            if len(head) >= HEAD and (b"\n" in head.strip() or len(head) > LONGEST_LINE):
+            if len(head) >= HEAD_BYTES and (b"\n" in head.strip() or len(head) > MAX_LINE_BYTES):
                 break
     except (OSError, EOFError, zlib.error):
         if not head:
@@ -185,7 +187,7 @@ def _head(file: io.BufferedIOBase) -> bytes:
     return head
 
 
-def _kind(head: bytes) -> Kind:
+def _kind_of_head(head: bytes) -> Kind:
     text = head.removeprefix(BOM).strip()
     if not text:
         return "empty"
@@ -204,16 +206,16 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _delimiter(header: str) -> str:
+def _guess_delimiter(header: str) -> str:
     return max(",;\t", key=header.count)
 
 
-def _row(index: int, line: int, keys: list[str], row: list[str]) -> Entry:
+def _row_entry(index: int, line: int, keys: list[str], row: list[str]) -> TaskEntry:
     if len(row) != len(keys):
         what = f"The row has {len(row)} cells, the header has {len(keys)}"
-        return Entry(index, line, problem=what)
-    return Entry(index, line, {"data": dict(zip(keys, row, strict=True))})
+        return TaskEntry(index, line, problem=what)
+    return TaskEntry(index, line, {"data": dict(zip(keys, row, strict=True))})
 
 
-def _reason(error: Exception) -> str:
+def _error_reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)

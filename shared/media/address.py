@@ -5,7 +5,7 @@ import re
 from shared.errors import FetchError
 
 # How media begin in base64, and their types.
-MEDIA_IN_BASE64 = {
+BASE64_PREFIXES = {
     "iVBORw0KGgo": "image/png",
     "/9j/": "image/jpeg",
     "R0lGOD": "image/gif",
@@ -20,7 +20,7 @@ MEDIA_IN_BASE64 = {
     "GkXf": "video/webm",
 }
 # Letters of base64: no medium has fewer, and many a file's name has.
-SHORTEST_MEDIUM = 40
+MIN_BASE64_CHARACTERS = 40
 
 # Blanks and control characters, which browsers drop around an address.
 _AROUND = "".join(map(chr, range(0x21)))
@@ -31,7 +31,7 @@ _ADDRESS = re.compile(r"/|[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _WEB = re.compile(r"(?:https?:|(?![a-z][a-z0-9+.-]*:))", re.IGNORECASE)
 
 
-def cleaned(value: str) -> str:
+def clean_address(value: str) -> str:
     r"""Return an address as a browser asks for it: without blanks around, `/` for each `\`.
 
     What follows a `?` stays as it is, and so do data and the addresses of cloud storages.
@@ -46,12 +46,12 @@ def cleaned(value: str) -> str:
 
 def is_plain_text(value: str) -> bool:
     """Whether it begins neither with `/` nor with a scheme: the editor opens no such address."""
-    return bool(value.strip()) and not _ADDRESS.match(cleaned(value))
+    return bool(value.strip()) and not _ADDRESS.match(clean_address(value))
 
 
-def checked(value: str) -> str:
+def check_address(value: str) -> str:
     """Return the address, cleaned; FetchError says what is wrong if it can be none."""
-    value = cleaned(value)
+    value = clean_address(value)
     if not value:
         raise FetchError("The address is empty", cause="invalid_address")
     if _WINDOWS.match(value):
@@ -60,8 +60,8 @@ def checked(value: str) -> str:
             " Studio, or add its folder as a local storage",
             cause="invalid_address",
         )
-    kind = next((MEDIA_IN_BASE64[head] for head in MEDIA_IN_BASE64 if value.startswith(head)), None)
-    if kind and len(value) >= SHORTEST_MEDIUM and _BASE64.fullmatch(value):
+    kind = next((BASE64_PREFIXES[head] for head in BASE64_PREFIXES if value.startswith(head)), None)
+    if kind and len(value) >= MIN_BASE64_CHARACTERS and _BASE64.fullmatch(value):
         raise FetchError(
             f'The address is base64 without its type: write "data:{kind};base64," before it, or'
             " the editor shows nothing",

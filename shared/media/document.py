@@ -12,16 +12,16 @@ from PIL.Image import Image as TiffFile
 from PIL.Image import open as open_image
 
 from shared.errors import DecodeError
-from shared.media.image import Image, decode, digest
+from shared.media.image import Image, content_digest, decode_image
 
 # Pages that a prediction reads: more would not be read before its deadline, whoever asks.
-MOST = 500
+MAX_PAGES = 500
 # Pixels an inch at which a PDF's pages are drawn: text of 10 points is 28 pixels high.
-DPI = 200
+DEFAULT_DPI = 200
 # Of an inch: PDF's unit.
-POINTS = 72
+POINTS_PER_INCH = 72
 # PDFium runs in one thread of a process.
-_one_at_a_time = threading.Lock()
+_pdfium_lock = threading.Lock()
 
 
 def is_pdf(data: bytes) -> bool:
@@ -32,21 +32,21 @@ def is_pdf(data: bytes) -> bool:
 def page_count(data: bytes) -> int:
     """How many pages a PDF or TIFF has; 1 for any other file. DecodeError if it is damaged."""
     if is_pdf(data):
-        return _drawable(data)
+        return _pdf_page_count(data)
     if not _is_tiff(data):
         return 1
-    with _tiff(data) as file:
+    with _open_tiff(data) as file:
         return int(getattr(file, "n_frames", 1))
 
 
-def is_longer(data: bytes, most: int) -> bool:
+def has_more_pages(data: bytes, most: int) -> bool:
     """Whether it has more pages; a TIFF's are not counted to their end, of which there may be none.
 
     Pillow takes minutes for the 100,000 empty pages that 1 MB can hold.
     """
     if is_pdf(data) or not _is_tiff(data):
         return page_count(data) > most
-    with _tiff(data) as file:
+    with _open_tiff(data) as file:
         try:
             file.seek(most)
         except EOFError:
@@ -54,7 +54,7 @@ def is_longer(data: bytes, most: int) -> bool:
         return True
 
 
-def pages(data: bytes, max_megapixels: float, dpi: float = DPI) -> Iterator[Image]:
+def decode_pages(data: bytes, max_megapixels: float, dpi: float = DEFAULT_DPI) -> Iterator[Image]:
     """The upright pages, each of at most `max_megapixels`, one by one as they are asked for.
 
     A PDF's are drawn on white with `dpi` pixels an inch, fewer where they would be too large. Any
@@ -63,9 +63,9 @@ def pages(data: bytes, max_megapixels: float, dpi: float = DPI) -> Iterator[Imag
     count = page_count(data)
     for number in range(count):
         if is_pdf(data):
-            yield _drawn(data, number, max_megapixels, dpi)
+            yield _render_page(data, number, max_megapixels, dpi)
         else:
-            yield decode(data, max_megapixels, number)
+            yield decode_image(data, max_megapixels, number)
 
 
 def _is_tiff(data: bytes) -> bool:
@@ -73,7 +73,7 @@ def _is_tiff(data: bytes) -> bool:
 
 
 @contextmanager
-def _tiff(data: bytes) -> Iterator[TiffFile]:
+def _open_tiff(data: bytes) -> Iterator[TiffFile]:
     try:
         with open_image(io.BytesIO(data), formats=("TIFF",)) as file:
             yield file
@@ -81,34 +81,34 @@ def _tiff(data: bytes) -> Iterator[TiffFile]:
         raise DecodeError(f"The TIFF is damaged: {error}") from None
 
 
-def _drawable(data: bytes) -> int:
-    with _one_at_a_time:
-        document = _opened(data)
+def _pdf_page_count(data: bytes) -> int:
+    with _pdfium_lock:
+        document = _open_pdf(data)
         try:
             return len(document)
         finally:
             document.close()
 
 
-def _drawn(data: bytes, number: int, max_megapixels: float, dpi: float) -> Image:
+def _render_page(data: bytes, number: int, max_megapixels: float, dpi: float) -> Image:
     from pypdfium2 import PdfiumError
 
-    with _one_at_a_time:
-        document = _opened(data)
+    with _pdfium_lock:
+        document = _open_pdf(data)
         try:
             page = document[number]
             area = page.get_width() * page.get_height()
             most = math.sqrt(max_megapixels * 1e6 / max(area, 1e-6)) * 0.99
-            drawn = page.render(scale=min(dpi / POINTS, most))
+            drawn = page.render(scale=min(dpi / POINTS_PER_INCH, most))
             pixels = np.asarray(drawn.to_pil().convert("RGB"))
-            return Image(pixels, digest(data, number))
+            return Image(pixels, content_digest(data, number))
         except (PdfiumError, ValueError, MemoryError) as error:
             raise DecodeError(f"Page {number + 1} of the PDF is damaged: {error}") from None
         finally:
             document.close()
 
 
-def _opened(data: bytes):  # type: ignore[no-untyped-def]
+def _open_pdf(data: bytes):  # type: ignore[no-untyped-def]
     """The pypdfium2 document, to be closed."""
     try:
         from pypdfium2 import PdfDocument, PdfiumError

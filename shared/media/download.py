@@ -27,18 +27,18 @@ class Downloader:
         self._limit = int(settings.max_media_mb * 1_000_000)
         self._limit_named = f"MAX_MEDIA_MB={settings.max_media_mb:g}"
 
-    def get(self, url: str) -> bytes:
+    def download(self, url: str) -> bytes:
         """What is at an address; FetchError says why it cannot be fetched."""
-        _check_form(url)
+        _check_url(url)
         try:
-            headers = self._host.headers() if self._host.opens(url) else {}
+            headers = self._host.auth_headers() if self._host.accepts_token(url) else {}
             headers["Accept-Encoding"] = "gzip, deflate"
             with (
                 egress.time_limit(self._timeout),
                 self._client.stream("GET", url, headers=headers) as answer,
             ):
-                self._check(answer, url)
-                return self._collect(answer)
+                self._check_response(answer, url)
+                return self._collect_body(answer)
         except FetchError:
             raise
         except httpx.TimeoutException:
@@ -48,20 +48,20 @@ class Downloader:
             why = egress.describe_error(error)
             raise FetchError(f"{_shown(url)} cannot be fetched: {why}") from None
 
-    def _check(self, answer: httpx.Response, url: str) -> None:
+    def _check_response(self, answer: httpx.Response, url: str) -> None:
         declared = answer.headers.get("content-length", "")
         if answer.is_success and declared.isdecimal() and int(declared) > self._limit:
             raise self._too_large(answer)
         if answer.is_success:
             return
         message = f"{_shown(url)} answered {answer.status_code}"
-        if answer.status_code in {401, 403} and self._host.owns(url):
+        if answer.status_code in {401, 403} and self._host.owns_url(url):
             raise FetchError(f"{message}: check LABEL_STUDIO_API_KEY", cause="label_studio_token")
         raise FetchError(message, cause="http_status")
 
-    def _collect(self, answer: httpx.Response) -> bytes:
+    def _collect_body(self, answer: httpx.Response) -> bytes:
         blocks, size = [], 0
-        for block in _unpacked(answer):
+        for block in _unpack_body(answer):
             size += len(block)
             if size > self._limit:
                 raise self._too_large(answer)
@@ -74,7 +74,7 @@ class Downloader:
         )
 
 
-def _unpacked(answer: httpx.Response) -> Iterator[bytes]:
+def _unpack_body(answer: httpx.Response) -> Iterator[bytes]:
     """The body without its content encoding, a step at a time.
 
     httpx unpacks a block whole, and as often as the server says: a few KB could fill the memory.
@@ -83,7 +83,7 @@ def _unpacked(answer: httpx.Response) -> Iterator[bytes]:
     if encoding in {"", "identity"}:
         yield from answer.iter_raw()
     elif encoding in COMPRESSED_ENCODINGS:
-        yield from _inflated(answer.iter_raw())
+        yield from _inflate_blocks(answer.iter_raw())
     else:
         raise FetchError(
             f'{_shown(str(answer.url))} comes in the encoding "{encoding[:40]}", which was not'
@@ -91,12 +91,12 @@ def _unpacked(answer: httpx.Response) -> Iterator[bytes]:
         )
 
 
-def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
+def _inflate_blocks(blocks: Iterator[bytes]) -> Iterator[bytes]:
     unpacker = None
     for block in blocks:
         while block:
             if unpacker is None or unpacker.eof:
-                unpacker = zlib.decompressobj(_window(block))
+                unpacker = zlib.decompressobj(_zlib_window_bits(block))
             try:
                 yield unpacker.decompress(block, CHUNK_BYTES)
             except zlib.error:
@@ -106,14 +106,14 @@ def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
         raise httpx.DecodingError("cut off")
 
 
-def _window(start: bytes) -> int:
+def _zlib_window_bits(start: bytes) -> int:
     """The number, for zlib, of gzip, zlib, or deflate without a head."""
     if start[0] == 0x1F:
         return 16 + zlib.MAX_WBITS
     return zlib.MAX_WBITS if start[0] & 0x0F == 8 else -zlib.MAX_WBITS
 
 
-def _check_form(url: str) -> None:
+def _check_url(url: str) -> None:
     """FetchError says what is wrong with an address that leads nowhere, such as http:/host/a."""
     scheme, _, rest = url.partition("#")[0].partition(":")
     try:

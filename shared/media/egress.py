@@ -42,11 +42,11 @@ TRANSLATED_NETWORKS = tuple(
     ipaddress.ip_network(network) for network in ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")
 )
 # The only part of IPv6 that is routed over the internet; Python's `is_global` allows more.
-PUBLIC = ipaddress.ip_network("2000::/3")
+PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
 
 # Hosts that are looked up at once, those included that nobody waits for any more.
-LOOKUPS = 64
-_lookups = threading.BoundedSemaphore(LOOKUPS)
+MAX_LOOKUPS = 64
+_lookups = threading.BoundedSemaphore(MAX_LOOKUPS)
 
 
 class EgressPolicy:
@@ -63,7 +63,7 @@ class EgressPolicy:
         port = home.port or (443 if home.scheme == "https" else 80)
         self._home = (home.hostname, port) if home.hostname else None
 
-    def addresses(self, host: str, port: int, seconds: float | None = None) -> list[str]:
+    def allowed_addresses(self, host: str, port: int, seconds: float | None = None) -> list[str]:
         """The host's addresses if a connection may be made; FetchError says why not.
 
         httpcore.ConnectTimeout if they are not known in so many seconds.
@@ -72,15 +72,15 @@ class EgressPolicy:
         if self._hosts and not home and not any(fnmatch(host.lower(), h) for h in self._hosts):
             raise FetchError(f"Host {host} is not in ALLOWED_HOSTS", cause="host_not_allowed")
         try:
-            found = _looked_up(host, port, seconds)
+            found = _resolve_host(host, port, seconds)
         except (OSError, UnicodeError):
             raise FetchError(f"Host {host} is not known") from None
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         for address in addresses:
-            self._check(host, _address(address), home)
+            self._check_address(host, _effective_address(address), home)
         return addresses
 
-    def _check(self, host: str, address: Address, home: bool) -> None:
+    def _check_address(self, host: str, address: Address, home: bool) -> None:
         if any(address in network for network in ALWAYS_BLOCKED):
             raise FetchError(
                 f"Host {host} has a link-local or metadata address: never fetched",
@@ -96,7 +96,7 @@ class EgressPolicy:
             )
 
 
-def _looked_up(host: str, port: int, seconds: float | None) -> list[Any]:
+def _resolve_host(host: str, port: int, seconds: float | None) -> list[Any]:
     """What the system's resolver says; it has no time limit, so a thread waits for it."""
     if seconds is None:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -104,14 +104,16 @@ def _looked_up(host: str, port: int, seconds: float | None) -> list[Any]:
     if not _lookups.acquire(timeout=seconds):
         raise httpcore.ConnectTimeout(f"Too many hosts are being looked up to begin with {host}")
     found: Future[list[Any]] = Future()
-    threading.Thread(target=_look_up, args=(host, port, found), name="dns", daemon=True).start()
+    threading.Thread(
+        target=_resolve_into, args=(host, port, found), name="dns", daemon=True
+    ).start()
     try:
         return found.result(max(0.0, until - time.monotonic()))
     except Late:
         raise httpcore.ConnectTimeout(f"Host {host} was not looked up in time") from None
 
 
-def _look_up(host: str, port: int, found: "Future[list[Any]]") -> None:
+def _resolve_into(host: str, port: int, found: "Future[list[Any]]") -> None:
     try:
         found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError) as error:
@@ -121,11 +123,11 @@ def _look_up(host: str, port: int, found: "Future[list[Any]]") -> None:
 
 
 def _is_public(address: Address) -> bool:
-    unicast = address.version == 4 or address in PUBLIC
+    unicast = address.version == 4 or address in PUBLIC_IPV6
     return unicast and address.is_global and not address.is_multicast
 
 
-def _address(text: str) -> Address:
+def _effective_address(text: str) -> Address:
     """The address, or the IPv4 address that an IPv6 one leads to."""
     address = ipaddress.ip_address(text.split("%", 1)[0])
     if isinstance(address, ipaddress.IPv4Address):
@@ -139,7 +141,7 @@ class _CheckedBackend(httpcore.SyncBackend):
     """Connects to the very addresses that were checked, so that DNS cannot change in between."""
 
     def __init__(self, doors: EgressPolicy) -> None:
-        self._doors = doors
+        self._policy = doors
 
     def connect_tcp(
         self,
@@ -150,10 +152,10 @@ class _CheckedBackend(httpcore.SyncBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception | None = None
-        for address in self._doors.addresses(host, port, _left(timeout)):
+        for address in self._policy.allowed_addresses(host, port, _seconds_left(timeout)):
             try:
                 stream = super().connect_tcp(
-                    address, port, _left(timeout), local_address, socket_options
+                    address, port, _seconds_left(timeout), local_address, socket_options
                 )
                 return _TimedStream(stream)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
@@ -171,10 +173,10 @@ class _TimedStream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(timeout))
+        return self._stream.read(max_bytes, _seconds_left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _left(timeout))
+        self._stream.write(buffer, _seconds_left(timeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -185,13 +187,15 @@ class _TimedStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, _left(timeout)))
+        return _TimedStream(
+            self._stream.start_tls(ssl_context, server_hostname, _seconds_left(timeout))
+        )
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
-_limit = threading.local()
+_fetch_deadline = threading.local()
 
 
 @contextmanager
@@ -200,15 +204,15 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     httpx itself limits single reads only, which a server may answer byte for byte for hours.
     """
-    _limit.until = time.monotonic() + seconds
+    _fetch_deadline.until = time.monotonic() + seconds
     try:
         yield
     finally:
-        del _limit.until
+        del _fetch_deadline.until
 
 
-def _left(timeout: float | None) -> float | None:
-    until: float | None = getattr(_limit, "until", None)
+def _seconds_left(timeout: float | None) -> float | None:
+    until: float | None = getattr(_fetch_deadline, "until", None)
     if until is None:
         return timeout
     left = until - time.monotonic()
@@ -219,11 +223,11 @@ def _left(timeout: float | None) -> float | None:
 
 def ssl_context(settings: Settings) -> ssl.SSLContext:
     """The certificate authorities: the system's, or those of SSL_CERT_FILE; and CA_FILE's."""
-    return _trusted(settings.ca_file)
+    return _trusted_context(settings.ca_file)
 
 
 @cache
-def _trusted(ca_file: Path | None) -> ssl.SSLContext:
+def _trusted_context(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca_file is not None:
         context.load_verify_locations(ca_file)

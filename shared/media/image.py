@@ -16,8 +16,20 @@ from shared.media.image_size import ImageSize
 
 Pixels = NDArray[np.uint8]
 
-FORMATS = {"AVIF", "BMP", "DIB", "GIF", "HEIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG"}
-FORMATS |= {"PPM", "SGI", "TGA", "TIFF", "WEBP"}
+ALLOWED_FORMATS = {
+    "AVIF",
+    "BMP",
+    "DIB",
+    "GIF",
+    "HEIF",
+    "ICO",
+    "JPEG",
+    "JPEG2000",
+    "MPO",
+    "PCX",
+    "PNG",
+}
+ALLOWED_FORMATS |= {"PPM", "SGI", "TGA", "TIFF", "WEBP"}
 """What is decoded. Pillow knows more, and hands some (EPS) to programs that run what is in them."""
 
 
@@ -34,7 +46,7 @@ class Image:
         return ImageSize(self.pixels.shape[1], self.pixels.shape[0])
 
 
-def decode(data: bytes, max_megapixels: float, page: int = 0) -> Image:
+def decode_image(data: bytes, max_megapixels: float, page: int = 0) -> Image:
     """Read an image of any common kind: turned upright by its EXIF orientation, as 8-bit RGB.
 
     Transparency is laid on white, 16-bit gray is scaled; DecodeError if it cannot be read or
@@ -42,7 +54,7 @@ def decode(data: bytes, max_megapixels: float, page: int = 0) -> Image:
     """
     Pillow.MAX_IMAGE_PIXELS = int(max_megapixels * 1e6)  # Pillow refuses by its own limit first
     try:
-        with open_image(io.BytesIO(data), formats=_formats()) as file:
+        with open_image(io.BytesIO(data), formats=_pillow_formats()) as file:
             if page:
                 file.seek(page)
             megapixels = file.width * file.height / 1e6
@@ -53,7 +65,7 @@ def decode(data: bytes, max_megapixels: float, page: int = 0) -> Image:
                     cause="too_large",
                 )
             upright = ImageOps.exif_transpose(file)
-            pixels = np.asarray(_rgb(upright))
+            pixels = np.asarray(_to_rgb(upright))
     except DecodeError:
         raise
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
@@ -65,24 +77,24 @@ def decode(data: bytes, max_megapixels: float, page: int = 0) -> Image:
         raise DecodeError(f"The file is no image that can be read ({looks_like(data)})") from None
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DecodeError(f"The image is damaged: {error}") from None
-    return Image(pixels, digest(data, page))
+    return Image(pixels, content_digest(data, page))
 
 
-def digest(data: bytes, page: int = 0) -> str:
+def content_digest(data: bytes, page: int = 0) -> str:
     """What tells one image from all others: a hash of its file, and which page it is."""
     made = hashlib.blake2b(data, digest_size=16).hexdigest()
     return f"{made}-{page}" if page else made
 
 
 @cache
-def _formats() -> tuple[str, ...]:
+def _pillow_formats() -> tuple[str, ...]:
     Pillow.init()
-    return tuple(name for name in Pillow.ID if name in FORMATS)
+    return tuple(name for name in Pillow.ID if name in ALLOWED_FORMATS)
 
 
-def _rgb(image: Pillow.Image) -> Pillow.Image:
+def _to_rgb(image: Pillow.Image) -> Pillow.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        return _scaled(image)
+        return _to_eight_bits(image)
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Pillow.new("RGBA", rgba.size, "white")
@@ -90,7 +102,7 @@ def _rgb(image: Pillow.Image) -> Pillow.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _scaled(image: Pillow.Image) -> Pillow.Image:
+def _to_eight_bits(image: Pillow.Image) -> Pillow.Image:
     """16-bit and float gray to 8 bits: full range for 16-bit files, else the image's own."""
     values = np.asarray(image, dtype=np.float32)
     finite = values[np.isfinite(values)]

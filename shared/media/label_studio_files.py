@@ -22,7 +22,7 @@ _FILES = re.compile(r"/(data|storage-data)/|/(tasks|projects)/\w+/(presign|resol
 CLOUD_SCHEMES = ("s3", "gs", "azure-blob", "azure", "dbfs")
 
 # What helps where a file is to be had from Label Studio alone.
-TO_ASK_LABEL_STUDIO = (
+ACCESS_REMEDY = (
     "set LABEL_STUDIO_URL to its address as this server reaches it, and LABEL_STUDIO_API_KEY to a"
     " personal access token"
 )
@@ -39,11 +39,11 @@ class LabelStudioHost:
         self._client: LabelStudio | None = None
         self._lock = threading.Lock()
 
-    def resolve(self, value: str, task_id: Any) -> str:
+    def resolve_url(self, value: str, task_id: Any) -> str:
         """The http address of an upload (`/data/…`) or a cloud storage URI (`s3://…`)."""
         if self.url is None:
             raise FetchError(
-                f'"{truncate_url(value)}" is a file of Label Studio: {TO_ASK_LABEL_STUDIO}',
+                f'"{truncate_url(value)}" is a file of Label Studio: {ACCESS_REMEDY}',
                 cause="label_studio_url_missing",
             )
         if urlsplit(value).scheme in CLOUD_SCHEMES:
@@ -58,28 +58,28 @@ class LabelStudioHost:
         base = self.url.removesuffix(below) if value.startswith(f"{below}/") else self.url
         return f"{base}/{value.lstrip('/')}"
 
-    def owns(self, url: str) -> bool:
+    def owns_url(self, url: str) -> bool:
         """Whether an address is Label Studio's."""
         if self.url is None:
             return False
         ours, theirs = urlsplit(self.url), urlsplit(url)
         return (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
 
-    def opens(self, url: str) -> bool:
+    def accepts_token(self, url: str) -> bool:
         """Whether an address is that of a file of Label Studio: its token goes nowhere else."""
-        if self.url is None or not self.owns(url):
+        if self.url is None or not self.owns_url(url):
             return False
         path = unquote(urlsplit(url).path).removeprefix(urlsplit(self.url).path)
         plain = not {"..", "."} & set(re.split(r"[/\\]", path))
         return plain and _FILES.match(path) is not None
 
-    def headers(self) -> dict[str, str]:
+    def auth_headers(self) -> dict[str, str]:
         """The token as Label Studio wants it; a personal access token is renewed when due."""
         if self._key is None or self.url is None:
             return {}
         with self._lock:
             try:
-                sent = self._sdk(self._key.get_secret_value())._client_wrapper.get_headers()
+                sent = self._sdk_client(self._key.get_secret_value())._client_wrapper.get_headers()
             except FetchError:
                 raise
             except httpx.TransportError as error:
@@ -93,7 +93,7 @@ class LabelStudioHost:
                 ) from None
         return {"Authorization": sent["Authorization"]}
 
-    def _sdk(self, key: str) -> "LabelStudio":
+    def _sdk_client(self, key: str) -> "LabelStudio":
         if self._client is None:
             self._client = sdk_client(str(self.url), key, self._connections)
         return self._client

@@ -13,14 +13,14 @@ from urllib.parse import parse_qs, unquote, unquote_to_bytes
 from shared.errors import DecodeError, FetchError
 from shared.media import address, document, egress
 from shared.media.download import Downloader
-from shared.media.image import Image, decode
+from shared.media.image import Image, decode_image
 from shared.media.label_studio_files import (
+    ACCESS_REMEDY,
     CLOUD_SCHEMES,
-    TO_ASK_LABEL_STUDIO,
     LabelStudioHost,
     truncate_url,
 )
-from shared.media.video import Limits, VideoFile
+from shared.media.video import VideoFile, VideoLimits
 from shared.settings import Settings
 
 MB = 1_000_000
@@ -41,7 +41,7 @@ class LocalPath(str):
     path: Path
 
     @classmethod
-    def of(cls, value: str, path: Path) -> "LocalPath":
+    def from_file(cls, value: str, path: Path) -> "LocalPath":
         """The value as it is written to the task, and the file."""
         named = cls(value)
         named.path = path
@@ -62,7 +62,7 @@ def memoized_reads() -> Iterator[None]:
         _read.reset(token)
 
 
-def _once(what: tuple[str, str], make: Callable[[], T]) -> T:
+def _read_once(what: tuple[str, str], make: Callable[[], T]) -> T:
     known = _read.get()
     if known is None:
         return make()
@@ -86,32 +86,32 @@ class MediaReader:
         """Close the connections."""
         self._client.close()
 
-    def image(self, value: str, task_id: Any = None) -> Image:
+    def read_image(self, value: str, task_id: Any = None) -> Image:
         """The upright image at an address."""
         most = self._settings.max_megapixels
-        return _once(("image", value), lambda: decode(self.fetch(value, task_id), most))
+        return _read_once(("image", value), lambda: decode_image(self.fetch(value, task_id), most))
 
-    def pages(self, value: str, task_id: Any = None) -> list[Image]:
+    def read_pages(self, value: str, task_id: Any = None) -> list[Image]:
         """The upright pages of a PDF or TIFF at an address; any other image is one.
 
         DecodeError if there are more than `document.MOST`, or if all together have more than
         `DOCUMENT` times MAX_MEGAPIXELS.
         """
-        return _once(("pages", value), lambda: self._pages(self.fetch(value, task_id)))
+        return _read_once(("pages", value), lambda: self._decode_pages(self.fetch(value, task_id)))
 
-    def _pages(self, data: bytes) -> list[Image]:
+    def _decode_pages(self, data: bytes) -> list[Image]:
         most, left = (
             self._settings.max_megapixels,
             self._settings.max_megapixels * DOCUMENT_SIZE_FACTOR,
         )
         found: list[Image] = []
-        if document.is_longer(data, document.MOST):
+        if document.has_more_pages(data, document.MAX_PAGES):
             raise DecodeError(
-                f"The document has more than {document.MOST} pages: `prelabel pages` makes an"
+                f"The document has more than {document.MAX_PAGES} pages: `prelabel pages` makes an"
                 " image of each",
                 cause="too_large",
             )
-        for page in document.pages(data, most):
+        for page in document.decode_pages(data, most):
             left -= page.size.width * page.size.height / 1e6
             if left < 0:
                 raise DecodeError(
@@ -122,13 +122,13 @@ class MediaReader:
             found.append(page)
         return found
 
-    def video(self, value: str, task_id: Any = None) -> VideoFile:
+    def read_video(self, value: str, task_id: Any = None) -> VideoFile:
         """The video at an address."""
-        limits = Limits(self._settings.max_megapixels, self._settings.max_video_frames)
+        limits = VideoLimits(self._settings.max_megapixels, self._settings.max_video_frames)
         data = self.fetch(value, task_id)
-        return _once(("video", value), lambda: VideoFile.open(data, limits, task_id))
+        return _read_once(("video", value), lambda: VideoFile.open(data, limits, task_id))
 
-    def text(self, value: str, task_id: Any = None) -> str:
+    def read_text(self, value: str, task_id: Any = None) -> str:
         """Return the UTF-8 text at an address; DecodeError if it is not UTF-8."""
         try:
             return self.fetch(value, task_id).decode("utf-8-sig")
@@ -141,31 +141,33 @@ class MediaReader:
         FetchError names what stands in the way, and the setting that opens it.
         """
         if isinstance(value, LocalPath):
-            return _once(("bytes", value), lambda: self._named(value.path))
-        return _once(("bytes", value), lambda: self._fetch(address.checked(value), task_id))
+            return _read_once(("bytes", value), lambda: self._read_named_file(value.path))
+        return _read_once(
+            ("bytes", value), lambda: self._fetch_address(address.check_address(value), task_id)
+        )
 
-    def _fetch(self, value: str, task_id: Any) -> bytes:
+    def _fetch_address(self, value: str, task_id: Any) -> bytes:
         found = _SCHEME.match(value)
         scheme = found[1].lower() if found else ""
         if scheme == "data":
-            return self._data_url(value)
+            return self._decode_data_url(value)
         if scheme in {"", "http", "https"}:
-            local = self._local(value)
+            local = self._read_local_storage(value)
             if local is not None:
                 return local
         if scheme in {"http", "https"}:
-            return self._downloads.get(value)
+            return self._downloads.download(value)
         if scheme in CLOUD_SCHEMES:
-            return self._downloads.get(self._host.resolve(value, task_id))
+            return self._downloads.download(self._host.resolve_url(value, task_id))
         if scheme:
             raise FetchError(
                 f'Addresses that begin with "{scheme}:" are not fetched; http, https, data and'
                 " cloud storage are",
                 cause="invalid_url",
             )
-        return self._downloads.get(self._host.resolve(value, task_id))
+        return self._downloads.download(self._host.resolve_url(value, task_id))
 
-    def _data_url(self, value: str) -> bytes:
+    def _decode_data_url(self, value: str) -> bytes:
         head, comma, body = value.partition(",")
         if not comma:
             raise FetchError("The data URL has no comma after its type", cause="invalid_address")
@@ -181,7 +183,7 @@ class MediaReader:
         except (binascii.Error, ValueError):
             raise FetchError("The data URL is not valid base64", cause="invalid_address") from None
 
-    def _named(self, path: Path) -> bytes:
+    def _read_named_file(self, path: Path) -> bytes:
         try:
             if path.stat().st_size > self._limit:
                 limit = f"MAX_MEDIA_MB={self._settings.max_media_mb:g}"
@@ -190,7 +192,7 @@ class MediaReader:
         except OSError as error:
             raise FetchError(f"{path.name} cannot be read: {error.strerror}") from None
 
-    def _local(self, value: str) -> bytes | None:
+    def _read_local_storage(self, value: str) -> bytes | None:
         """A file below LOCAL_FILES_ROOT, if the value names one; None if it does not."""
         root = self._settings.local_files_root
         path, _, query = value.partition("?")
@@ -202,18 +204,18 @@ class MediaReader:
                 raise FetchError(
                     f'"{truncate_url(name)}" is in a local storage of Label Studio: set'
                     " LOCAL_FILES_ROOT to that storage's root, if this server has it, or"
-                    f" {TO_ASK_LABEL_STUDIO}",
+                    f" {ACCESS_REMEDY}",
                     cause="label_studio_url_missing",
                 )
             return None
         try:
-            return self._read(root.resolve(), name)
+            return self._read_below_root(root.resolve(), name)
         except (OSError, ValueError, RuntimeError):  # not allowed, no file name, a loop of links
             raise FetchError(
                 f'"{truncate_url(name)}" cannot be read in LOCAL_FILES_ROOT', cause="local_file"
             ) from None
 
-    def _read(self, root: Path, name: str) -> bytes:
+    def _read_below_root(self, root: Path, name: str) -> bytes:
         path = (root / name.lstrip("/")).resolve()
         if "\\" in name and not path.is_file():  # written by Windows
             path = (root / name.replace("\\", "/").lstrip("/")).resolve()

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from shared.errors import DecodeError
-from shared.media.image import Image, digest, looks_like
+from shared.media.image import Image, content_digest, looks_like
 from shared.media.image_size import ImageSize
 
 logger = logging.getLogger(__name__)
 
 # Place and bytes that show a container, and FFmpeg's name of it. No other is tried: FFmpeg also
 # knows play lists, which would make it open further files and addresses.
-KINDS: tuple[tuple[int, bytes, str], ...] = (
+CONTAINERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1a\x45\xdf\xa3", "matroska"),
     (4, b"ftyp", "mov"),
     (4, b"moov", "mov"),
@@ -31,11 +31,11 @@ KINDS: tuple[tuple[int, bytes, str], ...] = (
 DEFAULT_FPS = 24.0
 
 # Part of the announced frames that may be missing at the end before it is said.
-WHOLE = 0.9
+MIN_READABLE_SHARE = 0.9
 
 
 @dataclass(frozen=True)
-class Limits:
+class VideoLimits:
     """What a video may have at the most: pixels of a frame, in millions, and frames."""
 
     megapixels: float
@@ -75,21 +75,21 @@ class VideoFile:
     """
 
     data: bytes = field(repr=False)
-    kind: str
+    container: str
     size: ImageSize
     fps: float
     duration: float
     count: int
-    limits: Limits
+    limits: VideoLimits
     digest: str
     task: Any = None
 
     @classmethod
-    def open(cls, data: bytes, limits: Limits, task: Any = None) -> "VideoFile":
+    def open(cls, data: bytes, limits: VideoLimits, task: Any = None) -> "VideoFile":
         """DecodeError if it is none, has no frame that can be read, or is over the limits."""
-        kind = _kind(data)
-        with _opened(data, kind, limits) as (container, stream):
-            first = next(_decoded(container, stream), None)
+        kind = _detect_container(data)
+        with _open_container(data, kind, limits) as (container, stream):
+            first = next(_decode_frames(container, stream), None)
             if first is None:
                 raise DecodeError("The video has no frame that can be read")
             fps = float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
@@ -98,7 +98,7 @@ class VideoFile:
         count = count or round(duration * fps)
         size = _upright_size(first)
         limits.check(size, count)
-        return cls(data, kind, size, fps, duration, count, limits, digest(data), task)
+        return cls(data, kind, size, fps, duration, count, limits, content_digest(data), task)
 
     def frames(self) -> Generator[Frame, None, None]:
         """The frames in their order; pixels are made when a frame's `decode` is called.
@@ -109,13 +109,13 @@ class VideoFile:
         it has more frames than it may have, whatever it announces.
         """
         start, index = None, -1
-        with _opened(self.data, self.kind, self.limits) as (container, stream):
-            for index, raw in enumerate(_decoded(container, stream)):
+        with _open_container(self.data, self.container, self.limits) as (container, stream):
+            for index, raw in enumerate(_decode_frames(container, stream)):
                 self.limits.check(self.size, index + 1)
                 time = raw.time if raw.time is not None else index / self.fps
                 start = time if start is None else start
-                yield Frame(index, max(time - start, 0.0), self._decoder(raw))
-        if index + 1 < self.count * WHOLE:
+                yield Frame(index, max(time - start, 0.0), self._frame_decoder(raw))
+        if index + 1 < self.count * MIN_READABLE_SHARE:
             logger.warning(
                 "Task %s: %d of about %d frames of the video can be read; it is used up to there",
                 self.task,
@@ -123,9 +123,9 @@ class VideoFile:
                 self.count,
             )
 
-    def _decoder(self, raw: Any) -> Callable[[], Image]:
+    def _frame_decoder(self, raw: Any) -> Callable[[], Image]:
         def decode() -> Image:
-            turns = _turns(raw)
+            turns = _quarter_turns(raw)
             across = self.size.height if turns % 2 else self.size.width
             down = self.size.width if turns % 2 else self.size.height
             pixels = raw.to_ndarray(format="rgb24", width=across, height=down)
@@ -134,8 +134,8 @@ class VideoFile:
         return decode
 
 
-def _kind(data: bytes) -> str:
-    for place, mark, kind in KINDS:
+def _detect_container(data: bytes) -> str:
+    for place, mark, kind in CONTAINERS:
         if data[place : place + len(mark)] == mark:
             return kind
     raise DecodeError(
@@ -145,7 +145,7 @@ def _kind(data: bytes) -> str:
 
 
 @contextmanager
-def _opened(data: bytes, kind: str, limits: Limits) -> Iterator[tuple[Any, Any]]:
+def _open_container(data: bytes, kind: str, limits: VideoLimits) -> Iterator[tuple[Any, Any]]:
     """The container and its first video stream, as PyAV has them."""
     try:
         import av
@@ -156,7 +156,7 @@ def _opened(data: bytes, kind: str, limits: Limits) -> Iterator[tuple[Any, Any]]
     try:
         container = av.open(io.BytesIO(data), format=kind, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
-        raise DecodeError(f"The video is damaged: {_reason(error)}") from None
+        raise DecodeError(f"The video is damaged: {_error_reason(error)}") from None
     with container:
         if not container.streams.video:
             raise DecodeError("The file has no pictures, only sound or text")
@@ -168,18 +168,18 @@ def _opened(data: bytes, kind: str, limits: Limits) -> Iterator[tuple[Any, Any]]
         yield container, stream
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+def _decode_frames(container: Any, stream: Any) -> Iterator[Any]:
     """The frames; those that are damaged are left out."""
     import av
 
-    for packet in _packets(container, stream):
+    for packet in _read_packets(container, stream):
         try:
             yield from packet.decode()
         except av.FFmpegError as error:
-            logger.debug("A part of a video is damaged: %s", _reason(error))
+            logger.debug("A part of a video is damaged: %s", _error_reason(error))
 
 
-def _packets(container: Any, stream: Any) -> Iterator[Any]:
+def _read_packets(container: Any, stream: Any) -> Iterator[Any]:
     """The video's packets as far as they can be read."""
     import av
 
@@ -188,23 +188,23 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
         try:
             packet = next(packets, None)
         except av.FFmpegError as error:
-            logger.debug("The end of a video is missing: %s", _reason(error))
+            logger.debug("The end of a video is missing: %s", _error_reason(error))
             return
         if packet is None:
             return
         yield packet
 
 
-def _turns(raw: Any) -> int:
+def _quarter_turns(raw: Any) -> int:
     """Quarter turns to the left that make a frame upright, as its video says."""
     degrees: int = raw.rotation
     return round(degrees / 90) % 4
 
 
 def _upright_size(raw: Any) -> ImageSize:
-    turned = _turns(raw) % 2
+    turned = _quarter_turns(raw) % 2
     return ImageSize(raw.height, raw.width) if turned else ImageSize(raw.width, raw.height)
 
 
-def _reason(error: Exception) -> str:
+def _error_reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__

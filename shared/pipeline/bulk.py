@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from shared.errors import SettingError
 from shared.label_studio.import_file import ImportFile
-from shared.label_studio.import_filter import importable
+from shared.label_studio.import_filter import make_importable
 from shared.label_studio.json_stream import dump_line, load_line
-from shared.label_studio.project import Push
-from shared.label_studio.task_file import Entry, as_task
+from shared.label_studio.project import Upload
+from shared.label_studio.task_file import TaskEntry, as_task
 from shared.pipeline.plan import PredictionPlan
 from shared.pipeline.prediction import TaskOutcome
 from shared.pipeline.runner import Pipeline
@@ -27,13 +27,13 @@ class Source(Protocol):
     def fraction(self) -> float | None:
         """How much of it is read; None if that is not known."""
 
-    def __iter__(self) -> Iterator[Entry]: ...
+    def __iter__(self) -> Iterator[TaskEntry]: ...
 
 
 class ResumableSource(Source, Protocol):
     """A source that can tell which of its tasks an import file has."""
 
-    def resume(self, file: ImportFile) -> Iterator[Entry]:
+    def resume(self, file: ImportFile) -> Iterator[TaskEntry]:
         """Return the entries after those in the file, whose later failures are removed."""
 
 
@@ -54,7 +54,7 @@ class Inputs:
         part = self._sources[self._passed].fraction
         return None if part is None else (self._passed + part) / len(self._sources)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[TaskEntry]:
         first = 0
         for passed, source in enumerate(self._sources):
             self._passed, index = passed, -1
@@ -64,10 +64,10 @@ class Inputs:
             first += index + 1
         self._passed = len(self._sources)
 
-    def resume(self, file: ImportFile) -> Iterator[Entry]:
+    def resume(self, file: ImportFile) -> Iterator[TaskEntry]:
         """Return the entries after those in the file; SettingError if the file has other tasks."""
         entries, last = map(_usable, self), -1
-        for task in file.tasks():
+        for task in file.read_tasks():
             entry = next((entry for entry in entries if entry.problem is None), None)
             if entry is None or _data(entry.task) != task["data"]:
                 place = str(entry) if entry else "the input, which ends here,"
@@ -90,7 +90,7 @@ class BulkPrediction:
     source: ResumableSource
     plans: Sequence[PredictionPlan]
     file: ImportFile
-    push: Push | None = None
+    push: Upload | None = None
     report: Callable[[int], None] = lambda done: None
     left_out: Counter[str] = field(default_factory=Counter, init=False)
     """What the tasks had that an import refuses: see `shared.label_studio.import_filter`."""
@@ -109,18 +109,18 @@ class BulkPrediction:
                     self._write(entry, [next(stream) for stream in streams], versions)
                 self.report(done)
         if self.push is not None:
-            self.push.push(everything=True)
+            self.push.send_batches(everything=True)
         self.file.finish()
         if self.push is not None:
-            self.push.finish()
+            self.push.forget_progress()
 
-    def _streams(self, entries: Iterator[Entry]) -> list[Generator[TaskOutcome, None, None]]:
+    def _streams(self, entries: Iterator[TaskEntry]) -> list[Generator[TaskOutcome, None, None]]:
         """The outcomes of each plan, which all see the same tasks."""
         good = (entry.task for entry in entries if entry.problem is None)
         copies = tee(good, len(self.plans))
         return [self.pipeline.run(plan, own) for plan, own in zip(self.plans, copies, strict=True)]
 
-    def _write(self, entry: Entry, outcomes: list[TaskOutcome], versions: list[str]) -> None:
+    def _write(self, entry: TaskEntry, outcomes: list[TaskOutcome], versions: list[str]) -> None:
         for plan, outcome in zip(self.plans, outcomes, strict=True):
             names = plan.backend_names
             if outcome.error is not None:
@@ -128,17 +128,17 @@ class BulkPrediction:
             elif outcome.prediction is not None:
                 for finding in outcome.prediction.dropped:
                     self._fail(entry, names, f"dropped_{finding.rule}", finding.message)
-        task = importable(entry.task, self.left_out)
+        task = make_importable(entry.task, self.left_out)
         before = task.get("predictions", ())
         kept = [other for other in before if other.get("model_version") not in versions]
         ours = [outcome.prediction.to_json() for outcome in outcomes if outcome.prediction]
-        self.file.add({**task, "predictions": [*kept, *ours]})
+        self.file.add_task({**task, "predictions": [*kept, *ours]})
         if self.push is not None:
-            self.push.push()
+            self.push.send_batches()
 
-    def _fail(self, entry: Entry, backend: str, reason: str, message: str) -> None:
+    def _fail(self, entry: TaskEntry, backend: str, reason: str, message: str) -> None:
         task = entry.task.get("id") if entry.task is not None else None
-        self.file.fail(
+        self.file.add_failure(
             {
                 "index": entry.number,
                 "source": entry.source or self.source.name,
@@ -151,7 +151,7 @@ class BulkPrediction:
         )
 
 
-def _usable(entry: Entry) -> Entry:
+def _usable(entry: TaskEntry) -> TaskEntry:
     """The entry with its task as it will be written, or with why it cannot be."""
     if entry.problem is not None:
         return entry

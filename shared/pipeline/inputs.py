@@ -12,7 +12,7 @@ from typing import Any
 from shared.backend.base import Context
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.task import Task
-from shared.label_studio.task_labels import with_labels_of
+from shared.label_studio.task_labels import with_task_labels
 from shared.media.reader import memoized_reads
 from shared.pipeline.metrics import PipelineMetrics
 from shared.pipeline.models import ModelRegistry
@@ -45,9 +45,9 @@ class RequestRun:
 
     def for_task(self, task: Task) -> "RequestRun":
         """Return the run with the labels that a task brings; itself if it brings none."""
-        if not self.config.dynamic:
+        if not self.config.dynamic_controls:
             return self
-        config = with_labels_of(self.config, task.data)
+        config = with_task_labels(self.config, task.data)
         if config is self.config:
             return self
         models = [(step.for_task(config), model) for step, model in self.models]
@@ -57,8 +57,8 @@ class RequestRun:
     def faults(self) -> Iterator[str]:
         """What is wrong with the labels that the task brings for what is filled."""
         for control in self.config.controls:
-            if control.faults and any(step.fills_control(control) for step, _ in self.models):
-                yield from control.faults
+            if control.label_faults and any(step.fills_control(control) for step, _ in self.models):
+                yield from control.label_faults
 
     @property
     def names(self) -> str:

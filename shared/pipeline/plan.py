@@ -12,7 +12,7 @@ from shared.backend.base import Backend
 from shared.backend.claim import Claim, ModelSpec
 from shared.errors import ModelError
 from shared.label_studio.label_config import Control, LabelConfig
-from shared.label_studio.task_labels import CHARACTERS
+from shared.label_studio.task_labels import MAX_CACHED_CHARACTERS
 from shared.label_studio.text_cache import TextCache
 from shared.pipeline.claim_selection import Rivals, losing_claims
 from shared.pipeline.models import ModelRegistry
@@ -49,7 +49,7 @@ class ModelStep:
         if known is None:
             claims = [claim.for_task(config) for claim in self.claims]
             step = replace(self, claims=tuple(self.backend.with_task_labels(claims)))
-            known = _task_steps.put(key, step, config.characters)
+            known = _task_steps.put(key, step, config.character_count)
         return known
 
     def without_claims(self, claims: Collection[Claim]) -> "ModelStep":
@@ -58,7 +58,7 @@ class ModelStep:
 
 
 _task_steps: TextCache[tuple[tuple[Claim, ...], LabelConfig], ModelStep] = TextCache(
-    max_characters=CHARACTERS
+    max_characters=MAX_CACHED_CHARACTERS
 )
 
 

@@ -69,7 +69,7 @@ class Planner:
         problems += _explain_unfilled(config, steps, backends, named)
         if not steps:
             problems.append(
-                f"Nothing in this label config can be filled: it has {config.describe()};"
+                f"Nothing in this label config can be filled: it has {config.describe_controls()};"
                 f" {_fillable_instead(config, backends, named)}"
             )
         for problem in problems:
@@ -112,7 +112,7 @@ def _offered_to(backend: Backend, config: LabelConfig, named: Collection[str]) -
 
 
 def _is_offered(control: Control, backend: Backend, named: Collection[str]) -> bool:
-    if control.flag("model_skip") or control.repeated or control.is_remote:
+    if control.get_flag("model_skip") or control.repeated or control.is_remote:
         return False
     chosen = _chosen_backend(control)
     if chosen:
@@ -140,13 +140,13 @@ def _not_serving(config: LabelConfig, backends: Iterable[Backend]) -> Iterator[s
     names = {backend.name for backend in backends}
     for control in config.controls:
         chosen = _chosen_backend(control)
-        if chosen and chosen not in names and not control.flag("model_skip"):
+        if chosen and chosen not in names and not control.get_flag("model_skip"):
             yield f'{control} is left to the backend "{chosen}", which does not serve here'
 
 
 def _repeated(config: LabelConfig) -> Iterator[str]:
     for control in config.controls:
-        if control.repeated and not control.flag("model_skip"):
+        if control.repeated and not control.get_flag("model_skip"):
             yield (
                 f"{control} is inside <Repeater>, whose control tags are not filled: show images as"
                 " one list (valueList on an Image tag), or write each object tag with a control"
@@ -156,7 +156,7 @@ def _repeated(config: LabelConfig) -> Iterator[str]:
 
 def _remote(config: LabelConfig) -> Iterator[str]:
     for control in config.controls:
-        if control.flag("model_skip"):
+        if control.get_flag("model_skip"):
             continue
         if control.is_remote:
             yield (
@@ -213,7 +213,7 @@ def _fillable_instead(
     shown = {target.tag for target in config.objects.values()}
     groups: dict[tuple[str, str], list[str]] = {}
     for backend in backends:
-        left = {(c.tag, t.tag) for c, t in config.pairs() if _is_offered(c, backend, named)}
+        left = {(c.tag, t.tag) for c, t in config.tag_pairs() if _is_offered(c, backend, named)}
         for control, target in sorted(backend.fills - left):
             if target in shown:
                 groups.setdefault((target, backend.name), []).append(control)

@@ -187,7 +187,7 @@ class Pipeline:
 
     def _build_prediction(self, run: RequestRun, raw: Any, outputs: Sequence[Any]) -> Prediction:
         start = time.perf_counter()
-        if run.config.dynamic:
+        if run.config.dynamic_controls:
             run = run.for_task(Task.parse(raw))
         faults = tuple(run.faults)
         try:

@@ -76,7 +76,7 @@ def parse_regions(
     """
     groups: dict[Any, list[tuple[Control, Mapping[str, Any]]]] = {}
     for place, result in enumerate(results):
-        control = config.control(result.get("from_name", ""), result.get("to_name", ""))
+        control = config.find_control(result.get("from_name", ""), result.get("to_name", ""))
         if control is not None:
             groups.setdefault(result.get("id") or place, []).append((control, result))
     return [

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.task import Task
-from shared.label_studio.variables import resolve
+from shared.label_studio.variables import resolve_variables
 from shared.media.image_size import ImageSize
 from shared.media.video import VideoFile
 from shared.results.image import Rectangle
@@ -71,7 +71,7 @@ def frame_rate(target: ObjectTag, task: Task) -> float:
     Read as the editor does (tags/object/Video/Video.js): 24 if it is none, and a number below 1
     is the length of a frame.
     """
-    said = resolve(target.attrs.get("frameRate", ""), task.data)
+    said = resolve_variables(target.attrs.get("frameRate", ""), task.data)
     try:
         rate = float(said)
     except (TypeError, ValueError):

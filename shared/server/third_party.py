@@ -10,7 +10,7 @@ from shared.backend.base import Backend
 from shared.backend.label_studio_ml import LabelStudioMLBase
 from shared.errors import DeadlineError, InferenceError, PrelabelError, truncate
 from shared.label_studio.label_config import LabelConfig
-from shared.label_studio.task_labels import with_labels_of
+from shared.label_studio.task_labels import with_task_labels
 from shared.pipeline.multi_model import PredictionJson
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
@@ -179,7 +179,7 @@ class ThirdPartyService(PredictionService):
         """Return the results that Label Studio would show."""
         data = _data_of(task)
         if data is not None:
-            config = with_labels_of(config, data)
+            config = with_task_labels(config, data)
         errors = [f for f in check_results(config, results, data) if f.severity == "error"]
         for finding in {finding.index: finding for finding in errors}.values():
             runtime().failures.record_dropped_region(

@@ -10,7 +10,7 @@ from shared.label_studio.label_config import LabelConfig
 
 def claim_of(control: str, **options: float) -> Claim:
     config = LabelConfig.parse(f'<View><Text name="text" value="$text"/>{control}</View>')
-    [(tag, target)] = config.pairs()
+    [(tag, target)] = config.tag_pairs()
     return Claim((tag,), target, ModelSpec("b", "m"), options)
 
 

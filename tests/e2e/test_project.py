@@ -13,7 +13,7 @@ import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
 from shared.label_studio.import_file import ImportFile
-from shared.label_studio.project import Project, Push
+from shared.label_studio.project import Project, Upload
 from shared.settings import Settings
 
 from .label_studio import LabelStudio
@@ -106,11 +106,11 @@ def test_batch_that_was_under_way_is_not_sent_twice(
     with ImportFile(tmp_path / "out.json", head, resume=False) as file:
         for task in tasks:
             prediction = {"model_version": "one", "result": []}
-            file.add({**task, "predictions": [prediction]})
-        Push(project, file, new).push(everything=True)
+            file.add_task({**task, "predictions": [prediction]})
+        Upload(project, file, new).send_batches(everything=True)
     (tmp_path / "out.json.pushed").write_text('{"sent": 2, "sending": 5}')
     with ImportFile(tmp_path / "out.json", head, resume=True) as file:
-        Push(project, file, new).push(everything=True)
+        Upload(project, file, new).send_batches(everything=True)
     assert stored(label_studio, number) == Counter({"one": 5})
 
 
@@ -124,7 +124,7 @@ def test_prediction_that_label_studio_leaves_out_of_many_is_stored(
     prediction = {"model_version": "one", "score": 0.5, "result": [{"id": "a", **chosen}]}
     assert LabelInterface(PAIRWISE).validate_prediction(prediction, return_errors=True)
     tasks = [{**entry.task, "predictions": [prediction]} for entry in project]
-    project.predict(tasks, again=False)
+    project.store_predictions(tasks, again=False)
     assert stored(label_studio, number) == Counter({"one": 2})
 
 

@@ -77,7 +77,7 @@ DIALOGUE = '<Paragraphs name="o" value="$d" NAMEKEY="who" textkey="says"/>'
         ),
         pytest.param(
             '<TextArea name="c" toname="o" PerRegion="true"/><Image name="o" VALUE="$i"/>',
-            lambda config: [control.per_region for control, _ in config.pairs()],
+            lambda config: [control.per_region for control, _ in config.tag_pairs()],
             [True],
             id="perRegion-toName-value",
         ),
@@ -102,7 +102,7 @@ DIALOGUE = '<Paragraphs name="o" value="$d" NAMEKEY="who" textkey="says"/>'
         ),
         pytest.param(
             '<Labels name="c" toName="o" Model_Score_Threshold="0.7"/>',
-            lambda config: config.controls[0].number("model_score_threshold", 0.5, 0, 1),
+            lambda config: config.controls[0].get_number("model_score_threshold", 0.5, 0, 1),
             0.7,
             id="model_score_threshold",
         ),

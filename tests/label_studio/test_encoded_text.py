@@ -4,7 +4,7 @@ import pytest
 
 from shared.backend.passages import Passages
 from shared.errors import DecodeError
-from shared.label_studio.encoded_text import decoded, encoded
+from shared.label_studio.encoded_text import decode_text, encode_text
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
@@ -35,11 +35,11 @@ def base64_of(text: str, characters: str = "utf-8") -> str:
 def test_texts_are_read_as_the_editor_shows_them(
     kind: str, encoding: str | None, value: str, shown: str
 ) -> None:
-    assert decoded(value, tag(encoding, kind)) == shown
+    assert decode_text(value, tag(encoding, kind)) == shown
 
 
 def test_other_tags_have_no_such_attribute() -> None:
-    assert decoded("SGk=", tag("base64", "Paragraphs")) == "SGk="
+    assert decode_text("SGk=", tag("base64", "Paragraphs")) == "SGk="
 
 
 @pytest.mark.parametrize(
@@ -51,15 +51,15 @@ def test_other_tags_have_no_such_attribute() -> None:
 )
 def test_what_the_editor_cannot_decode_is_said(encoding: str, value: str, words: str) -> None:
     with pytest.raises(DecodeError) as caught:
-        decoded(value, tag(encoding))
+        decode_text(value, tag(encoding))
     assert words in str(caught.value)
 
 
 def test_files_of_texts_are_encoded_for_the_editor() -> None:
     for encoding in (None, "base64", "base64unicode"):
-        assert decoded(encoded("Zoë", tag(encoding)), tag(encoding)) == "Zoë"
+        assert decode_text(encode_text("Zoë", tag(encoding)), tag(encoding)) == "Zoë"
     with pytest.raises(DecodeError, match='write encoding="base64unicode"'):
-        encoded("Kyjiw: Київ", tag("base64"))
+        encode_text("Kyjiw: Київ", tag("base64"))
 
 
 @pytest.mark.parametrize(

@@ -44,14 +44,14 @@ DATA: dict[str, Any] = {
     ],
 )
 def test_get(path: str, expected: Any) -> None:
-    assert javascript.get(DATA, path) == expected
+    assert javascript.lookup_path(DATA, path) == expected
 
 
 @pytest.mark.parametrize("name", ["1" * 5000, "0" * 5000, "٣", "²"])
 @pytest.mark.parametrize("value", ["text", ["a"]])
 def test_what_is_no_index(name: str, value: Any) -> None:
     """Python reads no number of more than 4300 digits."""
-    assert javascript.get({"a": value}, f"a[{name}]") is UNDEFINED
+    assert javascript.lookup_path({"a": value}, f"a[{name}]") is UNDEFINED
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "🙂", "\ud800"])
@@ -59,11 +59,11 @@ def test_many_characters_of_one_text(letter: str) -> None:
     data, count = {"t": letter * 100_000}, 3000
     units = len((letter * 2).encode("utf-16-le", "surrogatepass")) // 4
     start = time.thread_time()
-    found = [javascript.get(data, f"t[{place * units}]") for place in range(count)]
+    found = [javascript.lookup_path(data, f"t[{place * units}]") for place in range(count)]
     assert time.thread_time() - start < 5
     first = letter.encode("utf-16-le", "surrogatepass")[:2]
     assert set(found) == {first.decode("utf-16-le", "surrogatepass")}
-    assert javascript.get(data, f"t[{100_000 * units}]") is UNDEFINED
+    assert javascript.lookup_path(data, f"t[{100_000 * units}]") is UNDEFINED
 
 
 NUMBERS = [
@@ -79,7 +79,7 @@ SHOWN = [
 
 @pytest.mark.parametrize(("value", "expected"), list(zip(NUMBERS, SHOWN, strict=True)))
 def test_numbers_as_text(value: float, expected: str) -> None:
-    assert javascript.text(value) == expected
+    assert javascript.to_string(value) == expected
 
 
 def test_numbers_as_node_writes_them() -> None:
@@ -106,14 +106,14 @@ def test_numbers_as_node_writes_them() -> None:
     ids=repr,
 )
 def test_other_values_as_text(value: Any, expected: str) -> None:
-    assert javascript.text(value) == expected
+    assert javascript.to_string(value) == expected
 
 
 def test_lists_as_deep_as_can_be_as_text() -> None:
     value: Any = "x"
     for _ in range(10_000):
         value = ["a", value]
-    assert javascript.text(value) == "a," * 10_000 + "x"
+    assert javascript.to_string(value) == "a," * 10_000 + "x"
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_lists_as_deep_as_can_be_as_text() -> None:
     [("SGk=", b"Hi"), ("SGk", b"Hi"), (" S G\nk = ", b"Hi"), ("", b""), ("+/8=", b"\xfb\xff")],
 )
 def test_atob(encoded: str, expected: bytes) -> None:
-    assert javascript.atob(encoded) == expected
+    assert javascript.decode_base64(encoded) == expected
 
 
 @pytest.mark.parametrize("encoded", ["S", "SGk==", "SG=k", "-_8=", "é", "="])
 def test_what_atob_refuses(encoded: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        javascript.atob(encoded)
+        javascript.decode_base64(encoded)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.label_studio import json_stream
-from shared.label_studio.json_stream import BrokenError, JsonStream, dump_line, load_line
+from shared.label_studio.json_stream import JsonStream, JsonSyntaxError, dump_line, load_line
 
 SCALARS = (
     st.none()
@@ -48,8 +48,8 @@ def test_items_are_those_of_the_list(
     text = json.dumps(values, indent=indent, ensure_ascii=ascii_only, allow_nan=False)
     data = text.encode("utf-8", "surrogatepass" if ascii_only else "replace")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_stream, "STRETCH", size)
-        found = list(JsonStream(Dripping(data, size)).items())
+        patch.setattr(json_stream, "READ_BYTES", size)
+        found = list(JsonStream(Dripping(data, size)).list_items())
     assert [value for _, value, _ in found] == json.loads(data)
     starts = [line for line, _, _ in found]
     assert starts == sorted(starts)
@@ -61,8 +61,8 @@ def test_items_are_those_of_the_list(
 def test_values_one_after_the_other(values: list[Any], size: int) -> None:
     data = "\n".join(json.dumps(value) for value in values).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_stream, "STRETCH", size)
-        found = list(JsonStream(Dripping(data, size)).values())
+        patch.setattr(json_stream, "READ_BYTES", size)
+        found = list(JsonStream(Dripping(data, size)).successive_values())
     assert [value for _, value, _ in found] == values
 
 
@@ -81,9 +81,9 @@ def until_broken(file: io.BufferedIOBase) -> tuple[list[Any], str]:
     """The items before the list breaks off, and what is said then."""
     found: list[Any] = []
     try:
-        for _, value, _ in JsonStream(file).items():
+        for _, value, _ in JsonStream(file).list_items():
             found.append(value)
-    except BrokenError as error:
+    except JsonSyntaxError as error:
         return found, str(error)
     return found, ""
 
@@ -105,17 +105,17 @@ def until_broken(file: io.BufferedIOBase) -> tuple[list[Any], str]:
 def test_place_of_what_is_wrong(
     text: str, line: int, column: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_stream, "STRETCH", size)
-    with pytest.raises(BrokenError, match=rf"\(line {line}, column {column}\)$") as raised:
-        list(JsonStream(Dripping(text.encode(), size)).items())
+    monkeypatch.setattr(json_stream, "READ_BYTES", size)
+    with pytest.raises(JsonSyntaxError, match=rf"\(line {line}, column {column}\)$") as raised:
+        list(JsonStream(Dripping(text.encode(), size)).list_items())
     assert raised.value.line == line
 
 
 def test_value_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_stream, "MAX_DECODED_PIXELS", 5000)
-    monkeypatch.setattr(json_stream, "STRETCH", 100)
-    with pytest.raises(BrokenError, match="One value has more than 5000 characters"):
-        list(JsonStream(io.BytesIO(b'[["' + b"a" * 50_000)).items())
+    monkeypatch.setattr(json_stream, "READ_BYTES", 100)
+    with pytest.raises(JsonSyntaxError, match="One value has more than 5000 characters"):
+        list(JsonStream(io.BytesIO(b'[["' + b"a" * 50_000)).list_items())
 
 
 def test_gzip_that_breaks_off_gives_what_came_before() -> None:

@@ -42,10 +42,10 @@ def test_box_labels_on_an_image() -> None:
         "photo",
         False,
     )
-    assert config.control("label") is control
-    assert config.control("other") is None
-    assert list(config.pairs()) == [(control, target)]
-    assert config.describe() == 'RectangleLabels "label" on Image'
+    assert config.find_control("label") is control
+    assert config.find_control("other") is None
+    assert list(config.tag_pairs()) == [(control, target)]
+    assert config.describe_controls() == 'RectangleLabels "label" on Image'
 
 
 @pytest.mark.parametrize(
@@ -143,13 +143,13 @@ def test_what_is_no_control(tag: str) -> None:
     config = parsed(IMAGE, tag)
     assert config.controls == ()
     assert list(config.objects) == ["image"]
-    assert config.describe() == "no control tags"
+    assert config.describe_controls() == "no control tags"
 
 
 def test_control_that_names_no_object_is_in_no_pair() -> None:
     config = parsed('<Choices name="c" toName="gone"/>')
-    assert list(config.pairs()) == []
-    assert config.describe() == 'Choices "c" on gone'
+    assert list(config.tag_pairs()) == []
+    assert config.describe_controls() == 'Choices "c" on gone'
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_control_that_names_no_object_is_in_no_pair() -> None:
 def test_flag(text: str, flag: bool) -> None:
     control = only(IMAGE, f'<TextArea name="a" toName="image" perRegion="{text}"/>')
     assert control.per_region is flag
-    assert control.flag("other", default=True) is True
+    assert control.get_flag("other", default=True) is True
 
 
 @pytest.mark.parametrize(
@@ -168,14 +168,14 @@ def test_flag(text: str, flag: bool) -> None:
 )
 def test_number(text: str | None, expected: float) -> None:
     control = Control("Choices", "c", "t", attrs={} if text is None else {"n": text})
-    assert control.number("n", 0.5, 0, 1) == expected
+    assert control.get_number("n", 0.5, 0, 1) == expected
 
 
 @pytest.mark.parametrize("text", ["high", "1.01", "-0.1", "nan", "inf", "0,5", "50%"])
 def test_number_that_is_none_names_tag_attribute_and_value(text: str) -> None:
     control = Control("Choices", "c", "t", attrs={"n": text})
     with pytest.raises(ConfigError) as caught:
-        control.number("n", 0.5, 0, 1)
+        control.get_number("n", 0.5, 0, 1)
     assert str(caught.value) == f'Choices "c": n="{text}" should be a number from 0 to 1'
 
 

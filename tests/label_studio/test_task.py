@@ -6,7 +6,7 @@ import pytest
 from shared.errors import MissingKeyError, TaskError, ValueTypeError
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.task import Task
-from shared.label_studio.variables import key_of, unreadable
+from shared.label_studio.variables import key_of, unreadable_key
 
 TEXT = ObjectTag("Text", "t", "text")
 IMAGE = ObjectTag("Image", "t", "image", {"value": "$image"})
@@ -14,7 +14,7 @@ IMAGE = ObjectTag("Image", "t", "image", {"value": "$image"})
 
 def test_task() -> None:
     task = Task.parse({"id": 7, "data": {"text": "Hi"}, "annotations": []})
-    assert (task.id, task.value(TEXT), task.text_value(TEXT)) == (7, "Hi", "Hi")
+    assert (task.id, task.object_value(TEXT), task.text_value(TEXT)) == (7, "Hi", "Hi")
 
 
 def test_task_without_id() -> None:
@@ -53,7 +53,7 @@ def test_no_task(raw: Any, message: str) -> None:
     ],
 )
 def test_value(key: str, data: dict[str, Any], expected: Any) -> None:
-    assert Task(1, data).value(ObjectTag("Text", "t", key)) == expected
+    assert Task(1, data).object_value(ObjectTag("Text", "t", key)) == expected
 
 
 @pytest.mark.parametrize(
@@ -69,19 +69,19 @@ def test_value(key: str, data: dict[str, Any], expected: Any) -> None:
 )
 def test_missing_key_is_named(key: str, data: dict[str, Any], state: str) -> None:
     with pytest.raises(MissingKeyError) as caught:
-        Task(1, data).value(ObjectTag("Text", "t", key))
+        Task(1, data).object_value(ObjectTag("Text", "t", key))
     assert state in str(caught.value)
     assert all(f'"{name}"' in str(caught.value) for name in data)
 
 
 def test_message_stays_short() -> None:
     with pytest.raises(MissingKeyError) as caught:
-        Task(1, {f"column {number}": 1 for number in range(5000)}).value(TEXT)
+        Task(1, {f"column {number}": 1 for number in range(5000)}).object_value(TEXT)
     assert len(str(caught.value)) < 500
 
 
 def test_value_of_a_tag_that_shows_a_literal() -> None:
-    assert Task(1, {}).value(ObjectTag("Text", "t", None, {"value": "Fixed"})) == "Fixed"
+    assert Task(1, {}).object_value(ObjectTag("Text", "t", None, {"value": "Fixed"})) == "Fixed"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ JOINED: dict[str, tuple[str, dict[str, Any], Any]] = {
 @pytest.mark.parametrize("case", JOINED)
 def test_values_are_resolved_as_the_editor_does(case: str) -> None:
     written, data, expected = JOINED[case]
-    assert Task(1, data).value(tag(written)) == expected
+    assert Task(1, data).object_value(tag(written)) == expected
 
 
 UNSEEN: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -155,7 +155,7 @@ UNSEEN: dict[str, tuple[str, dict[str, Any], str]] = {
 def test_what_the_editor_cannot_show_is_said(case: str) -> None:
     written, data, words = UNSEEN[case]
     with pytest.raises((MissingKeyError, ValueTypeError)) as caught:
-        Task(1, data).value(tag(written))
+        Task(1, data).object_value(tag(written))
     assert words in str(caught.value)
 
 
@@ -172,9 +172,9 @@ def test_an_empty_text_is_a_text() -> None:
 
 def test_a_list_in_the_place_of_one_image() -> None:
     with pytest.raises(ValueTypeError) as caught:
-        Task(1, {"image": ["a.png", "b.png"]}).addresses(IMAGE)
+        Task(1, {"image": ["a.png", "b.png"]}).media_addresses(IMAGE)
     assert 'found a list: of several images write valueList="$image"' in str(caught.value)
-    assert Task(1, {"image": ["a.png"]}).addresses(IMAGE) == [(None, "a.png")]
+    assert Task(1, {"image": ["a.png"]}).media_addresses(IMAGE) == [(None, "a.png")]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_list_of_other_values_in_the_place_of_an_image(value: Any, found: str)
 def test_a_list_of_objects_in_the_place_of_images() -> None:
     target = ObjectTag("Image", "im", "pages", {"valueList": "$pages"})
     with pytest.raises(ValueTypeError) as caught:
-        Task(1, {"pages": ["a.png", {"url": "b.png"}]}).addresses(target)
+        Task(1, {"pages": ["a.png", {"url": "b.png"}]}).media_addresses(target)
     assert str(caught.value).startswith('"pages" should be a list of strings for Image "im"')
     assert str(caught.value).endswith("found an object at place 1")
 
@@ -205,22 +205,22 @@ def test_an_image_with_both_shows_its_list() -> None:
     both = {"value": "$one", "valueList": "$pages"}
     target = ObjectTag("Image", "im", key_of("$pages"), both)
     data = {"one": "0.png", "pages": ["a.png", "b.png"]}
-    assert Task(1, data).addresses(target) == [(0, "a.png"), (1, "b.png")]
+    assert Task(1, data).media_addresses(target) == [(0, "a.png"), (1, "b.png")]
 
 
 def test_a_text_with_a_list_however_deep_is_shown() -> None:
     who: Any = "Bob"
     for _ in range(2000):
         who = [who]
-    assert Task(1, {"who": who}).value(ObjectTag("Text", "t", None, {"value": "From: $who"})) == (
-        "From: Bob"
-    )
+    assert Task(1, {"who": who}).object_value(
+        ObjectTag("Text", "t", None, {"value": "From: $who"})
+    ) == ("From: Bob")
 
 
 def test_unreadable_keys_are_looked_up_however_many_there_are() -> None:
     data = {f"-{number}": "x" for number in range(5000)} | {"-key-": "x", "-key": "x"}
     start = time.thread_time()
-    assert unreadable("$-" * 9000, data) is None
-    assert unreadable("$-key-" * 9000, data) == "-key-"
-    assert unreadable("$-" * 50 + "$-4999", data) == "-4999"
+    assert unreadable_key("$-" * 9000, data) is None
+    assert unreadable_key("$-key-" * 9000, data) == "-key-"
+    assert unreadable_key("$-" * 50 + "$-4999", data) == "-4999"
     assert time.thread_time() - start < 3

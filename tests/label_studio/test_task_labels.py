@@ -13,7 +13,7 @@ from shared.backend.claim import Claim
 from shared.errors import LabelsError, UnfillableError
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.task import Task
-from shared.label_studio.task_labels import with_labels_of
+from shared.label_studio.task_labels import with_task_labels
 from shared.pipeline.prediction import TaskOutcome
 from shared.pipeline.runtime import runtime
 from shared.results import (
@@ -339,11 +339,11 @@ def test_a_taxonomy_with_tags_has_no_choices_of_the_task() -> None:
 
 def test_equal_labels_are_read_once_and_those_of_many_tasks_are_forgotten() -> None:
     config = LabelConfig.parse(ON_TEXT)
-    first = with_labels_of(config, {"labels": LABELS, "text": "a"})
-    assert with_labels_of(config, {"labels": LABELS, "text": "b"}) is first
+    first = with_task_labels(config, {"labels": LABELS, "text": "a"})
+    assert with_task_labels(config, {"labels": LABELS, "text": "b"}) is first
     for number in range(300):
-        with_labels_of(config, {"labels": [{"value": str(number)}]})
-    assert with_labels_of(config, {"labels": LABELS}) is not first
+        with_task_labels(config, {"labels": [{"value": str(number)}]})
+    assert with_task_labels(config, {"labels": LABELS}) is not first
 
 
 @pytest.mark.parametrize("odd", ["$", "\ud800", 10**20], ids=["dollar", "surrogate", "number"])
@@ -351,15 +351,15 @@ def test_labels_with_anything_in_them_count_with_their_size(odd: Any) -> None:
     config = LabelConfig.parse(ON_TEXT)
     labels = [{"value": "Price", "hint": "x" * 50_000}, {"value": "Odd", "html": odd}]
     labels = labels if isinstance(odd, str) else [*labels, odd]
-    made = with_labels_of(config, {"labels": labels})
+    made = with_task_labels(config, {"labels": labels})
     assert next(iter(made.controls[0].labels)) == "Price"
-    assert made.characters > 50_000
+    assert made.character_count > 50_000
 
 
 def test_choices_that_are_long_only_in_the_task_count_with_their_size() -> None:
     config = LabelConfig.parse(ON_TEXT.replace("Labels", "Choices"))
-    made = with_labels_of(config, {"labels": [{"value": "$a$a$a$a"}], "a": "x" * 10_000})
-    assert made.characters > 40_000
+    made = with_task_labels(config, {"labels": [{"value": "$a$a$a$a"}], "a": "x" * 10_000})
+    assert made.character_count > 40_000
 
 
 def test_a_list_that_many_control_tags_show_is_made_once() -> None:
@@ -368,7 +368,7 @@ def test_a_list_that_many_control_tags_show_is_made_once() -> None:
     xml = f'<View>{tags}<Text name="o" value="$text"/></View>'
     labels = [{"value": f"label {number}"} for number in range(count)]
     start = time.thread_time()
-    made = with_labels_of(LabelConfig.parse(xml), {"labels": labels, "text": TEXT})
+    made = with_task_labels(LabelConfig.parse(xml), {"labels": labels, "text": TEXT})
     assert time.thread_time() - start < 1.5
     assert len(made.controls) == count
     assert {id(control.labels) for control in made.controls} == {id(made.controls[0].labels)}
@@ -382,15 +382,15 @@ def test_control_tags_that_list_the_same_keep_their_own_labels_and_faults() -> N
       <Choices name="c" toName="o" value="$labels"/><Taxonomy name="d" toName="o" value="$labels"/>
       <Text name="o" value="$text"/></View>"""
     labels = [{"value": "A", "hint": "h", "children": [{"value": "B"}]}, "C"]
-    a, b, c, d = with_labels_of(LabelConfig.parse(xml), {"labels": labels}).controls
+    a, b, c, d = with_task_labels(LabelConfig.parse(xml), {"labels": labels}).controls
     assert [list(control.labels) for control in (a, b, c)] == [["A"], ["Own", "A"], ["A"]]
     assert list(d.labels) == ["A", "B"]
     assert a.labels["A"]["hint"] == "h"
     assert "hint" not in b.labels["A"]
-    assert [control.faults[0].split()[1] for control in (a, b, c, d)] == [
+    assert [control.label_faults[0].split()[1] for control in (a, b, c, d)] == [
         '"a"', '"b"', '"c"', '"d"'
     ]  # fmt: skip
-    assert [len(control.faults) for control in (a, b, c, d)] == [2, 2, 1, 1]
+    assert [len(control.label_faults) for control in (a, b, c, d)] == [2, 2, 1, 1]
 
 
 def test_the_error_of_many_control_tags_that_cannot_be_filled_is_short() -> None:
@@ -407,10 +407,10 @@ def test_labels_deeper_than_any_real_ones_are_left_out() -> None:
     tree: Json = {"value": "A"}
     for _ in range(900):
         tree = {"value": "A", "children": [tree]}
-    [control] = with_labels_of(LabelConfig.parse(xml), {"labels": [tree]}).controls
+    [control] = with_task_labels(LabelConfig.parse(xml), {"labels": [tree]}).controls
     assert max(map(len, control.paths)) == 100
 
 
 def test_a_label_config_without_such_labels_is_itself() -> None:
     config = LabelConfig.parse(ON_TEXT.replace(' value="$labels"', ""))
-    assert with_labels_of(config, {"labels": LABELS}) is config
+    assert with_task_labels(config, {"labels": LABELS}) is config

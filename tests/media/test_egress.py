@@ -31,7 +31,7 @@ def doors(home: str | None = None, networks: str = "", hosts: str = "") -> Egres
     ],
 )
 def test_public_address_is_open(address: str) -> None:
-    assert doors().addresses(address, 443) == [address]
+    assert doors().allowed_addresses(address, 443) == [address]
 
 
 PRIVATE = [
@@ -69,7 +69,7 @@ PRIVATE = [
 @pytest.mark.parametrize("address", PRIVATE)
 def test_private_address_is_closed(address: str) -> None:
     with pytest.raises(FetchError, match=r"has a private address; set ALLOWED_NETWORKS"):
-        doors().addresses(address, 80)
+        doors().allowed_addresses(address, 80)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_private_address_is_closed(address: str) -> None:
 def test_metadata_address_is_never_open(address: str, networks: str, home: bool) -> None:
     host = f"[{address}]" if ":" in address else address
     with pytest.raises(FetchError, match="link-local or metadata address"):
-        doors(f"http://{host}" if home else None, networks).addresses(address, 80)
+        doors(f"http://{host}" if home else None, networks).allowed_addresses(address, 80)
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def test_metadata_address_is_never_open(address: str, networks: str, home: bool)
 )
 def test_allowed_networks(networks: str, address: str, is_open: bool) -> None:
     if is_open:
-        assert doors(networks=networks).addresses(address, 80)
+        assert doors(networks=networks).allowed_addresses(address, 80)
     else:
         with pytest.raises(FetchError, match="private address"):
-            doors(networks=networks).addresses(address, 80)
+            doors(networks=networks).allowed_addresses(address, 80)
 
 
 @pytest.mark.parametrize(
@@ -142,10 +142,10 @@ def test_allowed_networks(networks: str, address: str, is_open: bool) -> None:
 )
 def test_allowed_hosts(hosts: str, host: str, words: str | None) -> None:
     if words is None:
-        assert doors(hosts=hosts).addresses(host, 443) == [host]
+        assert doors(hosts=hosts).allowed_addresses(host, 443) == [host]
         return
     with pytest.raises(FetchError, match=words):
-        doors(hosts=hosts).addresses(host, 443)
+        doors(hosts=hosts).allowed_addresses(host, 443)
 
 
 @pytest.mark.parametrize(
@@ -168,10 +168,10 @@ def test_label_studio_is_open_at_its_own_host_and_port(
     home: str, host: str, port: int, is_open: bool
 ) -> None:
     if is_open:
-        assert doors(home, hosts="other.example.org").addresses(host, port)
+        assert doors(home, hosts="other.example.org").allowed_addresses(host, port)
     else:
         with pytest.raises(FetchError, match="private address"):
-            doors(home).addresses(host, port)
+            doors(home).allowed_addresses(host, port)
 
 
 def test_address_that_was_checked_is_the_one_connected_to(
@@ -199,14 +199,14 @@ def test_address_that_was_checked_is_the_one_connected_to(
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 70, "", "a..b", "\udcff"])
 def test_unknown_host(host: str) -> None:
     with pytest.raises(FetchError, match=r"is not known|private address"):
-        doors().addresses(host, 80)
+        doors().allowed_addresses(host, 80)
 
 
 def test_looking_up_a_host_takes_no_longer_than_a_fetch_may(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And however many hang, others can be fetched from."""
-    go, lookups = threading.Event(), egress.LOOKUPS
+    go, lookups = threading.Event(), egress.MAX_LOOKUPS
     resolve = socket.getaddrinfo
 
     def silent(host: Any, *more: Any, **options: Any) -> Any:

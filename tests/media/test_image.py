@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from shared.errors import DecodeError
-from shared.media.image import Image, decode
+from shared.media.image import Image, decode_image
 
 # 4 wide, 2 high, every pixel another colour
 UPRIGHT = np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 10
@@ -45,7 +45,7 @@ def turned(orientation: int) -> tuple[Pillow.Image, Pillow.Exif]:
 def test_every_orientation_is_turned_upright(orientation: int, kind: str) -> None:
     image, exif = turned(orientation)
     options = {"lossless": True} if kind == "WebP" else {}
-    found = decode(encoded(image, kind, exif=exif, **options), 1)
+    found = decode_image(encoded(image, kind, exif=exif, **options), 1)
     assert found.size == (4, 2)
     assert np.array_equal(found.pixels, UPRIGHT)
 
@@ -54,7 +54,7 @@ def test_every_orientation_is_turned_upright(orientation: int, kind: str) -> Non
 def test_every_orientation_of_a_photo(orientation: int) -> None:
     image, exif = turned(orientation)
     data = encoded(image.resize((image.width * 16, image.height * 16), 0), "JPEG", exif=exif)
-    found = decode(data, 1)
+    found = decode_image(data, 1)
     assert found.size == (64, 32)
     assert np.abs(found.pixels[8::16, 8::16].astype(int) - UPRIGHT).max() < 24
 
@@ -63,7 +63,9 @@ def test_every_orientation_of_a_photo(orientation: int) -> None:
 def test_orientation_that_does_not_exist_changes_nothing(orientation: int) -> None:
     exif = Pillow.Exif()
     exif[0x0112] = orientation
-    assert np.array_equal(decode(encoded(Pillow.fromarray(UPRIGHT), exif=exif), 1).pixels, UPRIGHT)
+    assert np.array_equal(
+        decode_image(encoded(Pillow.fromarray(UPRIGHT), exif=exif), 1).pixels, UPRIGHT
+    )
 
 
 def gray16(*values: int) -> Pillow.Image:
@@ -113,7 +115,7 @@ def palette(transparent: bool) -> bytes:
     ],
 )
 def test_kind_becomes_rgb(data: bytes, pixel: tuple[int, int, int]) -> None:
-    found = decode(data, 1)
+    found = decode_image(data, 1)
     assert (found.pixels.dtype, found.pixels.ndim) == (np.uint8, 3)
     assert found.pixels[0, 0].tolist() == list(pixel)
 
@@ -129,7 +131,7 @@ def test_kind_becomes_rgb(data: bytes, pixel: tuple[int, int, int]) -> None:
 )
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_16_bit_gray(image: Pillow.Image, expected: list[int], kind: str) -> None:
-    assert decode(encoded(image, kind), 1).pixels[0, :, 0].tolist() == expected
+    assert decode_image(encoded(image, kind), 1).pixels[0, :, 0].tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_float_gray(values: list[float], expected: list[int]) -> None:
     image = Pillow.fromarray(np.array([values], dtype=np.float32))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert decode(encoded(image, "TIFF"), 1).pixels[0, :, 0].tolist() == expected
+        assert decode_image(encoded(image, "TIFF"), 1).pixels[0, :, 0].tolist() == expected
 
 
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -179,7 +181,7 @@ DRAWING = encoded(Pillow.fromarray(NOISE))
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_refused(data: bytes, words: str) -> None:
     with pytest.raises(DecodeError) as caught:
-        decode(data, 1)
+        decode_image(data, 1)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "BytesIO" not in str(caught.value)
@@ -190,13 +192,13 @@ def test_limit_is_ours_and_not_the_librarys() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(DecodeError, match="MAX_MEGAPIXELS allows 100"):
-            decode(data, 100)
+            decode_image(data, 100)
         with pytest.raises(DecodeError, match="MAX_MEGAPIXELS allows 170"):
-            decode(data, 170)
+            decode_image(data, 170)
 
 
 def test_limit_may_be_reached() -> None:
-    assert decode(encoded(Pillow.new("1", (1000, 1000))), 1).size == (1000, 1000)
+    assert decode_image(encoded(Pillow.new("1", (1000, 1000))), 1).size == (1000, 1000)
 
 
 def fuzzed(data: bytes, seed: int) -> bytes:
@@ -218,14 +220,14 @@ def test_damaged_bytes_raise_nothing_but_decode_error(kind: str) -> None:
     data = with_exif(kind)
     for seed in range(300):
         try:
-            found = decode(fuzzed(data, seed), 1)
+            found = decode_image(fuzzed(data, seed), 1)
         except DecodeError:
             continue
         assert found.pixels.shape[2] == 3
 
 
 def test_digest_is_of_the_bytes() -> None:
-    one, same, other = decode(PHOTO, 1), decode(PHOTO, 1), decode(DRAWING, 1)
+    one, same, other = decode_image(PHOTO, 1), decode_image(PHOTO, 1), decode_image(DRAWING, 1)
     assert one.digest == same.digest != other.digest
 
 

@@ -583,9 +583,9 @@ def test_text_that_is_none() -> None:
 def test_image(root: Path) -> None:
     Pillow.new("RGB", (3, 2), "red").save(root / "a.png")
     where = media(local_files_root=root, max_megapixels=1)
-    assert where.image(local("a.png")).size == (3, 2)
+    assert where.read_image(local("a.png")).size == (3, 2)
     with pytest.raises(TaskError, match="no image that can be read"):
-        where.image(local("sub/a b+c.txt"))
+        where.read_image(local("sub/a b+c.txt"))
 
 
 def test_close() -> None:

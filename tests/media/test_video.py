@@ -12,7 +12,7 @@ from shared.errors import DecodeError
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
-from shared.media.video import Limits, VideoFile
+from shared.media.video import VideoFile, VideoLimits
 from shared.results import ImageSize, Video
 from shared.results.video import frame_rate
 from shared.settings import Settings
@@ -20,7 +20,7 @@ from tests.backends.detection.clip import CODECS, encode_video
 
 pytest.importorskip("av")
 
-LIMITS = Limits(1.0, 100)
+LIMITS = VideoLimits(1.0, 100)
 SIZE = (96, 64)
 
 
@@ -142,18 +142,18 @@ def test_sound_alone_is_refused() -> None:
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (Limits(0.005, 100), "96 × 64.*MAX_MEGAPIXELS allows 0.005"),
-        (Limits(1, 19), "20 frames or more; MAX_VIDEO_FRAMES allows 19"),
+        (VideoLimits(0.005, 100), "96 × 64.*MAX_MEGAPIXELS allows 0.005"),
+        (VideoLimits(1, 19), "20 frames or more; MAX_VIDEO_FRAMES allows 19"),
     ],
 )
-def test_limits(limits: Limits, message: str) -> None:
+def test_limits(limits: VideoLimits, message: str) -> None:
     with pytest.raises(DecodeError, match=message):
         VideoFile.open(small(), limits)
 
 
 def test_more_frames_than_announced_are_counted() -> None:
-    video = VideoFile.open(small("webm"), Limits(1, 20))
-    object.__setattr__(video, "limits", Limits(1, 10))
+    video = VideoFile.open(small("webm"), VideoLimits(1, 20))
+    object.__setattr__(video, "limits", VideoLimits(1, 10))
     with pytest.raises(DecodeError, match="MAX_VIDEO_FRAMES allows 10"):
         list(video.frames())
 
@@ -201,8 +201,8 @@ def test_media_opens_videos_by_its_rules() -> None:
     media = MediaReader(Settings(max_video_frames=30))
     try:
         address = "data:video/mp4;base64," + base64.b64encode(small()).decode()
-        assert media.video(address, 3).task == 3
+        assert media.read_video(address, 3).task == 3
         with pytest.raises(DecodeError, match="MAX_VIDEO_FRAMES allows 30"):
-            media.video("data:video/mp4;base64," + base64.b64encode(small(frames=31)).decode())
+            media.read_video("data:video/mp4;base64," + base64.b64encode(small(frames=31)).decode())
     finally:
         media.close()

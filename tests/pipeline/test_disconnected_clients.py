@@ -15,7 +15,7 @@ from shared.backend import registry
 from shared.backend.claim import ModelSpec
 from shared.errors import ClientGoneError
 from shared.label_studio.import_file import ImportFile
-from shared.label_studio.task_file import Entry
+from shared.label_studio.task_file import TaskEntry
 from shared.pipeline.bulk import BulkPrediction, Inputs
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.priority_semaphore import PrioritySemaphore
@@ -128,10 +128,12 @@ def test_the_server_answers_after_clients_have_left() -> None:
 
 
 def test_a_command_that_is_interrupted_holds_no_models(tmp_path: Path) -> None:
-    class Listed(list[Entry]):
+    class Listed(list[TaskEntry]):
         name, fraction = "listed", None
 
-    entries = Listed(Entry(number, None, task) for number, task in enumerate(tasks("a", "b", "c")))
+    entries = Listed(
+        TaskEntry(number, None, task) for number, task in enumerate(tasks("a", "b", "c"))
+    )
     routes = [routed(made(cls)) for cls in registry.choose_backends(["held:3", "held:5"])]
 
     def interrupted(done: int) -> None:

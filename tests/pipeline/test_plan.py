@@ -45,7 +45,7 @@ class ThresholdBackend(WordBackend):
     name = "threshold"
 
     def options(self, control: Control) -> Mapping[str, Any]:
-        return {"threshold": control.number("model_score_threshold", 0.5, 0, 1)}
+        return {"threshold": control.get_number("model_score_threshold", 0.5, 0, 1)}
 
 
 def labels(name: str, **attrs: str) -> str:

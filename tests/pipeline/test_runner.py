@@ -203,13 +203,13 @@ class OtherBackend(AddressBackend):
 
 def test_two_models_on_one_file_fetch_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[str] = []
-    fetch = MediaReader._fetch
+    fetch = MediaReader._fetch_address
 
     def counting(self: MediaReader, value: str, task_id: Any) -> bytes:
         fetched.append(value)
         return fetch(self, value, task_id)
 
-    monkeypatch.setattr(MediaReader, "_fetch", counting)
+    monkeypatch.setattr(MediaReader, "_fetch_address", counting)
     xml = TWO_CONTROLS.replace('name="one"', 'name="one" model_backend="other"')
     backends = made(AddressBackend, xml), made(OtherBackend, xml)
     route = routed(*backends, xml=xml)

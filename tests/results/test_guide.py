@@ -31,7 +31,7 @@ def example(name: str) -> tuple[LabelConfig, list[Json]]:
 
 
 def control(config: LabelConfig, name: str) -> Control:
-    found = config.control(name)
+    found = config.find_control(name)
     assert found is not None
     return found
 

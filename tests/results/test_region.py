@@ -41,7 +41,7 @@ CONFIG = LabelConfig.parse(
 
 
 def control(name: str) -> Control:
-    found = CONFIG.control(name)
+    found = CONFIG.find_control(name)
     assert found is not None
     return found
 

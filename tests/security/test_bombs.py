@@ -30,7 +30,7 @@ from shared.settings import Settings
 media = MediaReader(Settings(allowed_networks="127.0.0.0/8", max_media_mb=20, max_megapixels=20))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    media.image(sys.stdin.read())
+    media.read_image(sys.stdin.read())
     print("read")
 except TaskError as error:
     print(error)
@@ -278,7 +278,7 @@ def test_document_with_too_many_pages(count: int) -> None:
     """Pillow by itself would count the pages of the larger one for many minutes."""
     media = MediaReader(Settings())
     with pytest.raises(DecodeError, match=r"more than 500 pages: `prelabel pages` makes"):
-        media.pages(data_url(tiff_document(count)))
+        media.read_pages(data_url(tiff_document(count)))
 
 
 def test_document_with_the_most_pages_allowed() -> None:

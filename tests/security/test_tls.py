@@ -74,11 +74,11 @@ def test_private_ca_by_ssl_cert_file(
 ) -> None:
     """SSL_CERT_FILE replaces the system's authorities, as in httpx, curl and OpenSSL."""
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
-    egress._trusted.cache_clear()
+    egress._trusted_context.cache_clear()
     try:
         assert make_reader().fetch(f"{site.url}/a") == b"Hi"
     finally:
-        egress._trusted.cache_clear()
+        egress._trusted_context.cache_clear()
 
 
 def test_certificate_of_another_host(authority: trustme.CA, ca_file: Path) -> None:

@@ -11,7 +11,7 @@ from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Detector, Thresholds
 from shared.backend.claim import Claim
 from shared.backend.label_map import LabelMap
-from shared.media.image import Image, decode
+from shared.media.image import Image, decode_image
 
 # Images of a list that the network gets at once.
 CHUNK_IMAGES = 8
@@ -127,4 +127,4 @@ def decoded_chunks(
 
 
 def _decode_file(image: ListedImage) -> Image:
-    return decode(image.file, image.max_megapixels)
+    return decode_image(image.file, image.max_megapixels)

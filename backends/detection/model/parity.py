@@ -13,7 +13,7 @@ import numpy as np
 
 from backends.detection.model.detections import Detections, Floats
 from shared.errors import ModelError
-from shared.media.image import Image, decode
+from shared.media.image import Image, decode_image
 
 # Minimum overlap (IoU) of a box with PyTorch's.
 MIN_IOU = 0.98
@@ -106,6 +106,6 @@ def comparison_images() -> tuple[Image, ...]:
     spec = find_spec("ultralytics")
     package = Path(spec.origin).parent if spec is not None and spec.origin else Path()
     files = [*Path(__file__).parents[1].glob("examples/*.png"), *package.glob("assets/*.jpg")]
-    originals = [decode(path.read_bytes(), 100).pixels for path in sorted(files)]
+    originals = [decode_image(path.read_bytes(), 100).pixels for path in sorted(files)]
     variants = [v for pixels in originals for v in (pixels, pixels[:, ::-1], pixels[::2, ::2])]
     return tuple(Image(np.ascontiguousarray(pixels)) for pixels in variants)

@@ -38,7 +38,7 @@ def _build_rectangles(detections: Detections, row: int, upright: bool) -> list[R
     return [build_box(detections, row, upright)]
 
 
-def _build_mask_to_polygons(detections: Detections, row: int, upright: bool) -> list[Polygon]:
+def _build_polygons(detections: Detections, row: int, upright: bool) -> list[Polygon]:
     if detections.masks is not None:
         return mask_to_polygons(detections.masks[row])
     return [Polygon(build_box(detections, row, upright).corners())]

@@ -17,7 +17,7 @@ ControlGroup = tuple[Control, ...]
 
 def control_groups(config: LabelConfig) -> Iterable[tuple[ControlGroup, ObjectTag]]:
     """Yield each control tag on an image that can be filled, with the Labels that go with it."""
-    for control, target in config.pairs():
+    for control, target in config.tag_pairs():
         if target.tag != "Image" or control.tag not in TAGS:
             continue
         if control.tag in WHOLE_IMAGE_TAGS and control.per_region:
@@ -39,9 +39,11 @@ def read_keypoint_options(group: ControlGroup, config: LabelConfig) -> dict[str,
     """
     control = group[0]
     return {
-        "point_threshold": control.number("model_point_threshold", 0, low=0, high=1),
-        "point_size": control.number("model_point_size", 0, low=0, high=1000),
-        "boxes": _box_control(control, config) if control.flag("model_add_bboxes", True) else None,
+        "point_threshold": control.get_number("model_point_threshold", 0, low=0, high=1),
+        "point_size": control.get_number("model_point_size", 0, low=0, high=1000),
+        "boxes": _box_control(control, config)
+        if control.get_flag("model_add_bboxes", True)
+        else None,
         "points": keypoint_numbers(group),
     }
 

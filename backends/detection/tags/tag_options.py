@@ -34,7 +34,7 @@ def choose_model(control: Control, settings: DetectionSettings, server: Settings
     requested = control.attrs.get("model_path", "").strip()
     if requested:
         _check_model_path(requested, control, settings, server)
-    size = int(control.number("model_image_size", settings.image_size, low=0, high=4096))
+    size = int(control.get_number("model_image_size", settings.image_size, low=0, high=4096))
     return model_spec(requested or _default_model(_network_task(control), settings), size)
 
 
@@ -47,7 +47,7 @@ def read_thresholds(control: Control, settings: DetectionSettings) -> Thresholds
     """Return the thresholds with which a control tag's network output is decoded."""
     threshold = read_score_threshold(control, settings)
     return Thresholds(
-        iou=control.number("model_iou", settings.iou, low=0.01, high=1),
+        iou=control.get_number("model_iou", settings.iou, low=0.01, high=1),
         min_score=next(score for score in DECODING_SCORES if score <= threshold),
     )
 
@@ -58,14 +58,14 @@ def read_options(control: Control, settings: DetectionSettings) -> Mapping[str, 
         "thresholds": read_thresholds(control, settings),
         "score_threshold": read_score_threshold(control, settings),
         "classes": split_names(control.attrs.get("model_classes", "")) or settings.classes,
-        "upright": not control.flag("model_obb", default=True),
+        "upright": not control.get_flag("model_obb", default=True),
     }
 
 
 def read_score_threshold(control: Control, settings: DetectionSettings) -> float:
     """Return `model_score_threshold` or `model_conf`, the higher one if both are given."""
     given = [
-        control.number(key, 0, low=0, high=1)
+        control.get_number(key, 0, low=0, high=1)
         for key in ("model_score_threshold", "model_conf")
         if control.attrs.get(key, "").strip()
     ]
@@ -85,7 +85,7 @@ def _network_task(control: Control) -> str:
         return "pose"
     if control.tag in {"Choices", "Taxonomy", "TimelineLabels"}:
         return "classify"
-    return "obb" if control.flag("model_obb") else "detect"
+    return "obb" if control.get_flag("model_obb") else "detect"
 
 
 def _default_model(task: str, settings: DetectionSettings) -> str:

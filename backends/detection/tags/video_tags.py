@@ -72,7 +72,7 @@ def _claim_video(
     requests = _merge_min_scores(
         [
             _read_request(control, config, settings, server)
-            for control, shown in config.pairs()
+            for control, shown in config.tag_pairs()
             if shown is target and control.tag in TAGS and not control.per_region
         ]
     )
@@ -141,7 +141,7 @@ def _read_request(
         tag_options.choose_model(control, settings, server),
         tag_options.read_thresholds(control, settings),
     )
-    frame_step = int(control.number("model_frame_step", 1, low=1, high=1000))
+    frame_step = int(control.get_number("model_frame_step", 1, low=1, high=1000))
     options: dict[str, Any] = {"classes": tag_options.read_options(control, settings)["classes"]}
     if control.tag == "VideoRectangle":
         labels = [other for other in config.controls_on(control.to_name) if other.tag == "Labels"]
@@ -150,8 +150,8 @@ def _read_request(
         return VideoTagRequest((control, *labels[:1]), network, options, frame_step)
     is_timeline = control.tag == "TimelineLabels"
     default = TIMELINE_SCORE_THRESHOLD if is_timeline else settings.score_threshold
-    options["score_threshold"] = control.number("model_score_threshold", default, low=0, high=1)
-    options["smoothing"] = int(control.number("model_smoothing", SMOOTHING_FRAMES, 1, 1000))
+    options["score_threshold"] = control.get_number("model_score_threshold", default, low=0, high=1)
+    options["smoothing"] = int(control.get_number("model_smoothing", SMOOTHING_FRAMES, 1, 1000))
     return VideoTagRequest((control,), network, options, frame_step)
 
 
@@ -162,8 +162,8 @@ def _read_tracking_options(control: Control, settings: DetectionSettings) -> dic
         raise ConfigError(
             f'{control}: model_tracker="{tracker}" should be {" or ".join(TRACKERS)}', control.name
         )
-    threshold = control.number("model_score_threshold", settings.score_threshold, low=0, high=1)
-    min_score = control.number("model_conf", min(FOLLOW_SCORE, threshold), low=0, high=1)
+    threshold = control.get_number("model_score_threshold", settings.score_threshold, low=0, high=1)
+    min_score = control.get_number("model_conf", min(FOLLOW_SCORE, threshold), low=0, high=1)
     start_score = min(NEW_TRACK_SCORE, max(threshold, min_score))
     parameters: dict[str, Any] = {
         "new_track_thresh": start_score,
@@ -181,8 +181,8 @@ def _read_tracking_options(control: Control, settings: DetectionSettings) -> dic
         "parameters": tuple(sorted(parameters.items())),
         "camera_motion": tracker == "botsort"
         and parameters.get("gmc_method", OPTICAL_FLOW) == OPTICAL_FLOW,
-        "max_gap": int(control.number("model_max_gap", MAX_GAP_FRAMES, low=0, high=1000)),
-        "tolerance": control.number("model_tolerance", -1, low=0, high=1000),
+        "max_gap": int(control.get_number("model_max_gap", MAX_GAP_FRAMES, low=0, high=1000)),
+        "tolerance": control.get_number("model_tolerance", -1, low=0, high=1000),
     }
 
 
@@ -194,7 +194,7 @@ def _read_tracker_parameters(control: Control, tracker: str) -> dict[str, Any]:
         if name == key:
             continue
         if name in NUMERIC_PARAMETERS:
-            number = control.number(key, 0, low=0, high=NUMERIC_PARAMETERS[name])
+            number = control.get_number(key, 0, low=0, high=NUMERIC_PARAMETERS[name])
             parameters[name] = int(number) if name == "track_buffer" else number
         elif text.strip() in WORD_PARAMETERS.get(name, ()):
             parameters[name] = text.strip() if name == "gmc_method" else text == "true"

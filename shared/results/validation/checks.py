@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared.label_studio.label_config import LabelConfig
-from shared.label_studio.task_labels import with_labels_of
+from shared.label_studio.task_labels import with_task_labels
 from shared.results.validation.documents import path_problems
 from shared.results.validation.finding import Finding, RuleViolation, Value, quote
 from shared.results.validation.region_keys import REGION_KEYS, is_score
@@ -25,7 +25,7 @@ def check_results(
     With the task's `data` it is also checked that spans and items are in what the task shows,
     and that labels are among those that the task brings.
     """
-    config = config if data is None else with_labels_of(config, data)
+    config = config if data is None else with_task_labels(config, data)
     rules = rules_of(config)
     if not isinstance(results, list | tuple):
         what = f'"result" is {quote(results)}, expected a list'

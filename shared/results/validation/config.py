@@ -6,8 +6,16 @@ shows an error in the task's place (core/DataValidator/ConfigValidator.js).
 
 from collections.abc import Iterator
 
-from shared.label_studio.label_config import LabelConfig, Written
-from shared.label_studio.tags import ELSEWHERE, HELD_TO, INSIDE, MADE_FOR, TAGS, is_known, spelling
+from shared.label_studio.label_config import LabelConfig, WrittenTag
+from shared.label_studio.tags import (
+    DRAWN_ON,
+    OTHER_EDITIONS,
+    PARENT_TAGS,
+    REQUIRED_OBJECTS,
+    TAGS,
+    canonical_name,
+    is_known,
+)
 from shared.results.validation.finding import RuleViolation, suggest_name
 
 EDITOR_ERROR = "the editor shows an error instead of the task"
@@ -15,40 +23,40 @@ EDITOR_ERROR = "the editor shows an error instead of the task"
 
 def config_problems(config: LabelConfig) -> list[RuleViolation]:
     """What is wrong with the tags, each kind of it once."""
-    written = list(config.written())
+    written = list(config.written_tags())
     named = {tag.attrs["name"]: tag for tag in written if "name" in tag.attrs}
     found = [problem for tag in written for problem in _tag_problems(tag, named)]
     return list(dict.fromkeys(found))
 
 
-def _tag_problems(tag: Written, named: dict[str, Written]) -> Iterator[RuleViolation]:
-    name = spelling(tag.name)
+def _tag_problems(tag: WrittenTag, named: dict[str, WrittenTag]) -> Iterator[RuleViolation]:
+    name = canonical_name(tag.name)
     if not is_known(name):
         remedy = suggest_name(tag.name, TAGS, few=False)
         what = f"<{tag.name}> is no tag of Label Studio, {EDITOR_ERROR}{remedy}"
         yield RuleViolation("unknown_tag", what)
-    elif name in ELSEWHERE:
-        what = f"<{tag.name}>: {ELSEWHERE[name]}; in the open-source 1.23 {EDITOR_ERROR}"
+    elif name in OTHER_EDITIONS:
+        what = f"<{tag.name}>: {OTHER_EDITIONS[name]}; in the open-source 1.23 {EDITOR_ERROR}"
         yield RuleViolation("unknown_tag", what, "warning")
-    around = INSIDE.get(name, ())
-    if around and not any(spelling(outer) in around for outer in tag.around):
+    around = PARENT_TAGS.get(name, ())
+    if around and not any(canonical_name(outer) in around for outer in tag.ancestors):
         yield RuleViolation(
             "tag_place", f"<{tag.name}> must be inside {' or '.join(around)}; {EDITOR_ERROR}"
         )
     for target in tag.attrs.get("toName", "").split(","):
-        if name in MADE_FOR and target in named:
+        if name in DRAWN_ON and target in named:
             yield from _object_problems(tag, named[target])
 
 
-def _object_problems(tag: Written, target: Written) -> Iterator[RuleViolation]:
+def _object_problems(tag: WrittenTag, target: WrittenTag) -> Iterator[RuleViolation]:
     """A control tag on an object tag that it is not for."""
-    control, allowed = spelling(tag.name), MADE_FOR[spelling(tag.name)]
+    control, allowed = canonical_name(tag.name), DRAWN_ON[canonical_name(tag.name)]
     what = f'{control} "{tag.attrs.get("name", "")}" can only control {allowed}'
     on = f'"{target.attrs["name"]}" is {target.name}'
-    if control in HELD_TO and target.name != allowed:
-        case = ", which must be spelt so here" if spelling(target.name) == allowed else ""
+    if control in REQUIRED_OBJECTS and target.name != allowed:
+        case = ", which must be spelt so here" if canonical_name(target.name) == allowed else ""
         yield RuleViolation("wrong_object", f"{what}, {on}{case}; {EDITOR_ERROR}")
-    elif spelling(target.name) != allowed:
+    elif canonical_name(target.name) != allowed:
         yield RuleViolation(
             "wrong_object", f"{what}, {on}; the editor draws none of its regions", "warning"
         )

@@ -23,8 +23,8 @@ def labels_check(control: Control, of: Sequence[Control], needed: bool = True) -
     key = value_key(control)
     known = [label for other in of for label in other.labels]
     names = frozenset(known) | {attrs.get("value", "") for attrs in control.labels.values()}
-    free = any(c.dynamic for c in of) or not (names or any(c.of_task for c in of))
-    empty = not needed or control.flag("allowEmpty")
+    free = any(c.dynamic for c in of) or not (names or any(c.labels_from_task for c in of))
+    empty = not needed or control.get_flag("allowEmpty")
 
     def check(value: Value, result: Value) -> Problems:
         found = value.get(key)
@@ -55,7 +55,7 @@ def _label_problems(
 
 def _label_source(control: Control) -> str:
     """Return where the labels are from, if that is the task."""
-    return f" in this task ({control.attrs.get('value', '')})" if control.of_task else ""
+    return f" in this task ({control.attrs.get('value', '')})" if control.labels_from_task else ""
 
 
 def _label_list_problem(control: Control, key: str, value: Value) -> RuleViolation:
@@ -184,7 +184,7 @@ def number_check(control: Control) -> Check:
 
 def _attribute_bound(control: Control, key: str, default: float) -> float:
     try:
-        return control.number(key, default, float("-inf"), float("inf"))
+        return control.get_number(key, default, float("-inf"), float("inf"))
     except ConfigError:
         return default
 

@@ -108,7 +108,7 @@ _rules_cache: TextCache[LabelConfig, Rules] = TextCache()
 def rules_of(config: LabelConfig) -> Rules:
     """The rules of a label config."""
     return _rules_cache.get(config) or _rules_cache.put(
-        config, _build_rules(config), config.characters
+        config, _build_rules(config), config.character_count
     )
 
 
@@ -118,7 +118,7 @@ def _build_rules(config: LabelConfig) -> Rules:
         (_name_pattern(name), rules) for name, rules in by_name.items() if "{{" in name
     )
     elsewhere = {
-        (control.name, name): _build_control_rules(control.on(name), config)
+        (control.name, name): _build_control_rules(control.on_object(name), config)
         for control in config.controls
         for name in control.to_names
         if name != control.to_name

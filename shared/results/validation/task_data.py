@@ -5,11 +5,11 @@ from typing import Any
 
 from shared.errors import DecodeError, TaskError
 from shared.label_studio import variables
-from shared.label_studio.encoded_text import decoded
+from shared.label_studio.encoded_text import decode_text
 from shared.label_studio.label_config import LabelConfig, ObjectTag
-from shared.label_studio.tags import TEXTS
+from shared.label_studio.tags import TEXT_TAGS
 from shared.label_studio.task import Task
-from shared.label_studio.task_labels import with_labels_of
+from shared.label_studio.task_labels import with_task_labels
 from shared.results.validation.documents import document_of, document_problems, path_problems
 from shared.results.validation.finding import RuleViolation, Value, quote, suggest_name
 from shared.results.validation.rules import ControlRules
@@ -23,8 +23,8 @@ MAX_MISSING_KEYS = 10
 
 def task_data_problems(config: LabelConfig, data: Mapping[str, Any]) -> Iterator[RuleViolation]:
     """That the data has what the object tags show, and labels that the editor can show."""
-    for control in with_labels_of(config, data).controls:
-        yield from (RuleViolation("labels", fault) for fault in control.faults)
+    for control in with_task_labels(config, data).controls:
+        yield from (RuleViolation("labels", fault) for fault in control.label_faults)
     yield from _refused_label_lists(config)
     task = Task(None, data)
     for target in config.objects.values():
@@ -34,7 +34,7 @@ def task_data_problems(config: LabelConfig, data: Mapping[str, Any]) -> Iterator
 
 def _refused_label_lists(config: LabelConfig) -> Iterator[RuleViolation]:
     """That an import takes a list of labels: of tags with one value the last one decides."""
-    last = {control.attrs.get("value", ""): control for control in config.dynamic}
+    last = {control.attrs.get("value", ""): control for control in config.dynamic_controls}
     for value, control in last.items():
         if control.tag in NO_LABEL_LIST and "[" not in value:
             what = (
@@ -46,8 +46,8 @@ def _refused_label_lists(config: LabelConfig) -> Iterator[RuleViolation]:
 
 def _shown_value_problems(task: Task, target: ObjectTag) -> Iterator[RuleViolation]:
     """What the editor could not show of an object tag's value."""
-    lacking = variables.lacking(target.value, task.data)
-    if lacking and variables.unreadable(target.value, task.data) is None:
+    lacking = variables.missing_keys(target.value, task.data)
+    if lacking and variables.unreadable_key(target.value, task.data) is None:
         for key in lacking[:MAX_MISSING_KEYS]:
             what = f'{target} shows "{key}", which the task\'s data lacks'
             yield RuleViolation("missing_data", what + suggest_name(key, map(str, task.data)))
@@ -65,10 +65,10 @@ def shown_text(task: Task, target: ObjectTag) -> str | None:
 
     TaskError if the editor cannot show it.
     """
-    value = task.value(target)
-    if target.tag not in TEXTS or target.is_at_address:
+    value = task.object_value(target)
+    if target.tag not in TEXT_TAGS or target.value_is_url:
         return None
-    return None if isinstance(value, list | dict) else decoded(task.text_value(target), target)
+    return None if isinstance(value, list | dict) else decode_text(task.text_value(target), target)
 
 
 def result_data_problems(
@@ -83,7 +83,7 @@ def result_data_problems(
         yield from _span_problems(result["value"], target, task)
         return
     try:
-        shows = task.value(target)
+        shows = task.object_value(target)
     except TaskError:
         return  # `task_data` says so
     if shows is not None:

@@ -16,7 +16,7 @@ from backends.detection.inputs import image_list
 from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Detector
 from shared.errors import DeadlineError, DecodeError
-from shared.media.image import Image, decode
+from shared.media.image import Image, decode_image
 from shared.pipeline import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.settings import changed_environment
@@ -208,12 +208,12 @@ def test_few_images_of_a_list_are_decoded_at_a_time(
     most: list[int] = []
 
     def counting(*given: Any) -> Image:
-        image = decode(*given)
+        image = decode_image(*given)
         alive.append(weakref.ref(image))
         most.append(sum(ref() is not None for ref in alive))
         return image
 
-    monkeypatch.setattr(image_list, "decode", counting)
+    monkeypatch.setattr(image_list, "decode_image", counting)
     pages = [data_url(PICTURE[n:]) for n in range(60)]
     found = predict(BOXES, {"pages": pages}, LISTED)["result"]
     assert {r["item_index"] for r in found} == set(range(60))

@@ -366,7 +366,7 @@ def test_few_frames_are_in_memory(
     spec = video.ModelSpec("detection", "starter")
     watcher = video.VideoDetector({spec: network}, frame_step=1, estimates_motion=False)
     media = runtime.runtime().media
-    opened = media.video(make_task(film[0])["data"]["video"])
+    opened = media.read_video(make_task(film[0])["data"]["video"])
     watched = watcher.detect(video.VideoInput(opened, None))  # type: ignore[arg-type]
     assert len(watched.detections.sampled_frames) == FRAMES
     assert most <= video.CHUNK_FRAMES * 2
@@ -381,7 +381,7 @@ def test_a_network_that_fails_leaves_no_thread_and_no_open_file(
     network: Any = type("Network", (), {"detect": staticmethod(detect)})()
     spec = video.ModelSpec("detection", "starter")
     watcher = video.VideoDetector({spec: network}, frame_step=1, estimates_motion=False)
-    opened = runtime.runtime().media.video(make_task(film[0])["data"]["video"])
+    opened = runtime.runtime().media.read_video(make_task(film[0])["data"]["video"])
     reading: list[Generator[Frame, None, None]] = []
 
     def frames(self: Video) -> Generator[Frame, None, None]:
@@ -560,6 +560,6 @@ def test_one_frame_is_a_video(environment: None) -> None:
     data = encode_video([np.full((48, 64, 3), 255, np.uint8)], "mp4")
     assert predict_results(label_config(TRACK), data) == []
     opened = VideoFile.open(
-        data, runtime.runtime().media.video(make_task(data)["data"]["video"]).limits
+        data, runtime.runtime().media.read_video(make_task(data)["data"]["video"]).limits
     )
     assert len(list(opened.frames())) == 1

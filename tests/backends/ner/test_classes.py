@@ -13,7 +13,7 @@ from shared.backend.choices import class_names, select_choices
 from shared.backend.claim import Claim, ModelSpec
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.task import Task
-from shared.label_studio.task_labels import with_labels_of
+from shared.label_studio.task_labels import with_task_labels
 from shared.pipeline.runtime import runtime
 from shared.settings import read_settings
 
@@ -28,7 +28,7 @@ TREE = """<View><Taxonomy name="c" toName="t" ATTRS>
 
 def said(xml: str, scores: dict[str, float], one: bool, attrs: str = "") -> Any:
     config = LabelConfig.parse(xml.replace("ATTRS", attrs))
-    [(control, target)] = config.pairs()
+    [(control, target)] = config.tag_pairs()
     claim = Claim((control,), target, ModelSpec("x", "x"), {"score_threshold": 0.5})
     found = select_choices(scores, claim, one)
     return None if found is None else (found.answer, round(found.score, 3))
@@ -93,7 +93,7 @@ def test_a_task_that_brings_choices_is_asked_for_them(monkeypatch: pytest.Monkey
     [step] = runtime().planner.plan(backend.config, [backend]).steps
     for names_of in (("Sports", "The news"), ("Food",)):
         data = {"t": "a text", "c": [{"value": name, "alias": name[:1]} for name in names_of]}
-        [claim] = step.for_task(with_labels_of(backend.config, data)).claims
+        [claim] = step.for_task(with_task_labels(backend.config, data)).claims
         assert backend.read(Task(1, data), claim, None).class_names == names_of
 
 

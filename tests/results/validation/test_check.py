@@ -132,7 +132,7 @@ def test_it_takes_what_the_sdk_wrongly_rejects(found: Json) -> None:
 
 
 def test_a_span_costs_microseconds() -> None:
-    control = CONFIG.control("labels")
+    control = CONFIG.find_control("labels")
     assert control is not None
     text = "word " * 1000
     results = [

@@ -30,7 +30,7 @@ from shared.results import (
     Vector,
     VideoBox,
     VideoTrack,
-    polygons,
+    mask_to_polygons,
     region,
     whole_task,
 )
@@ -49,7 +49,7 @@ class NewBackend(Backend):
     modules = ()
 
     def options__choices(self, control: Control) -> Mapping[str, Any]:
-        return {"score_threshold": control.number("model_score_threshold", 0.5, 0.0, 1.0)}
+        return {"score_threshold": control.get_number("model_score_threshold", 0.5, 0.0, 1.0)}
 
     def load(self, spec: ModelSpec) -> Model:
         """Called once per process: what takes time, such as reading weights, belongs here."""
@@ -75,12 +75,12 @@ class NewBackend(Backend):
     def read__image_pair(self, task: Task, claim: Claim, context: Context | None) -> list[Image]:
         names = (name.strip() for name in claim.control.attrs["toName"].split(","))
         sides = [self.config.objects[name] for name in names]
-        return [self.media.image(task.text_value(side), task.id) for side in sides]
+        return [self.media.read_image(task.text_value(side), task.id) for side in sides]
 
     def read__list(self, task: Task, claim: Claim, context: Context | None) -> list[dict[str, Any]]:
-        items = task.value(claim.object)
+        items = task.object_value(claim.object)
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise ValueTypeError(f"{claim.object.shown} should be a list of objects")
+            raise ValueTypeError(f"{claim.object.shown_value} should be a list of objects")
         return items
 
     def infer(self, model: Model, items: list[Any]) -> Sequence[Any]:
@@ -92,12 +92,12 @@ class NewBackend(Backend):
             yield whole_task(claim.control, selection.answer, selection.score)
 
     def regions__rating(self, output: Any, claim: Claim) -> Iterable[Region]:
-        stars = claim.control.number("maxRating", 5, 1, 100)
+        stars = claim.control.get_number("maxRating", 5, 1, 100)
         yield whole_task(claim.control, 1 + round(output * (stars - 1)))
 
     def regions__number(self, output: Any, claim: Claim) -> Iterable[Region]:
-        low = claim.control.number("min", 0, -1e9, 1e9)
-        high = claim.control.number("max", low + 100, low, 1e9)
+        low = claim.control.get_number("min", 0, -1e9, 1e9)
+        high = claim.control.get_number("max", low + 100, low, 1e9)
         yield whole_task(claim.control, round(low + output * (high - low), 2))
 
     def regions__value(self, output: Any, claim: Claim) -> Iterable[Region]:
@@ -179,7 +179,7 @@ def shape__key_point(detection: Detection) -> KeyPoint:
 
 def shape__polygon(detection: Detection) -> Polygon:
     """Return the outline of the mask's largest part."""
-    return polygons(detection.mask)[0]
+    return mask_to_polygons(detection.mask)[0]
 
 
 def shape__brush(detection: Detection) -> Brush:

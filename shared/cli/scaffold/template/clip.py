@@ -31,7 +31,7 @@ class Clip:
     @classmethod
     def read(cls, task: Task, target: ObjectTag, media: MediaReader) -> "Clip":
         """Read a task's video; DecodeError if it is over MAX_MEGAPIXELS or MAX_VIDEO_FRAMES."""
-        file = media.video(task.text_value(target), task.id)
+        file = media.read_video(task.text_value(target), task.id)
         video = Video.of_file(file, target, task)
         scale = min(1.0, SIDE_PIXELS / max(file.size))
         times: list[float] = []

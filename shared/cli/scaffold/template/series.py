@@ -25,12 +25,14 @@ class Series:
     @classmethod
     def read(cls, task: Task, target: ObjectTag, media: MediaReader) -> "Series":
         """Read the first channel of a TimeSeries tag: from the task itself, or a CSV file."""
-        columns = task.value(target)
+        columns = task.object_value(target)
         if isinstance(columns, str):
             text = media.fetch(columns, task.id).decode("utf-8-sig", "replace")
             columns = _read_csv(text, target.attrs.get("sep", ","))
         if not isinstance(columns, Mapping):
-            raise ValueTypeError(f"{target.shown} should be columns or an address for {target}")
+            raise ValueTypeError(
+                f"{target.shown_value} should be columns or an address for {target}"
+            )
         return cls._from_columns(columns, target)
 
     @classmethod
