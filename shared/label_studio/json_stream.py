@@ -45,7 +45,7 @@ class JsonStream:
     def list_items(self) -> Iterator[tuple[int, Any, str]]:
         """The entries of a list: line, value, and what is not JSON in it but can be read.
 
-        BrokenError says where the list breaks off.
+        JsonSyntaxError says where the list breaks off.
         """
         self._expect("[", "a list")
         if self._peek() != "]":

@@ -86,7 +86,7 @@ class Control:
 
     `labels` maps each label as it stands in a result (its alias, or else its value) to the
     attributes of its tag. A control that is `dynamic` takes further ones from the task; of those
-    that `with_labels_of` a task has added (`of_task`), `faults` says what the editor cannot show.
+    that `with_task_labels` has added (`labels_from_task`), `label_faults` says what the editor cannot show.
     `paths` maps every way through nested choices (Taxonomy) to the attributes of the choice at
     its end; `buckets` holds a Ranker's. One that is
     `repeated` stands inside a Repeater: the editor makes one of it for each item of a list.

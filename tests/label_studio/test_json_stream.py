@@ -112,7 +112,7 @@ def test_place_of_what_is_wrong(
 
 
 def test_value_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_stream, "MAX_DECODED_PIXELS", 5000)
+    monkeypatch.setattr(json_stream, "MAX_VALUE_CHARACTERS", 5000)
     monkeypatch.setattr(json_stream, "READ_BYTES", 100)
     with pytest.raises(JsonSyntaxError, match="One value has more than 5000 characters"):
         list(JsonStream(io.BytesIO(b'[["' + b"a" * 50_000)).list_items())

@@ -85,7 +85,7 @@ def result_data_problems(
     try:
         shows = task.object_value(target)
     except TaskError:
-        return  # `task_data` says so
+        return  # `task_data_problems` says so
     if shows is not None:
         yield from _item_problems(found, target, result, shows)
 
@@ -109,7 +109,7 @@ def _span_problems(value: Value, target: ObjectTag, task: Task) -> Iterator[Rule
     try:
         text = shown_text(task, target)
     except TaskError:
-        text = None  # `task_data` says so
+        text = None  # `task_data_problems` says so
     if text is None or text.startswith(("http://", "https://")):
         yield from path_problems(value)
     elif target.tag == "HyperText" or "startOffset" in value:
