@@ -82,15 +82,16 @@ class ObjectTag:
 
 @dataclass(frozen=True, eq=False)
 class Control:
-    """What annotates: `<RectangleLabels name="label" toName="image">`.
+    """A control tag, which annotates an object tag: `<RectangleLabels name="a" toName="image">`.
 
-    `labels` maps each label as it stands in a result (its alias, or else its value) to the
-    attributes of its tag. A control that is `dynamic` takes further ones from the task; of those
-    that `with_task_labels` has added (`labels_from_task`), `label_faults` says what the editor cannot show.
-    `paths` maps every way through nested choices (Taxonomy) to the attributes of the choice at
-    its end; `buckets` holds a Ranker's. One that is
-    `repeated` stands inside a Repeater: the editor makes one of it for each item of a list.
-    `header` is what the last Header before it says, if no other named tag stands between.
+    - `labels`: the attributes of each label's tag, by the name that stands in results (its alias,
+      or else its value)
+    - `dynamic`: whether a task brings further labels; `labels_from_task`: whether they have been
+      added (`with_task_labels`), and `label_faults`: those that the editor cannot show
+    - `paths`: the attributes of each nested choice, by the names on the way to it
+    - `buckets`: the names of a Ranker's buckets
+    - `repeated`: whether it stands in a Repeater, of which the editor shows one for each list item
+    - `header`: the text of the Header before it, if no other named tag stands between
     """
 
     tag: str

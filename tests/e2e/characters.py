@@ -81,8 +81,8 @@ def words() -> dict[str, list[Region]]:
     for key, name, passages in _passages():
         marks = {controls[f"l-{name}"]: ["Word"]}
         found[key] = [
-            region(passages.shape(part, *match.span()), marks, source=passages.on, score=0.5)
-            for part in passages.parts
+            region(passages.to_shape(part, *match.span()), marks, source=passages.source, score=0.5)
+            for part in passages.passages
             for match in re.finditer(r"\S+", part.text)
         ]
     return found
@@ -90,12 +90,12 @@ def words() -> dict[str, list[Region]]:
 
 def _passages() -> Iterable[tuple[str, str, Passages]]:
     for (key, text), name in zip(TEXTS.items(), _names("t", TEXTS), strict=True):
-        yield f"Text: {key}", name, Passages.of_text(text)
+        yield f"Text: {key}", name, Passages.from_text(text)
     for (key, html), name in zip(HTML.items(), _names("h", HTML), strict=True):
-        yield f"HyperText: {key}", name, Passages.of_html(html)
-    talk = Passages.of_dialogue(TALK)
-    for key, part in zip(TEXTS, talk.parts, strict=True):
-        yield f"Paragraphs: {key}", "p", Passages(talk.on, (part,))
+        yield f"HyperText: {key}", name, Passages.from_html(html)
+    talk = Passages.from_dialogue(TALK)
+    for key, part in zip(TEXTS, talk.passages, strict=True):
+        yield f"Paragraphs: {key}", "p", Passages(talk.source, (part,))
 
 
 def _names(prefix: str, table: dict[str, str]) -> list[str]:
