@@ -30,7 +30,7 @@ class TransformersBackend(Backend):
         return hub.find_files(self._model_reference(spec), self.server_settings)
 
     def reads_inline(self, claim: Claim) -> bool:
-        return not claim.object.is_at_address
+        return not claim.object.value_is_url
 
     def max_batch_size(self, spec: ModelSpec) -> int:
         return 256

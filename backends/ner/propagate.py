@@ -26,7 +26,7 @@ def user_spans(
             [parsed] = parse_regions([result], config, {target.name: passages.source})
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
-        for control, labels in parsed.marks.items():
+        for control, labels in parsed.values.items():
             if control.to_name == target.name and isinstance(labels, list) and labels:
                 spans.append(UserSpan(control.name, labels, parsed.shape))
     return tuple(spans)

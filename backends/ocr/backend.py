@@ -139,7 +139,7 @@ class OcrBackend(Backend):
         drawn = last_drawn_region(context, self.config, claim.object)
         if drawn is None:
             return OcrInput()
-        index = drawn.envelope.get("item_index")
+        index = drawn.region_keys.get("item_index")
         [(_, image)] = self._read_images(task, claim.object, index or 0)
         return OcrInput([(index, crop_region(image, drawn))], drawn)
 
@@ -193,9 +193,9 @@ def _fill_drawn_region(drawn: ParsedRegion, page: Page, claim: Claim) -> Iterabl
     """Yield the drawn region unchanged, with its text; lines of any score are the user's wish."""
     area = claim.controls[-1]
     if page.lines and claim.control.tag != "TextArea":
-        others = {control: v for control, v in drawn.marks.items() if control.name != area.name}
+        others = {control: v for control, v in drawn.values.items() if control.name != area.name}
         values = {**others, area: [join_text(page.lines)]}
-        yield replace(drawn, values=values, score=_mean_score(page)).region()
+        yield replace(drawn, values=values, score=_mean_score(page)).to_region()
 
 
 def _fill_whole_image(page: Page, claim: Claim, item_index: Mapping[str, int]) -> Iterable[Region]:

@@ -61,9 +61,9 @@ def last_drawn_region(
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise TaskError(f"Invalid drawn region: {error!r}") from None
     for region in reversed(regions):
-        control = next(iter(region.marks))
+        control = next(iter(region.values))
         has_area = isinstance(region.shape, Rectangle | Polygon)
-        is_drawn = has_area and any(other.tag in DRAWING_TAGS for other in region.marks)
+        is_drawn = has_area and any(other.tag in DRAWING_TAGS for other in region.values)
         if control.to_name == target.name and is_drawn:
             return region
     return None
@@ -75,8 +75,8 @@ def crop_region(image: Image, region: ParsedRegion) -> Image:
     The shape is scaled if the editor showed the image in another size.
     """
     points = np.array(_region_points(region), dtype=np.float32)
-    if region.on and tuple(region.on) != tuple(image.size):
-        points *= np.array(image.size, np.float32) / np.array(region.on, np.float32)
+    if region.source and tuple(region.source) != tuple(image.size):
+        points *= np.array(image.size, np.float32) / np.array(region.source, np.float32)
     if len(points) < 3:
         raise TaskError(f'The drawn region "{region.id}" has no area')
     if isinstance(region.shape, Rectangle):

@@ -131,7 +131,7 @@ def _region_group(controls: Sequence[Control], area: Control) -> Group:
         tags = " or ".join(TAGS_BY_SHAPE[shape])
         raise ConfigError(f'{area}: ocr_shape="{shape}", but its image has no {tags}', area.name)
     draws = next(iter(drawing.values())) if shape == "auto" else drawing[shape]
-    own_labels = (labels,) if labels and not draws.labelled else ()
+    own_labels = (labels,) if labels and not draws.has_labels else ()
     # Another unlabeled tag is claimed as well, so that no other backend draws with it. Where there
     # are `Labels`, claiming those prevents that already.
     unlabeled = (c for c in controls if c.tag in UNLABELED_TAGS and c is not draws)

@@ -71,7 +71,7 @@ def report_plan(plan: PredictionPlan) -> dict[str, Any]:
     claims = list(plan.all_claims())
     return {
         "digest": hashlib.sha256(plan.config.xml.encode()).hexdigest()[:12],
-        "tags": plan.config.describe(),
+        "tags": plan.config.describe_controls(),
         "model_version": plan.version(),
         "filled": plan.filled_by(),
         "labels": [report for claim in claims for report in claim.mapping_report()],
