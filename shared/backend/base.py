@@ -259,7 +259,7 @@ class Backend(LabelStudioMLBase):
         """Return `model_score_threshold` of the last tag that has it, else the setting's value."""
         threshold: float = self.settings.score_threshold
         for control in controls:
-            threshold = control.number("model_score_threshold", threshold, low=0, high=1)
+            threshold = control.get_number("model_score_threshold", threshold, low=0, high=1)
         return threshold
 
     @property

@@ -37,7 +37,7 @@ def split(
 ) -> None:
     """Split documents into images, a task per file, for <Image valueList="$pages"/>."""
     from shared.label_studio.media_folder import local_files_prefix
-    from shared.media.document import DPI
+    from shared.media.document import DEFAULT_DPI
     from shared.settings import Settings, read_settings
 
     settings = read_settings(Settings)
@@ -46,7 +46,9 @@ def split(
     tasks = []
     for file, name in zip(files, _folder_names(files), strict=True):
         try:
-            images = list(_write_pages(file, output / name, settings.max_megapixels, dpi or DPI))
+            images = list(
+                _write_pages(file, output / name, settings.max_megapixels, dpi or DEFAULT_DPI)
+            )
         except DecodeError as error:
             raise DecodeError(f"{file}: {error}") from None
         urls = [url_prefix + quote(path.relative_to(output).as_posix()) for path in images]
@@ -59,10 +61,10 @@ def split(
 def _write_pages(file: Path, folder: Path, max_megapixels: float, dpi: float) -> Iterator[Path]:
     from PIL import Image as Pillow
 
-    from shared.media.document import pages
+    from shared.media.document import decode_pages
 
     folder.mkdir(parents=True, exist_ok=True)
-    for number, page in enumerate(pages(file.read_bytes(), max_megapixels, dpi), 1):
+    for number, page in enumerate(decode_pages(file.read_bytes(), max_megapixels, dpi), 1):
         path = folder / f"page-{number:04}.png"
         Pillow.fromarray(page.pixels).save(path)
         yield path

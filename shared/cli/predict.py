@@ -100,7 +100,7 @@ def predict(
 
 def _run(options: Options) -> bool:
     """Predict and report; return whether tasks failed."""
-    from shared.label_studio.import_file import failures, is_finished
+    from shared.label_studio.import_file import is_finished, read_failures
     from shared.pipeline.runtime import reset_runtime
     from shared.server import logs
 
@@ -109,7 +109,7 @@ def _run(options: Options) -> bool:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if options.resume and is_finished(options.output):
         typer.echo(f"{options.output} is finished already")
-        return _report_failures(failures(options.output), options.output)
+        return _report_failures(read_failures(options.output), options.output)
     try:
         _predict(options)
     except KeyboardInterrupt:
@@ -119,13 +119,13 @@ def _run(options: Options) -> bool:
         raise SettingError(f"{options.output}: {error}; continue with --resume") from None
     finally:
         reset_runtime()
-    return _report_failures(failures(options.output), options.output)
+    return _report_failures(read_failures(options.output), options.output)
 
 
 def _predict(options: Options) -> None:
     from shared.cli.progress import Meter, format_count, format_duration
     from shared.label_studio.import_file import ImportFile
-    from shared.label_studio.import_filter import summary
+    from shared.label_studio.import_filter import describe_left_out
     from shared.pipeline.bulk import BulkPrediction
     from shared.pipeline.command_plans import load_plans
     from shared.pipeline.runtime import runtime
@@ -153,7 +153,7 @@ def _predict(options: Options) -> None:
     rate = done / max(seconds, 1e-3)
     tasks = format_count(done)
     typer.echo(f"{options.output}: {tasks} in {format_duration(seconds)}, {rate:,.0f} per second")
-    for line in summary(job.left_out):
+    for line in describe_left_out(job.left_out):
         typer.echo(f"{options.output}: {line}", err=True)
 
 
@@ -186,7 +186,7 @@ def _read_label_config(options: Options, project: "Project | None") -> "LabelCon
 def _open_source(
     options: Options, config: "LabelConfig", project: "Project | None"
 ) -> "ResumableSource":
-    from shared.label_studio.media_folder import MediaFiles, is_media, shown_by
+    from shared.label_studio.media_folder import MediaFolder, find_media_tag, is_media
     from shared.label_studio.task_file import TaskFile
     from shared.pipeline.bulk import Inputs
     from shared.pipeline.runtime import runtime
@@ -195,7 +195,7 @@ def _open_source(
     sources: list[Source] = []
     for name in options.inputs:
         if is_media(name, config):
-            sources.append(MediaFiles(name, shown_by(config), options.url_prefix, root))
+            sources.append(MediaFolder(name, find_media_tag(config), options.url_prefix, root))
         else:
             sources.append(TaskFile(name, tables=True))
     return project if project is not None and not sources else Inputs(sources)

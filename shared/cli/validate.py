@@ -17,7 +17,7 @@ from shared.errors import escape_control
 if TYPE_CHECKING:
     from shared.label_studio.label_config import LabelConfig
     from shared.label_studio.task_file import TaskEntry
-    from shared.results.validation import Finding, Fractions
+    from shared.results.validation import Finding
 
 # The default of --limit in a table.
 TABLE_LIMIT = 100
@@ -83,13 +83,13 @@ class Summary:
 
     def check_tasks(self, tasks: "Iterable[TaskEntry]", config: "LabelConfig") -> Iterator[Row]:
         """Yield the findings in the label config and in all tasks, and count them."""
-        from shared.results.validation import Finding, Fractions, config_problems
+        from shared.results.validation import Finding, FractionDetector, config_problems
 
         for problem in config_problems(config):
             message = f"label config: {problem.message}"
             finding = Finding(problem.rule, None, None, message, problem.severity)
             yield self._count(None, finding)
-        fractions = Fractions(config)
+        fractions = FractionDetector(config)
         for entry in tasks:
             for finding in self._check_entry(entry, config, fractions):
                 yield self._count(entry, finding)
@@ -102,7 +102,7 @@ class Summary:
         return _build_row(entry, finding)
 
     def _check_entry(
-        self, entry: "TaskEntry", config: "LabelConfig", fractions: "Fractions"
+        self, entry: "TaskEntry", config: "LabelConfig", fractions: "FractionDetector"
     ) -> "list[Finding]":
         from shared.label_studio.task_file import as_task
         from shared.results.validation import Finding, check_task
@@ -115,7 +115,7 @@ class Summary:
             self.predictions += 1
             results = _get_list(prediction, "result")
             self.results += len(results)
-            fractions.see(results)
+            fractions.observe_results(results)
         return check_task(config, task)
 
     def to_json(self) -> dict[str, Any]:

@@ -10,10 +10,10 @@ import httpx
 from shared.cli.doctor.check import Check, broken_check, ok_check, warning_check
 from shared.cli.doctor.session import DoctorSession
 from shared.errors import ConfigError, truncate
-from shared.label_studio.javascript import get
+from shared.label_studio.javascript import lookup_path
 from shared.label_studio.ml_requests import predict_request, setup_request
 from shared.label_studio.variables import keys_of
-from shared.results.validation import Fractions, check_results, config_problems
+from shared.results.validation import FractionDetector, check_results, config_problems
 
 # The remedies for a failure's cause (see `shared.errors.Cause`) or, where it has none, its reason.
 MEDIA_REMEDIES = {
@@ -105,7 +105,9 @@ def check_media(session: DoctorSession) -> Iterator[Check]:
             yield broken_check("Media", rule, f"task {task['id']}: {failure['message']}")
             return
     keys = (key for target in config.objects.values() for key in keys_of(target.value))
-    values = (f"{key}: {_shorten_value(get(task['data'], key))}" for key in dict.fromkeys(keys))
+    values = (
+        f"{key}: {_shorten_value(lookup_path(task['data'], key))}" for key in dict.fromkeys(keys)
+    )
     yield ok_check("Media", f"task {task['id']}: {', '.join(values)}")
 
 
@@ -145,7 +147,7 @@ def check_label_mapping(session: DoctorSession) -> Iterator[Check]:
     """Check which of the model's classes becomes which label, and which labels get none."""
     status = _label_config_status(session)
     for report in status["mappings"] if status else ():
-        control = session.label_config.control(report["control"])
+        control = session.label_config.find_control(report["control"])
         pairs = ", ".join(f"{name} → {label}" for name, label in report["labels"].items())
         if pairs:
             yield ok_check("Labels", f"{control}: {pairs}")
@@ -161,8 +163,8 @@ def check_validation(session: DoctorSession) -> Iterator[Check]:
     for failure in dropped:
         yield broken_check("Validation", "dropped", f"left out: {failure['message']}")
     results = session.prediction["result"]
-    fractions = Fractions(session.label_config)
-    fractions.see(results)
+    fractions = FractionDetector(session.label_config)
+    fractions.observe_results(results)
     findings = check_results(session.label_config, results, session.task["data"])
     findings += fractions.findings()
     for finding in findings:

@@ -20,8 +20,10 @@ def check_storing(session: DoctorSession) -> Iterator[Check]:
     prediction = {"model_version": session.setup_version, **session.prediction}
     version = prediction["model_version"]
     try:
-        session.project.predict([{"id": task_id, "predictions": [prediction]}], again=True)
-        stored = session.project.predictions(task_id)
+        session.project.store_predictions(
+            [{"id": task_id, "predictions": [prediction]}], again=True
+        )
+        stored = session.project.stored_predictions(task_id)
     except PrelabelError as error:
         yield broken_check("Storing", "push_refused", str(error))
         return
