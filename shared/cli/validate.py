@@ -17,7 +17,7 @@ from shared.errors import escape_control
 if TYPE_CHECKING:
     from shared.label_studio.label_config import LabelConfig
     from shared.label_studio.task_file import TaskEntry
-    from shared.results.validation import Finding
+    from shared.results.validation import Finding, FractionDetector
 
 # The default of --limit in a table.
 TABLE_LIMIT = 100
