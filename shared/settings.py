@@ -1,4 +1,4 @@
-"""Every environment variable is read here, by the classes below or a backend's own class."""
+"""Settings from environment variables. No other module reads the environment."""
 
 import os
 import re
@@ -43,7 +43,7 @@ Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_split
 
 
 class Settings(BaseSettings):
-    """What holds for the whole server. Each field is read from the variable of its name."""
+    """Settings of the whole server. Each field is read from the variable of its name."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", populate_by_name=True)
 
@@ -134,7 +134,7 @@ class Settings(BaseSettings):
         try:
             parts = urlsplit(value)
             good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        except ValueError:  # a port that is no number, a bracket too many
+        except ValueError:  # such as a port that is not a number
             good = False
         if not good:
             raise ValueError("expected an address such as http://localhost:8080")
@@ -146,7 +146,7 @@ class Settings(BaseSettings):
         if value is not None:
             try:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
-            except OSError:  # no such file, or none with certificates
+            except OSError:  # missing, or without certificates
                 raise ValueError("expected a file with certificates in PEM format") from None
         return value
 
@@ -157,7 +157,7 @@ class Settings(BaseSettings):
 
 
 class BackendSettings(BaseSettings):
-    """A backend's own settings: subclass with `env_prefix="NAME_"` and one field a setting."""
+    """Base class of a backend's settings: set `env_prefix="NAME_"` and add a field for each."""
 
     model_config = SettingsConfigDict(
         env_ignore_empty=True, extra="ignore", protected_namespaces=()
@@ -180,7 +180,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 @cache
 def read_settings(settings_class: type[S]) -> S:
-    """The settings of that class, read once in a process; SettingError names what is wrong."""
+    """Return the settings of a class, read once in a process; SettingError says what is wrong."""
     try:
         return settings_class()
     except ValidationError as error:
@@ -189,7 +189,7 @@ def read_settings(settings_class: type[S]) -> S:
 
 
 def setting_rows(settings_class: type[BaseSettings]) -> list[tuple[str, str, str]]:
-    """Each variable's name, default and description, for the README and `prelabel serve`."""
+    """Return each variable's name, default and description, for the documentation."""
     prefix = str(settings_class.model_config.get("env_prefix") or "")
     rows = []
     for name, info in settings_class.model_fields.items():
@@ -205,7 +205,7 @@ def host_and_port(host: str, port: int) -> str:
 
 
 def child_environment(extra: dict[str, str]) -> dict[str, str]:
-    """The environment for a process that this one starts."""
+    """Return the environment for a child process."""
     return {**os.environ, **extra}
 
 
@@ -222,7 +222,7 @@ def restrain_libraries() -> None:
 
 @contextmanager
 def changed_environment(extra: dict[str, str]) -> Iterator[None]:
-    """Other environment variables for a while; settings are read anew before and after."""
+    """Change environment variables inside the block; settings are read again before and after."""
     before = {name: os.environ.get(name) for name in extra}
     os.environ.update(extra)
     read_settings.cache_clear()
@@ -244,7 +244,7 @@ def _describe_validation_error(line: Any, settings_class: type[BaseSettings]) ->
 
 
 def _variable_name(place: str, settings_class: type[BaseSettings]) -> str:
-    """The variable that a value came from: of a field with several, the one that is set."""
+    """Return the variable that a value came from: of several for one field, the one that is set."""
     for info in settings_class.model_fields.values():
         alias = info.validation_alias
         if isinstance(alias, AliasChoices) and place in alias.choices:

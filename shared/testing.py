@@ -1,4 +1,4 @@
-"""What every backend must hold to, as functions for its tests: one line makes them all run.
+"""Tests that every backend must pass, for its own test module:
 
 from shared.testing import Conformance
 
@@ -22,7 +22,7 @@ from shared.settings import changed_environment
 # How far a number may be from the expected one, by key; others by `ANY_NUMBER`. A short line that
 # begins a pixel higher is turned by a degree: that differs from CPU to CPU.
 TOLERANCES = {"score": 0.05, "rotation": 1.5}
-# In percent of the image's side; engines and machines differ by less.
+# In percent of the image's side: engines and machines differ by less.
 DEFAULT_TOLERANCE = 0.5
 
 
@@ -32,7 +32,7 @@ SDK_REJECTS = {"pairwise"}
 
 @contextmanager
 def example_environment(backend: type[Backend]) -> Iterator[None]:
-    """The settings under which a backend's example is predicted, and a fresh runtime."""
+    """Set the environment for a backend's example, with a new runtime inside the block."""
     extra = {"LOCAL_FILES_ROOT": str(backend_folder(backend).parent), **backend.example_settings}
     with changed_environment(extra):
         runtime.reset_runtime()
@@ -43,7 +43,7 @@ def example_environment(backend: type[Backend]) -> Iterator[None]:
 
 
 def predict_example(backend: type[Backend], tasks: list[Any] | None = None) -> list[Any]:
-    """The answers to the tasks of a backend's example, or to others under its label config.
+    """Return the predictions for a backend's example, or for other tasks of its label config.
 
     SettingError says why the backend cannot run here.
     """
@@ -60,7 +60,7 @@ class Conformance:
     backend: ClassVar[type[Backend]]
 
     def test_example_gives_what_is_expected(self) -> None:
-        """`expected.json`, but for ids, versions and small differences of numbers."""
+        """Compare with `expected.json`, except ids, versions and small differences of numbers."""
         with example_environment(self.backend):
             answers = predict_example(self.backend)
         expected = Example.load(self.backend).expected
@@ -68,19 +68,19 @@ class Conformance:
         assert find_differences(answers, expected) == []
 
     def test_sdk_accepts_every_prediction(self) -> None:
-        """Label Studio's own validator, as a second opinion."""
+        """Ask Label Studio's own validator for a second opinion."""
         from label_studio_sdk.label_interface import LabelInterface
 
         with example_environment(self.backend):
             answers = predict_example(self.backend)
-        judge = LabelInterface(Example.load(self.backend).label_config)
+        validator = LabelInterface(Example.load(self.backend).label_config)
         for answer in answers:
             assert isinstance(answer, dict)
             answer["result"] = [r for r in answer["result"] if r["type"] not in SDK_REJECTS]
-            assert judge.validate_prediction(answer, return_errors=True) == []
+            assert validator.validate_prediction(answer, return_errors=True) == []
 
     def test_broken_task_costs_only_itself(self) -> None:
-        """As many answers as tasks, in order; the same ids and scores as without the broken one."""
+        """Expect the same predictions as without the broken task, in the same order."""
         tasks = Example.load(self.backend).tasks
         broken = {"id": "broken", "data": {}}
         with example_environment(self.backend):
@@ -90,7 +90,7 @@ class Conformance:
         assert same_answers(mixed[:1] + mixed[2:], alone)
 
     def test_same_ids_and_version_every_time(self) -> None:
-        """Also in a fresh process' stead, after everything was loaded anew."""
+        """Expect equal predictions after everything was loaded again, as in a new process."""
         with example_environment(self.backend):
             first = predict_example(self.backend)
         with example_environment(self.backend):
@@ -98,7 +98,7 @@ class Conformance:
         assert same_answers(first, second)
 
     def test_setup_and_predict_say_the_same_version(self) -> None:
-        """Else Label Studio would store every prediction again and again."""
+        """Expect equal versions, or Label Studio would store every prediction again and again."""
         example = Example.load(self.backend)
         with example_environment(self.backend):
             backend = self.backend(label_config=example.label_config, served=True)
@@ -108,7 +108,7 @@ class Conformance:
 
 
 def same_answers(found: list[Any], expected: list[Any]) -> bool:
-    """Whether answers are equal, ids and versions included; scores but for their last digits."""
+    """Return whether predictions are equal, including ids and versions; scores nearly."""
     ids = [[[r["id"] for r in a["result"]] for a in answers] for answers in (found, expected)]
     versions = [[a["model_version"] for a in answers] for answers in (found, expected)]
     equal = ids[0] == ids[1] and versions[0] == versions[1]
@@ -116,7 +116,7 @@ def same_answers(found: list[Any], expected: list[Any]) -> bool:
 
 
 def find_differences(found: Any, expected: Any, where: str = "answer") -> list[str]:
-    """Where two answers differ by more than engines and machines do."""
+    """Return where two answers differ by more than engines and machines do, a line each."""
     if isinstance(expected, dict) and isinstance(found, dict):
         keys = [key for key in expected if key not in {"id", "model_version"}]
         extra = set(found) - set(expected)

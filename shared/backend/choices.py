@@ -1,4 +1,4 @@
-"""The scores of a model's classes as the answer of a control tag."""
+"""Turns the scores of a model's classes into the value of a control tag."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,28 +8,28 @@ from shared.backend.claim import Claim
 from shared.backend.label_names import leaf_paths, value_path
 from shared.label_studio.label_config import Control
 
-# Least score of a choice, where neither the backend's `options` nor the control tag says one.
+# Least score of a choice, if neither the backend's `options` nor the control tag gives one.
 SCORE_THRESHOLD = 0.5
 
 
 class SelectedChoices(NamedTuple):
-    """What a control tag says, and the score of the surest part of it."""
+    """The value of a control tag, and the highest score of what it consists of."""
 
     answer: Any
     score: float
 
 
 def allows_several(control: Control) -> bool:
-    """Whether more than one class may be chosen."""
+    """Return whether more than one class may be chosen."""
     if control.tag == "Taxonomy":
         return control.attrs.get("maxUsages", "").strip() != "1"
     return control.attrs.get("choice") == "multiple"
 
 
 def class_names(control: Control) -> tuple[str, ...]:
-    """Return the names of the classes that may be chosen: of nested ones, those with none inside.
+    """Return the names to ask a zero-shot model for: the choices, or the leaves of nested ones.
 
-    One of several nested choices of one name is asked for by its path.
+    Of nested choices with equal names each is named by its path.
     """
     if not control.has_nested_choices:
         found = (str(attrs.get("value") or label) for label, attrs in control.labels.items())

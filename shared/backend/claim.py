@@ -15,10 +15,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One loadable model. Items of equal specs share its batches, whatever project they are of.
+    """A model that can be loaded. Items with equal specs share batches across projects.
 
-    `model` is a name or path as the user gave it; `options` whatever else changes the model's
-    run (image size, zero-shot prompt), as sorted pairs.
+    `model` is a name or path as the user gave it; `options` are what else changes how it runs
+    (image size, zero-shot prompt), as sorted pairs: see `spec_options`.
     """
 
     backend: str
@@ -27,7 +27,7 @@ class ModelSpec:
 
     @property
     def label(self) -> str:
-        """Its short name in versions, logs and metrics."""
+        """The short name in versions, logs and metrics."""
         name = self.model.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
         return f"{self.backend}-{name}" if name and name != self.backend else self.backend
 
@@ -36,11 +36,11 @@ class ModelSpec:
 class Claim:
     """The control tags, on one object tag, that a backend fills together.
 
-    `options` are the settings that shape the regions but not the model's run, such as a score
-    threshold. `labels_known` says how many of its labels the backend can give, where it is sure
-    of that before its model is loaded: a claim that does not know all of them is left to another
-    backend whose model knows more. Without it the claim is not contested.
-    One that is `of_task` has the labels of one task, where a task brings labels.
+    `options` are settings that change the regions but not how the model runs, such as a score
+    threshold. `known_label_count` is the number of labels that the backend can give, if it knows
+    that before its model is loaded: a claim that lacks some is left to another backend whose model
+    knows more. Without it the claim is not contested. `task_config` is the label config with the
+    labels of one task, where a task brings labels.
     """
 
     controls: tuple[Control, ...]
@@ -55,16 +55,16 @@ class Claim:
 
     @property
     def control(self) -> Control:
-        """The first control tag: the one that draws."""
+        """The first control tag, which draws the region."""
         return self.controls[0]
 
     def label_map(
         self, classes: Iterable[str], control: Control | None = None, aliases: Aliases = NO_ALIASES
     ) -> LabelMap:
-        """Return how the model's classes map to the labels of a control tag, be it none.
+        """Return how the model's classes map to the labels of a control tag.
 
-        There is one map for each control tag. It holds at least these classes: those of earlier
-        calls stay in it, since a model may answer other classes each time, such as its top 5.
+        There is one map for each control tag. Classes of earlier calls stay in it, because a model
+        may answer other classes each time, such as its top 5.
         """
         control, names = self._with_task_labels(control or self.control), tuple(classes)
         found = self._label_maps.get(control.name)
@@ -78,7 +78,7 @@ class Claim:
     ) -> Mapping[str, str]:
         """Return the label of each class that has one in a control tag.
 
-        UnfillableError if none has: then the model cannot be asked for anything here.
+        Raises UnfillableError if no class has one: the model can predict nothing here.
         """
         found = self.label_map(classes, control, aliases)
         if not found.to_label:
@@ -86,7 +86,7 @@ class Claim:
         return found.to_label
 
     def _grow_map(self, control: Control, names: tuple[str, ...], aliases: Aliases) -> LabelMap:
-        """Make or extend the map of a control tag; logged where it fills a label anew."""
+        """Create or extend the map of a control tag, and log what it fills for the first time."""
         before = self._label_maps.get(control.name)
         if before is None:
             found = LabelMap.build(control, names, aliases)
@@ -103,7 +103,7 @@ class Claim:
         return found
 
     def _log_mapping(self, doubtful: bool, what: str) -> None:
-        """Log once for a label config, and not for every task that brings labels of its own."""
+        """Log for a label config, but only at DEBUG for each task that brings labels of its own."""
         level = logging.WARNING if doubtful else logging.INFO
         logger.log(logging.DEBUG if self.task_config else level, "%s %s", self.spec.label, what)
 
@@ -113,13 +113,13 @@ class Claim:
         return replace(bound, controls=tuple(map(bound._with_task_labels, self.controls)))
 
     def _with_task_labels(self, control: Control) -> Control:
-        """Return a control tag with the labels of the task, if it is one that a task completes."""
+        """Return a control tag with the labels of the task, if tasks bring its labels."""
         if self.task_config is None or not control.dynamic:
             return control
         return self.task_config.find_control(control.name, control.to_name) or control
 
     def warn_once(self, message: str) -> None:
-        """Say why the model leaves something of the claim empty: logged the first time."""
+        """Log why part of the claim stays empty, the first time that it happens."""
         with self._lock:
             known = message in self._warnings
             self._warnings[message] = None
@@ -127,11 +127,11 @@ class Claim:
             logger.warning("%s: %s", self.spec.label, message)
 
     def label_maps(self) -> list[LabelMap]:
-        """The mapping of each control tag that was asked for so far."""
+        """Return the mappings made so far, one of each control tag."""
         return list(self._label_maps.values())
 
     def mapping_report(self) -> list[str]:
-        """The mappings made so far, and what was noted."""
+        """Return the mappings made so far and the warnings, a line each, for /status."""
         of_tasks = [
             f"{control}: the labels are those of each task"
             for control in self.controls

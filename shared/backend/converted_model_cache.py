@@ -1,4 +1,4 @@
-"""Folders of a cache that several processes share: each is there whole, or not at all."""
+"""A cache folder that several processes share: an entry is there whole, or not at all."""
 
 import os
 import shutil
@@ -10,9 +10,9 @@ from pathlib import Path
 
 @contextmanager
 def fresh_folder(place: Path) -> Iterator[Path]:
-    """A folder beside its place, moved there at the end, whoever else makes the same.
+    """Yield an empty folder that is moved to `place` at the end, or deleted if anything is raised.
 
-    If anything is raised it is deleted.
+    If another process was faster, its folder stays.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=".", dir=place.parent))

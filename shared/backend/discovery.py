@@ -1,6 +1,6 @@
-"""Searches for backend classes: in the folders of `backends/`, and in what other packages offer.
+"""Discovers backend classes: in the folders of `backends/`, and in entry points of other packages.
 
-What is wrong with one of them is said in a sentence, and costs the others nothing.
+A faulty one costs only itself: its fault is logged, and shown by /status.
 """
 
 import importlib
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 PACKAGE = "backends"
 # The group of entry points under which another package names its backend classes.
 ENTRY_POINTS = "prelabel.backends"
-# Of a path in the message of somebody's error: messages are public.
+# Folders in a path, removed from the messages of other people's errors: messages are public.
 _FOLDERS = re.compile(r"(?:[A-Za-z]:)?[/\\][^\s'\"()]*[/\\]")
 
 Classes = dict[str, type[Backend]]
@@ -30,26 +30,26 @@ Classes = dict[str, type[Backend]]
 
 @dataclass(frozen=True)
 class Discovery:
-    """The classes by their names; what is wrong with others, by folder or entry point."""
+    """The classes by name; and what is wrong with others, by folder or entry point."""
 
     classes: Classes = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
 
     def add_fault(self, name: str, error: SettingError) -> None:
-        """Note what is wrong with one of them."""
+        """Record what is wrong with a folder or entry point."""
         logger.warning("%s", error)
         self.faults[name] = str(error)
 
 
 @lru_cache(maxsize=1)
 def discover() -> Discovery:
-    """Look once in a process; `search.cache_clear` lets it look anew.
+    """Find all backend classes, once in a process; `discover.cache_clear` lets it look again.
 
     The classes of other packages come after ours, and cannot take the place of one.
     """
     found = Discovery()
     for entry in pkgutil.iter_modules(importlib.import_module(PACKAGE).__path__):
-        if not entry.name.startswith("_"):  # what several backends lean on
+        if not entry.name.startswith("_"):  # what several backends share
             _load_folder(entry.name, found)
     for point in entry_points(group=ENTRY_POINTS):
         try:
@@ -63,7 +63,7 @@ def discover() -> Discovery:
 
 
 def _load_folder(name: str, found: Discovery) -> None:
-    """The class of one folder, which is named like it."""
+    """Load the class of a folder, which has the folder's name."""
     try:
         module = _import_folder(name)
         found.classes[name] = _find_class(module, name)
@@ -87,7 +87,7 @@ def _import_fault(what: str, error: Exception | SystemExit) -> SettingError:
     logger.debug("%s", what, exc_info=error)
     words = _FOLDERS.sub("…/", f"{type(error).__name__}: {error}")
     hint = ""
-    if isinstance(error, SystemExit):  # what it says on leaving is for its own command line
+    if isinstance(error, SystemExit):  # its message is meant for a command line
         words = "it ends the program (SystemExit)"
     if isinstance(error, ModuleNotFoundError):
         hint = f"; import {error.name} in `load` and name it in `modules`, or install it"
@@ -95,19 +95,19 @@ def _import_fault(what: str, error: Exception | SystemExit) -> SettingError:
 
 
 def _backend_classes(module: ModuleType) -> Sequence[type[Backend]]:
-    """The subclasses of Backend that a module holds, each once."""
+    """Return the subclasses of Backend that a module contains, each once."""
     values = [value for value in vars(module).values() if isinstance(value, type)]
     found = [value for value in values if issubclass(value, Backend) and value is not Backend]
     return list(dict.fromkeys(found))
 
 
 def _is_within(cls: type[Backend], folder: str) -> bool:
-    """Whether a class is defined in that folder, and not only imported there."""
+    """Return whether a class is defined in a folder, and not only imported there."""
     return f"{cls.__module__}.".startswith(f"{PACKAGE}.{folder}.")
 
 
 def _find_class(module: ModuleType, name: str) -> type[Backend]:
-    """The one class that is named like its folder; SettingError says why there is none."""
+    """Return the class that has its folder's name; SettingError says why there is none."""
     found = _backend_classes(module)
     named = [cls for cls in found if getattr(cls, "name", None) == name]
     whole = [cls for cls in named if not inspect.isabstract(cls)]
@@ -142,13 +142,13 @@ def _describe_unfinished(cls: type[Backend]) -> str:
 
 
 def _load_entry_point(point: EntryPoint, found: Discovery) -> type[Backend]:
-    """The class of an entry point; SettingError says why it cannot serve."""
+    """Load the class of an entry point; SettingError says why it cannot serve."""
     try:
         cls = point.load()
     except (Exception, SystemExit) as error:  # another package may raise anything
         raise _import_fault(point.value, error) from error
     if not isinstance(cls, type) or not issubclass(cls, Backend):
-        raise SettingError(f"{point.value} is no Backend")
+        raise SettingError(f"{point.value} is not a subclass of Backend")
     if not hasattr(cls, "name"):
         raise SettingError(f"{point.value} has no name")
     if inspect.isabstract(cls):

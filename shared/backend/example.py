@@ -1,4 +1,4 @@
-"""The example of a backend's folder: a label config, tasks, and what must come out."""
+"""The example in a backend's folder: a label config, tasks, and the predictions to expect."""
 
 import inspect
 import json
@@ -19,21 +19,21 @@ PROJECT = "1.1700000000"
 
 
 def backend_folder(backend: type[Backend]) -> Path:
-    """Where a backend's class lies, and its example with it; FILES_ROOT is above ours."""
+    """Return the folder of a backend's class, which has its example."""
     own = next(cls for cls in backend.__mro__ if cls.__module__ != Backend.__module__)
     return Path(inspect.getfile(own)).resolve().parent
 
 
 @dataclass(frozen=True)
 class Example:
-    """What lies in `label_config.xml`, `tasks.json` and `expected.json`."""
+    """The content of `label_config.xml`, `tasks.json` and `expected.json`."""
 
     backend: str
     label_config: str
     tasks: list[dict[str, Any]]
     expected: list[Any] | None
     root: Path = FILES_ROOT
-    """What the names of the tasks' files begin in."""
+    """The folder that the files of tasks are relative to."""
 
     @classmethod
     def load(cls, backend: type[Backend]) -> "Example":
@@ -50,15 +50,15 @@ class Example:
         return cls(backend.name, config, tasks, wanted, folder.parent)
 
     def predict_request(self) -> dict[str, Any]:
-        """The body of /predict, as Label Studio sends it."""
+        """Return the body of /predict, as Label Studio sends it."""
         return predict_request(self.tasks, self.label_config, PROJECT)
 
     def setup_request(self, label_studio_url: str) -> dict[str, Any]:
-        """The body of /setup."""
+        """Return the body of /setup, as Label Studio sends it."""
         return setup_request(self.label_config, PROJECT, label_studio_url)
 
     def task_files(self, task: dict[str, Any]) -> list[Path]:
-        """The files that a task's data names."""
+        """Return the files that a task's data names."""
         return [
             self.root / value.partition("?d=")[2]
             for value in task["data"].values()

@@ -1,4 +1,4 @@
-"""How prelabel is installed here, and the commands that install more, right where they are read.
+"""How prelabel is installed here, and the commands that install more of it.
 
 Messages are public, so that commands in them name no folders.
 """
@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-# Where the 2.x line of label-studio-ml is: no registry has it.
+# The 2.x line of label-studio-ml is in no package registry.
 LABEL_STUDIO_ML_2 = "git+https://github.com/HumanSignal/label-studio-ml-backend.git"
 
 
@@ -71,7 +71,7 @@ def project_commands(folder: Path) -> list[str]:
 
 
 def _uv() -> str:
-    """`make install` leaves uv in the checkout's own environment."""
+    """Return how uv is called: `make install` puts it into the checkout's environment."""
     folder, path = checkout_folder(), _uv_path()
     if folder is None or not path.is_file() or not path.is_relative_to(folder):
         return "uv"

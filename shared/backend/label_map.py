@@ -1,4 +1,4 @@
-"""Which class of a model becomes which label of a control tag."""
+"""Maps the classes of a model to the labels of a control tag."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,16 +12,16 @@ from shared.label_studio.label_config import Control
 # Other names under which a class is commonly known: {"PER": ["Person", "People"]}.
 Aliases = Mapping[str, Iterable[str]]
 NO_ALIASES: Aliases = MappingProxyType({})
-# The labels that names mean: as they are written, and folded.
+# Labels by the names that refer to them: as written, and folded.
 MatchRule = tuple[LabelsByName, LabelsByName]
-# Classes that a map remembers: more than any fixed list of classes has (ImageNet-21k: 21,841), so
-# that only a model that answers in free text can reach it.
+# More classes than any fixed list has (ImageNet-21k: 21,841). Only a model that answers in free
+# text reaches this number; its map then starts again.
 MAX_CLASSES = 50_000
 
 
 @dataclass(frozen=True)
 class LabelMap:
-    """The mapping, and what it leaves over on either side.
+    """Which class becomes which label, and what remains on either side.
 
     `to_label` maps a model's class to the label as it stands in results; one of several nested
     choices of one name is called by its path, "A/B". `ambiguous` maps labels of which a class
@@ -53,11 +53,11 @@ class LabelMap:
         return empty.extended_by(classes, aliases)
 
     def has_all(self, classes: Iterable[str]) -> bool:
-        """Return whether all these classes were looked up already."""
+        """Return whether all these classes have been looked up."""
         return self._known_classes.issuperset(classes)
 
     def extended_by(self, classes: Iterable[str], aliases: Aliases = NO_ALIASES) -> "LabelMap":
-        """Return a map of these classes besides those that it knows.
+        """Return a map that has these classes, too.
 
         Of more than MOST_CLASSES in all only these are kept.
         """
@@ -93,7 +93,7 @@ class LabelMap:
         return frozenset((*self.to_label, *self.unused_classes))
 
     def to_text(self) -> str:
-        """The mapping in one line, for the log."""
+        """Return the mapping in one line, for the log."""
         pairs = ", ".join(
             name if name == label else f"{name} → {label}" for name, label in self.to_label.items()
         )
@@ -105,7 +105,7 @@ class LabelMap:
         return f"{self.control}: " + "; ".join([*parts, *self.ambiguity_notes()])
 
     def ambiguity_notes(self) -> list[str]:
-        """Say of each name that several labels have how one of them is chosen."""
+        """Return for each ambiguous name how to choose one of its labels."""
         return [
             f'"{name}" may be {" or ".join(labels)}: it goes to the one that has it in'
             " predicted_values; an alias for one of them, or a class that is named by the whole"
@@ -114,7 +114,7 @@ class LabelMap:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """The same, for machines."""
+        """Return the mapping for /status."""
         return {
             "control": self.control.name,
             "labels": dict(self.to_label),
@@ -124,12 +124,15 @@ class LabelMap:
 
 
 def fold_name(name: str) -> str:
-    """A name as it is compared when case and separators do not matter."""
+    """Return a name without case, white space, hyphens and underscores, for comparing."""
     return "".join(name.casefold().replace("-", " ").replace("_", " ").split())
 
 
 def _rules_of(control: Control) -> tuple[MatchRule, ...]:
-    """Return the rules of a control tag: the last ones, if it shares its labels with that tag."""
+    """Return the rules of a control tag; those of the last call if it has the same labels.
+
+    A task's labels are often those of several control tags: their rules are made once.
+    """
     global _last
     labels, rules = _last
     if labels is not control.labels or control.has_nested_choices:
@@ -143,7 +146,7 @@ _last: tuple[Mapping[str, Mapping[str, str]], tuple[MatchRule, ...]] = {}, ()
 
 
 def _with_folded(names: LabelsByName) -> MatchRule:
-    """The rule, and the same for folded names, of which the first counts."""
+    """Return the labels by name and by folded name; of equal folded names the first counts."""
     return names, {fold_name(name): labels for name, labels in reversed(list(names.items()))}
 
 

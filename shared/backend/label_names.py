@@ -1,15 +1,15 @@
-"""The names by which a model may mean a label of a control tag."""
+"""The names by which a model's class may refer to a label of a control tag."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from shared.label_studio.label_config import ChoicePath, Control
 
-# The labels that each name may mean; where they are several, the name alone decides nothing.
+# The labels that each name may refer to; if there are several, the name is ambiguous.
 LabelsByName = Mapping[str, tuple[str, ...]]
 
 
 def label_attributes(control: Control) -> Mapping[str, Mapping[str, str]]:
-    """Return the attributes of each label; nested choices are named as `choice_paths` has them."""
+    """Return the attributes of each label; nested choices have the names of `choice_paths`."""
     if not control.has_nested_choices:
         return control.labels
     return {label: control.paths[path] for label, path in control.choice_paths.items()}
@@ -25,7 +25,7 @@ def predicted_values(control: Control) -> LabelsByName:
 
 
 def own_names(control: Control) -> LabelsByName:
-    """Return the names that labels have themselves: the alias, or else the value.
+    """Return the labels' own names: the alias, or else the value.
 
     Nested choices are also named by the path to them; of two that are named alike, one with
     choices inside it stands back.
@@ -37,7 +37,7 @@ def own_names(control: Control) -> LabelsByName:
 
 
 def _names_by_rank(control: Control) -> Iterator[Iterable[tuple[str, str]]]:
-    """Names and labels; what comes later goes before what came earlier."""
+    """Yield groups of (name, label); a later group overrides an earlier one."""
     labels = label_attributes(control)
     if not control.has_nested_choices:
         yield ((attrs.get("value", ""), label) for label, attrs in labels.items())

@@ -29,7 +29,7 @@ UNREAD = frozenset({"script", "style", "title", "noscript", "template"})
 
 
 class Passage(NamedTuple):
-    """A text, and where it is: its paragraph in a dialogue, its first character in a document."""
+    """A text with its place: its paragraph in a dialogue, its first character in a document."""
 
     text: str
     start: int = 0
@@ -45,7 +45,7 @@ class Passages:
 
     @classmethod
     def read(cls, task: Task, target: ObjectTag, media: MediaReader) -> "Passages":
-        """A Text's text, a HyperText's blocks, a dialogue's paragraphs; by URL if it says so."""
+        """Read the passages of a Text, HyperText or Paragraphs tag, from the task or from a URL."""
         if target.tag == "Paragraphs":
             return cls.from_dialogue(_read_dialogue(task, target, media))
         text = read_text(task, target, media)
@@ -55,28 +55,28 @@ class Passages:
 
     @classmethod
     def from_text(cls, text: str) -> "Passages":
-        """One passage."""
+        """Make one passage of a plain text."""
         return cls(text, (Passage(text),))
 
     @classmethod
     def from_html(cls, html: str, inline: bool = False) -> "Passages":
-        """Without block borders "<h1>Bob</h1><p>One" would be read as "BobOne"."""
+        """Split HTML at its block elements, or "<h1>Bob</h1><p>One" would be read as "BobOne"."""
         document = Document.parse(html, inline)
         return cls(document, tuple(_block_passages(document)))
 
     @classmethod
     def from_dialogue(cls, dialogue: Dialogue) -> "Passages":
-        """One passage each paragraph: nobody's name goes over two utterances."""
+        """Make one passage of each paragraph: no entity spans two utterances."""
         texts = enumerate(dialogue.texts)
         return cls(dialogue, tuple(Passage(text, paragraph=index) for index, text in texts))
 
     @property
     def text(self) -> str:
-        """All of it, a line each passage."""
+        """The whole text, one line for each passage."""
         return "\n".join(passage.text for passage in self.passages)
 
     def to_shape(self, passage: Passage, start: int, end: int) -> Shape:
-        """Code points `start` to `end` (exclusive) of a passage, as a region's shape."""
+        """Return code points `start` to `end` (exclusive) of a passage as a shape for `region`."""
         if isinstance(self.source, Dialogue):
             return ParagraphSpan(passage.paragraph, start, end)
         kind = HyperTextSpan if isinstance(self.source, Document) else TextSpan
@@ -84,7 +84,7 @@ class Passages:
 
 
 def _block_passages(document: Document) -> Iterator[Passage]:
-    """Text nodes that follow each other in one block are one passage."""
+    """Yield passages: consecutive text nodes of one block are one passage."""
     known: dict[Node | None, EnclosingBlock] = {None: EnclosingBlock(None, True)}
     for (_, read), nodes in groupby(
         document.nodes, key=lambda node: _enclosing_block(node.parent, known)
@@ -96,7 +96,7 @@ def _block_passages(document: Document) -> Iterator[Passage]:
 
 
 class EnclosingBlock(NamedTuple):
-    """The innermost block that a text node is in, and whether it is read."""
+    """The innermost block element around a text node, and whether its text is read."""
 
     element: Node | None
     read: bool
@@ -105,7 +105,7 @@ class EnclosingBlock(NamedTuple):
 def _enclosing_block(
     element: Node | None, known: dict[Node | None, EnclosingBlock]
 ) -> EnclosingBlock:
-    """Return the block of what is in an element; `known` are those of other elements."""
+    """Return the block around an element's text; `known` are those of elements seen before."""
     above: list[Node] = []
     while element is not None and element not in known:
         above.append(element)

@@ -1,4 +1,4 @@
-"""Chooses backends by their names, and says which of them can run here."""
+"""Finds backends by name, and tells which of them can run here."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -9,19 +9,19 @@ from shared.errors import SettingError
 
 
 def find_backends() -> dict[str, type[Backend]]:
-    """Return all backend classes by name, those whose packages are missing included."""
+    """Return all backend classes by name, including those whose packages are missing."""
     return discover().classes
 
 
 def faulty_backends() -> dict[str, str]:
-    """Return why folders and entry points give no backend, by their names."""
+    """Return by name why folders and entry points provide no backend."""
     return discover().faults
 
 
 def choose_backends(names: Iterable[str]) -> list[type[Backend]]:
-    """The classes of those names, in their order; all of them if none is named.
+    """Return the classes of those names, in their order; all classes if there are no names.
 
-    A name may say its model, `ner:dslim/bert-base-NER`: so one backend can go with several.
+    A name may include its model, `ner:dslim/bert-base-NER`, so that one backend can run several.
     """
     found = find_backends()
     wanted = [name.partition(":") for name in names]
@@ -33,35 +33,35 @@ def choose_backends(names: Iterable[str]) -> list[type[Backend]]:
 
 
 def _describe_unknown(name: str, found: Iterable[str]) -> str:
-    """Why no backend has that name, and what helps."""
+    """Return why no backend has that name, and what to use instead."""
     fault = faulty_backends().get(name)
     if fault is not None:
         return fault
     close = difflib.get_close_matches(name.lower(), found, 1)
-    hint = f"; did you mean {close[0]}?" if close else "."
-    words = f"There is no backend {name}{hint} There are: {', '.join(found)}"
+    hint = f" Did you mean {close[0]}?" if close else ""
+    message = f"Unknown backend {name}.{hint} Available: {', '.join(found)}"
     if "/" in name or "." in name:
-        words += ". A class in a file is served as path/to/model.py:MyModel"
-    return words
+        message += ". To serve a class in a file, give path/to/model.py:MyModel"
+    return message
 
 
 def group_by_prediction(classes: Iterable[type[Backend]]) -> list[list[type[Backend]]]:
-    """The backends of each prediction of a task: one prediction, unless some come twice.
+    """Return the backends of each prediction that a task gets.
 
-    Of a backend that is there with several models, the first makes a prediction together with
-    the other backends, each further one another.
+    All backends make one prediction together. If a backend comes with several models, each model
+    after the first makes a prediction of its own.
     """
     groups: list[list[type[Backend]]] = [[]]
     for cls in dict.fromkeys(classes):
-        place = sum(cls.name in {other.name for other in group} for group in groups)
-        if place == len(groups):
+        number = sum(cls.name in {other.name for other in group} for group in groups)
+        if number == len(groups):
             groups.append([])
-        groups[place].append(cls)
+        groups[number].append(cls)
     return groups
 
 
 def split_available(classes: Sequence[type[Backend]]) -> tuple[list[type[Backend]], dict[str, str]]:
-    """Those that can run here, and why the others cannot."""
+    """Return the classes that can run here, and by name why the others cannot."""
     problems = {
         cls.name: problem for cls in classes if (problem := cls.unavailable_reason()) is not None
     }

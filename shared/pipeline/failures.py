@@ -1,4 +1,4 @@
-"""What went wrong lately: counted by backend and reason, and the last cases in words."""
+"""Recent failures, with their messages, and the counts of all of them."""
 
 import logging
 import threading
@@ -17,7 +17,7 @@ MAX_MESSAGE_LENGTH = 600
 
 @dataclass(frozen=True)
 class Failure:
-    """One task, or one region of it, that got no answer."""
+    """A task, or a region of it, that got no prediction."""
 
     time: float
     backend: str
@@ -28,7 +28,7 @@ class Failure:
 
 
 class FailureLog:
-    """Keeps the counts of all failures and the last hundred themselves."""
+    """Counts failures by backend and reason, and keeps the last hundred."""
 
     def __init__(self, keep: int = 100) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -36,20 +36,20 @@ class FailureLog:
         self._lock = threading.Lock()
 
     def record_task(self, backend: str, task: Any, error: PrelabelError) -> None:
-        """A task that answers nothing, or less than it should."""
+        """Record a task that got no prediction, or less than it should."""
         self._add(backend, error.reason, task, str(error), "%s", error.cause)
 
     def record_dropped_region(self, backend: str, task: Any, rule: str, message: str) -> None:
-        """A region that was left out because Label Studio would not show it."""
+        """Record a region that was dropped because Label Studio would not show it."""
         self._add(backend, f"dropped_{rule}", task, message, "region left out: %s")
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """How many so far, by backend and reason."""
+        """Return the number of failures by backend and reason."""
         with self._lock:
             return dict(self._counts)
 
     def recent(self) -> list[dict[str, Any]]:
-        """The last ones, newest first."""
+        """Return the last failures, newest first."""
         with self._lock:
             return [asdict(failure) for failure in reversed(self._recent)]
 

@@ -36,6 +36,7 @@ class ModelEntry:
     spec: ModelSpec
     load_lock: threading.Lock = field(default_factory=threading.Lock)
     state: str = "waiting"
+    weights_hash: str | None = None
     queue: ModelQueue | InlineModel | None = None
     count_known_labels: Callable[[Claim], int] | None = None
     error: str | None = None
@@ -107,15 +108,17 @@ class ModelRegistry:
 
         Does not wait for a load that is under way.
         """
-        known = self._hashes.get(backend, spec)
-        if known is None:
+        if self.known_weights_hash(backend, spec) is None:
             entry = self._entry(spec)
             self._load_or_fail(entry, backend, lambda: self._hashes.compute(backend, spec))
         return self._hashes.compute(backend, spec)
 
     def known_weights_hash(self, backend: Backend, spec: ModelSpec) -> str | None:
         """Return the hash if it is known already, without waiting."""
-        return self._hashes.get(backend, spec)
+        entry = self._entry(spec)
+        if entry.weights_hash is None:
+            entry.weights_hash = self._hashes.get(backend, spec)
+        return entry.weights_hash
 
     def load_error(self, spec: ModelSpec) -> str | None:
         """Return why the model could not be loaded, if so."""
@@ -160,7 +163,8 @@ class ModelRegistry:
     def _load(self, entry: ModelEntry, backend: Backend) -> None:
         start, was_unloaded = time.monotonic(), entry.state == "unloaded"
         entry.state = "loading"
-        self._hashes.compute(backend, entry.spec, again=was_unloaded)  # the files may be new ones
+        # The files of a model that was unloaded may be others by now.
+        entry.weights_hash = self._hashes.compute(backend, entry.spec, again=was_unloaded)
         file_bytes = sum(_file_size(path) for path in backend.weights(entry.spec))
         self._free_memory(entry, max(file_bytes, entry.memory_bytes))
         model, grown_bytes = self._measure_growth(lambda: backend.load(entry.spec))

@@ -19,8 +19,7 @@ from starlette.types import Receive
 
 from shared import __version__
 from shared.errors import DeadlineError
-from shared.pipeline.scheduling.priority_semaphore import PrioritySemaphore
-from shared.pipeline.scheduling.request_scope import RequestScope
+from shared.pipeline.scheduling.request_scope import PrioritySemaphore, RequestScope
 from shared.server.messages import (
     BodyReader,
     PredictRequest,

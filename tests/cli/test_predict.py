@@ -427,7 +427,7 @@ def test_each_named_backend_gives_its_own_prediction(
         (["in.json", *PATTERN, "-o", "out.json.zip"], "should end with .json"),
         (["in.json", *PATTERN, "-o", "in.json/out.json"], "cannot be written"),
         (["no.json", *PATTERN, "-o", "out.json"], "there is no such file"),
-        (["in.json", *PATTERN, "--backend", "x", "-o", "out.json"], "There is no backend x"),
+        (["in.json", *PATTERN, "--backend", "x", "-o", "out.json"], "Unknown backend x"),
         (["in.json", *PATTERN, "--backend", "pattern:x", "-o", "o.json"], "no choice of models"),
         (["in.json", *PATTERN, "-o", "out.json", "--push"], "--push needs --project"),
         (["--project", "1", *PATTERN, "-o", "out.json"], "LABEL_STUDIO_URL"),

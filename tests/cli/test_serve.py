@@ -35,10 +35,10 @@ def serve(folder: Path, *names: str) -> Ran:
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (["nre"], "There is no backend nre; did you mean ner? There are: detection, ner, ocr"),
-        (["nre:dslim/x"], "There is no backend nre; did you mean ner? There are: detection, ner"),
-        (["pattern", "qqq"], "There is no backend qqq. There are: detection, ner, ocr"),
-        (["./model:Model"], "There is no backend ./model. There are: "),
+        (["nre"], "Unknown backend nre. Did you mean ner? Available: detection, ner, ocr"),
+        (["nre:dslim/x"], "Unknown backend nre. Did you mean ner? Available: detection, ner"),
+        (["pattern", "qqq"], "Unknown backend qqq. Available: detection, ner, ocr"),
+        (["./model:Model"], "Unknown backend ./model. Available: "),
         (["./model:Model"], "A class in a file is served as path/to/model.py:MyModel"),
         (["pattern:x"], "pattern has no choice of models"),
         (["model.py"], "model.py: which class of it? Expected path/to/model.py:MyModel"),

@@ -18,8 +18,7 @@ from shared.label_studio.import_file import ImportFile
 from shared.label_studio.task_file import TaskEntry
 from shared.pipeline.bulk import BulkPrediction, Inputs
 from shared.pipeline.runtime import runtime
-from shared.pipeline.scheduling.priority_semaphore import PrioritySemaphore
-from shared.pipeline.scheduling.request_scope import RequestScope
+from shared.pipeline.scheduling.request_scope import PrioritySemaphore, RequestScope
 from shared.server.endpoints import Endpoints
 from shared.server.messages import PredictRequest
 from shared.server.metrics import ServerMetrics

@@ -1,34 +1,32 @@
-"""How large a model's batches are, and how long one waits to fill: learned from those that ran."""
+"""How large a model's batches are and how long one waits to fill, from the batches before."""
 
 import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-# Of the time that users' batches take, so much more goes to a bulk request's: it goes on.
+# While users are active, bulk work gets this much model time on top of theirs, so it never stalls.
 BULK_TIME_SHARE = 0.25
-# Seconds that a bulk batch may take beside users: as long as theirs, within these bounds.
+# Least and most that a bulk batch may take then: as long as the users' own batches, in between.
 BULK_SLICE_SECONDS = (0.01, 0.05)
-# Seconds after a user's item in which the next one is expected.
+# After an interactive item keep bulk batches short for this long: the same user may ask again.
 INTERACTIVE_COOLDOWN_SECONDS = 5.0
-# Seconds that a bulk batch may take at any time: somebody may come to the editor.
+# A bulk batch never takes longer: a user may come at any time, and waits for it to end.
 MAX_BULK_BATCH_SECONDS = 0.5
-# Items that it may have however slow they are: a call may cost much and an item little.
+# But it has this many items however slow they are, since a call may cost more than its items.
 MIN_BULK_ITEMS = 4
-# Seconds that a batch waits at the most for those who were in the last one.
+# A batch waits for those who were in the last one: so long at most, and no longer than this share
+# of what the last batch took, so that waiting never costs more than a fuller batch saves.
 MAX_FILL_WAIT_SECONDS = 0.005
-# Nor longer than this part of what the last batch took.
 MAX_FILL_WAIT_SHARE = 0.1
-# Seconds for which batches stay small after memory ran out.
+# After an out-of-memory error batches stay small for this long.
 OUT_OF_MEMORY_COOLDOWN_SECONDS = 60.0
-# Of the newest batch in the mean.
+# Weight of the newest batch in moving means.
 MEAN_WEIGHT = 0.3
 
 
 class BatchLimits(NamedTuple):
-    """A batch has `few` items whatever they weigh, and `most` at the most; `load` is what all
-    weigh together.
-    """
+    """A batch has `min_items` of any size; with more, their sizes may sum to `max_load`."""
 
     min_items: int
     max_items: int
@@ -36,94 +34,98 @@ class BatchLimits(NamedTuple):
 
 
 class BatchPolicy:
-    """The pace of one model. `most` is the largest batch it may get."""
+    """Chooses batch sizes and fill times for one model from its recent run times.
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
+    Bulk batches are capped at 0.5 s, or at 10-50 ms while users are active. After an out-of-memory
+    error the batch size is halved for one minute. `max_items` is the backend's own limit.
+    """
+
+    def __init__(self, max_items: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_items = max_items
         self._clock = clock
-        self._bulk_item = self._bulk_unit = 0.0
-        self._users_batch = 0.0
-        self._owed = 0.0
-        self._last = (False, 0, 0.0)
-        self._urgent_at = float("-inf")
-        self._fits = most
+        self._bulk_item_seconds = self._bulk_load_seconds = 0.0
+        self._interactive_batch_seconds = 0.0
+        self._bulk_seconds_owed = 0.0
+        self._last = (False, 0, 0.0)  # interactive, items, seconds
+        self._last_interactive = float("-inf")
+        self._fitting_items = max_items
         self._small_until = float("-inf")
 
     def record_batch(
         self, interactive: bool, items: int, seconds: float, load: float = 0.0
     ) -> None:
-        """A batch ran through, of items that users wait for or of others; of so much load, if
-        that is not the same for each item.
-        """
+        """Learn from a batch that ran; `load` is the sum of its items' sizes, if they differ."""
         self._last = interactive, items, seconds
         if interactive:
-            self._users_batch = _moving_mean(self._users_batch, seconds)
-            self._owed += BULK_TIME_SHARE * min(
-                seconds, self._bulk_seconds_due()
-            )  # a slow one earns no more
+            self._interactive_batch_seconds = _moving_mean(self._interactive_batch_seconds, seconds)
+            # A slow batch earns no more than one bulk batch, or bulk work would run many at once.
+            earning = min(seconds, self._bulk_seconds_due())
+            self._bulk_seconds_owed += BULK_TIME_SHARE * earning
         else:
-            self._bulk_item = _moving_mean(self._bulk_item, seconds / items)
-            self._bulk_unit = _moving_mean(self._bulk_unit, seconds / (load or items))
-            self._owed = 0.0
+            self._bulk_item_seconds = _moving_mean(self._bulk_item_seconds, seconds / items)
+            per_load = seconds / (load or items)
+            self._bulk_load_seconds = _moving_mean(self._bulk_load_seconds, per_load)
+            self._bulk_seconds_owed = 0.0
 
     def record_out_of_memory(self, items: int) -> None:
-        """Memory ran out with so many: half of them, for a while."""
-        self._fits = max(1, items // 2)
+        """Halve the batch size for a while: memory ran out with so many items."""
+        self._fitting_items = max(1, items // 2)
         self._small_until = self._clock() + OUT_OF_MEMORY_COOLDOWN_SECONDS
 
     def record_interactive_item(self) -> None:
-        """A user waits before the editor."""
-        self._urgent_at = self._clock()
+        """Note that a user is active."""
+        self._last_interactive = self._clock()
+
+    def record_idle(self) -> None:
+        """Note that the queue is empty: the next item comes alone and does not wait."""
+        self._last = (False, 0, 0.0)
 
     def max_items(self, interactive: bool) -> int:
-        """How many items the next batch may have; of a bulk request's, fewer beside users."""
-        fits = self._fits if self._clock() < self._small_until else self._most
-        if interactive or not self._bulk_item:
-            return fits
-        seconds, few = self._bulk_budget()
-        return min(fits, max(few, int(seconds / self._bulk_item)))
+        """Return how many items the next batch may have; fewer for bulk work beside users."""
+        fitting = self._fitting_items if self._clock() < self._small_until else self._max_items
+        if interactive or not self._bulk_item_seconds:
+            return fitting
+        seconds, min_items = self._bulk_budget()
+        return min(fitting, max(min_items, int(seconds / self._bulk_item_seconds)))
 
     def bulk_limits(self) -> BatchLimits:
-        """The same of a bulk request's where items differ: how much they may weigh together."""
-        fits = self.max_items(interactive=True)
-        if not self._bulk_unit:
-            return BatchLimits(fits, fits, math.inf)
-        seconds, few = self._bulk_budget()
-        return BatchLimits(min(few, fits), fits, seconds / self._bulk_unit)
+        """Return the limits of a bulk batch whose items differ in size."""
+        fitting = self.max_items(interactive=True)
+        if not self._bulk_load_seconds:
+            return BatchLimits(fitting, fitting, math.inf)
+        seconds, min_items = self._bulk_budget()
+        return BatchLimits(min(min_items, fitting), fitting, seconds / self._bulk_load_seconds)
 
     def is_bulk_due(self) -> bool:
-        """Whether users had their time, and a bulk batch goes before them."""
-        return self._owed >= self._bulk_seconds_due()
+        """Return whether interactive work has had its share, and a bulk batch goes first."""
+        return self._bulk_seconds_owed >= self._bulk_seconds_due()
 
     def fill_wait_seconds(self, interactive: int, bulk: int) -> float:
-        """Seconds to wait before a batch of those that wait: none after a batch of one, or idle.
+        """Return how long to wait before taking a batch of the queued items; 0 if not at all.
 
-        Whoever got an answer from the last batch and asks again makes the next one full, and
-        goes before a bulk request.
+        Clients that got an answer from the last batch and ask again make the next one full. There
+        is no wait after a batch of one, when idle, or when a bulk batch is due.
         """
-        users, items, seconds = self._last
-        waiting = interactive if users else interactive + bulk
-        if waiting >= min(items, self.max_items(users)) or (users and bulk and self.is_bulk_due()):
+        was_interactive, items, seconds = self._last
+        queued = interactive if was_interactive else interactive + bulk
+        is_full = queued >= min(items, self.max_items(was_interactive))
+        if is_full or (was_interactive and bulk and self.is_bulk_due()):
             return 0.0
         return min(MAX_FILL_WAIT_SECONDS, MAX_FILL_WAIT_SHARE * seconds)
 
-    def record_idle(self) -> None:
-        """There was nothing to do: the next item comes alone, and does not wait."""
-        self._last = (False, 0, 0.0)
-
     def _bulk_budget(self) -> tuple[float, int]:
-        """Seconds that the next bulk batch may take, and items that it may have anyway."""
-        if self._clock() - self._urgent_at < INTERACTIVE_COOLDOWN_SECONDS:
+        """Return the seconds that the next bulk batch may take, and its least number of items."""
+        if self._clock() - self._last_interactive < INTERACTIVE_COOLDOWN_SECONDS:
             return self._bulk_slice_seconds(), 1
         return MAX_BULK_BATCH_SECONDS, MIN_BULK_ITEMS
 
     def _bulk_seconds_due(self) -> float:
-        """Seconds that a bulk batch will take beside users."""
-        return max(self._bulk_slice_seconds(), self._bulk_item)
+        """Return how long a bulk batch will take beside users."""
+        return max(self._bulk_slice_seconds(), self._bulk_item_seconds)
 
     def _bulk_slice_seconds(self) -> float:
         least, most = BULK_SLICE_SECONDS
-        return min(most, max(least, self._users_batch))
+        return min(most, max(least, self._interactive_batch_seconds))
 
 
 def _moving_mean(known: float, new: float) -> float:

@@ -1,4 +1,4 @@
-"""One queue and one worker a loaded model: items of all requests run in common batches."""
+"""The queue of a loaded model: items of all requests run in shared batches, in one thread."""
 
 import gc
 import logging
@@ -21,7 +21,7 @@ _OUT_OF_MEMORY = re.compile(
 
 
 class QueuedItem(NamedTuple):
-    """An item, where its output goes, whether a user waits for it, and how large it is."""
+    """An item, the future of its output, whether a user waits for it, and its size."""
 
     item: Any
     future: "Future[Any]"
@@ -30,12 +30,12 @@ class QueuedItem(NamedTuple):
 
 
 class ModelQueue:
-    """Takes single items, runs them in batches, gives each its own output.
+    """Runs single items in batches, and gives each its own output.
 
-    What has arrived while one batch ran is the next one; see `Pace` for their size. Items that
-    users wait for go first, in batches of their own; requests take turns. The others' batches
-    are of items of like `size`: the one that came first, and those that are nearest to it. `ran`
-    is told of each batch: its items and seconds.
+    What arrives while one batch runs makes the next one; `BatchPolicy` decides how large it is.
+    Interactive items go first, in batches of their own; requests take turns. A bulk batch has
+    items of similar size: the one whose turn it is, and those nearest to it. `on_batch` is called
+    after each batch with its number of items and seconds.
     """
 
     def __init__(
@@ -43,15 +43,15 @@ class ModelQueue:
         infer: Callable[[list[Any]], Sequence[Any]],
         batch_size: int,
         name: str,
-        ran: Callable[[int, float], None] = lambda items, seconds: None,
-        size: Callable[[Any], float] = lambda item: 1.0,
+        on_batch: Callable[[int, float], None] = lambda items, seconds: None,
+        item_size: Callable[[Any], float] = lambda item: 1.0,
     ) -> None:
         self._infer = infer
         self._name = name
-        self._ran = ran
-        self._size = size
-        self._pace = BatchPolicy(batch_size)
-        self._urgent: FairQueue[QueuedItem] = FairQueue()
+        self._on_batch = on_batch
+        self._item_size = item_size
+        self._policy = BatchPolicy(batch_size)
+        self._interactive: FairQueue[QueuedItem] = FairQueue()
         self._bulk: FairQueue[QueuedItem] = FairQueue()
         self._wake = threading.Condition()
         self._closed = False
@@ -59,33 +59,33 @@ class ModelQueue:
         self._thread.start()
 
     def submit(self, item: Any, interactive: bool = False, owner: Hashable = None) -> "Future[Any]":
-        """Queue an item of an owner (a request); urgent ones go first."""
+        """Queue an item of an owner (a request), and return the future of its output."""
         future: Future[Any] = Future()
-        entry = QueuedItem(item, future, interactive, self._size(item))
+        entry = QueuedItem(item, future, interactive, self._item_size(item))
         with self._wake:
             if self._closed:
                 future.set_exception(InferenceError(f"{self._name} is shutting down"))
                 return future
-            (self._urgent if interactive else self._bulk).put(owner, entry)
+            (self._interactive if interactive else self._bulk).put(owner, entry)
             if interactive:
-                self._pace.record_interactive_item()
+                self._policy.record_interactive_item()
             self._wake.notify()
         return future
 
     def cancel_owner(self, owner: Hashable) -> None:
-        """Cancel what an owner has queued."""
+        """Cancel all items of an owner that have not begun."""
         with self._wake:
-            for entry in (*self._urgent.remove_owner(owner), *self._bulk.remove_owner(owner)):
+            for entry in (*self._interactive.remove_owner(owner), *self._bulk.remove_owner(owner)):
                 entry.future.cancel()
 
     def __len__(self) -> int:
-        return len(self._urgent) + len(self._bulk)
+        return len(self._interactive) + len(self._bulk)
 
     def close(self) -> None:
-        """Finish the running batch, cancel the rest."""
+        """Stop after the running batch, and cancel the rest."""
         with self._wake:
             self._closed = True
-            for lane in (self._urgent, self._bulk):
+            for lane in (self._interactive, self._bulk):
                 while lane:
                     lane.take().future.cancel()
             self._wake.notify()
@@ -93,13 +93,13 @@ class ModelQueue:
     def _run_batches(self) -> None:
         while batch := self._next_batch():
             self._run_or_halve(batch)
-            del batch  # or its items would live on until the next one
+            del batch  # or its items would stay alive until the next batch
 
     def _next_batch(self) -> list[QueuedItem]:
         with self._wake:
             while not self._closed:
                 if not self:
-                    self._pace.record_idle()
+                    self._policy.record_idle()
                     self._wake.wait()
                     continue
                 self._wait_to_fill()
@@ -108,36 +108,40 @@ class ModelQueue:
         return []
 
     def _wait_to_fill(self) -> None:
-        """Wait for those who were in the last batch, if that was just now."""
+        """Give the clients of the last batch a moment to ask again.
+
+        Without it a model that serves several clients in turn would run half-full batches: the
+        first to return would find the queue empty but for itself.
+        """
         until = time.monotonic() + self._fill_wait_seconds()
         while self._fill_wait_seconds() and not self._closed:
             if not self._wake.wait(until - time.monotonic()):
                 return
 
     def _fill_wait_seconds(self) -> float:
-        return self._pace.fill_wait_seconds(len(self._urgent), len(self._bulk))
+        return self._policy.fill_wait_seconds(len(self._interactive), len(self._bulk))
 
     def _take_batch(self) -> list[QueuedItem]:
-        """The next batch, of those that users wait for or of the others."""
-        urgent = not self._bulk or (bool(self._urgent) and not self._pace.is_bulk_due())
-        return self._interactive_batch() if urgent else self._similar_batch()
+        """Take the next batch: interactive, unless bulk work is due its share."""
+        interactive = not self._bulk or (bool(self._interactive) and not self._policy.is_bulk_due())
+        return self._interactive_batch() if interactive else self._similar_batch()
 
     def _interactive_batch(self) -> list[QueuedItem]:
         batch: list[QueuedItem] = []
-        most = self._pace.max_items(interactive=True)
-        while self._urgent and len(batch) < most:
-            batch += _claimed(self._urgent.take())
+        max_items = self._policy.max_items(interactive=True)
+        while self._interactive and len(batch) < max_items:
+            batch += _claimed(self._interactive.take())
         return batch
 
     def _similar_batch(self) -> list[QueuedItem]:
-        """The item whose turn it is, and those of like size."""
-        bounds = self._pace.bulk_limits()
+        """Take the bulk item whose turn it is, and others of similar size, to save padding."""
+        limits = self._policy.bulk_limits()
         first = self._bulk.take()
         batch, load = _claimed(first), first.size
 
         def fits(entry: QueuedItem) -> bool:
-            room = len(batch) < bounds.min_items or load + entry.size <= bounds.max_load
-            return room and len(batch) < bounds.max_items
+            has_room = len(batch) < limits.min_items or load + entry.size <= limits.max_load
+            return has_room and len(batch) < limits.max_items
 
         for entry in self._bulk.take_similar(lambda entry: abs(entry.size - first.size), fits):
             batch += _claimed(entry)
@@ -145,7 +149,7 @@ class ModelQueue:
         return batch
 
     def _run_or_halve(self, batch: list[QueuedItem]) -> None:
-        """Halve a batch that fails until the item that breaks it is alone: it costs only itself."""
+        """Run a batch; if it fails, halve it until the item that breaks it is alone."""
         error = self._run_batch(batch)
         if error is None:
             return
@@ -153,7 +157,7 @@ class ModelQueue:
             self._fail_item(batch[0], error)
             return
         if is_out_of_memory(error):
-            self._pace.record_out_of_memory(len(batch))
+            self._policy.record_out_of_memory(len(batch))
             logger.warning("%s ran out of memory on %d items: halving", self._name, len(batch))
             gc.collect()
         middle = len(batch) // 2
@@ -161,7 +165,11 @@ class ModelQueue:
         self._run_or_halve(batch[middle:])
 
     def _run_batch(self, batch: list[QueuedItem]) -> BaseException | None:
-        """Run a batch; the error, if it fails: of several without the frames, which hold memory."""
+        """Run a batch, and return the error if it fails.
+
+        The error of several items comes without its frames: they would keep the batch's memory
+        while its halves run.
+        """
         start = time.perf_counter()
         try:
             outputs = self._infer([entry.item for entry in batch])
@@ -172,10 +180,10 @@ class ModelQueue:
         except (Exception, SystemExit) as error:  # a model library may raise anything
             return error if len(batch) == 1 else error.with_traceback(None)
         seconds = time.perf_counter() - start
-        self._pace.record_batch(
+        self._policy.record_batch(
             batch[0].interactive, len(batch), seconds, sum(entry.size for entry in batch)
         )
-        self._ran(len(batch), seconds)
+        self._on_batch(len(batch), seconds)
         for entry, output in zip(batch, outputs, strict=True):
             entry.future.set_result(output)
         return None
@@ -183,51 +191,51 @@ class ModelQueue:
     def _fail_item(self, entry: QueuedItem, error: BaseException) -> None:
         if not isinstance(error, TaskError):
             logger.error("%s failed on an item", self._name, exc_info=error)
-            what = "ran out of memory" if is_out_of_memory(error) else "failed"
-            error = InferenceError(f"{self._name} {what} on this task: {type(error).__name__}")
+            verb = "ran out of memory" if is_out_of_memory(error) else "failed"
+            error = InferenceError(f"{self._name} {verb} on this task: {type(error).__name__}")
         entry.future.set_exception(error)
 
 
 def _claimed(entry: QueuedItem) -> list[QueuedItem]:
-    """The entry, unless nobody waits for it any more."""
+    """Return the entry in a list, or nothing if it was cancelled."""
     return [entry] if entry.future.set_running_or_notify_cancel() else []
 
 
 class InlineModel:
-    """A model that answers sooner than a queue would: it runs in the thread that asks."""
+    """Stands for a queue where the model is quicker than one: it runs in the calling thread."""
 
     def __init__(self, infer: Callable[[list[Any]], Sequence[Any]], name: str) -> None:
         self._infer = infer
         self._name = name
 
     def infer_one(self, item: Any) -> Any:
-        """The output for an item."""
+        """Return the output for an item."""
         outputs = self._infer([item])
         if len(outputs) != 1:
-            raise InferenceError(f"{self._name} gave {len(outputs)} outputs for 1 inputs")
+            raise InferenceError(f"{self._name} gave {len(outputs)} outputs for 1 input")
         return outputs[0]
 
     def submit(self, item: Any, interactive: bool = False, owner: Hashable = None) -> "Future[Any]":
-        """The same for whoever expects a queue: among other steps that are not instant."""
+        """Infer an item at once, as a queue does later: for plans with other steps that queue."""
         future: Future[Any] = Future()
         try:
             future.set_result(self.infer_one(item))
-        except Exception as error:  # as in the worker of a queue
+        except Exception as error:  # raised again by the future, as with a queue
             future.set_exception(error)
         return future
 
     def cancel_owner(self, owner: Hashable) -> None:
-        """Nothing is queued."""
+        """Do nothing: nothing is queued."""
 
     def __len__(self) -> int:
         return 0
 
     def close(self) -> None:
-        """Nothing is queued."""
+        """Do nothing: nothing is queued."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on a CPU or a GPU, whatever library says so and how."""
+    """Return whether memory ran out, on a CPU or a GPU, in whatever words a library says so."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"

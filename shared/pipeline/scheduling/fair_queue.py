@@ -1,4 +1,4 @@
-"""Taking turns: what requests have queued is taken from each in turn, however much each has."""
+"""Fairness between requests: each in turn gives one entry, however many it has queued."""
 
 import threading
 from collections import OrderedDict
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class FairQueue(Generic[T]):
-    """A queue with a lane for each owner. Not for several threads by itself."""
+    """A queue with a lane for each owner. Not thread-safe by itself."""
 
     def __init__(self) -> None:
         self._lanes: OrderedDict[Hashable, dict[int, T]] = OrderedDict()
@@ -20,13 +20,13 @@ class FairQueue(Generic[T]):
         return self._length
 
     def put(self, owner: Hashable, entry: T) -> None:
-        """Behind what the owner has there; an owner without any comes last."""
+        """Append an entry to the owner's lane; a new lane comes last."""
         self._last += 1
         self._lanes.setdefault(owner, {})[self._last] = entry
         self._length += 1
 
     def take(self) -> T:
-        """The first entry of the owner whose turn it is; IndexError if there is none."""
+        """Remove and return the first entry of the owner whose turn it is; IndexError if empty."""
         if not self._length:
             raise IndexError("Nothing is queued")
         owner, lane = self._lanes.popitem(last=False)
@@ -35,29 +35,30 @@ class FairQueue(Generic[T]):
     def take_similar(
         self, distance: Callable[[T], float], fits: Callable[[T], bool] = lambda entry: True
     ) -> Iterator[T]:
-        """Entries, taken one by one: owners in turn, and of each the nearest ones first, until
-        one does not fit, which is left. Nothing may be put meanwhile.
+        """Remove and yield entries, owners in turn and of each the nearest first.
+
+        Stops at the first one that does not fit. Nothing may be put meanwhile.
         """
-        near: dict[Hashable, Iterator[int]] = {}
+        nearest_first: dict[Hashable, Iterator[int]] = {}
         for owner, lane in self._lanes.items():
             distances = {number: distance(entry) for number, entry in lane.items()}
-            near[owner] = iter(sorted(distances, key=distances.__getitem__))
+            nearest_first[owner] = iter(sorted(distances, key=distances.__getitem__))
         while self._lanes:
             owner, lane = next(iter(self._lanes.items()))
-            number = next(near[owner])
+            number = next(nearest_first[owner])
             if not fits(lane[number]):
                 return
             del self._lanes[owner]
             yield self._take_from(owner, lane, number)
 
     def remove_owner(self, owner: Hashable) -> list[T]:
-        """Take out all of an owner's entries."""
+        """Remove and return all entries of an owner."""
         lane = self._lanes.pop(owner, {})
         self._length -= len(lane)
         return list(lane.values())
 
     def _take_from(self, owner: Hashable, lane: dict[int, T], number: int) -> T:
-        """An entry out of the lane, which goes behind the others."""
+        """Remove an entry from a lane, which goes to the end of the round."""
         entry = lane.pop(number)
         if lane:
             self._lanes[owner] = lane
@@ -66,55 +67,57 @@ class FairQueue(Generic[T]):
 
 
 class FairPool:
-    """Threads that work for several owners in turn."""
+    """A thread pool that works for its owners in turn. Threads start when they are needed."""
 
     def __init__(self, threads: int, name: str) -> None:
-        self._turns: FairQueue[tuple[Future[Any], Callable[[], Any]]] = FairQueue()
+        self._queue: FairQueue[tuple[Future[Any], Callable[[], Any]]] = FairQueue()
         self._wake = threading.Condition()
         self._closed = False
-        self._names = [f"{name} {number}" for number in range(threads)]
+        self._unstarted = [f"{name} {number}" for number in range(threads)]
         self._idle = 0
 
     def submit(self, owner: Hashable, work: Callable[[], Any]) -> "Future[Any]":
-        """Queue work of an owner."""
+        """Queue work of an owner, and return the future of its result."""
         future: Future[Any] = Future()
         with self._wake:
             if self._closed:
                 raise RuntimeError("The pool is closed")
-            self._turns.put(owner, (future, work))
-            if len(self._turns) > self._idle and self._names:
-                threading.Thread(target=self._work, name=self._names.pop(), daemon=True).start()
+            self._queue.put(owner, (future, work))
+            if len(self._queue) > self._idle and self._unstarted:
+                threading.Thread(
+                    target=self._run_queued, name=self._unstarted.pop(), daemon=True
+                ).start()
             self._wake.notify()
         return future
 
     def cancel_owner(self, owner: Hashable) -> None:
-        """Cancel what an owner has queued."""
+        """Cancel all work of an owner that has not begun."""
         with self._wake:
-            for future, _ in self._turns.remove_owner(owner):
+            for future, _ in self._queue.remove_owner(owner):
                 future.cancel()
 
     def close(self) -> None:
-        """Finish what runs, cancel the rest."""
+        """Stop the threads once they have finished what they run; cancel the rest."""
         with self._wake:
             self._closed = True
-            while self._turns:
-                self._turns.take()[0].cancel()
+            while self._queue:
+                self._queue.take()[0].cancel()
             self._wake.notify_all()
 
-    def _work(self) -> None:
-        while (taken := self._next()) is not None:
+    def _run_queued(self) -> None:
+        while (taken := self._wait_for_work()) is not None:
             future, work = taken
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(work())
-                except BaseException as error:  # as an executor: whoever waits for it gets it
+                except BaseException as error:  # raised again by the future, as with an executor
                     future.set_exception(error)
-            del taken, future, work  # or what they hold would live on until the next one
+            del taken, future, work  # or they would keep tasks alive until the next one
 
-    def _next(self) -> "tuple[Future[Any], Callable[[], Any]] | None":
+    def _wait_for_work(self) -> "tuple[Future[Any], Callable[[], Any]] | None":
         with self._wake:
             self._idle += 1
-            while not self._turns and not self._closed:
+            while not self._queue and not self._closed:
                 self._wake.wait()
             self._idle -= 1
-            return None if self._closed else self._turns.take()
+            return None if self._closed else self._queue.take()

@@ -185,7 +185,7 @@ def test_cancelled_item_is_not_run(open_queue: Any) -> None:
 def test_bulk_batches_are_of_like_size(open_queue: Any) -> None:
     """The one that waits longest, and the nearest to it: none is left behind for ever."""
     model = Model()
-    queue = open_queue(model, 3, size=float)
+    queue = open_queue(model, 3, item_size=float)
     futures = filled(queue, model, 5, 900, 6, 800, 4, 7, 850)
     model.gate.set()
     assert [future.result(5) for future in futures] == [0, 10, 1800, 12, 1600, 8, 14, 1700]
@@ -194,7 +194,7 @@ def test_bulk_batches_are_of_like_size(open_queue: Any) -> None:
 
 def test_users_go_in_the_order_in_which_they_came(open_queue: Any) -> None:
     model = Model()
-    queue = open_queue(model, 3, size=float)
+    queue = open_queue(model, 3, item_size=float)
     futures = filled(queue, model, 5, 900, 6, 800, interactive=True)
     model.gate.set()
     for future in futures:
@@ -217,7 +217,7 @@ def test_batches_of_small_items_are_larger(
         batches.append(items)
         return items
 
-    queue = open_queue(infer, 100, size=float)
+    queue = open_queue(infer, 100, item_size=float)
     futures = [queue.submit(100)]
     assert busy.wait(5)
     gate.set()
@@ -237,7 +237,7 @@ def test_batches_of_small_items_are_larger(
 
 def test_cancelled_item_does_not_count(open_queue: Any) -> None:
     model = Model()
-    queue = open_queue(model, 2, size=float)
+    queue = open_queue(model, 2, item_size=float)
     _, *futures = filled(queue, model, 5, 6, 7)
     assert futures[1].cancel()
     model.gate.set()

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.pipeline.scheduling.priority_semaphore import PrioritySemaphore
-from shared.pipeline.scheduling.request_scope import RequestScope
+from shared.pipeline.scheduling.request_scope import PrioritySemaphore, RequestScope
 
 
 class Crowd:
@@ -31,7 +30,7 @@ class Crowd:
         self.hands.release()
 
     def _waiting(self) -> int:
-        return sum(map(len, self.hands._waiting.values()))
+        return sum(map(len, self.hands._queues.values()))
 
     def join(self) -> None:
         for thread in self._threads:

@@ -7,8 +7,7 @@ from concurrent.futures import Future
 import pytest
 
 from shared.errors import ClientGoneError, DeadlineError, PrelabelError
-from shared.pipeline.scheduling.priority_semaphore import PrioritySemaphore
-from shared.pipeline.scheduling.request_scope import RequestScope
+from shared.pipeline.scheduling.request_scope import PrioritySemaphore, RequestScope
 from tests.pipeline.scheduling.test_priority_semaphore import until
 
 
@@ -19,7 +18,7 @@ def waiting_for(hands: PrioritySemaphore, seconds: float = float("inf")) -> Requ
 
 
 def queued(hands: PrioritySemaphore) -> int:
-    return sum(map(len, hands._waiting.values()))
+    return sum(map(len, hands._queues.values()))
 
 
 def asked(waiting: RequestScope, told: list[PrelabelError]) -> threading.Thread:
@@ -72,7 +71,7 @@ def test_what_comes_before_the_deadline_is_taken_without_a_hand() -> None:
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    until(lambda: waiting._working)
+    until(lambda: waiting._depth)
     hands.acquire(interactive=False)
     coming.set_result(7)
     asking.join(10)
