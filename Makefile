@@ -70,10 +70,11 @@ $(LABEL_STUDIO)/installed: | $(UV)
 	$(UV) pip install --python $(LABEL_STUDIO)/bin/python "label-studio==$(LABEL_STUDIO_VERSION)"
 	@touch $@
 
-check: install ## ruff and mypy
+check: install ## ruff, mypy and the import order
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 docs: install ## Build the documentation as a site in build/site, its generated pages first
 	$(BIN)/python -m tests.documents

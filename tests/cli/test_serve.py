@@ -39,7 +39,7 @@ def serve(folder: Path, *names: str) -> Ran:
         (["nre:dslim/x"], "Unknown backend nre. Did you mean ner? Available: detection, ner"),
         (["pattern", "qqq"], "Unknown backend qqq. Available: detection, ner, ocr"),
         (["./model:Model"], "Unknown backend ./model. Available: "),
-        (["./model:Model"], "A class in a file is served as path/to/model.py:MyModel"),
+        (["./model:Model"], "To serve a class in a file, give path/to/model.py:MyModel"),
         (["pattern:x"], "pattern has no choice of models"),
         (["model.py"], "model.py: which class of it? Expected path/to/model.py:MyModel"),
         (["other.py:Model"], "other.py: there is no such file"),
