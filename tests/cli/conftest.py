@@ -1,4 +1,4 @@
-"""Running the command: in this process, which is quick, or in one of its own, as users do."""
+"""Runs the command: in this process, which is quick, or in one of its own, as users do."""
 
 import logging
 import os
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from shared.cli import main
+from shared.cli.predict import SILENCED_LOGGERS
 
 REPO = Path(__file__).parents[2]
 TEXT_CONFIG = REPO / "backends" / "pattern" / "label_config.xml"
@@ -19,7 +20,7 @@ TEXT_CONFIG = REPO / "backends" / "pattern" / "label_config.xml"
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run of the command left."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -33,7 +34,7 @@ Command = Callable[..., Ran]
 def prelabel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Command]:
-    """`prelabel ARGUMENTS` in this process, in the test's own folder."""
+    """Run `prelabel ARGUMENTS` in this process, in the test's own folder."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: Any) -> Ran:
@@ -46,12 +47,12 @@ def prelabel(
         return Ran(status if isinstance(status, int) else 0, out, err)
 
     yield run
-    for name in ("shared.pipeline.failures", "shared.pipeline.plan", "shared", "backends"):
+    for name in (*SILENCED_LOGGERS, "shared", "backends"):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def start(folder: Path, *arguments: Any, **options: Any) -> "subprocess.Popen[bytes]":
-    """`prelabel ARGUMENTS` in a process of its own."""
+    """Start `prelabel ARGUMENTS` in a process of its own."""
     command = [sys.executable, "-m", "shared.cli", *map(str, arguments)]
     env = os.environ | {"PYTHONPATH": str(REPO)}
     return subprocess.Popen(command, cwd=folder, env=env, **options)

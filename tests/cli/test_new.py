@@ -31,12 +31,12 @@ from shared.testing import Conformance, example_environment, predict_example, wr
 from ..documents.add_a_backend import copy_repository, guide_environment, run_python
 from .conftest import REPO, Command
 
-Planted = dict[tuple[str, str], type[Backend]]
-OLD = {"magicwand", "AudioPlus"}
-"""Tags that are other names of a brush and of Audio."""
+CreatedBackends = dict[tuple[str, str], type[Backend]]
+# Other names of a brush and of Audio.
+ALIASES = {"magicwand", "AudioPlus"}
 
 
-def named(pair: tuple[str, str]) -> str:
+def backend_name(pair: tuple[str, str]) -> str:
     return f"new_{pair[0]}_{pair[1]}".lower()
 
 
@@ -46,11 +46,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def planted(root: Path) -> Iterator[Planted]:
+def created(root: Path) -> Iterator[CreatedBackends]:
     """A backend for every pair, each a package of its own below `root`."""
     made = {}
     for control, target in PAIRS:
-        name = named((control, target))
+        name = backend_name((control, target))
         scaffold = Scaffold(name, control, target, name)
         create_backend(scaffold, root)
         made[control, target] = import_backend(scaffold, root)
@@ -60,15 +60,15 @@ def planted(root: Path) -> Iterator[Planted]:
 
 def test_pairs_are_all_that_the_builders_make() -> None:
     controls = {control.lower() for control, _ in PAIRS}
-    drawn = {shape for shape in SHAPE_CHECKS if shape not in OLD}
+    drawn = {shape for shape in SHAPE_CHECKS if shape not in ALIASES}
     assert controls >= drawn | {f"{shape}labels" for shape in drawn} | set(VALUE_CHECKS)
-    assert {target for _, target in PAIRS} >= {tag for tag in SPAN_CHECKS if tag not in OLD}
+    assert {target for _, target in PAIRS} >= {tag for tag in SPAN_CHECKS if tag not in ALIASES}
     assert {"labels", "timeserieslabels", "videorectangle", "timelinelabels"} <= controls
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=named)
-def test_new_backend_conforms(pair: tuple[str, str], planted: Planted) -> None:
-    backend = planted[pair]
+@pytest.mark.parametrize("pair", PAIRS, ids=backend_name)
+def test_new_backend_conforms(pair: tuple[str, str], created: CreatedBackends) -> None:
+    backend = created[pair]
     tests = type("Tests", (Conformance,), {"backend": backend})()
     names = [name for name in dir(tests) if name.startswith("test_")]
     assert len(names) == 5
@@ -76,27 +76,27 @@ def test_new_backend_conforms(pair: tuple[str, str], planted: Planted) -> None:
         getattr(tests, name)()
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=named)
-def test_its_example_shows_something(pair: tuple[str, str], planted: Planted) -> None:
-    expected = Example.load(planted[pair]).expected
+@pytest.mark.parametrize("pair", PAIRS, ids=backend_name)
+def test_its_example_shows_something(pair: tuple[str, str], created: CreatedBackends) -> None:
+    expected = Example.load(created[pair]).expected
     assert expected
     assert expected[0]["result"]
-    with example_environment(planted[pair]):
-        predict_example(planted[pair])
+    with example_environment(created[pair]):
+        predict_example(created[pair])
         assert runtime().failures.counts() == {}
 
 
 @pytest.mark.slow
-def test_new_code_is_in_style_and_typed(planted: Planted, root: Path) -> None:
+def test_new_code_is_in_style_and_typed(created: CreatedBackends, root: Path) -> None:
     shutil.copy(REPO / "pyproject.toml", root)
     run = [sys.executable, "-m"]
-    for words in (
+    for arguments in (
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy", "--strict", "--config-file", "pyproject.toml", *sorted(os.listdir(root))[:-1]],
     ):
         checked = subprocess.run(
-            [*run, *words],
+            [*run, *arguments],
             cwd=root,
             env=os.environ | {"MYPYPATH": f"{root}:{REPO}"},
             capture_output=True,
@@ -112,9 +112,9 @@ def test_new_code_is_in_style_and_typed(planted: Planted, root: Path) -> None:
 @pytest.mark.slow
 def test_in_the_repository(tmp_path: Path) -> None:
     copy_repository(tmp_path)
-    words = ["--control", "Choices", "--object", "Text", "--requires", "scikit-learn>=1.5"]
-    said = run_python(tmp_path, "-m", "shared.cli", "new", "mood", *words)
-    assert "prelabel serve mood" in said
+    arguments = ["--control", "Choices", "--object", "Text", "--requires", "scikit-learn>=1.5"]
+    message = run_python(tmp_path, "-m", "shared.cli", "new", "mood", *arguments)
+    assert "prelabel serve mood" in message
     project = (tmp_path / "pyproject.toml").read_text()
     assert 'mood = ["scikit-learn>=1.5"]\n' in project
     assert 'modules = ("sklearn",)' in (tmp_path / "backends" / "mood" / "backend.py").read_text()
@@ -130,9 +130,9 @@ def test_what_it_requires_need_not_be_installed_yet(tmp_path: Path) -> None:
     """It seldom is: it is the new model's library."""
     copy_repository(tmp_path)
     marked = 'no-such-thing>=1; python_version < "4"'
-    words = ["--control", "Choices", "--object", "Text", "--requires", marked]
-    said = run_python(tmp_path, "-m", "shared.cli", "new", "mood", *words)
-    assert "assumes that it is imported as no_such_thing" in said
+    arguments = ["--control", "Choices", "--object", "Text", "--requires", marked]
+    message = run_python(tmp_path, "-m", "shared.cli", "new", "mood", *arguments)
+    assert "assumes that it is imported as no_such_thing" in message
     project = (tmp_path / "pyproject.toml").read_text()
     assert 'mood = ["no-such-thing>=1; python_version < \\"4\\""]\n' in project
     example = json.loads((tmp_path / "backends" / "mood" / "expected.json").read_text())
@@ -149,8 +149,8 @@ def test_what_it_requires_need_not_be_installed_yet(tmp_path: Path) -> None:
     assert ran.stderr.startswith("prelabel: mood needs no_such_thing: install the extra, e.g. ")
 
 
-def test_example_that_cannot_be_predicted_is_said(planted: Planted, root: Path) -> None:
-    backend = planted["Choices", "Text"]
+def test_example_that_cannot_be_predicted_is_said(created: CreatedBackends, root: Path) -> None:
+    backend = created["Choices", "Text"]
     tasks = root / backend.name / "tasks.json"
     before = tasks.read_text()
     tasks.write_text('[{"id": 1, "data": {}}]')
@@ -162,49 +162,49 @@ def test_example_that_cannot_be_predicted_is_said(planted: Planted, root: Path) 
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a project of its own; what is imported of it is forgotten afterwards."""
+def project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a standalone project, whose imports are forgotten after the test."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     return tmp_path / "own"
 
 
 @pytest.mark.slow
-def test_in_a_project_of_its_own(own: Path, prelabel: Command) -> None:
+def test_in_a_project_of_its_own(project_folder: Path, prelabel: Command) -> None:
     for name, control, target in (
         ("spots", "RectangleLabels", "Image"),
         ("tones", "Labels", "Audio"),
     ):
-        words = ["--control", control, "--object", target, "--into", own]
-        ran = prelabel("new", name, *words)
+        arguments = ["--control", control, "--object", target, "--into", project_folder]
+        ran = prelabel("new", name, *arguments)
         assert ran.status == 0, ran.err
-    test = (own / "tests" / "test_spots.py").read_text()
+    test = (project_folder / "tests" / "test_spots.py").read_text()
     assert test.splitlines()[-2:] == [
         "class TestSpotsBackend(Conformance):",
         "    backend = SpotsBackend",
     ]
-    assert "10 passed" in run_python(own, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert "10 passed" in run_python(project_folder, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 
 @pytest.mark.slow
-def test_a_project_that_is_installed_is_found(own: Path, prelabel: Command) -> None:
-    prelabel("new", "finder", "--control", "Labels", "--object", "Text", "--into", own)
-    project = (own / "pyproject.toml").read_text()
+def test_a_project_that_is_installed_is_found(project_folder: Path, prelabel: Command) -> None:
+    prelabel("new", "finder", "--control", "Labels", "--object", "Text", "--into", project_folder)
+    project = (project_folder / "pyproject.toml").read_text()
     [line] = [line for line in project.splitlines() if "FinderBackend" in line]
-    installed = own.parent / "site" / "finder-0.1.0.dist-info"  # as pip leaves it
+    installed = project_folder.parent / "site" / "finder-0.1.0.dist-info"  # as pip leaves it
     installed.mkdir(parents=True)
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: finder\nVersion: 0.1.0\n")
     points = f"[prelabel.backends]\n{line.replace(chr(34), '')}\n"
     (installed / "entry_points.txt").write_text(points)
     files = ["finder/tasks.json", "--label-config", "finder/label_config.xml", "-o", "out.json"]
     more = str(installed.parent)
-    run_python(own, "-m", "shared.cli", "predict", *files, "--backend", "finder", more=more)
-    [first, _] = json.loads((own / "out.json").read_text())
+    run_python(project_folder, "-m", "shared.cli", "predict", *files, "--backend", "finder", more=more)
+    [first, _] = json.loads((project_folder / "out.json").read_text())
     [prediction] = first["predictions"]
     assert [r["value"]["text"] for r in prediction["result"]] == ["extraordinary", "neighbourhood"]
 
 
-def test_it_is_served_by_its_path(planted: Planted, root: Path) -> None:
-    backend = planted["Labels", "Text"]
+def test_it_is_served_by_its_path(created: CreatedBackends, root: Path) -> None:
+    backend = created["Labels", "Text"]
     service = open_model(f"{root / backend.name / 'backend.py'}:{backend.__name__}")
     example = Example.load(backend)
     with TestClient(create_app(service, Settings())) as client:
@@ -214,7 +214,7 @@ def test_it_is_served_by_its_path(planted: Planted, root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         (["pattern", "--control", "Labels", "--object", "Text"], 'There is a backend "pattern"'),
         (["predict", "--control", "Labels", "--object", "Text"], "the server has /predict already"),
@@ -238,20 +238,20 @@ def test_it_is_served_by_its_path(planted: Planted, root: Path) -> None:
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_refusals(words: list[str], said: str, prelabel: Command, tmp_path: Path) -> None:
+def test_refusals(arguments: list[str], message: str, prelabel: Command, tmp_path: Path) -> None:
     before = sorted(find_backends())
-    ran = prelabel("new", *words)
+    ran = prelabel("new", *arguments)
     assert ran.status == 2
-    assert said in ran.err
+    assert message in ran.err
     assert sorted(find_backends()) == before
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_nothing_is_overwritten(prelabel: Command, tmp_path: Path) -> None:
-    words = ["--control", "Labels", "--object", "Text", "--into", "x"]
+    arguments = ["--control", "Labels", "--object", "Text", "--into", "x"]
     (tmp_path / "x" / "kept_words").mkdir(parents=True)
     (tmp_path / "x" / "kept_words" / "mine.txt").write_text("mine")
-    ran = prelabel("new", "kept_words", *words)
+    ran = prelabel("new", "kept_words", *arguments)
     assert ran.status == 2
     assert "exists already; nothing was changed" in ran.err
     assert [path.name for path in tmp_path.rglob("*.*")] == ["mine.txt"]
@@ -267,8 +267,8 @@ def test_without_tags_it_lists_what_is_possible(prelabel: Command) -> None:
 
 def test_one_option_that_is_missing_is_named(prelabel: Command) -> None:
     assert prelabel("new", "mood", "--object", "Text").err == "prelabel: --control is missing\n"
-    said = prelabel("new", "--control", "Choices").err
-    assert said == "prelabel: NAME and --object are missing\n"
+    message = prelabel("new", "--control", "Choices").err
+    assert message == "prelabel: NAME and --object are missing\n"
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def film(width: int = 96, height: int = 64, frames: int = FILM_FRAMES) -> str:
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, type[Backend]]]:
+def created(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, type[Backend]]]:
     root, before = tmp_path_factory.mktemp("films"), list(sys.path)
     made = {}
     for control in CONTROLS:
@@ -48,11 +48,11 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, type
 
 
 def value(
-    planted: dict[str, type[Backend]], control: str, attributes: str, **data: Any
+    created: dict[str, type[Backend]], control: str, attributes: str, **data: Any
 ) -> dict[str, Any]:
     """The `value` of the one result."""
     xml = xml_of(control, attributes)
-    [answer] = planted[control](label_config=xml).predict([{"id": 1, "data": data}])
+    [answer] = created[control](label_config=xml).predict([{"id": 1, "data": data}])
     assert isinstance(answer, dict), runtime.runtime().failures.recent()
     [result] = answer["result"]
     found: dict[str, Any] = result["value"]
@@ -71,10 +71,10 @@ RATES = [
 
 @pytest.mark.parametrize(("attributes", "rate"), RATES)
 def test_a_track_goes_on_to_the_end(
-    attributes: str, rate: int, planted: dict[str, type[Backend]]
+    attributes: str, rate: int, created: dict[str, type[Backend]]
 ) -> None:
     """The editor counts frames of its own rate, whatever the film has."""
-    found = value(planted, "VideoRectangle", attributes, video=film(), fps=30)
+    found = value(created, "VideoRectangle", attributes, video=film(), fps=30)
     assert (found["framesCount"], found["duration"]) == (2 * rate, 2.0)
     sequence = found["sequence"]
     assert [box["frame"] for box in sequence] == list(range(rate + 1, 2 * rate + 1))
@@ -86,14 +86,14 @@ def test_a_track_goes_on_to_the_end(
 
 @pytest.mark.parametrize(("attributes", "rate"), RATES)
 def test_a_span_is_of_the_editors_frames(
-    attributes: str, rate: int, planted: dict[str, type[Backend]]
+    attributes: str, rate: int, created: dict[str, type[Backend]]
 ) -> None:
-    found = value(planted, "TimelineLabels", attributes, video=film(), fps=30)
+    found = value(created, "TimelineLabels", attributes, video=film(), fps=30)
     assert found["ranges"] == [{"start": rate + 1, "end": 2 * rate}]
 
 
-def test_a_long_and_narrow_film_takes_little_memory(planted: dict[str, type[Backend]]) -> None:
-    backend = planted["VideoRectangle"](label_config=xml_of("VideoRectangle"))
+def test_a_long_and_narrow_film_takes_little_memory(created: dict[str, type[Backend]]) -> None:
+    backend = created["VideoRectangle"](label_config=xml_of("VideoRectangle"))
     [claim] = backend.claim(backend.config)
     clip = backend.read(Task(1, {"video": film(16, 2048, 4)}), claim, None)
     assert clip.video.frames == len(clip.frames) == 8
@@ -133,12 +133,12 @@ def test_what_is_over_the_limits_costs_its_own_task(
     address: str,
     attributes: str,
     message: str,
-    planted: dict[str, type[Backend]],
+    created: dict[str, type[Backend]],
 ) -> None:
     xml = xml_of(control, attributes)
     with changed_environment(settings):
         runtime.reset_runtime()
-        answers = planted[control](label_config=xml).predict(
+        answers = created[control](label_config=xml).predict(
             [{"id": 1, "data": {"video": address}}]
         )
         recent = runtime.runtime().failures.recent()
@@ -151,8 +151,8 @@ def test_the_package_that_reads_videos_is_required(
     prelabel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
-    words = ["--control", "TimelineLabels", "--object", "Video", "--requires", "scikit-learn"]
-    ran = prelabel("new", "film_spans", *words, "--into", tmp_path)
+    arguments = ["--control", "TimelineLabels", "--object", "Video", "--requires", "scikit-learn"]
+    ran = prelabel("new", "film_spans", *arguments, "--into", tmp_path)
     assert ran.status == 0, ran.err
     project = (tmp_path / "pyproject.toml").read_text()
     assert '"av>=14", "scikit-learn"' in project

@@ -13,22 +13,22 @@ import pytest
 from .conftest import REPO
 
 UV = Path(sys.executable).with_name("uv")
+# A small package without dependencies, which nothing else requires.
 LIBRARY = "humanize"
-"""A small package without dependencies, which nothing else requires."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
-def run(*words: str | Path, folder: Path) -> str:
+def run(*arguments: str | Path, folder: Path) -> str:
     """What a command says that knows nothing of the environment that runs these tests."""
     env = {
         key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "VIRTUAL_ENV"}
     }
     env["PATH"] = f"{folder.parent / 'bin'}:/usr/bin:/bin"
     ran = subprocess.run(
-        [str(word) for word in words], cwd=folder, env=env, capture_output=True, text=True
+        [str(word) for word in arguments], cwd=folder, env=env, capture_output=True, text=True
     )
-    assert ran.returncode == 0, f"{words}\n{ran.stdout}\n{ran.stderr}"
+    assert ran.returncode == 0, f"{arguments}\n{ran.stdout}\n{ran.stderr}"
     return ran.stdout + ran.stderr
 
 
@@ -45,11 +45,19 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy(REPO / name, source / name)
     run(UV, "build", "--wheel", "--out-dir", folder / "dist", folder=source)
     [wheel] = (folder / "dist").glob("prelabel-*.whl")
-    place = folder / "work"
-    place.mkdir()
-    run(UV, "venv", "--python", sys.executable, place / ".venv", folder=place)
-    run(UV, "pip", "install", "--python", place / ".venv" / "bin" / "python", wheel, folder=place)
-    return place
+    project = folder / "work"
+    project.mkdir()
+    run(UV, "venv", "--python", sys.executable, project / ".venv", folder=project)
+    run(
+        UV,
+        "pip",
+        "install",
+        "--python",
+        project / ".venv" / "bin" / "python",
+        wheel,
+        folder=project,
+    )
+    return project
 
 
 def installed(work: Path) -> dict[str, str]:
@@ -60,9 +68,11 @@ def installed(work: Path) -> dict[str, str]:
 def test_printed_commands_install_test_and_find_it(work: Path) -> None:
     packages = installed(work)
     assert not {"flask", "attr", "label-studio-ml", LIBRARY, "pytest"} & set(packages)
-    words = ["--control", "Choices", "--object", "Text", "--requires", LIBRARY]
-    said = run(work / ".venv/bin/prelabel", "new", "mood", *words, "--into", "mine", folder=work)
-    lines = said.partition("Next:\n")[2].splitlines()
+    arguments = ["--control", "Choices", "--object", "Text", "--requires", LIBRARY]
+    output = run(
+        work / ".venv/bin/prelabel", "new", "mood", *arguments, "--into", "mine", folder=work
+    )
+    lines = output.partition("Next:\n")[2].splitlines()
     commands = [line.strip() for line in lines if line.startswith("  ")]
     assert [re.split(r"[ /]", line)[0] for line in commands[:1]] == ["cd"]
     serve = commands.pop()
@@ -81,9 +91,9 @@ def test_printed_commands_install_test_and_find_it(work: Path) -> None:
 
 def test_what_the_stand_in_needs_is_said(work: Path) -> None:
     """A video is read by PyAV, which is no part of prelabel without an extra."""
-    words = ["clips", "--control", "VideoRectangle", "--object", "Video", "--into", "films"]
+    arguments = ["clips", "--control", "VideoRectangle", "--object", "Video", "--into", "films"]
     ran = subprocess.run(
-        [work / ".venv/bin/prelabel", "new", *words], cwd=work, capture_output=True
+        [work / ".venv/bin/prelabel", "new", *arguments], cwd=work, capture_output=True
     )
     assert ran.returncode == 2
     assert b'needs av>=14, which is not installed: uv pip install "av>=14"\n' in ran.stderr
@@ -92,13 +102,13 @@ def test_what_the_stand_in_needs_is_said(work: Path) -> None:
 
 def test_label_studio_ml_can_be_added_there(work: Path) -> None:
     """In the folder whose pyproject.toml has the overrides."""
-    words = ["--control", "Labels", "--object", "Text", "--into", "theirs"]
-    run(work / ".venv/bin/prelabel", "new", "tone", *words, folder=work)
+    arguments = ["--control", "Labels", "--object", "Text", "--into", "theirs"]
+    run(work / ".venv/bin/prelabel", "new", "tone", *arguments, folder=work)
     extra = ["--dry-run", "--python", work / ".venv", "prelabel[label-studio-ml,ocr]"]
-    said = run(UV, "pip", "install", *extra, folder=work / "theirs")
-    added = dict(re.findall(r"^ \+ ([\w-]+)==(\S+)$", said, re.MULTILINE))
+    output = run(UV, "pip", "install", *extra, folder=work / "theirs")
+    added = dict(re.findall(r"^ \+ ([\w-]+)==(\S+)$", output, re.MULTILINE))
     assert added["label-studio-ml"] == "1.0.9"
     assert int(added["flask"].partition(".")[0]) >= 3
     assert "rapidocr" in added
     assert not {"attr", "opencv-python"} & set(added)
-    assert " - " not in said, "nothing is replaced"
+    assert " - " not in output, "nothing is replaced"

@@ -17,8 +17,8 @@ CONFIG = """<View><Image name="i" valueList="$pages"/><Rectangle name="r" toName
 <TextArea name="text" toName="i" perRegion="true"/></View>"""
 
 
-def run(*words: str) -> str:
-    result = CliRunner().invoke(app, words, catch_exceptions=False)
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -27,8 +27,8 @@ def test_images_and_tasks(tmp_path: Path) -> None:
     for kind in ("TIFF", "PDF"):
         (tmp_path / f"{kind}.x").write_bytes(file(kind))
     out = tmp_path / "out"
-    said = run("pages", str(tmp_path / "TIFF.x"), str(tmp_path / "PDF.x"), "-o", str(out))
-    assert "TIFF.x: 3 pages" in said
+    output = run("pages", str(tmp_path / "TIFF.x"), str(tmp_path / "PDF.x"), "-o", str(out))
+    assert "TIFF.x: 3 pages" in output
     tasks = json.loads((out / "tasks.json").read_text())
     address = "/data/local-files/?d=out/{}/page-{:04}.png"
     assert tasks == [
@@ -40,8 +40,8 @@ def test_images_and_tasks(tmp_path: Path) -> None:
 
 def test_key_and_prefix(tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(file("PDF", 1))
-    words = ["--key", "scans", "--url-prefix", "https://files.example.org/"]
-    run("pages", str(tmp_path / "a.pdf"), "-o", str(tmp_path / "out"), *words)
+    arguments = ["--key", "scans", "--url-prefix", "https://files.example.org/"]
+    run("pages", str(tmp_path / "a.pdf"), "-o", str(tmp_path / "out"), *arguments)
     [task] = json.loads((tmp_path / "out" / "tasks.json").read_text())
     assert task == {"data": {"scans": ["https://files.example.org/a/page-0001.png"]}}
 
@@ -74,9 +74,9 @@ def test_a_scanned_document_from_file_to_predictions(tmp_path: Path) -> None:
     [task] = json.loads((tmp_path / "found.json").read_text())
     [prediction] = task["predictions"]
     for number, one in enumerate(drawn):
-        said = [
+        output = [
             r["value"]["text"][0]
             for r in prediction["result"]
             if r["type"] == "textarea" and r["item_index"] == number
         ]
-        assert said == one.lines
+        assert output == one.lines

@@ -302,8 +302,8 @@ def test_addresses_of_files(
 ) -> None:
     if root is not None:
         monkeypatch.setenv("LOCAL_FILES_ROOT", root)
-    words = ["--label-config", "config.xml", "--backend", "format", "-o", "out.json"]
-    assert prelabel("predict", *inputs, *options, *words).status == 0
+    arguments = ["--label-config", "config.xml", "--backend", "format", "-o", "out.json"]
+    assert prelabel("predict", *inputs, *options, *arguments).status == 0
     found = [task["data"]["photo"] for task in read(tmp_path / "out.json")]
     assert all(value.endswith(end) for value, end in zip(found, expected, strict=True)), found
 
@@ -407,12 +407,12 @@ def test_files_that_make_no_such_task(written: str, prelabel: Command, tmp_path:
 def test_each_named_backend_gives_its_own_prediction(
     images: Path, prelabel: Command, tmp_path: Path
 ) -> None:
-    words = ["--label-config", "config.xml", "--backend", "format", "--backend", "other"]
-    assert prelabel("predict", "my photos", *words, "-o", "two.json").status == 0
+    arguments = ["--label-config", "config.xml", "--backend", "format", "--backend", "other"]
+    assert prelabel("predict", "my photos", *arguments, "-o", "two.json").status == 0
     for task in read(tmp_path / "two.json"):
         versions = [prediction["model_version"] for prediction in task["predictions"]]
         assert [version.split("-")[0] for version in versions] == ["format", "other"]
-    assert prelabel("predict", "my photos", *words[:2], "-o", "one.json").status == 0
+    assert prelabel("predict", "my photos", *arguments[:2], "-o", "one.json").status == 0
     for task in read(tmp_path / "one.json"):
         assert [p["model_version"].split("-")[0] for p in task["predictions"]] == ["format"]
 
@@ -472,8 +472,8 @@ def test_killed_at_several_moments(tmp_path: Path) -> None:
     out, part = tmp_path / "out.json", tmp_path / "out.json.part"
     done = []
     for share in (0.0, 0.2, 0.5):
-        words = ["predict", "in.jsonl", *PATTERN, "-o", "out.json", "--resume"]
-        with start(tmp_path, *words) as process:
+        arguments = ["predict", "in.jsonl", *PATTERN, "-o", "out.json", "--resume"]
+        with start(tmp_path, *arguments) as process:
             until = time.monotonic() + 120
             while not part.exists() or part.stat().st_size < share * len(whole[0]):
                 assert process.poll() is None
@@ -484,7 +484,7 @@ def test_killed_at_several_moments(tmp_path: Path) -> None:
         done.append(part.read_bytes().count(b"\n"))
     assert done == sorted(done)
     assert 1000 < done[-1] < 6000
-    with start(tmp_path, *words) as process:
+    with start(tmp_path, *arguments) as process:
         assert process.wait(120) == 1
     failed = tmp_path / "out.json.failures.jsonl"
     assert (out.read_bytes(), failed.read_bytes()) == whole
@@ -496,8 +496,8 @@ def test_journal_cut_anywhere(prelabel: Command, tmp_path: Path) -> None:
     """What a kill leaves is a beginning of the journal, and the failures up to there or more."""
     given = [*texts(3), {"data": {}}, *texts(2)]
     (tmp_path / "in.jsonl").write_bytes(lines(*given[:2]) + b"broken\n" + lines(*given[2:], 3))
-    words = ["predict", "in.jsonl", *PATTERN, "-o", "out.json"]
-    assert prelabel(*words).status == 1
+    arguments = ["predict", "in.jsonl", *PATTERN, "-o", "out.json"]
+    assert prelabel(*arguments).status == 1
     whole, failed = (tmp_path / "out.json").read_bytes(), tmp_path / "out.json.failures.jsonl"
     wrong = failed.read_bytes()
     journal = whole_journal(tmp_path, prelabel)
@@ -505,7 +505,7 @@ def test_journal_cut_anywhere(prelabel: Command, tmp_path: Path) -> None:
         (tmp_path / "out.json").unlink()
         (tmp_path / "out.json.part").write_bytes(journal[:end])
         failed.write_bytes(wrong + b'{"index": 6, "rea')
-        assert prelabel(*words, "--resume").status == 1
+        assert prelabel(*arguments, "--resume").status == 1
         assert (tmp_path / "out.json").read_bytes() == whole, end
         assert failed.read_bytes() == wrong, end
 
@@ -541,10 +541,10 @@ def test_killed_while_the_file_is_made(prelabel: Command, tmp_path: Path) -> Non
 
 def test_resume_of_what_is_finished_or_never_begun(prelabel: Command, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_bytes(lines(*texts(2), {"data": {}}))
-    words = ["predict", "in.jsonl", *PATTERN, "-o", "out.jsonl", "--resume"]
-    assert prelabel(*words).status == 1
+    arguments = ["predict", "in.jsonl", *PATTERN, "-o", "out.jsonl", "--resume"]
+    assert prelabel(*arguments).status == 1
     before = (tmp_path / "out.jsonl").stat()
-    ran = prelabel(*words)
+    ran = prelabel(*arguments)
     assert ran.status == 1, "a task failed in the run that finished it"
     assert "finished already" in ran.out
     assert (tmp_path / "out.jsonl").stat() == before
@@ -576,8 +576,8 @@ def test_resume_with_another_input_or_config(
     (tmp_path / "out.json.part").write_bytes(journal)
     (tmp_path / "in.jsonl").write_bytes(lines(*tasks))
     (tmp_path / "c.xml").write_text(TEXT_CONFIG.read_text().replace(config or "-", "Dates"))
-    words = ["--label-config", "c.xml" if config else TEXT_CONFIG, "--backend", "pattern"]
-    ran = prelabel("predict", "in.jsonl", *words, "-o", "out.json", "--resume")
+    arguments = ["--label-config", "c.xml" if config else TEXT_CONFIG, "--backend", "pattern"]
+    ran = prelabel("predict", "in.jsonl", *arguments, "-o", "out.json", "--resume")
     assert ran.status == 2
     assert message in ran.err
     assert (tmp_path / "out.json.part").read_bytes() == journal
@@ -585,17 +585,17 @@ def test_resume_with_another_input_or_config(
 
 def test_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_bytes(lines(*texts(20_000)))
-    words = ["predict", "in.jsonl", *PATTERN, "-o", "out.jsonl"]
-    with start(tmp_path, *words, stderr=-1) as process:
+    arguments = ["predict", "in.jsonl", *PATTERN, "-o", "out.jsonl"]
+    with start(tmp_path, *arguments, stderr=-1) as process:
         part = tmp_path / "out.jsonl.part"
         while process.poll() is None and not (part.exists() and part.stat().st_size > 100_000):
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        said = process.stderr.read().decode()
+        output = process.stderr.read().decode()
     assert process.returncode == 130
-    assert "Interrupted; continue with --resume" in said
-    assert "Traceback" not in said
+    assert "Interrupted; continue with --resume" in output
+    assert "Traceback" not in output
 
 
 def test_help(prelabel: Command) -> None:
@@ -623,5 +623,5 @@ def test_what_is_not_filled_is_said_once(prelabel: Command, tmp_path: Path) -> N
     assert len(nothing.err.splitlines()) == 1
     ran = prelabel("predict", "in.json", *PATTERN[2:], "--label-config", "text.xml", "-o=o.json")
     assert ran.status == 0
-    [said] = [line for line in ran.err.splitlines() if "nobody" in line]
-    assert said.startswith('prelabel: Labels "other" is left to the backend "nobody"')
+    [output] = [line for line in ran.err.splitlines() if "nobody" in line]
+    assert output.startswith('prelabel: Labels "other" is left to the backend "nobody"')

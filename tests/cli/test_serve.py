@@ -33,7 +33,7 @@ def serve(folder: Path, *names: str) -> Ran:
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "message"),
     [
         (["nre"], "Unknown backend nre. Did you mean ner? Available: detection, ner, ocr"),
         (["nre:dslim/x"], "Unknown backend nre. Did you mean ner? Available: detection, ner"),
@@ -47,11 +47,11 @@ def serve(folder: Path, *names: str) -> Ran:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_name_that_nothing_has(names: list[str], said: str, tmp_path: Path) -> None:
+def test_name_that_nothing_has(names: list[str], message: str, tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(MODEL)
     ran = serve(tmp_path, *names)
     assert ran.status == 2
-    assert said in ran.err
+    assert message in ran.err
     assert (ran.out, len(ran.err.splitlines())) == ("", 1), "no server was announced or started"
 
 

@@ -275,15 +275,15 @@ def test_a_file_of_fractions_is_named_once(form: str, prelabel: Command, tmp_pat
     ]
     text = json.dumps(tasks) if form == "list" else "\n".join(map(json.dumps, tasks))
     (tmp_path / "tasks.json").write_text(text)
-    words = ("tasks.json", "--label-config", "config.xml", "--format", "json")
-    ran = prelabel("validate", *words)
+    arguments = ("tasks.json", "--label-config", "config.xml", "--format", "json")
+    ran = prelabel("validate", *arguments)
     [finding], summary = found(ran.out)
     assert ran.status == 0
     assert "are they fractions? Label Studio counts in percent, × 100" in finding["message"]
     assert (finding["rule"], finding["severity"]) == ("fractions", "warning")
     assert {finding[key] for key in ("task", "line", "id", "prediction", "region")} == {None}
     assert summary["rules"] == {"fractions": 1}
-    table = prelabel("validate", *words[:3])
+    table = prelabel("validate", *arguments[:3])
     assert table.out.count("warning: fractions") == 1
 
 
@@ -314,9 +314,9 @@ def test_standard_input_in_a_light_process(tmp_path: Path) -> None:
         "try: main()\n"
         "finally: print([m for m in ('torch', 'label_studio_ml', 'cv2') if m in sys.modules])"
     )
-    words = ["validate", "-", "--label-config", str(TEXT_CONFIG), "--format", "json"]
+    arguments = ["validate", "-", "--label-config", str(TEXT_CONFIG), "--format", "json"]
     ran = subprocess.run(
-        [sys.executable, "-c", code, *words],
+        [sys.executable, "-c", code, *arguments],
         input=gzip.compress(lines(GOOD, task(score=3))),
         capture_output=True,
         cwd=REPO,
@@ -331,8 +331,8 @@ def test_standard_input_in_a_light_process(tmp_path: Path) -> None:
 def test_reader_that_goes_away(tmp_path: Path) -> None:
     """`| head` gets what it wants, and no traceback follows."""
     (tmp_path / "file").write_bytes(lines(*[task(score="high")] * 20_000))
-    words = ["validate", "file", "--label-config", TEXT_CONFIG, "--format", "json"]
-    with start(tmp_path, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    arguments = ["validate", "file", "--label-config", TEXT_CONFIG, "--format", "json"]
+    with start(tmp_path, *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert json.loads(process.stdout.readline())["rule"] == "score"

@@ -1,4 +1,4 @@
-"""What the tests of `prelabel doctor` break links with: our server, a proxy, backends that fail."""
+"""Faults for the tests of `prelabel doctor`: our server, a proxy, and backends that fail."""
 
 import json
 import sqlite3
@@ -33,8 +33,8 @@ IMAGE = """<View><Image name="image" value="$image"/>
   <RectangleLabels name="label" toName="image"><Label value="Spot"/></RectangleLabels></View>"""
 
 
-class Fake(Backend):
-    """Labels the first word of a text; what its subclasses break is what they say."""
+class FakeBackend(Backend):
+    """Labels the first word of a text; its subclasses fail in one way each."""
 
     name = "fake"
     fills = frozenset({("Labels", "Text")})
@@ -62,12 +62,12 @@ class Spots(Backend):
         yield region(Rectangle(0, 0, 1, 1), {claim.control: ["Spot"]}, output, 0.5)
 
 
-class OtherLabel(Fake):
+class OtherLabel(FakeBackend):
     label = "Nonsense"
 
 
-class OtherText(Fake):
-    """Says of a span what does not stand there, in the task."""
+class OtherText(FakeBackend):
+    """Gives a span a text that the task does not have there."""
 
     text = "an other date"
 
@@ -79,12 +79,12 @@ class LongerText(OtherText):
     text = "a text that is longer than the task's"
 
 
-class Raises(Fake):
+class Raises(FakeBackend):
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
         raise RuntimeError("out of order")
 
 
-class Unloadable(Fake):
+class Unloadable(FakeBackend):
     def load(self, spec: ModelSpec) -> Any:
         raise ModelError("fake: FAKE_MODEL=none.pt is not in MODEL_DIR")
 
@@ -94,8 +94,8 @@ class UnloadableAtStart(Unloadable):
         yield ModelSpec("fake", "fake")
 
 
-class Slow(Fake):
-    """Waits until `go` is set, where its subclasses say."""
+class Slow(FakeBackend):
+    """Has an event `go`, which its subclasses wait for at different points."""
 
     go: ClassVar[threading.Event] = threading.Event()
 
@@ -115,7 +115,7 @@ class SlowToInfer(Slow):
 
 
 class SlowWeights(Slow):
-    """Known too late for /setup, which waits a quarter of a second."""
+    """Takes longer to find its weights than /setup waits, a quarter of a second."""
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
         time.sleep(1.5)
@@ -124,7 +124,7 @@ class SlowWeights(Slow):
 
 @contextmanager
 def serving(*classes: type[Backend], port: int = 0, **variables: str) -> Iterator[str]:
-    """Our server with these backends and environment variables; its address."""
+    """Run our server with these backends and environment variables; yield its address."""
     port = port or free_port()
     Slow.go.clear()
     with changed_environment(variables):
@@ -145,18 +145,18 @@ def serving(*classes: type[Backend], port: int = 0, **variables: str) -> Iterato
             thread.join(30)
 
 
-Instead = Callable[[str, str], "tuple[int, Any] | None"]
-"""What a proxy answers itself to a method and path; None: what the server behind it says."""
+# Gives the status and body that a proxy itself answers to a method and path; None to forward it.
+Override = Callable[[str, str], "tuple[int, Any] | None"]
 
 
 @contextmanager
-def proxy(behind: str, instead: Instead) -> Iterator[str]:
-    """A proxy before a server; its address."""
+def proxy(behind: str, override: Override) -> Iterator[str]:
+    """Run a proxy in front of a server; yield its address."""
 
     class Forward(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            own = instead(self.command, self.path)
+            own = override(self.command, self.path)
             status, content = own if own else self.behind(body)
             data = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
@@ -190,25 +190,26 @@ def proxy(behind: str, instead: Instead) -> Iterator[str]:
         server.server_close()
 
 
-class Desk:
-    """A real Label Studio, and what a user does there before asking the doctor."""
+class DoctorHarness:
+    """A real Label Studio, and what a user does there before running the doctor."""
 
     def __init__(self, server: LabelStudio) -> None:
         self.server = server
 
-    def look(self, url: str, project: int | None = None, **options: Any) -> list[Check]:
-        """All that the doctor says; `home` and `key` are LABEL_STUDIO_URL and _API_KEY."""
-        home, key = options.pop("home", self.server.url), options.pop("key", self.server.token)
-        given = {name: options.pop(name) for name in list(options) if name.startswith("basic_")}
-        settings = Settings(label_studio_url=home, label_studio_api_key=key, **given)
+    def run_doctor(self, url: str, project: int | None = None, **options: Any) -> list[Check]:
+        """Return all checks; `token` is LABEL_STUDIO_API_KEY, `basic_…` are settings, too."""
+        label_studio_url = options.pop("label_studio_url", self.server.url)
+        token = options.pop("token", self.server.token)
+        more = {name: options.pop(name) for name in list(options) if name.startswith("basic_")}
+        settings = Settings(label_studio_url=label_studio_url, label_studio_api_key=token, **more)
         session = DoctorSession(settings, url, project, **options)
         try:
             return list(run_checks(session))
         finally:
             session.close()
 
-    def project(self, config: str = TEXT, *data: Any, url: str = "", **connect: Any) -> int:
-        """A project with tasks of these data, and a server connected to it."""
+    def create_project(self, config: str = TEXT, *data: Any, url: str = "", **connect: Any) -> int:
+        """Create a project with tasks of these data, and connect a server to it."""
         number = self.server.create_project("The doctor's", config)
         if data:
             self.server.import_tasks(number, [{"data": entry} for entry in data])
@@ -216,16 +217,16 @@ class Desk:
             self.server.connect_backend(number, url, **connect)
         return number
 
-    def move(self, project: int, url: str) -> None:
-        """The connected server's address is another one, as after a move or a change of DNS.
+    def move_backend(self, project: int, url: str) -> None:
+        """Change the connected server's address, as if it had moved or the DNS had changed.
 
-        Label Studio itself would look at the new address first.
+        It is changed in the database, since Label Studio would check the new address first.
         """
         with closing(sqlite3.connect(self.server.folder / "label_studio.sqlite3")) as database:
             database.execute("update ml_mlbackend set url = ? where project_id = ?", (url, project))
             database.commit()
 
-    def tokens(self, **switched: bool) -> None:
-        """Switch kinds of tokens on or off, for the whole organization."""
+    def enable_tokens(self, **switched: bool) -> None:
+        """Switch the kinds of tokens on or off, for the whole organization."""
         kinds = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": False} | switched
         self.server.request("POST", "/api/jwt/settings", json=kinds)

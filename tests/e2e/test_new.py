@@ -37,7 +37,7 @@ SHOWN = [
 """One pair of each kind; every type itself is shown in test_every_type.py."""
 
 
-def planted(pair: tuple[str, str], root: Path, monkeypatch: pytest.MonkeyPatch) -> type[Backend]:
+def created(pair: tuple[str, str], root: Path, monkeypatch: pytest.MonkeyPatch) -> type[Backend]:
     monkeypatch.setattr(sys, "path", list(sys.path))
     name = f"shown_{pair[0]}_{pair[1]}".lower()
     scaffold = Scaffold(name, *pair, name)
@@ -71,7 +71,7 @@ def test_the_editor_shows_what_is_predicted(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    backend = planted(pair, tmp_path, monkeypatch)
+    backend = created(pair, tmp_path, monkeypatch)
     with example_environment(backend):
         predictions = predict_example(backend)
     example = Example.load(backend)
