@@ -197,7 +197,9 @@ def test_a_project_that_is_installed_is_found(project_folder: Path, prelabel: Co
     (installed / "entry_points.txt").write_text(points)
     files = ["finder/tasks.json", "--label-config", "finder/label_config.xml", "-o", "out.json"]
     more = str(installed.parent)
-    run_python(project_folder, "-m", "shared.cli", "predict", *files, "--backend", "finder", more=more)
+    run_python(
+        project_folder, "-m", "shared.cli", "predict", *files, "--backend", "finder", more=more
+    )
     [first, _] = json.loads((project_folder / "out.json").read_text())
     [prediction] = first["predictions"]
     assert [r["value"]["text"] for r in prediction["result"]] == ["extraordinary", "neighbourhood"]
