@@ -1,4 +1,4 @@
-"""The starter, loaded once, and a way to ask the NER backend under any label config."""
+"""The starter, loaded once, and predictions of the NER backend for any label config."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ def classifier() -> TokenClassifier:
 
 @pytest.fixture
 def predict(classifier: TokenClassifier, monkeypatch: pytest.MonkeyPatch) -> Predict:
-    """Answers to tasks of the given data, under a label config."""
+    """Predict tasks with the given data under a label config."""
     monkeypatch.setenv("NER_MODEL", "starter")
     monkeypatch.setattr(NerBackend, "load", lambda self, spec: classifier)
 

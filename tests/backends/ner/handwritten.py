@@ -1,4 +1,4 @@
-"""Sentences written by hand with their entities marked, and how well a model finds those.
+"""Sentences written by hand with marked entities, and how well a model finds those.
 
 F1 is that of entities whose start, end and type are all right. The calibration error is the
 expected calibration error (ECE) of their scores: the entities that the model gives, right or not,
@@ -42,7 +42,7 @@ def read_sentences(name: str) -> list[Sentence]:
 def judge(
     classifier: TokenClassifier, sentences: Sequence[Sentence], threshold: float = 0.0
 ) -> Quality:
-    """Hold the entities of at least a score, as the backend gives them, against the marked ones."""
+    """Compare the entities above a score, as the backend finds them, with the marked ones."""
     scored: list[Scored] = []
     for sentence, read in zip(
         sentences,
@@ -59,7 +59,7 @@ def judge(
 
 
 def calibration_error(scored: Iterable[Scored]) -> float:
-    """Return the ECE of scores from 0 to 1; of none it is 0."""
+    """Return the ECE of scores from 0 to 1; 0 if there are none."""
     ordered = sorted(scored)
     bounds = [number / BINS for number in range(BINS)] + [float("inf")]
     total = 0.0

@@ -1,4 +1,4 @@
-"""The starter's temperature: it changes scores, and no entity."""
+"""The starter's temperature changes scores, but no entity."""
 
 import numpy as np
 import pytest
@@ -11,9 +11,7 @@ from .handwritten import read_sentences
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
-def test_a_temperature_flattens_or_sharpens(
-    classifier: TokenClassifier, temperature: float
-) -> None:
+def test_temperature_flattens_or_sharpens(classifier: TokenClassifier, temperature: float) -> None:
     [read] = classifier.classify_tokens(
         ["Angela Berg met Thomas Hill of Northwind Systems in Lisbon."]
     )
@@ -36,6 +34,6 @@ def test_log_loss(scored: list[tuple[float, bool]], loss: float) -> None:
     assert log_loss(scored) == pytest.approx(loss, abs=1e-9)
 
 
-def test_the_weights_are_fitted_already() -> None:
-    """Half precision moves it by less than a step."""
+def test_committed_weights_are_calibrated() -> None:
+    """Half precision changes the temperature by less than a step."""
     assert fitted_temperature(STARTER, read_sentences("development")) == pytest.approx(1, abs=0.06)

@@ -62,7 +62,7 @@ def test_answers(xml: str, attrs: str, scores: dict[str, float], one: bool, expe
     assert said(xml, scores, one, attrs) == expected
 
 
-def test_classes_that_share_a_choice_add_up() -> None:
+def test_scores_of_classes_that_share_a_choice_add_up() -> None:
     xml = ONE.replace('"Food"/>', '"Food" predicted_values="soup,bread"/>')
     assert said(xml, {"soup": 0.35, "bread": 0.3, "sports": 0.35}, True) == (["Food"], 0.65)
 
@@ -86,7 +86,7 @@ def test_names_of_nested_choices_are_the_innermost() -> None:
     assert class_names(control) == ("Sports", "Food", "Weather")
 
 
-def test_a_task_that_brings_choices_is_asked_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_choices_of_a_task_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXT_CLASSIFICATION_MODEL", "starter")
     xml = '<View><Choices name="c" toName="t" value="$c"/><Text name="t" value="$t"/></View>'
     backend = TextClassificationBackend(label_config=xml, served=True)
@@ -97,7 +97,7 @@ def test_a_task_that_brings_choices_is_asked_for_them(monkeypatch: pytest.Monkey
         assert backend.read(Task(1, data), claim, None).class_names == names_of
 
 
-def test_without_a_model_the_setting_is_named() -> None:
+def test_error_without_a_model_names_the_setting() -> None:
     read_settings.cache_clear()
     backend = TextClassificationBackend(label_config=ONE.replace("ATTRS", ""), served=True)
     route = runtime().planner.plan(backend.config, [backend], [backend.name])

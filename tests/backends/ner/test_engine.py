@@ -1,4 +1,4 @@
-"""OpenVINO says what PyTorch says, is made once, and needs no network."""
+"""OpenVINO gives what PyTorch gives, converts once, and needs no connection."""
 
 import shutil
 import socket
@@ -60,7 +60,7 @@ def test_openvino_gives_what_torch_gives(tmp_path: Path, monkeypatch: pytest.Mon
     assert (kept / "model.xml").stat().st_mtime_ns == made
 
 
-def test_starter_says_the_same_on_the_engine_that_is_chosen(
+def test_starter_gives_the_same_on_the_chosen_engine(
     classifier: TokenClassifier, tmp_path: Path
 ) -> None:
     """A network that does not survive the conversion runs on PyTorch."""
@@ -74,10 +74,10 @@ def test_starter_says_the_same_on_the_engine_that_is_chosen(
         assert np.allclose([e.score for e in ours], [e.score for e in reference], atol=0.02)
 
 
-def test_a_network_is_seen_by_others_only_with_its_verdict(
+def test_converted_network_is_visible_only_with_its_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other processes look while it is held against PyTorch; what differs is not tried again."""
+    """Other processes may look during the comparison; a rejected network is not tried again."""
     source = ModelSource(
         "AutoModelForTokenClassification", bert(tmp_path / "bert"), tmp_path / "kept"
     )
@@ -103,7 +103,7 @@ def test_a_network_is_seen_by_others_only_with_its_verdict(
     [[], [5], [5, 400], [5, 400, 7, 300, 9, 500, *([20] * 400)], [510] * 7, [3] * 1000],
     ids=["none", "one", "two", "mixed", "long", "short"],
 )
-def test_batches_are_of_like_length_and_within_the_budget(
+def test_batches_have_similar_lengths_within_the_token_limit(
     classifier: TokenClassifier, lengths: list[int], concurrency: int
 ) -> None:
     network = replace(classifier.network, runner=SimpleNamespace(concurrency=concurrency))
@@ -117,8 +117,8 @@ def test_batches_are_of_like_length_and_within_the_budget(
         assert len(batch) == 1 or batch[0] * len(batch) <= network.batch_tokens
 
 
-def test_batches_that_run_at_once_are_of_one_size(classifier: TokenClassifier) -> None:
-    """So that none waits for the other."""
+def test_batches_that_run_in_parallel_have_one_size(classifier: TokenClassifier) -> None:
+    """Otherwise one would wait for the other."""
     network = replace(classifier.network, runner=SimpleNamespace(concurrency=2))
     batches = network._group_rows([Row([1] * 16, [0] * 16)] * 200)
     assert list(map(len, batches)) == [25] * 8

@@ -1,4 +1,4 @@
-"""Networks of few positions: they run on OpenVINO all the same, on texts of any length."""
+"""Networks with few positions run on OpenVINO too, on texts of any length."""
 
 import shutil
 from pathlib import Path
@@ -29,7 +29,7 @@ CPU: dict[str, Any] = {"device": "cpu"}
 def test_the_classification_starter_runs_on_openvino(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It has 128 positions."""
+    """The starter has 128 positions."""
     source = ModelSource("AutoModelForSequenceClassification", TOPICS, tmp_path / "kept")
     ours = TextClassifier.load(source, Settings(**CPU))
     assert ours.network.engine == "openvino", caplog.text
@@ -41,7 +41,7 @@ def test_the_classification_starter_runs_on_openvino(
 
 
 def small(kind: str, positions: int, folder: Path, limit: int | None = None) -> Path:
-    """A token classifier with random weights and so many positions, and the starter's tokenizer."""
+    """A token classifier with random weights, `positions` and the starter's tokenizer."""
     import torch
     import transformers
 
@@ -68,10 +68,10 @@ def small(kind: str, positions: int, folder: Path, limit: int | None = None) -> 
     ("kind", "positions", "room"),
     [("Bert", 64, 64), ("Bert", 12, 12), ("Roberta", 66, 64), ("Bert", 512, 512)],
 )
-def test_what_fits_is_what_the_network_has_positions_for(
+def test_row_length_is_limited_by_positions(
     kind: str, positions: int, room: int, tmp_path: Path
 ) -> None:
-    """RoBERTa counts positions from the one after the padding's."""
+    """RoBERTa numbers positions from the padding id + 1."""
     source = ModelSource(
         "AutoModelForTokenClassification", small(kind, positions, tmp_path / "net"), tmp_path / "k"
     )
@@ -83,7 +83,7 @@ def test_what_fits_is_what_the_network_has_positions_for(
         assert read.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-3)
 
 
-def test_a_network_that_cannot_be_converted_is_named_with_what_helps(
+def test_warning_names_a_network_that_cannot_be_converted_and_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*args: Any) -> None:

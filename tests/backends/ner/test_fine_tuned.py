@@ -1,4 +1,4 @@
-"""A model that is fine-tuned here, as users have theirs: other types, and our mapping of them."""
+"""A model fine-tuned here, like those of users: its own types, mapped to labels."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ NAMES = {"PER": "human", "LOC": "place", "ORG": "firm"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The starter with a new head, all of it trained in some seconds, saved by transformers."""
+    """The starter with a new head, trained for some seconds and saved by transformers."""
     import torch
     from transformers import AutoModelForTokenClassification
 
@@ -41,10 +41,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_its_entities_are_shown_under_the_labels_of_the_config(
+def test_entities_get_the_labels_of_the_config(
     folder: Path, predict: Predict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On names that it has not seen in training, most of them; and no type without a label."""
+    """Most entities are found, with names unseen in training; types without a label are not."""
     from backends._transformers.model_source import ModelSource
     from backends.ner import NerBackend
     from backends.ner.token_classifier import TokenClassifier

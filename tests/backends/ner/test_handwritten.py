@@ -1,4 +1,4 @@
-"""What the starter makes of sentences that no generator made."""
+"""The starter on sentences that were written by hand."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -50,7 +50,7 @@ def test_the_sentences_are_a_hundred_and_some_have_no_entity(name: str) -> None:
 
 
 def test_few_of_the_names_are_in_the_training_lists(sentences: list[Sentence]) -> None:
-    """Whole names of people, organisations and places; most that are, are countries."""
+    """Whole names of people, organisations and places; most of those listed are countries."""
     lists = [names for (_, split), names in read_names().items() if split == "train"]
     listed = {name for names in lists for name in names}
     names = {
@@ -71,7 +71,7 @@ def test_no_sentence_is_copied_into_the_grammar(sentences: list[Sentence]) -> No
 
 
 def outside(sentence: Sentence) -> Iterator[str]:
-    """The parts of a sentence that lie before, between and after its entities."""
+    """Yield the parts of a sentence before, between and after its entities."""
     done = 0
     for span in sentence.spans:
         yield sentence.text[done : span.start]
@@ -85,7 +85,7 @@ def runs(text: str) -> Iterator[Sequence[str]]:
         yield tuple(words[start : start + LONGEST_SHARED_WORDS + 1])
 
 
-def test_a_name_ends_before_of(classifier: TokenClassifier) -> None:
+def test_person_name_ends_before_of(classifier: TokenClassifier) -> None:
     text = "Angela Berg met Thomas Hill of Northwind Systems in Lisbon on 3 May 2024."
     [entities] = found(classifier, [text])
     assert [(text[e.start : e.end], e.type) for e in entities] == [
@@ -106,7 +106,7 @@ def test_a_name_ends_before_of(classifier: TokenClassifier) -> None:
         pytest.param("all 200", BOTH, 0.0, 0.74, 0.08, id="all, any score"),
     ],
 )
-def test_f1_and_calibration_are_what_the_readme_says(
+def test_f1_and_calibration_match_the_readme(
     classifier: TokenClassifier,
     row: str,
     names: list[str],
@@ -123,7 +123,7 @@ def test_f1_and_calibration_are_what_the_readme_says(
 
 
 def f1_and_error(readme: Path, row: str) -> tuple[float, float]:
-    """The first two numbers of a row of the README's table on sentences written by hand."""
+    """Return F1 and ECE in a row of the README's table on sentences written by hand."""
     match = re.search(rf"^\| {row} \| ([\d.]+) \| ([\d.]+) \|", readme.read_text("utf-8"), re.M)
     assert match, f"{readme.name} has no row '{row}'"
     return float(match[1]), float(match[2])

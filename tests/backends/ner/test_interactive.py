@@ -1,4 +1,4 @@
-"""What the user marks is marked everywhere in the text."""
+"""A span that the user marks is marked everywhere in the text."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ TALK = TALK.replace("ATTRS", "")
 
 
 def marked(xml: str, on: Passages, part: int, start: int, end: int, label: str) -> dict[str, Any]:
-    """The context that the editor sends when a span has been marked."""
+    """Return the context that the editor sends when a span has been marked."""
     control = LabelConfig.parse(xml).controls[0]
     shape = on.to_shape(on.passages[part], start, end)
     return {"result": list(region(shape, {control: [label]}, source=on.source).results)}
@@ -49,14 +49,14 @@ def test_on_text(predict: Predict, text: str, word: str, starts: list[int]) -> N
         assert result["value"]["labels"] == ["Location"]
 
 
-def test_the_same_context_gives_the_same_answer(predict: Predict) -> None:
+def test_same_context_gives_the_same_prediction(predict: Predict) -> None:
     context = on_text("Ulm, Ulm, Ulm", "Ulm")
     first, second = (predict(TEXT, {"t": "Ulm, Ulm, Ulm"}, context=context) for _ in range(2))
     assert first == second
     assert len({r["id"] for r in first[0]["result"]}) == 2
 
 
-def test_what_is_marked_already_is_not_marked_again(predict: Predict) -> None:
+def test_marked_spans_are_not_marked_again(predict: Predict) -> None:
     text = "Ulm, Ulm, Ulm"
     both = on_text(text, "Ulm")["result"] + on_text(text, "Ulm, Ulm")["result"]
     second = dict(
@@ -91,6 +91,6 @@ def test_on_html_and_paragraphs(predict: Predict) -> None:
         {"result": ["x", None]},
     ],
 )
-def test_a_context_without_a_mark_gives_nothing(predict: Predict, context: Any) -> None:
+def test_context_without_a_span_gives_nothing(predict: Predict, context: Any) -> None:
     [answer] = predict(TEXT, {"t": "Ulm Ulm"}, context=context)
     assert texts(answer) == []

@@ -1,4 +1,4 @@
-"""Texts longer than the model takes."""
+"""Texts that are too long for the model."""
 
 from dataclasses import astuple
 from itertools import pairwise
@@ -34,7 +34,7 @@ def test_windows_cover_each_token_once_in_whole_words(
                 assert bound in (0, len(tokens)) or tokens[bound] != tokens[bound - 1]
 
 
-def test_a_token_in_the_middle_of_a_long_text_has_context_on_both_sides() -> None:
+def test_tokens_of_a_long_text_have_context_on_both_sides() -> None:
     for part in split_windows(list(range(2000)), 510, 64):
         assert part.own_start - part.start >= 32 or part.own_start == 0
         assert part.end - part.own_end >= 32 or part.own_end == 2000
@@ -48,7 +48,7 @@ def found(classifier: TokenClassifier, texts: list[str]) -> list[list[Entity]]:
 
 
 def moved(lists: list[list[Entity]], texts: list[str], gap: str) -> list[Entity]:
-    """The entities of sentences as they are in the text that joins them."""
+    """Return the entities of sentences at their place in the joined text."""
     start, all_of_them = 0, []
     for text, entries in zip(texts, lists, strict=True):
         all_of_them += [Entity(start + e.start, start + e.end, e.type, e.score) for e in entries]
@@ -57,7 +57,7 @@ def moved(lists: list[list[Entity]], texts: list[str], gap: str) -> list[Entity]
 
 
 def drawn(seed: int) -> list[str]:
-    """Sentences, with names that the starter's training had not, of 100,000 characters."""
+    """Generate 100,000 characters of sentences, with names unseen in the starter's training."""
     writer, texts = Writer(seed, "held_out"), list[str]()
     while sum(map(len, texts)) + len(texts) <= 100_000:
         lines = map(str.strip, writer.sentence().text.splitlines())
@@ -71,7 +71,7 @@ def sentences() -> list[str]:
 
 
 class OneByOne:
-    """A network that reads each token by itself: capital letters begin names."""
+    """A network that classifies each token by its id alone."""
 
     def __init__(self, classifier: TokenClassifier) -> None:
         self.labels, self.max_tokens = classifier.tags, classifier.network.max_tokens
@@ -87,13 +87,13 @@ class OneByOne:
 def test_a_long_text_gives_exactly_its_sentences_where_context_does_not_matter(
     classifier: TokenClassifier, sentences: list[str]
 ) -> None:
-    """So whatever differs with a real model is the model's reading, not the windows' seams."""
+    """So differences with a real model come from the model, not from the borders of windows."""
     fake = TokenClassifier(classifier.tokenizer, OneByOne(classifier))  # type: ignore[arg-type]
     [long] = found(fake, ["\n\n".join(sentences)])
     alone = moved(found(fake, sentences), sentences, "\n\n")
     seams = {entity.start for entity in long} ^ {entity.start for entity in alone}
     starts = np.cumsum([0, *(len(text) + 2 for text in sentences)])
-    assert all(_near(start, starts) for start in seams)  # only where I- goes on over an end
+    assert all(_near(start, starts) for start in seams)  # only where I- continues across an end
     assert len(long) > 5000
 
 
@@ -104,7 +104,7 @@ def _near(place: int, starts: np.ndarray) -> bool:
 def test_a_long_text_gives_exactly_its_sentences_with_the_starter(
     classifier: TokenClassifier, sentences: list[str]
 ) -> None:
-    """Of the sentences that it is taken to consist of."""
+    """Namely of the sentences that the splitter finds."""
     text = " ".join(sentences)
     assert len(text) >= 100_000
     borders = [(0, 0), *sentence_gaps(text), (len(text), len(text))]
@@ -127,7 +127,7 @@ def test_a_long_text_gives_exactly_its_sentences_with_the_starter(
 def test_a_long_text_gives_what_its_sentences_give_with_the_starter(
     seed: int, gap: str, least: float, classifier: TokenClassifier
 ) -> None:
-    """But for those whose end nobody could see, such as "Acme Inc. Berlin". None overlap."""
+    """Except where the end of a sentence is not clear ("Acme Inc. Berlin"). None overlap."""
     sentences = drawn(seed)
     [long] = found(classifier, [gap.join(sentences)])
     alone = moved(found(classifier, sentences), sentences, gap)
@@ -137,7 +137,7 @@ def test_a_long_text_gives_what_its_sentences_give_with_the_starter(
     assert all(a.end <= b.start for a, b in pairwise(long))
 
 
-def test_a_word_longer_than_the_model_takes(classifier: TokenClassifier) -> None:
+def test_word_that_is_too_long_for_the_model(classifier: TokenClassifier) -> None:
     text = "x" * 20_000 + " Angela Berg met Thomas Hill in Lisbon."
     [found_in] = found(classifier, [text])
     assert [text[e.start : e.end] for e in found_in][-1] == "Lisbon"

@@ -1,4 +1,4 @@
-"""Entities on each text tag, at the characters that the editor will highlight."""
+"""Entities on each text tag, at the characters that the editor highlights."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_offsets_are_of_the_text_itself(predict: Predict, before: str, after: st
 
 
 @pytest.mark.parametrize("text", ["", " ", "\r\n", "A", "😀", "\u0301", "\ud83d"])
-def test_hardly_any_text_is_no_failure(predict: Predict, text: str) -> None:
+def test_almost_empty_texts_are_predicted(predict: Predict, text: str) -> None:
     for answer in predict(TEXT, {"t": text}):
         assert isinstance(answer["result"], list)
 
@@ -116,15 +116,15 @@ def test_paragraphs_are_read_one_by_one(predict: Predict) -> None:
     ["text", 7, {}, ["x"], [{"says": 3}], [[]]],
     ids=["text", "number", "object", "texts", "number inside", "lists"],
 )
-def test_what_is_no_dialogue_costs_its_task(predict: Predict, value: Any) -> None:
+def test_invalid_dialogue_fails_only_its_task(predict: Predict, value: Any) -> None:
     good, bad = predict(talk(), {"p": [{"says": SENTENCE}]}, {"p": value})
     assert texts(good) == NAMES
     assert bad == []
 
 
 @pytest.mark.parametrize("value", [None, ["x"], {}])
-def test_what_is_no_text_costs_its_task(predict: Predict, value: Any) -> None:
-    """And the task after it keeps its own answer (defect 2 of the official examples)."""
+def test_invalid_text_fails_only_its_task(predict: Predict, value: Any) -> None:
+    """The next task keeps its own prediction (defect 2 of the official examples)."""
     first, bad, empty, last = predict(
         TEXT, {"t": SENTENCE}, {"t": value}, {"t": "It rained."}, {"t": "In Lisbon."}
     )

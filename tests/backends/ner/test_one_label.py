@@ -1,4 +1,4 @@
-"""Classes that are given to one label: their words are one entity where they stand together."""
+"""Classes with the same label: adjacent words of them are one entity."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,7 +18,7 @@ UNNAMED = ("LABEL_0", "LABEL_1", "LABEL_2")
 
 
 class Reading:
-    """Stands for the forward pass alone: each word of the text has the tag that is given."""
+    """Replaces the network: each word of the text gets a given tag."""
 
     def __init__(self, tags: str, names: tuple[str, ...], classifier: TokenClassifier) -> None:
         self._numbers = [names.index(tag) for tag in tags.split()]
@@ -122,7 +122,7 @@ def test_words_of_one_label_are_one_entity(
     assert found(tags, names, labels, classifier, monkeypatch) == expected
 
 
-def test_token_scores_are_of_all_classes_of_the_label(
+def test_token_scores_add_all_classes_of_the_label(
     classifier: TokenClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tags = "LABEL_1 LABEL_2 LABEL_0 LABEL_0 LABEL_0 LABEL_0 LABEL_0"

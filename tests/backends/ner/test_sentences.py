@@ -1,4 +1,4 @@
-"""Where sentences end, and where they only seem to."""
+"""Where sentences end, and where they only seem to end."""
 
 import time
 
@@ -43,7 +43,7 @@ def split(text: str) -> list[str]:
         pytest.param(".| ...| ?", id="signs alone"),
     ],
 )  # fmt: skip
-def test_ends(marked: str) -> None:
+def test_sentence_ends(marked: str) -> None:
     text = marked.replace("|", "")
     assert [part.strip() for part in split(text)] == [part.strip() for part in marked.split("|")]
 
@@ -51,15 +51,15 @@ def test_ends(marked: str) -> None:
 @pytest.mark.parametrize(
     "part", [" ", ".", ". ", '."', ". (", "Mr. ", "1. ", "?)", "。", "\r\n", "x"]
 )
-def test_time_grows_with_the_length(part: str) -> None:
-    """Ten seconds are twenty times what is needed; the square of the length would be minutes."""
+def test_time_is_linear_in_the_length(part: str) -> None:
+    """Half a second is needed; quadratic time would take minutes."""
     start = time.monotonic()
     assert all(end <= start for end, start in sentence_gaps(part * 200_000))
     assert time.monotonic() - start < 10
 
 
-def test_nearly_all_ends_of_running_text_are_found() -> None:
-    """Those of the drawn texts, of which one in thirty begins small or ends in an initial."""
+def test_almost_all_ends_in_running_text_are_found() -> None:
+    """In generated texts one sentence in thirty begins in lower case or ends in an initial."""
     writer, places, text = Writer(41, "held_out"), set(), ""
     while len(text) < 100_000:
         for line in writer.sentence().text.strip().splitlines():

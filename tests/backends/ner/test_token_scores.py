@@ -1,4 +1,4 @@
-"""How sure each token of an entity is, where the label config asks for it."""
+"""Scores of the tokens of an entity, where the label config asks for them."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,9 @@ CHANCES = np.array(
         pytest.param((9, 13), [("Berg", 0.6)], id="a token with the space before it"),
     ],
 )
-def test_chances_of_a_type_add_up(span: tuple[int, int], expected: list[tuple[str, float]]) -> None:
+def test_probabilities_of_a_type_add_up(
+    span: tuple[int, int], expected: list[tuple[str, float]]
+) -> None:
     tokens = Tokens(OFFSETS, [0, 0, 0, 1, 2, 3], list(range(6)), [], [])
     found = score_tokens(Entity(*span, "PER", 0.8), ANGELA, tokens, CHANCES, TAGS)
     assert [(one["text"], one["score"]) for one in found] == expected
@@ -44,7 +46,7 @@ def test_chances_of_a_type_add_up(span: tuple[int, int], expected: list[tuple[st
         ),
     ],
 )
-def test_they_are_there_if_asked_for(xml: str, data: object, predict: Predict) -> None:
+def test_token_scores_are_given_on_request(xml: str, data: object, predict: Predict) -> None:
     asked = xml.replace("toName", 'model_token_scores="true" toName', 1)
     [plain], [told] = predict(xml, data), predict(asked, data)
     [without], [region] = plain["result"], told["result"]

@@ -1,4 +1,4 @@
-"""A BERT that has learnt its task says in OpenVINO what it says in PyTorch."""
+"""A trained BERT finds the same entities in OpenVINO as in PyTorch."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ TIED = {"f32": 2e-3, "bf16": 2 * MAX_DEVIATION}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small BERT with no more training than it takes to be unsure of much."""
+    """A small BERT with so little training that it is unsure of much."""
     import torch
     from transformers import BertConfig, BertForTokenClassification
 
@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def references(folder: Path) -> list[TokenScores]:
-    """What PyTorch says of texts with names that the training had not."""
+    """PyTorch's scores of texts with names unseen in training."""
     texts = [sentence.text for sentence in generate(1000, 77, "held_out")]
     source = ModelSource("AutoModelForTokenClassification", folder, folder.parent / "unused")
     return TokenClassifier.load(source, Settings(engine="torch", device="cpu")).classify_tokens(
@@ -57,9 +57,7 @@ def tagged(read: TokenScores) -> list[Word]:
 
 
 def settled(expected: TokenScores, found: TokenScores, tied: float) -> Iterator[Word]:
-    """PyTorch's words, but the other's where PyTorch's two best tags are as likely: either may
-    be off by so much.
-    """
+    """Yield PyTorch's words; the other engine's where PyTorch's two best tags are a tie."""
     second: dict[int, float] = {}
     for (start, _), chances in zip(expected.tokens.offsets, expected.probabilities, strict=True):
         second.setdefault(start, np.sort(chances)[-2])
@@ -81,8 +79,8 @@ def test_the_same_entities_with_the_same_scores(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """But for words whose two best tags lie so near in PyTorch that 0.001 or, in bf16, 0.02 of each
-    decide."""
+    """Except for words whose two best tags are as likely in PyTorch: there 0.001 of probability, or
+    0.02 in bf16, decides."""
     if precision not in conversion.available_precisions():
         pytest.skip("This CPU has no bf16")
     monkeypatch.setattr(conversion, "available_precisions", lambda: [precision])

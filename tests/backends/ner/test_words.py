@@ -11,12 +11,12 @@ from .conftest import Predict
 from .test_objects import TEXT, texts
 
 Piece = tuple[str, int, dict[str, float]]
-"""A token's text, its word's number, and the chances of its tags."""
+"""A token's text, its word's number, and the probabilities of its tags."""
 
 
 def found(text: str, pieces: list[Piece], strategy: str) -> list[tuple[str, str, float]]:
-    """Entities of a text whose tokens have these chances, by text, type and score."""
-    tags = sorted({tag for _, _, chances in pieces for tag in chances})
+    """Return text, type and score of the entities of tokens with these probabilities."""
+    tags = sorted({tag for _, _, probabilities in pieces for tag in probabilities})
     offsets, end = [], 0
     for piece, _, _ in pieces:
         start = text.index(piece, end)
@@ -24,17 +24,17 @@ def found(text: str, pieces: list[Piece], strategy: str) -> list[tuple[str, str,
         offsets.append((start, end))
     ids = list(range(len(pieces)))
     tokens = Tokens(offsets, [word for _, word, _ in pieces], ids, [], [])
-    chances = np.array(
+    probabilities = np.array(
         [[c.get(tag, 0.0) for tag in tags] for _, _, c in pieces], np.float32
     ).reshape(len(pieces), len(tags))
-    tagged = aggregate_words(text, tokens, chances, tags, strategy)
+    tagged = aggregate_words(text, tokens, probabilities, tags, strategy)
     return [
         (text[e.start : e.end], e.type, round(e.score, 3)) for e in group_entities(tagged, text)
     ]
 
 
 def sure(text: str, tagged: str) -> list[tuple[str, str]]:
-    """Entities where each word has one tag: "Google/B-ORG and/O"."""
+    """Return the entities where each word has one sure tag: "Google/B-ORG and/O"."""
     pieces = [pair.rsplit("/", 1) for pair in tagged.split()]
     given: list[Piece] = [(word, n, {"O": 0.0, tag: 1.0}) for n, (word, tag) in enumerate(pieces)]
     return [(name, kind) for name, kind, _ in found(text, given, "first")]
@@ -151,13 +151,13 @@ def test_words_of_tokenizers_that_split_at_spaces(
 def test_parts_of_one_character_stay_together() -> None:
     text = "Bob 😀"
     tokens = Tokens([(0, 3), (3, 5), (4, 5), (4, 5)], [0, 1, 1, 1], [0, 1, 2, 3], [], [])
-    chances = np.array([[1.0], [1.0], [1.0], [1.0]], np.float32)
-    tagged = aggregate_words(text, tokens, chances, ["X"], "first")
+    probabilities = np.array([[1.0], [1.0], [1.0], [1.0]], np.float32)
+    tagged = aggregate_words(text, tokens, probabilities, ["X"], "first")
     assert [(word.start, word.end) for word in tagged] == [(0, 3), (4, 5)]
 
 
-def test_the_official_defects_on_the_starter(predict: Predict) -> None:
-    """5: "Google and Microsoft" stay two, and a type without a label is not said."""
+def test_defects_of_the_official_examples_are_absent(predict: Predict) -> None:
+    """Defect 5: "Google and Microsoft" stay two, and a type without a label is left out."""
     people = TEXT.replace('<Label value="Person"/>', "")
     [answer] = predict(people, {"t": "Angela Berg left Google and Microsoft in Berlin."})
     assert texts(answer) == ["Google", "Microsoft", "Berlin"]
@@ -168,13 +168,13 @@ def test_the_official_defects_on_the_starter(predict: Predict) -> None:
 
 
 @pytest.mark.parametrize("label", ["PERSON", "person", "per", "Per", "People"])
-def test_labels_match_however_they_are_written(predict: Predict, label: str) -> None:
+def test_labels_match_in_any_spelling(predict: Predict, label: str) -> None:
     """Defect 6."""
     [answer] = predict(TEXT.replace("Person", label), {"t": "Angela Berg left."})
     assert [r["value"]["labels"] for r in answer["result"]] == [[label]]
 
 
-def test_thresholds_work_at_both_ends(predict: Predict) -> None:
+def test_thresholds_from_0_to_1(predict: Predict) -> None:
     """Defect 6."""
     counts = []
     for threshold in ("0", "0.1", "0.5", "0.9999", "1"):
@@ -201,6 +201,6 @@ def test_the_strategy_is_a_setting_and_an_attribute(
     assert by_tag["model_version"] == by_setting["model_version"]
 
 
-def test_an_unknown_strategy_is_named(predict: Predict) -> None:
+def test_error_names_an_unknown_strategy(predict: Predict) -> None:
     with pytest.raises(AssertionError, match='model_aggregation="best" should be one of simple'):
         predict(TEXT.replace("toName", 'model_aggregation="best" toName', 1), {"t": "x"})

@@ -1,4 +1,4 @@
-"""GLiNER: a tiny one with random weights finds nonsense, but the same as the library does."""
+"""A tiny GLiNER with random weights finds nonsense, but the same nonsense as the library."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ TYPES = ("person", "place")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As a user has one: saved by the library, with its tokenizer beside it."""
+    """A model as users have it: saved by the library, with its tokenizer."""
     import torch
     from gliner import GLiNER, GLiNERConfig
     from transformers import BertConfig, BertModel
@@ -50,7 +50,7 @@ def model(folder: Path) -> GlinerModel:
 
 
 def told(model: GlinerModel, text: str, types: tuple[str, ...]) -> list[tuple[int, int, str]]:
-    """What the library itself says."""
+    """Return the entities that the library itself finds."""
     found = model.inner.inference([text], list(types), threshold=MIN_SCORE)[0] if text else []
     return [(entity["start"], entity["end"], entity["label"]) for entity in found]
 
@@ -59,7 +59,7 @@ def spans(entities: list[Any]) -> list[tuple[int, int, str]]:
     return [(entity.start, entity.end, entity.type) for entity in entities]
 
 
-def test_it_says_what_the_library_says(model: GlinerModel) -> None:
+def test_entities_are_those_of_the_library(model: GlinerModel) -> None:
     prompts = [TYPES, ("place",), TYPES, TYPES]
     found = model.find_entities(SENTENCES, prompts)
     assert sum(map(len, found)) > 3
@@ -76,13 +76,13 @@ def test_long_texts_are_read_in_windows(model: GlinerModel) -> None:
     assert all(text[start:end].strip() == text[start:end] for start, end, _ in spans(entities))
 
 
-def test_without_types_nothing_is_asked(model: GlinerModel) -> None:
+def test_without_types_there_are_no_entities(model: GlinerModel) -> None:
     assert model.find_entities(["Ulm"], [()]) == [[]]
 
 
 @pytest.fixture
 def route(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The route of a label config, with the model named by its folder."""
+    """Build the plan of a label config, with the model named by its folder."""
     for name, value in {
         "NER_MODEL": "tiny",
         "MODEL_DIR": str(folder.parent),
@@ -105,7 +105,7 @@ def predicted(route: PredictionPlan, *data: Any) -> list[Any]:
     return [outcome.to_response() for outcome in runtime().pipeline.run(route, tasks)]
 
 
-def test_the_labels_of_the_config_are_the_prompt(route: Any, model: GlinerModel) -> None:
+def test_labels_of_the_config_are_the_prompt(route: Any, model: GlinerModel) -> None:
     xml = TEXT.replace('"Person"/>', '"Person" predicted_values="human being, somebody"/>')
     config = route(xml)
     prompt = ("human being", "somebody", "Location", "Organization")
@@ -128,7 +128,7 @@ def test_other_labels_are_another_version(route: Any) -> None:
     assert len(set(versions)) == 2
 
 
-def test_two_controls_on_one_text_are_asked_together(route: Any) -> None:
+def test_two_controls_on_one_text_share_a_prompt(route: Any) -> None:
     more = '<Labels name="two" toName="t"><Label value="City"/></Labels><Text name="t"'
     built = route(TEXT.replace('<Text name="t"', more))
     assert len(built.steps) == 1
@@ -147,7 +147,7 @@ def test_two_controls_on_one_text_are_asked_together(route: Any) -> None:
     ],
     ids=["code", "engine", "pickle"],
 )
-def test_what_is_not_loaded_is_named(
+def test_errors_name_what_is_not_loaded(
     change: Any, settings: Settings, why: str, folder: Path, tmp_path: Path
 ) -> None:
     copy = shutil.copytree(folder, tmp_path / "copy")
@@ -160,7 +160,9 @@ def test_what_is_not_loaded_is_named(
         GlinerModel.load(copy, settings)
 
 
-def test_names_say_so_before_they_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gliner_is_known_by_its_name_before_it_is_downloaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name, zero_shot in {
         "urchade/gliner_small-v2.1": True,
         "dslim/bert-base-NER": False,
@@ -171,7 +173,7 @@ def test_names_say_so_before_they_are_fetched(monkeypatch: pytest.MonkeyPatch) -
         assert ("prompt" in claim.options) == zero_shot
 
 
-def test_a_task_that_brings_labels_is_asked_for_them(route: Any, model: GlinerModel) -> None:
+def test_labels_of_a_task_are_asked_for(route: Any, model: GlinerModel) -> None:
     listed = '<Labels name="ner" toName="t" value="$labels"/>'
     built = route(f'<View>{listed}<Text name="t" value="$t"/></View>')
     own = [

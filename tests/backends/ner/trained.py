@@ -1,4 +1,4 @@
-"""Token classifiers that are trained here, in seconds, on the starter's sentences."""
+"""Token classifiers trained in seconds on the starter's sentences."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ BATCH = 16
 def learn(
     network: Any, sentences: Sequence[Sentence], number: Callable[[int], int], rate: float
 ) -> None:
-    """Each batch once. `number` is the network's number of a tag that is one of `TAGS`.
+    """Train on each batch once; `number` maps an index of `TAGS` to the network's.
 
     On one core: steps this small would be spent waiting for each other.
     """
@@ -38,7 +38,7 @@ def learn(
 
 
 def save(network: Any, folder: Path) -> Path:
-    """As transformers does it, with the starter's tokenizer."""
+    """Save it as transformers does, with the starter's tokenizer."""
     network.save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(STARTER / name, folder / name)
@@ -48,7 +48,7 @@ def save(network: Any, folder: Path) -> Path:
 def _batch(
     sentences: Sequence[Sentence], tokenizer: Any, number: Callable[[int], int]
 ) -> dict[str, Any]:
-    """Token ids and tags, filled up to the longest."""
+    """Return token ids and tags, padded to the longest sentence."""
     import torch
 
     codes = tokenizer.encode_batch([sentence.text for sentence in sentences])

@@ -25,7 +25,7 @@ HARD = [
 
 @dataclass(frozen=True)
 class Score:
-    """Of some pages: wrong characters, all characters, words found, all words."""
+    """Counts for some pages: wrong characters, all characters, words found, all words."""
 
     errors: int = 0
     characters: int = 0
@@ -34,12 +34,12 @@ class Score:
 
     @property
     def error_rate(self) -> float:
-        """Characters to insert, delete or replace, by the characters there are."""
+        """The share of characters to insert, delete or replace."""
         return self.errors / max(1, self.characters)
 
     @property
     def recall(self) -> float:
-        """Words with a word box of the same text or not, IoU at least 0.5."""
+        """The share of words that have a box, of any text, with an IoU of at least 0.5."""
         return self.found / max(1, self.words)
 
     def __add__(self, other: "Score") -> "Score":
@@ -52,7 +52,7 @@ class Score:
 
 
 def measure(engine: OcrEngine, kinds: Iterable[dict[str, Any]]) -> Score:
-    """Read pages and compare."""
+    """Read pages and compare them with what was drawn."""
     return sum((score(engine, page(**kind)) for kind in kinds), Score())
 
 
@@ -65,7 +65,7 @@ def score(engine: OcrEngine, drawn: Drawn) -> Score:
 
 
 def distance(one: str, other: str) -> int:
-    """Levenshtein's."""
+    """Return the Levenshtein distance."""
     row = np.arange(len(other) + 1)
     codes = np.array([ord(char) for char in other])
     steps = np.arange(len(other) + 1)

@@ -38,13 +38,13 @@ def data_url(image: Image.Image) -> str:
 
 
 def font(size: int, seed: int = 0) -> Any:
-    """Pillow's own font, or one of DejaVu's where Debian's package is there."""
+    """Return a DejaVu font if Debian's package is installed, else Pillow's own."""
     choice = [None, *FONTS][seed % (len(FONTS) + 1)]
     return ImageFont.load_default(size) if choice is None else ImageFont.truetype(str(choice), size)
 
 
 def page(seed: int, lines: int = 12, size: int = 24, degrees: float = 0, noise: float = 0) -> Drawn:
-    """A page of `lines` lines; turned clockwise and speckled if asked to be."""
+    """Draw a page of `lines` lines; turned clockwise and noisy on request."""
     random = np.random.default_rng(seed)
     letters = font(size, seed)
     image = Image.new("RGB", (size * 26, int(size * 1.9 * lines + 3 * size)), "white")
@@ -63,7 +63,7 @@ def page(seed: int, lines: int = 12, size: int = 24, degrees: float = 0, noise: 
 
 
 def _photographed(page: Drawn, degrees: float, noise: float, random: Any) -> Drawn:
-    """Turned clockwise about its centre, with gray noise of that standard deviation."""
+    """Turn a page clockwise about its center, and add gray noise of a standard deviation."""
     image = page.image.rotate(-degrees, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
     angle = np.radians(degrees)
     matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -1,4 +1,4 @@
-"""Photos of receipts and signs, in no repository: drawn, tilted, shaded, noisy, of known text."""
+"""Photos of receipts and signs with known text: drawn, tilted, shaded and noisy."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ class Photo:
     lines: list[tuple[str, Any]]
 
     def save(self, path: Path, orientation: int = 1) -> None:
-        """As JPEG, stored as a camera does that was held so."""
+        """Save it as JPEG, as a camera does that was held in this orientation."""
         exif = Image.Exif()
         exif[0x0112] = orientation
         turn = TURNED.get(orientation)
@@ -44,7 +44,7 @@ class Photo:
 
 
 def receipt(seed: int) -> Photo:
-    """Goods and prices on paper that lies on a dark table."""
+    """Draw goods and prices on paper on a dark table."""
     random = np.random.default_rng(seed)
     goods = random.choice(GOODS, 5, replace=False)
     prices = [f"{random.integers(1, 60)}.{random.integers(10, 99)}" for _ in goods]
@@ -60,7 +60,7 @@ def receipt(seed: int) -> Photo:
 
 
 def sign(seed: int) -> Photo:
-    """A sign before a gray wall."""
+    """Draw a sign in front of a gray wall."""
     random = np.random.default_rng(seed)
     back, front = COLOURS[seed % len(COLOURS)]
     board = Image.new("RGB", (640, 400), back)
@@ -88,7 +88,7 @@ def _text(
 def _photographed(
     flat: Image.Image, lines: list[tuple[str, Any]], around: str, random: Any
 ) -> Photo:
-    """Seen from a little aside, in uneven light, with noise."""
+    """Show it from slightly aside, in uneven light, with noise."""
     width, height = flat.width + 160, flat.height + 160
     corners = np.array([[0, 0], [flat.width, 0], [flat.width, flat.height], [0, flat.height]])
     target = corners + 80 + random.uniform(-30, 30, (4, 2))

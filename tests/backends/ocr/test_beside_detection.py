@@ -1,4 +1,4 @@
-"""OCR beside a detector on one label config: shapes are whose classes match the labels."""
+"""OCR and detection on one label config: the one whose classes match the labels draws."""
 
 import base64
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ def _starter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shapes() -> str:
-    """Drawn shapes, as the starter knows them."""
+    """Draw shapes that the detection starter knows."""
     return "data:image/png;base64," + base64.b64encode(SHAPES.read_bytes()).decode()
 
 
 def receipt() -> str:
-    """Two lines of print."""
+    """Draw two lines of print."""
     image = Image.new("RGB", (600, 300), "white")
     pen = ImageDraw.Draw(image)
     pen.text((60, 60), "CORNER MARKET", font=font(36), fill="black")
@@ -68,15 +68,15 @@ def values(results: Results, key: str) -> set[str]:
     return {name for value in found for name in value.get(key, ())}
 
 
-def test_a_note_on_each_box_leaves_the_boxes_to_the_detector() -> None:
+def test_note_on_each_box_leaves_the_boxes_to_the_detector() -> None:
     drawn, printed = predicted(config("circle star", "description"), shapes(), receipt())
     assert types(drawn) == {"rectanglelabels"}
     assert values(drawn, "rectanglelabels") == {"circle", "star"}
     assert printed == []
 
 
-def test_who_knows_the_labels_draws_where_text_is_asked_for() -> None:
-    """One test, since each loads both models."""
+def test_backend_that_knows_the_labels_draws_where_text_is_asked_for() -> None:
+    """One test for all cases, since both models must be loaded."""
     drawn, printed = predicted(config("circle star", "transcription"), shapes(), receipt())
     assert values(drawn, "rectanglelabels") == {"circle", "star"}
     assert printed == [], "its lines are neither"

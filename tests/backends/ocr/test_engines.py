@@ -1,4 +1,4 @@
-"""The engines: how well they read, and what they say when a language is not there."""
+"""The engines: how well they read, and their errors where a language is missing."""
 
 import shutil
 from pathlib import Path
@@ -41,11 +41,11 @@ def load(model: str, **options: str) -> OcrEngine:
     ("one", "other", "steps"),
     [("", "", 0), ("abc", "", 3), ("", "ab", 2), ("kitten", "sitting", 3), ("a\nb", "a b", 1)],
 )
-def test_the_measure_itself(one: str, other: str, steps: int) -> None:
+def test_edit_distance(one: str, other: str, steps: int) -> None:
     assert distance(one, other) == distance(other, one) == steps
 
 
-def test_the_measure_sees_misplaced_words_and_wrong_text() -> None:
+def test_score_counts_misplaced_words_and_wrong_text() -> None:
     class Wrong(OcrEngine):
         def read(self, image: Image) -> Page:
             corners = [[0.0, 0], [40, 0], [40, 20], [0, 20]]
@@ -85,7 +85,7 @@ def test_rapidocr_is_never_worse_than_tesseract(scores: dict[str, Score], kind: 
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_turned_page_is_reported_in_degrees(rapid: OcrEngine, degrees: int) -> None:
+def test_turn_of_a_page_is_reported_in_degrees(rapid: OcrEngine, degrees: int) -> None:
     drawn = page(3, lines=4, degrees=degrees)
     read = rapid.read(Image(np.asarray(drawn.image)))
     assert join_text(read.lines) == "\n".join(drawn.lines)
@@ -100,7 +100,7 @@ def test_a_turned_page_is_reported_in_degrees(rapid: OcrEngine, degrees: int) ->
     assert turns == pytest.approx([degrees] * 4, abs=1.5)
 
 
-def test_a_long_receipt_is_read_in_tiles_and_each_line_once(rapid: OcrEngine) -> None:
+def test_long_receipt_is_read_in_tiles_and_each_line_once(rapid: OcrEngine) -> None:
     drawn = page(5, lines=60, size=26)
     assert drawn.image.height > 2.5 * drawn.image.width
     read = rapid.read(Image(np.asarray(drawn.image)))
@@ -109,8 +109,8 @@ def test_a_long_receipt_is_read_in_tiles_and_each_line_once(rapid: OcrEngine) ->
     assert lines == drawn.lines
 
 
-def test_spaces_that_the_recognizer_leaves_out_are_put_in(rapid: OcrEngine) -> None:
-    """RapidOCR by itself reads TRACK7 here, and says that a space was nearly as likely."""
+def test_spaces_that_the_recognizer_leaves_out_are_inserted(rapid: OcrEngine) -> None:
+    """RapidOCR alone reads TRACK7 here, though a space was nearly as likely."""
     from rapidocr import RapidOCR
 
     photo = np.asarray(sign(1).image)
@@ -123,7 +123,7 @@ def test_spaces_that_the_recognizer_leaves_out_are_put_in(rapid: OcrEngine) -> N
     assert left[:, 0].max() < right[:, 0].min()
 
 
-def test_a_faint_page(rapid: OcrEngine) -> None:
+def test_faint_page(rapid: OcrEngine) -> None:
     drawn = page(6, lines=4)
     faint = (230 + np.asarray(drawn.image) * (14 / 255)).astype(np.uint8)
     assert np.ptp(stretch_contrast(faint)) > 200
@@ -132,7 +132,7 @@ def test_a_faint_page(rapid: OcrEngine) -> None:
 
 @pytest.mark.skipif(not CHINESE.exists(), reason="there is no such font (fonts-wqy-microhei)")
 def test_chinese_and_japanese(rapid: OcrEngine) -> None:
-    """No space comes between their characters, and none is lost beside Latin ones."""
+    """No space is inserted between their characters, and none is lost beside Latin ones."""
     wanted = ["今日は東京都渋谷区へ行きます", "发票号码：12345678", "混合 Wi-Fi 密码 abc123"]
     image = Pillow.new("RGB", (760, 260), "white")
     for row, text in enumerate(wanted):
@@ -142,7 +142,7 @@ def test_chinese_and_japanese(rapid: OcrEngine) -> None:
 
 
 @pytest.mark.parametrize("seed", [4, 5, 6])
-def test_a_stamp_across_a_receipt(seed: int, rapid: OcrEngine) -> None:
+def test_stamp_across_a_receipt(seed: int, rapid: OcrEngine) -> None:
     """The stamp is a line of its own, turned; the receipt's lines are read as without it.
 
     It hides no character: whether a half hidden one is read differs from CPU to CPU.
@@ -160,7 +160,7 @@ def test_a_stamp_across_a_receipt(seed: int, rapid: OcrEngine) -> None:
     assert np.degrees(np.arctan2(y1 - y0, x1 - x0)) == pytest.approx(-30, abs=4)
 
 
-def test_a_ruled_table_is_read_row_by_row(rapid: OcrEngine) -> None:
+def test_ruled_table_is_read_row_by_row(rapid: OcrEngine) -> None:
     cells = [["Item", "Pieces", "Price"], ["Lamp", "12", "3.10"], ["Rope", "7", "24.90"]]
     image = Pillow.new("RGB", (760, 260), "white")
     pen = ImageDraw.Draw(image)
@@ -174,13 +174,13 @@ def test_a_ruled_table_is_read_row_by_row(rapid: OcrEngine) -> None:
     assert join_text(lines).split("\n") == [" ".join(row) for row in cells]
 
 
-def test_many_pages_at_once_are_read_as_each_by_itself(rapid: OcrEngine) -> None:
+def test_pages_read_in_parallel_equal_pages_read_alone(rapid: OcrEngine) -> None:
     images = [Image(np.asarray(page(20 + seed, lines=2 + seed % 3).image)) for seed in range(6)]
     assert rapid.read_pages(images) == [rapid.read(image) for image in images]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 300), (400, 600)])
-def test_a_blank_page_is_empty(rapid: OcrEngine, size: tuple[int, int]) -> None:
+def test_blank_page_is_empty(rapid: OcrEngine, size: tuple[int, int]) -> None:
     assert list(rapid.read(Image(np.full((*size, 3), 250, np.uint8))).lines) == []
 
 
@@ -198,7 +198,7 @@ def test_tesseract_names_the_missing_pack() -> None:
         load("tesseract", lang="eng+xyz")
 
 
-def test_without_tesseract_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_tesseract_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ModelError, match="apt-get install tesseract-ocr"):
         load("tesseract")
@@ -209,7 +209,7 @@ def test_rapidocr_names_the_language_it_does_not_read() -> None:
         load("rapidocr", lang="xyz")
 
 
-def test_an_unknown_engine_names_the_tag() -> None:
+def test_error_of_an_unknown_engine_names_the_tag() -> None:
     area = '<TextArea name="t" toName="i" ocr_engine="abbyy"/>'
     xml = f'<View><Image name="i" value="$i"/>{area}</View>'
     backend = OcrBackend(label_config=xml)

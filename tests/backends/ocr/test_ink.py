@@ -1,4 +1,4 @@
-"""Boxes close around what is printed, whatever lies around it."""
+"""Bounds of the ink on a line, whatever surrounds it."""
 
 import cv2
 import numpy as np
@@ -34,9 +34,9 @@ def test_margin_around_the_ink(cut: Pixels) -> None:
     assert ink_mask(cut)[20, INK[0] + 5] == 1
 
 
-def test_what_goes_on_beyond_an_edge_is_kept() -> None:
+def test_ink_that_touches_an_edge_is_not_trimmed() -> None:
     cut = line()
-    cv2.line(cut, (0, 0), (299, 0), (0, 0, 0), 3)  # a rule of a table
+    cv2.line(cut, (0, 0), (299, 0), (0, 0, 0), 3)  # the rule of a table
     left, top, right, bottom = ink_bounds(cut)
     assert (left, top, right) == (0, 0, 1)
     assert bottom < 0.8

@@ -1,4 +1,4 @@
-"""The text of what the user draws comes back under its id."""
+"""The text in what the user draws is returned under the id of the drawn region."""
 
 import math
 from typing import Any
@@ -50,7 +50,7 @@ BOX = {"x": 6, "y": 40, "width": 40, "height": 20, "rotation": 0}
 POLYGON = {"points": [[5, 10], [50, 10], [50, 30], [5, 30]], "closed": True}
 
 
-def test_a_rectangle_gets_its_text_under_its_id() -> None:
+def test_rectangle_gets_its_text_under_its_id() -> None:
     results = answer(drawn(BOX))["result"]
     assert [result["type"] for result in results] == ["rectangle", "labels", "textarea"]
     assert {result["id"] for result in results} == {"drawn1"}
@@ -68,7 +68,7 @@ def test_a_polygon() -> None:
     assert results[2]["value"]["text"] == ["first things first"]
 
 
-def test_two_lines_in_one_rectangle_are_two_lines_of_text() -> None:
+def test_two_lines_in_a_rectangle_are_two_lines_of_text() -> None:
     [*_, area] = answer(drawn({"x": 5, "y": 10, "width": 45, "height": 55, "rotation": 0}))[
         "result"
     ]
@@ -76,7 +76,7 @@ def test_two_lines_in_one_rectangle_are_two_lines_of_text() -> None:
 
 
 def test_a_turned_rectangle() -> None:
-    """The page turned 90° about its centre; the box about its top-left corner, as drawn."""
+    """The page is turned by 90° about its center, the box about its top left corner, as drawn."""
     image = sheet().rotate(-90, expand=True, fillcolor="white")
     value = {"x": 60.0, "y": 6.0, "width": 90.0, "height": 10.0, "rotation": 90}
     context = drawn(value)
@@ -88,7 +88,7 @@ def test_a_turned_rectangle() -> None:
 
 @pytest.mark.parametrize("degrees", [30, -25, 170])
 def test_a_rectangle_turned_by_any_angle(degrees: float) -> None:
-    """Drawn closely around one of the lines of a turned page: nothing beside it is read."""
+    """Drawn tightly around one line of a turned page: nothing beside it is read."""
     image = sheet(degrees)
     angle, middle = math.radians(degrees), np.array(SIZE) / 2
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
@@ -114,5 +114,5 @@ def test_a_rectangle_turned_by_any_angle(degrees: float) -> None:
     ],
     ids=["nothing drawn", "no result", "blank paper", "other tag", "no size", "no points"],
 )
-def test_nothing_to_read_is_an_empty_answer(context: dict[str, Any]) -> None:
+def test_context_without_a_drawn_region_gives_an_empty_prediction(context: dict[str, Any]) -> None:
     assert answer(context)["result"] == []

@@ -43,12 +43,12 @@ THREE = [line(f"{c}{n}", 220 * k, 30 * n, 200) for k, c in enumerate("abc") for 
 
 @pytest.mark.parametrize("degrees", [0, 5, -12, 90, 180, 270, 200])
 @pytest.mark.parametrize("page", [RECEIPT, COLUMNS, THREE], ids=["receipt", "two", "three"])
-def test_order_at_any_turn(page: list[Line], degrees: float) -> None:
+def test_reading_order_on_turned_pages(page: list[Line], degrees: float) -> None:
     shuffled = turned([*page[3:], *page[:3]], degrees)
     assert [one.text for one in sort_lines(shuffled)] == [one.text for one in page]
 
 
-def test_text_has_a_line_a_row() -> None:
+def test_text_has_one_line_for_each_row() -> None:
     assert join_text(RECEIPT).split("\n") == [
         "CORNER MARKET",
         "Milk 2.49",
@@ -57,14 +57,14 @@ def test_text_has_a_line_a_row() -> None:
     ]
 
 
-def test_blocks_are_what_stands_close_together() -> None:
+def test_blocks_group_lines_that_are_close() -> None:
     page = Page(ImageSize(700, 300), COLUMNS)
     texts = [block.text for block in split_units(page, "block")]
     left = "\n".join(f"left {n}" for n in range(4))
     assert texts == ["A heading across", left, left.replace("left", "right"), COLUMNS[-1].text]
 
 
-def test_a_block_turns_with_its_lines() -> None:
+def test_block_turns_with_its_lines() -> None:
     upright = [line("one", 0, 0, 200), line("two", 0, 30, 150)]
     [block] = split_units(Page(ImageSize(400, 400), turned(upright, 90)), "block")
     assert block.text == "one\ntwo"
@@ -80,7 +80,7 @@ def test_a_line_without_words_is_its_own_word() -> None:
     ]
 
 
-def test_nothing_is_in_order() -> None:
+def test_empty_page() -> None:
     assert sort_lines([]) == []
     assert join_text([]) == ""
     assert split_units(Page(ImageSize(1, 1)), "block") == []

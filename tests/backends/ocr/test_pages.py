@@ -1,4 +1,4 @@
-"""Several images a task, and pages that cannot be read."""
+"""Tasks of several images, and pages that cannot be read."""
 
 import io
 import struct
@@ -28,7 +28,7 @@ ONE = f'<View><Image name="i" value="$page"/>{BOX}</View>'
 
 
 class ByName(OcrEngine):
-    """Reads one line on every image: its width."""
+    """Reads one line on every image: the image's width."""
 
     def read(self, image: Image) -> Page:
         corners = [[0, 0], [9, 0], [9, 9], [0, 9]]
@@ -57,7 +57,7 @@ def test_each_image_of_a_list_has_its_item_index() -> None:
     assert len({result["id"] for result in boxes}) == 2
 
 
-def test_pages_are_read_one_by_one_so_that_others_have_their_turn() -> None:
+def test_pages_are_separate_items_so_that_other_tasks_get_their_turn() -> None:
     backend, sheets = read(LIST, {"pages": [small(20), small(30), small(40)]})
     parts = backend.split(sheets)
     assert [len(part.images) for part in parts] == [1, 1, 1]
@@ -66,7 +66,7 @@ def test_pages_are_read_one_by_one_so_that_others_have_their_turn() -> None:
     assert [backend.join(outputs)] == backend.infer(ByName(), [sheets])
 
 
-def test_a_task_of_no_pages_has_a_part_too() -> None:
+def test_task_without_pages_is_one_item() -> None:
     backend, sheets = read(LIST, {"pages": []})
     [part] = backend.split(sheets)
     assert backend.join(backend.infer(ByName(), [part])).pages == []
@@ -80,7 +80,7 @@ def test_one_image_has_no_item_index() -> None:
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "PDF"])
-def test_one_document_in_the_place_of_a_list_is_its_pages(kind: str, tmp_path: Path) -> None:
+def test_single_document_in_place_of_a_list_is_read_by_its_pages(kind: str, tmp_path: Path) -> None:
     images = [page(0, lines=1).image.resize((width, 20)) for width in (20, 30)]
     images[0].save(tmp_path / "a", kind, save_all=True, append_images=images[1:], resolution=200)
     data = "data:;base64," + b64encode((tmp_path / "a").read_bytes()).decode()
@@ -92,7 +92,7 @@ def test_one_document_in_the_place_of_a_list_is_its_pages(kind: str, tmp_path: P
 
 
 @pytest.mark.parametrize("value", [3, [1, 2], {"a": 1}])
-def test_a_list_of_something_else_names_the_key(value: Any) -> None:
+def test_error_of_an_invalid_list_names_the_key(value: Any) -> None:
     with pytest.raises(ValueTypeError, match='"pages" should be a list of strings for Image "i"'):
         read(LIST, {"pages": value})
 
@@ -109,7 +109,7 @@ def test_only_the_image_that_was_drawn_on_is_read() -> None:
 
 
 def huge() -> str:
-    """A PNG whose head says 20,000 × 10,000."""
+    """A PNG whose header says 20,000 × 10,000 pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
@@ -121,12 +121,12 @@ def huge() -> str:
     return "data:image/png;base64," + b64encode(data).decode()
 
 
-def test_200_megapixels_are_a_clear_error() -> None:
+def test_image_of_200_megapixels_is_an_error() -> None:
     with pytest.raises(DecodeError, match=r"megapixels.*MAX_MEGAPIXELS allows 100"):
         read(ONE, {"page": huge()})
 
 
-def test_a_corrupt_page_costs_its_task_and_a_blank_one_is_empty() -> None:
+def test_corrupt_page_fails_its_task_and_a_blank_one_is_empty() -> None:
     blank = data_url(Drawn(page(0, lines=1).image.point(lambda _: 255), [], []).image)
     pages = [blank, "data:image/png;base64,aGVsbG8=", page(1, lines=1).url]
     backend = OcrBackend(label_config=ONE)
@@ -145,7 +145,7 @@ TWO = """<View><Image name="front" value="$a"/><Image name="back" value="$b"/>
   <TextArea name="said" label="Text" toName="back" perRegion="true"/></View>"""
 
 
-def test_two_images_each_with_its_own_tags() -> None:
+def test_two_images_with_tags_of_their_own() -> None:
     front, back = (page(seed, lines=2) for seed in (1, 2))
     backend = OcrBackend(label_config=TWO)
     [prediction] = backend.predict([{"id": 1, "data": {"a": front.url, "b": back.url}}])

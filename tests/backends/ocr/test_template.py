@@ -1,4 +1,4 @@
-"""Only what the label config asks for, each region under one id."""
+"""Regions have exactly the tags that the label config asks for, under one id."""
 
 import math
 from typing import Any
@@ -62,7 +62,9 @@ def results(claim: Claim, page: Page = PAGE) -> list[list[dict[str, Any]]]:
     ],
     ids=lambda value: "+".join(tag[1:].split()[0] for tag in value if tag[0] == "<") or "is",
 )
-def test_each_mix_is_one_region_with_complete_geometry(tags: list[str], types: list[str]) -> None:
+def test_each_combination_of_tags_gives_one_complete_region(
+    tags: list[str], types: list[str]
+) -> None:
     [claim] = claims(*tags)
     for region in results(claim):
         assert [result["type"] for result in region] == types
@@ -73,7 +75,7 @@ def test_each_mix_is_one_region_with_complete_geometry(tags: list[str], types: l
 
 
 @pytest.mark.parametrize("tags", [[R], [L, T], [T], [R, L], ['<Brush name="b" toName="i"/>', T]])
-def test_nothing_without_a_text_area_and_something_that_draws(tags: list[str]) -> None:
+def test_nothing_without_a_text_area_and_a_drawing_tag(tags: list[str]) -> None:
     assert claims(*tags) == []
 
 
@@ -94,12 +96,12 @@ def test_ocr_shape_chooses(shape: str, tag: str) -> None:
         ("polygon", 'ocr_shape="polygon", but its image has no Polygon or PolygonLabels'),
     ],
 )
-def test_a_wrong_ocr_shape_names_tag_and_choices(shape: str, message: str) -> None:
+def test_error_of_a_wrong_ocr_shape_names_tag_and_choices(shape: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         claims(R, T.replace("/>", f' ocr_shape="{shape}"/>'))
 
 
-def test_a_turned_line_is_a_turned_rectangle() -> None:
+def test_turned_line_is_a_turned_rectangle() -> None:
     [claim] = claims(R, T)
     upright, turned = results(claim)
     assert upright[0]["value"]["rotation"] == 0
@@ -111,10 +113,10 @@ def test_a_turned_line_is_a_turned_rectangle() -> None:
     [(100, 1.5, 0), (600, 1.5, 1.5), (600, 0.2, 0), (40, 3, 3), (600, 181.5, -178.5)],
     ids=["short", "long", "hardly", "much", "on its head"],
 )
-def test_a_line_is_upright_where_that_makes_little_difference(
+def test_line_gets_an_upright_box_where_that_is_hardly_higher(
     width: float, degrees: float, rotation: float
 ) -> None:
-    """A long line's upright box would be far higher than the line."""
+    """The upright box of a long line would be far higher than the line."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     flat = [(0, 0), (width, 0), (width, 30), (0, 30)]
     corners = [[700 + x * cos - y * sin, 200 + x * sin + y * cos] for x, y in flat]
@@ -159,10 +161,10 @@ NAMED = ONLY.replace("/><", ' predicted_values="handwriting"/><Label value="B"/>
     ],
     ids=["both", "aliases", "neither", "by predicted_values", "no handwriting"],
 )
-def test_what_reads_chooses_the_label(
+def test_engine_chooses_the_label(
     labels: str, printed: str | None, handwritten: str | None
 ) -> None:
-    """A label that means something else is given to nothing: the annotator chooses it."""
+    """A label with another meaning is never given: the annotator chooses it."""
     for engine, label in {"rapidocr": printed, "tesseract": printed, "trocr": handwritten}.items():
         [claim] = claims(R, labels, T.replace("/>", f' ocr_engine="{engine}"/>'))
         found = [
@@ -173,7 +175,7 @@ def test_what_reads_chooses_the_label(
 
 @pytest.mark.parametrize("tag", ["RectangleLabels", "PolygonLabels"])
 def test_without_a_fitting_label_the_text_area_draws_the_region(tag: str) -> None:
-    """Which the editor shows as a shape without a label; `test_ocr.py` of the e2e tests sees it."""
+    """The editor shows it as a shape without a label, as tests/e2e/test_ocr.py checks."""
     shape = f'<{tag} name="s" toName="i"><Label value="Amount"/><Label value="Date"/></{tag}>'
     [claim] = claims(shape, T)
     xml = LabelConfig.parse(config(shape, T))
@@ -202,7 +204,7 @@ def test_regions_and_whole_page_share_one_pass() -> None:
     assert [[c.name for c in claim.controls] for claim in step.claims] == [["r", "t"], ["w"]]
 
 
-def test_a_page_without_text_says_nothing() -> None:
+def test_page_without_text_has_no_regions() -> None:
     for claim in claims(R, T, W):
         assert results(claim, Page(ImageSize(10, 10))) == []
 

@@ -1,4 +1,4 @@
-"""TrOCR on RapidOCR's lines, with a tiny model that is trained here to read six words."""
+"""TrOCR on RapidOCR's lines, with a tiny model that learns here to read six words."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def sheet() -> Pillow.Image:
 
 
 def lines() -> list[Pixels]:
-    """The pixels of the lines as the engine cuts them, BGR, from top to bottom."""
+    """Return the lines as the engine crops them, in BGR pixels, from top to bottom."""
     pixels = np.ascontiguousarray(np.asarray(sheet())[:, :, ::-1])
     found = sorted(RapidOcrEngine("auto").read_lines(pixels), key=lambda line: line.corners[0][1])
     assert [line.text for line in found] == WORDS
@@ -126,7 +126,7 @@ def backend(folder: Path) -> Iterator[OcrBackend]:
         runtime.reset_runtime()
 
 
-def test_each_line_is_what_trocr_reads_and_handwriting(backend: OcrBackend) -> None:
+def test_lines_have_the_text_of_trocr_and_the_label_for_handwriting(backend: OcrBackend) -> None:
     task = {"id": 1, "data": {"page": data_url(sheet())}}
     first, second = (backend.predict([task])[0] for _ in range(2))
     assert isinstance(first, dict)
@@ -138,7 +138,7 @@ def test_each_line_is_what_trocr_reads_and_handwriting(backend: OcrBackend) -> N
     assert first == second
 
 
-def test_what_a_line_says_does_not_depend_on_its_neighbours(
+def test_text_of_a_line_does_not_depend_on_its_neighbours(
     backend: OcrBackend, folder: Path
 ) -> None:
     engine = trocr.TrocrEngine(folder.name, backend.server_settings)
@@ -149,7 +149,7 @@ def test_what_a_line_says_does_not_depend_on_its_neighbours(
     assert [score for _, score in together] == pytest.approx([s for _, s in alone], abs=1e-4)
 
 
-def test_a_blank_page_is_empty(backend: OcrBackend, folder: Path) -> None:
+def test_blank_page_is_empty(backend: OcrBackend, folder: Path) -> None:
     engine = trocr.TrocrEngine(folder.name, backend.server_settings)
     assert engine.read(Image(np.full((300, 300, 3), 250, np.uint8))).lines == ()
 
@@ -160,7 +160,7 @@ def test_other_weights_are_another_version(backend: OcrBackend) -> None:
     assert {"model.safetensors", "PP-OCRv6_det_small.onnx"} <= names
 
 
-def test_a_missing_folder_names_the_setting() -> None:
+def test_error_of_a_missing_folder_names_the_setting() -> None:
     with changed_environment({"OCR_TROCR_MODEL": "./nowhere"}):
         runtime.reset_runtime()
         backend = OcrBackend(label_config=CONFIG)
@@ -170,7 +170,7 @@ def test_a_missing_folder_names_the_setting() -> None:
     runtime.reset_runtime()
 
 
-def test_without_transformers_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_transformers_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "transformers" else found(name)

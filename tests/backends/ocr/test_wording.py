@@ -1,4 +1,4 @@
-"""OCR takes a text area that asks for the text in its image, and leaves any other."""
+"""OCR fills text areas that ask for the text in their image, and no others."""
 
 import pytest
 
@@ -10,7 +10,7 @@ BOX = '<RectangleLabels name="b" toName="i"><Label value="Line"/></RectangleLabe
 
 
 def names(area: str, before: str = "", shape: str = BOX) -> set[str]:
-    """The control tags that OCR fills."""
+    """Return the control tags that OCR fills."""
     xml = f"<View>{IMAGE}{shape}{before}<TextArea toName='i' {area}/></View>"
     backend = OcrBackend(label_config=xml)
     route = runtime().planner.plan(backend.config, [backend])
@@ -90,19 +90,19 @@ def test_not_asked_for(area: str, before: str, where: str) -> None:
         ('<Label value="Context"/>', False),
     ],
 )
-def test_labels_that_say_text(labels: str, taken: bool) -> None:
+def test_labels_for_text(labels: str, taken: bool) -> None:
     for tag in ("RectangleLabels", "PolygonLabels"):
         shape = f'<{tag} name="b" toName="i">{labels}</{tag}>'
         assert names('name="t" perRegion="true"', shape=shape) == ({"b", "t"} if taken else set())
         assert names('name="note" perRegion="true"', shape=shape) == set()
 
 
-def test_of_several_text_areas_the_one_for_text() -> None:
+def test_one_of_several_text_areas_is_for_text() -> None:
     note = '<TextArea name="note" toName="i" perRegion="true"/>'
     assert names('name="text" perRegion="true"', note) == {"b", "text"}
 
 
-def test_what_is_left_says_who_could_fill_it_and_how() -> None:
+def test_explanation_of_an_unfilled_text_area_names_the_remedy() -> None:
     xml = f'<View>{IMAGE}<TextArea name="caption" toName="i"/></View>'
     backend = OcrBackend(label_config=xml)
     left, nothing = runtime().planner.plan(backend.config, [backend]).problems
@@ -117,14 +117,14 @@ def test_what_is_left_says_who_could_fill_it_and_how() -> None:
     assert len(runtime().planner.plan(backend.config, [backend]).problems) == 1
 
 
-def test_a_text_area_without_a_shape_says_what_is_missing() -> None:
+def test_explanation_of_a_text_area_without_a_shape_names_what_is_missing() -> None:
     xml = f'<View>{IMAGE}<TextArea name="text" toName="i" perRegion="true"/></View>'
     backend = OcrBackend(label_config=xml)
     left, _ = runtime().planner.plan(backend.config, [backend]).problems
     assert "needs a tag on its image that draws (Rectangle, RectangleLabels, Polygon" in left
 
 
-def test_another_plain_shape_is_not_left_to_a_detector() -> None:
-    """It would draw the objects of a page, where its lines are wanted."""
+def test_second_unlabeled_shape_is_not_left_to_a_detector() -> None:
+    """The detector would draw the objects on a page whose lines are wanted."""
     shapes = '<Rectangle name="r" toName="i"/><Polygon name="p" toName="i"/>'
     assert names('name="text" perRegion="true"', shape=shapes) == {"r", "p", "text"}
