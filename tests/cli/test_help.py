@@ -26,7 +26,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_default_that_pages_names_is_the_documents() -> None:
-    from shared.media.document import DPI
+    from shared.media.document import DEFAULT_DPI
 
     ran = subprocess.run(
         [sys.executable, "-m", "shared.cli", "pages", "--help"],
@@ -35,4 +35,4 @@ def test_default_that_pages_names_is_the_documents() -> None:
         text=True,
         timeout=60,
     )
-    assert f"(default: {DPI})" in " ".join(ran.stdout.replace("│", " ").split())
+    assert f"(default: {DEFAULT_DPI})" in " ".join(ran.stdout.replace("│", " ").split())

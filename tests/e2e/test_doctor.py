@@ -21,7 +21,7 @@ from shared.errors import Cause
 
 from ..cli.conftest import Command, prelabel  # noqa: F401  # a fixture
 from ..media.web import Web, keeps_silent, says, web
-from ..security.test_tls import closed_by
+from ..security.test_tls import use_tls
 from .conftest import label_studio_environment
 from .doctor_faults import (
     IMAGE,
@@ -111,7 +111,7 @@ def silent(harness: DoctorHarness) -> list[Check]:
 def over_tls() -> Iterator[Web]:
     """A server whose certificate is signed by an unknown CA; it gets no request."""
     with web() as other:
-        yield closed_by(other, trustme.CA().issue_cert("127.0.0.1"))
+        yield use_tls(other, trustme.CA().issue_cert("127.0.0.1"))
     assert other.visits == []
 
 

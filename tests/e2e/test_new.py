@@ -13,10 +13,9 @@ from shared.cli.scaffold.files import Scaffold
 from shared.cli.scaffold.tag_pairs import PAIRS
 from shared.testing import example_environment, predict_example
 
-from .compare import differences
+from .compare import comparable, differences
 from .editor import Editor
 from .label_studio import LabelStudio
-from .test_every_type import comparable
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
