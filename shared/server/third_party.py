@@ -61,12 +61,12 @@ class ThirdPartyService(PredictionService):
     def predict(
         self, request: PredictRequest, backend: str | None, scope: RequestScope
     ) -> list[PredictionJson]:
-        """Return one prediction a task; if the model fails on all, it is asked one by one."""
+        """Return one prediction a task; if the model fails on all, it is asked for each."""
         config = LabelConfig.parse(request.label_config)
         try:
             with self._instances.exclusive_call(scope):
                 model = self._instances.get_or_create((request.project_id, config.xml))
-                answers = self._ask_model(model, request)
+                answers = self._ask_model(model, request.tasks, request.context)
         except DeadlineError as error:
             for task in request.tasks:
                 self._record_failure(task, error)
@@ -106,14 +106,19 @@ class ThirdPartyService(PredictionService):
             "failures": report_failures(),
         }
 
-    def _ask_model(self, model: Any, request: PredictRequest) -> list[Any]:
+    def _ask_model(self, model: Any, tasks: Sequence[Any], context: Any) -> list[Any]:
         """Return the model's answer for each task; `[]` for those on which it fails."""
-        tasks, context = request.tasks, request.context
         try:
             return self._ask_for_all(model, tasks, context)
         except (Exception, SystemExit) as error:  # third-party code may raise anything
-            logger.warning("%s failed on %s: %s", self._name, _count_tasks(tasks), error)
-            return [self._ask_for_one(model, task, context) for task in tasks]
+            if len(tasks) != 1:
+                logger.warning("%s failed on %s: %s", self._name, _count_tasks(tasks), error)
+                return [self._ask_model(model, [task], context)[0] for task in tasks]
+            if not isinstance(error, InferenceError):  # ours say what is wrong with the answer
+                logger.exception("%s failed on one task", self._name)
+                error = InferenceError(f"{type(error).__name__} in its predict")
+            self._record_failure(tasks[0], error)
+            return [[]]
 
     def _ask_for_all(self, model: Any, tasks: Sequence[Any], context: Any) -> list[Any]:
         answer = _to_plain(model.predict(list(tasks), context=context))
@@ -128,17 +133,6 @@ class ThirdPartyService(PredictionService):
             count = _count_tasks(tasks)
             raise InferenceError(f"{self._name} returned {len(answer)} predictions for {count}")
         return answer
-
-    def _ask_for_one(self, model: Any, task: Any, context: Any) -> Any:
-        try:
-            return self._ask_for_all(model, [task], context)[0]
-        except InferenceError as error:  # ours: it says what is wrong with the answer
-            self._record_failure(task, error)
-        except (Exception, SystemExit) as error:  # third-party code may raise anything
-            logger.exception("%s failed on one task", self._name)
-            reason = InferenceError(f"{type(error).__name__} in its predict")
-            self._record_failure(task, reason)
-        return []
 
     def _to_response(
         self, answer: Any, task: Any, config: LabelConfig, interactive: bool

@@ -64,8 +64,8 @@ OPERATIONS = [
 
 
 def test_every_operation_is_listed(schema: Any) -> None:
-    found = {(op.ok().method.upper(), op.ok().path) for op in schema.get_all_operations()}
-    assert found == set(OPERATIONS)
+    operations = {(op.ok().method.upper(), op.ok().path) for op in schema.get_all_operations()}
+    assert operations == set(OPERATIONS)
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)

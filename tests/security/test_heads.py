@@ -50,11 +50,11 @@ def connect(port: int) -> socket.socket:
 
 def receive_all(connection: socket.socket) -> bytes:
     """Return all that still arrives until the other side closes."""
-    found = b""
+    received = b""
     with suppress(ConnectionError):
         while more := connection.recv(65536):
-            found += more
-    return found
+            received += more
+    return received
 
 
 @pytest.fixture(scope="module")

@@ -95,8 +95,8 @@ def test_setup_answers_the_version_of_predictions(path: str, client: TestClient)
 def test_predict(path: str, client: TestClient) -> None:
     answer = client.post(path, json=predict_body(DATE, "Nothing"))
     assert answer.headers["content-type"] == "application/json"
-    found, nothing = answer.json()["results"]
-    assert found["result"][0]["value"] == {
+    labelled, nothing = answer.json()["results"]
+    assert labelled["result"][0]["value"] == {
         "start": 10,
         "end": 20,
         "text": "2024-05-03",
@@ -520,17 +520,17 @@ def test_lowercase_auth_scheme(protected: TestClient) -> None:
 
 def test_status(client: TestClient) -> None:
     client.post("/predict", json=predict_body(DATE, None))
-    found = client.get("/status").json()
-    assert found["backends"] == ["pattern"]
-    assert found["problems"] == {}
-    [model] = found["models"]
+    status = client.get("/status").json()
+    assert status["backends"] == ["pattern"]
+    assert status["problems"] == {}
+    [model] = status["models"]
     assert (model["model"], model["state"], model["error"]) == ("pattern", "loaded", None)
-    [config] = found["label_configs"]
+    [config] = status["label_configs"]
     assert config["filled"] == {"label": "pattern"}
     assert config["tags"] == 'Labels "label" on Text'
     assert "Date" in config["labels"][0]
-    assert found["failures"]["counts"] == {"pattern:missing_key": 1}
-    assert found["failures"]["recent"][0]["task"] == 2
+    assert status["failures"]["counts"] == {"pattern:missing_key": 1}
+    assert status["failures"]["recent"][0]["task"] == 2
     assert_no_leak(client.get("/status").text)
 
 
@@ -746,8 +746,8 @@ def test_no_secrets_in_answers_or_status(
     with serve() as client:
         answer = client.post("/predict", json=predict_body(value, config=config))
         assert answer.json() == {"results": [[]]}
-        found = client.get("/status")
-        assert found.json()["failures"]["counts"] == {"pattern:fetch": 1}
-        for text in (answer.text, found.text, client.get("/metrics").text):
+        status = client.get("/status")
+        assert status.json()["failures"]["counts"] == {"pattern:fetch": 1}
+        for text in (answer.text, status.text, client.get("/metrics").text):
             assert_no_leak(text)
             assert str(tmp_path) not in text

@@ -87,8 +87,8 @@ def _can_connect(url: str) -> bool:
 
 
 def _connect(url: str) -> socket.socket:
-    found = urlsplit(url)
-    return socket.create_connection((found.hostname, found.port), timeout=PATIENCE_SECONDS)
+    address = urlsplit(url)
+    return socket.create_connection((address.hostname, address.port), timeout=PATIENCE_SECONDS)
 
 
 def _send_bytes_slowly(client: socket.socket) -> bytes:

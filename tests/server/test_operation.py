@@ -99,7 +99,7 @@ def test_open_connections_are_answered_while_the_server_stops(gated: Any) -> Non
 
 
 def test_servers_without_a_common_disk_answer_alike(tmp_path: Path) -> None:
-    found = []
+    responses = []
     for name, workers in (("one", "1"), ("other", "2")):
         folder = tmp_path / name
         folder.mkdir()
@@ -109,11 +109,11 @@ def test_servers_without_a_common_disk_answer_alike(tmp_path: Path) -> None:
         variables = {"GATES": str(folder), "CACHE_DIR": str(folder), "WORKERS": workers}
         with served(f"{model}:GatedBackend", log=folder / "log", **variables) as server:
             server.wait()
-            found += [_post(server.url, path) for path in ("/setup", "/predict") * 4]
-    versions = {answer.get("model_version") for answer in found[::2]}
+            responses += [_post(server.url, path) for path in ("/setup", "/predict") * 4]
+    versions = {answer.get("model_version") for answer in responses[::2]}
     assert len(versions) == 1
-    assert all(answer == found[1] for answer in found[1::2])
-    assert found[1]["results"][0]["model_version"] in versions
+    assert all(answer == responses[1] for answer in responses[1::2])
+    assert responses[1]["results"][0]["model_version"] in versions
 
 
 def _post(url: str, path: str) -> Any:

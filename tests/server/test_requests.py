@@ -40,12 +40,12 @@ def test_results_are_in_order_whatever_tasks_fail(gated: Any) -> None:
     texts[5::10] = [None] * 12
     texts[7::20] = [{}] * 6
     with gated() as server:
-        found = region_texts(server.predict(*texts))
+        predicted = region_texts(server.predict(*texts))
     expected = [
         text.split(" ")[0] if isinstance(text, str) and not text.startswith("fail:") else None
         for text in texts
     ]
-    assert found == expected
+    assert predicted == expected
 
 
 def test_request_after_a_deadline_completes_the_rest(gated: Any) -> None:
@@ -54,7 +54,7 @@ def test_request_after_a_deadline_completes_the_rest(gated: Any) -> None:
         server.predict("a", "b")
         first = region_texts(server.predict(*texts))
         assert first[:3] == ["a", "b", None]
-        late = [text for text, found in zip(texts, first, strict=True) if found is None]
+        late = [text for text, region in zip(texts, first, strict=True) if region is None]
         server.open("door")
         server.wait_until(lambda: "hold:door c" in server.log("ran"))
         assert region_texts(server.predict(*late)) == [text.split(" ")[0] for text in late]
