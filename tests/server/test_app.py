@@ -371,6 +371,26 @@ def test_every_documented_path_is_in_the_list(client: TestClient) -> None:
     assert set(described) <= known | {"/health", "/{backend}/health"}
 
 
+@pytest.mark.parametrize("method", ["predict", "setup", "webhook"])
+def test_openapi_describes_each_body(method: str, client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    for path in (f"/{method}", f"/{{backend}}/{method}"):
+        operation = document["paths"][path]["post"]
+        reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        assert document["components"]["schemas"][reference.rpartition("/")[2]]["properties"]
+        assert operation["description"]
+        assert [p["name"] for p in operation.get("parameters", [])] == (
+            ["backend"] if "{" in path else []
+        )
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_pages_of_the_api_show_the_openapi_document(path: str, client: TestClient) -> None:
+    answer = client.get(path)
+    assert answer.headers["content-type"].startswith("text/html")
+    assert '"openapi.json"' in answer.text
+
+
 @pytest.mark.parametrize("path", ["/health", "/pattern/health"])
 def test_health_needs_no_password(path: str, protected: TestClient) -> None:
     assert protected.get(path).status_code == 200
@@ -553,8 +573,11 @@ def test_metrics(client: TestClient) -> None:
         'prelabel_model_loaded{model="pattern"} 1.0',
         'prelabel_queue_items{model="pattern"} 0.0',
         'prelabel_stage_seconds_count{backend="pattern",stage="regions"} 3.0',
+        'prelabel_stage_seconds_bucket{backend="pattern",le="1",stage="regions"} 3.0',
+        'prelabel_stage_seconds_bucket{backend="pattern",le="+Inf",stage="regions"} 3.0',
         "prelabel_answer_cache_bytes 0.0",
     } <= lines
+    assert "prelabel_stage_seconds_created" not in answer.text
 
 
 def test_ready(client: TestClient) -> None:

@@ -92,6 +92,8 @@ def test_health_is_answered_while_an_inline_model_loads() -> None:
     run(scenario)
     request = PredictRequest(tasks=tasks("a"), label_config=TEXT_CONFIG)
     assert service.answers_inline(request, 0, None), "from now on the event loop itself answers"
+    assert service.answers_inline(request, MAX_INLINE_BODY_BYTES, None)
+    assert not service.answers_inline(request, MAX_INLINE_BODY_BYTES + 1, None), "a large body"
     many = TEXT_CONFIG.replace("$text", "$text[0]" * 40)
     assert service.plans_for(many)[0].is_inline
     request = PredictRequest(tasks=tasks("a"), label_config=many)
