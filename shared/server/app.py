@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from shared.errors import ClientGoneError, PrelabelError
 from shared.pipeline.runtime import reset_runtime
-from shared.server.auth import AuthMiddleware
 from shared.server.endpoints import Endpoints
 from shared.server.messages import (
     PredictRequest,
@@ -27,8 +26,8 @@ from shared.server.messages import (
     WebhookRequest,
 )
 from shared.server.metrics import ServerMetrics
+from shared.server.middleware import AuthMiddleware, RequestIdMiddleware
 from shared.server.openapi import Endpoint, documentation_routes
-from shared.server.request_id import RequestIdMiddleware
 from shared.server.service import PredictionService
 from shared.server.worker_metrics import PUBLISH_INTERVAL_SECONDS, WorkerMetrics
 from shared.settings import Settings

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from shared.label_studio.text_cache import TextCache
 from shared.pipeline.multi_model import PredictionJson, predict_all
 from shared.pipeline.plan import LOADING_SUFFIX, NO_VERSION, PredictionPlan
 from shared.pipeline.prediction import TaskOutcome
-from shared.pipeline.runtime import runtime
+from shared.pipeline.runtime import Runtime, runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.server.messages import PredictRequest, WebhookRequest
 from shared.server.status import (
@@ -103,6 +104,11 @@ class BackendService(PredictionService):
             logger.warning("%s", problem)
         self.problems |= faults
 
+    @cached_property
+    def _runtime(self) -> Runtime:
+        """The runtime of the process that serves: threads do not survive a fork."""
+        return runtime()
+
     @property
     def names(self) -> list[str]:
         return list(dict.fromkeys(cls.name for cls in self._classes))
@@ -119,7 +125,7 @@ class BackendService(PredictionService):
             and request.label_config.count("$") <= MAX_INLINE_VARIABLES
             and len(plans) == 1
             and plans[0].is_inline
-            and all(runtime().models.get(step.spec) is not None for step in plans[0].steps)
+            and all(self._runtime.models.get(step.spec) is not None for step in plans[0].steps)
         )
 
     def predict(
@@ -133,7 +139,7 @@ class BackendService(PredictionService):
         with scope.hold_slot(), ExitStack() as streams:
 
             def run_plan(plan: PredictionPlan, tasks: Iterable[Any]) -> Iterator[TaskOutcome]:
-                outcomes = runtime().pipeline.run(plan, tasks, context, scope)
+                outcomes = self._runtime.pipeline.run(plan, tasks, context, scope)
                 return streams.enter_context(closing(outcomes))
 
             if context is None and len(plans) > 1:
@@ -151,7 +157,7 @@ class BackendService(PredictionService):
             config = LabelConfig.parse(xml)
             named = [backend] if backend else self._named
             classes = [cls for cls in self._classes if backend in (None, cls.name)]
-            plans = tuple(runtime().planner.plan_all(config, classes, named))
+            plans = tuple(self._runtime.planner.plan_all(config, classes, named))
             self._plans.put((xml, backend), plans, len(xml))
         return plans
 
@@ -181,7 +187,7 @@ class BackendService(PredictionService):
 
         The hashes of all come first: /setup asks for the version while the first one loads.
         """
-        models = runtime().models
+        models = self._runtime.models
         backends = [cls(served=True) for cls in self._started_classes()]
         for step in (models.weights_hash, models.get_or_load):
             for backend in backends:
