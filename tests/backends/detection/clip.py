@@ -1,4 +1,4 @@
-"""A drawn video with the true box of each shape on each frame; and encoding, by PyAV."""
+"""Draws a video with the exact box of each shape on each frame, and encodes it with PyAV."""
 
 import io
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +22,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Actor:
-    """A shape: where its centre is on a frame, and its radius; None while it is away."""
+    """A shape: its centre and radius on a frame, or None while it is away."""
 
     name: str
     color: tuple[int, int, int]
@@ -30,11 +30,13 @@ class Actor:
 
 
 def _swing_evenly(frame: int, period: float, low: float, high: float, phase: float = 0.0) -> float:
-    """To and fro, evenly, turning at once: the hardest for what is drawn between key frames."""
+    """Move to and fro at constant speed, turning abruptly: the worst case for interpolation."""
     way = abs((frame / period + phase) % 2 - 1)
     return low + (high - low) * way
 
 
+# The circle and the square pass each other closely, several times; the triangle is away for 70
+# frames, which is longer than a tracker waits, and the cross for 15.
 ACTORS = (
     Actor("circle", (220, 40, 40), lambda f: (_swing_evenly(f, 150, 40, 280), 60, 22)),
     Actor("square", (40, 60, 210), lambda f: (_swing_evenly(f, 120, 40, 280, 1), 110, 24)),
@@ -50,24 +52,22 @@ ACTORS = (
     ),
     Actor("triangle", (30, 30, 30), lambda f: (285, 200, 24) if not 90 <= f < 160 else None),
 )
-"""The circle and the square pass each other closely, several times; the triangle is away for 70
-frames, longer than a tracker waits, and the cross for 15."""
 
 
+# Frames are drawn this many times larger and then averaged, as antialiasing.
 FINE = 2
-"""Frames are drawn this many times larger, with edges between pixels: antialiasing."""
 
 
 @cache
 def _draw_background() -> Any:
-    """A gently graded gray."""
+    """Draw a soft gray gradient."""
     width, height = SIZE[0] * FINE, SIZE[1] * FINE
     across = np.linspace(190, 225, width)[None, :, None]
     return np.broadcast_to(across, (height, width, 3)).astype(np.uint8)
 
 
 def draw_frame(number: int, actors: Iterable[Actor] = ACTORS) -> tuple[Any, dict[str, Box]]:
-    """RGB pixels of a frame counted from 0, and the true boxes by name."""
+    """Return the RGB pixels of a frame, counted from 0, and the exact boxes by name."""
     ground, boxes = _draw_background().copy(), {}
     for actor in actors:
         at = actor.center_and_radius(number)
@@ -84,7 +84,7 @@ def draw_frame(number: int, actors: Iterable[Actor] = ACTORS) -> tuple[Any, dict
 def make_clip(
     frames: int = FRAMES, actors: Iterable[Actor] = ACTORS, kind: str = "webm", fps: float = FPS
 ) -> tuple[bytes, list[dict[str, Box]]]:
-    """The video, and the true boxes of each frame."""
+    """Return the encoded video and the exact boxes on each frame."""
     drawn = [draw_frame(number, actors) for number in range(frames)]
     return encode_video([pixels for pixels, _ in drawn], kind, fps), [boxes for _, boxes in drawn]
 
@@ -105,12 +105,12 @@ def encode_video(
     times: Iterable[float] | None = None,
     options: Mapping[str, str] | None = None,
 ) -> bytes:
-    """RGB frames as a file; `times`, in seconds, for a rate that varies."""
+    """Encode RGB frames; `times`, in seconds, give a variable frame rate."""
     given = list(frames), kind, fps, times and list(times), options
     if kind != "av1":
         return _encode_frames(*given)
-    # SVT-AV1 makes whatever process encodes, and all that it starts, real-time if root runs it:
-    # other programs (buildah) hang then.
+    # If root runs it, SVT-AV1 makes its process, and all that this starts, real-time: other
+    # programs (buildah) then hang. So it runs in a process of its own.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
         return other.submit(_encode_frames, *given).result()
 

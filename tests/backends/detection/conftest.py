@@ -1,4 +1,4 @@
-"""Networks in a MODEL_DIR, a drawn image, and what Ultralytics itself finds on it."""
+"""Networks in a MODEL_DIR, a drawn picture, and what Ultralytics itself detects on it."""
 
 import base64
 import os
@@ -35,14 +35,14 @@ PICTURE = draw_picture(np.random.default_rng(3), (400, 300), "clean", 6).image
 
 
 def data_url(pixels: Any = PICTURE) -> str:
-    """An RGB image as a task's value."""
+    """Return an RGB image as the value of a task."""
     _, png = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))
     return "data:image/png;base64," + base64.b64encode(png.tobytes()).decode()
 
 
 @pytest.fixture(scope="session")
 def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all of `NETWORKS`."""
+    """Return a folder with all of `NETWORKS`."""
     pytest.importorskip("ultralytics")
     os.environ.setdefault("YOLO_OFFLINE", "true")
     folder = tmp_path_factory.mktemp("models")
@@ -53,7 +53,7 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def environment(model_dir: Path) -> Iterator[None]:
-    """Settings under which `model_path` finds the networks; a fresh runtime."""
+    """Set what `model_path` needs to find the networks, with a fresh runtime."""
     settings = {"MODEL_DIR": str(model_dir), "DETECTION_MODEL": "starter"}
     with changed_environment({**settings, "DETECTION_PRECISION": "f32"}):
         runtime.reset_runtime()
@@ -66,7 +66,7 @@ Predict = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def predict(environment: None) -> Predict:
-    """What the backend answers to a label config's tags on the picture, or on other data."""
+    """Return a function that predicts the picture, or other data, for some control tags."""
 
     def answer(tags: str, data: Any = None, image: str = 'value="$image"') -> dict[str, Any]:
         xml = f'<View><Image name="image" {image}/>{tags}</View>'
@@ -83,14 +83,14 @@ def predict(environment: None) -> Predict:
 
 
 def route_of(xml: str) -> PredictionPlan:
-    """The route of a label config through this backend alone."""
+    """Return the plan of a label config for this backend alone."""
     backend = DetectionBackend(label_config=xml, served=True)
     return runtime.runtime().planner.plan(backend.config, [backend], ["detection"])
 
 
 @pytest.fixture(scope="session")
 def reference(model_dir: Path) -> Callable[[str, float], Any]:
-    """Ultralytics' own result of a network on the picture, at a least score."""
+    """Return a function for Ultralytics' own result on the picture, from a minimum score."""
     from ultralytics import YOLO
 
     @cache

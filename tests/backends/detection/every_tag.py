@@ -1,4 +1,4 @@
-"""The table of all that this backend draws: label configs, and what each control tag gets."""
+"""All that this backend draws: label configs, and the results of each control tag."""
 
 from dataclasses import dataclass
 
@@ -9,24 +9,25 @@ POINTS = "".join(
     for i in range(3)
 )
 SHARED_LABELS = f'<Labels name="Labels" toName="image">{LABELS}</Labels>'
+# Object tags by the key of the task's data. All have the same name, so that every tag fits each.
 OBJECTS = {
     "image": '<Image name="image" value="$image"/>',
     "images": '<Image name="image" valueList="$images"/>',
     "video": '<Video name="image" value="$video" frameRate="25"/>',
 }
-"""Object tags by the key of the task's data. All have one name, so that all tags fit each."""
 
 
 def control_tag(
     kind: str, model: str, more: str = "", labels: str = LABELS, conf: float = 0.3, name: str = ""
 ) -> str:
-    """A control tag that is filled by a network, named like its kind."""
+    """Return a control tag that a network fills, named like its kind."""
     return (
         f'<{kind} name="{name or kind}" toName="image" model_path="{model}.pt"'
         f' model_score_threshold="{conf}" {more}>{labels}</{kind}>'
     )
 
 
+# Scores that only a few objects of the untrained networks reach on the tests' picture.
 MIN_SCORES = {
     "yolo11n": 0.385,
     "yolo11n-obb": 0.3,
@@ -34,12 +35,11 @@ MIN_SCORES = {
     "yolov8n-pose": 0.47,
     "yolo11n-cls": 0.1,
 }
-"""Of what the untrained networks find on the tests' picture, a few objects reach this."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A label config that one network fills, and the key under which a task has its media."""
+    """A label config for one network, and the key of the media in its tasks."""
 
     name: str
     network: str
@@ -53,9 +53,9 @@ class Scene:
 
 @dataclass(frozen=True)
 class Row:
-    """A control tag of a scene, the `type` of its results, and what all of these have besides.
+    """A control tag of a scene, the `type` of its results, and the keys that all of them have.
 
-    `beside`: the type of a second result that stands under the same id.
+    `beside` is the type of a second result with the same id.
     """
 
     scene: str
@@ -72,7 +72,7 @@ class Row:
 def _confident_tag(
     kind: str, model: str, more: str = "", labels: str = LABELS, name: str = ""
 ) -> str:
-    """A control tag that gets few objects of an untrained network."""
+    """Return a control tag that gets only a few objects of an untrained network."""
     return control_tag(kind, model, more, labels, MIN_SCORES[model], name)
 
 

@@ -1,6 +1,6 @@
-"""Golden cases of every tag: `python -m tests.backends.detection.golden` writes golden.json anew.
+"""Golden cases of every tag: `python -m tests.backends.detection.golden` writes golden.json again.
 
-What a network found is made up here, so that the answers are the same on every machine.
+The detections are made up, so that the results are the same on every machine.
 """
 
 import json
@@ -28,14 +28,14 @@ from tests.e2e.compare import comparable
 FILE = Path(__file__).with_name("golden.json")
 SIZE = ImageSize(400, 300)
 FRAMES = 12
+# The third is at the edge of the image; the score of the fourth is too low to be drawn.
 BOXES = ((40, 30, 140, 110), (200.5, 120.25, 300, 260), (0, 200, 60, 300), (320, 10, 390, 60))
-"""The third lies at the image's edge; the fourth is too weak to be drawn."""
 SCORES = (0.9, 0.8, 0.625, 0.25)
 INDICES = (0, 2, 1, 0)
 
 
 def make_detections(kind: str, shift: float = 0.0) -> Detections:
-    """What a network of a kind (`detect`, `obb`, `seg`, `pose` or `cls`) says of one image."""
+    """Return detections of a kind of network: `detect`, `obb`, `seg`, `pose` or `cls`."""
     boxes = np.clip(np.array(BOXES, np.float32) + np.float32(shift), 0, [*SIZE, *SIZE])
     boxes = boxes.astype(np.float32)
     classes, scores = np.array(INDICES, np.int64), np.array(SCORES, np.float32)
@@ -51,14 +51,14 @@ def make_detections(kind: str, shift: float = 0.0) -> Detections:
 
 
 def _make_oriented_boxes(boxes: Any) -> Any:
-    """The middle halves of the boxes, turned by 30 degrees."""
+    """Return the middle halves of the boxes, rotated by 30 degrees."""
     sides = boxes[:, 2:] - boxes[:, :2]
     turn = np.full((len(boxes), 1), np.pi / 6)
     return np.hstack([(boxes[:, :2] + boxes[:, 2:]) / 2, sides / 2, turn]).astype(np.float32)
 
 
 def _make_masks(boxes: Any) -> Masks:
-    """Of each box what lies in a ring: steps between prototypes' pixels, far from any doubt."""
+    """Return a ring in each box, whose edges run between prototype pixels: nothing is ambiguous."""
     ys, xs = np.mgrid[0:30, 0:40]
     rings = []
     for left, top, right, bottom in boxes / 10:
@@ -71,7 +71,7 @@ def _make_masks(boxes: Any) -> Masks:
 
 
 def _make_keypoints(boxes: Any) -> Any:
-    """Three points on a diagonal of each box, the last of them weak."""
+    """Return three points on the diagonal of each box, the last with a low score."""
     ways = np.array([0.25, 0.5, 0.75])[None, :, None]
     places = boxes[:, None, :2] + (boxes[:, None, 2:] - boxes[:, None, :2]) * ways
     scores = np.broadcast_to(np.array([0.75, 0.5, 0.125])[None, :, None], (len(boxes), 3, 1))
@@ -79,7 +79,7 @@ def _make_keypoints(boxes: Any) -> Any:
 
 
 def make_output(scene: Scene, claim: Claim) -> Any:
-    """What `infer` would give."""
+    """Return what the backend would infer for the task of a scene."""
     kind = scene.network.partition("-")[2] or "detect"
     if scene.key == "video":
         founds = [make_detections(kind, shift=3.0 * number) for number in range(FRAMES)]
@@ -92,7 +92,7 @@ def make_output(scene: Scene, claim: Claim) -> Any:
 
 
 def predict_scene(scene: Scene) -> list[dict[str, Any]]:
-    """The results of a scene; its networks must be in MODEL_DIR, though nothing reads them."""
+    """Return the results of a scene; its networks must be in MODEL_DIR, but are not read."""
     route = route_of(scene.config)
     regions = [
         region
@@ -106,7 +106,7 @@ def predict_scene(scene: Scene) -> list[dict[str, Any]]:
 
 
 def _shorten_results(results: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Ids as numbers in their order, and masks as a hash: a PNG's bytes depend on the encoder."""
+    """Number the ids, and hash masks: the bytes of a PNG depend on the encoder."""
     numbers: dict[str, str] = {}
     for result in results:
         ids = {key: result[key] for key in ("id", "parentID") if key in result}
@@ -115,7 +115,7 @@ def _shorten_results(results: Iterable[Mapping[str, Any]]) -> Iterator[dict[str,
 
 
 def predict_scenes(scenes: Iterable[Scene]) -> dict[str, list[dict[str, Any]]]:
-    """The results of scenes by their names."""
+    """Return the results of scenes by name."""
     with tempfile.TemporaryDirectory() as folder:
         for scene in SCENES.values():
             (Path(folder) / f"{scene.network}.pt").touch()

@@ -1,7 +1,7 @@
 """Small untrained networks of every kind that Ultralytics defines, the same on each call.
 
-What they find means nothing, but is plenty: Ultralytics' own results are what our regions must
-be equal to.
+Their detections mean nothing, but there are plenty: our regions must equal Ultralytics' own
+results.
 """
 
 import json
@@ -14,16 +14,16 @@ import numpy as np
 
 from shared.media.image import Image
 
+# Fraction of the channels; the smallest published networks have 0.25.
 WIDTH = 0.125
-"""Part of the channels; the smallest published networks have 0.25."""
 SIZE = 160
+# Gives most anchors of an untrained network of full size scores as low as in a trained one.
 SHARPENING_FACTOR = 300.0
-"""Makes most places of an untrained network of full size as sure of nothing as trained ones."""
 CLASSES = ("circle", "Square", "car")
 
 
 def save_network(name: str, folder: Path) -> Path:
-    """Weights of an Ultralytics description such as `yolo11n-seg`, as a file in `folder`."""
+    """Save the weights of an Ultralytics description such as `yolo11n-seg` in `folder`."""
     import torch
     from ultralytics import RTDETR, YOLO
     from ultralytics.nn.tasks import yaml_model_load
@@ -49,8 +49,9 @@ def save_network(name: str, folder: Path) -> Path:
 def save_full_size_network(
     name: str, folder: Path, images: Sequence[Image], objects: int = 10
 ) -> Path:
-    """Weights of a published size (`yolo11n`), with all its classes, that find about so many
-    objects on such images; as a file in `folder`.
+    """Save weights of a published size (`yolo11n`) with all its classes.
+
+    They detect about `objects` objects on each of these images.
     """
     import torch
     from ultralytics import YOLO
@@ -73,19 +74,21 @@ def save_full_size_network(
 
 
 def _spread_scores(model: Any) -> None:
-    """Scores from 0 to 1, where an untrained network has one score for everything."""
+    """Let scores vary from 0 to 1: an untrained network has the same for everything."""
     import torch
 
     generator = torch.Generator().manual_seed(1)
     for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):  # else the signal fades from layer to layer
+        if isinstance(
+            module, torch.nn.BatchNorm2d
+        ):  # otherwise the signal fades from layer to layer
             module.weight.data.fill_(2.0)
             noise = torch.randn(module.bias.shape, generator=generator)
             module.bias.data.copy_(noise * 0.5)
 
 
 def _scale_class_scores(model: Any, factor: float, bias: float) -> None:
-    """The last convolutions to scores of classes."""
+    """Scale the last convolutions, which give the class scores."""
     for branch in getattr(model.model[-1], "cv3", ()):
         branch[-1].weight.data *= factor
         branch[-1].bias.data.fill_(bias)

@@ -9,7 +9,7 @@ from tests.backends.detection.clip import Box
 def shown_box(
     sequence: Sequence[Mapping[str, Any]], frame: int, size: tuple[int, int]
 ) -> Box | None:
-    """Left, top, right, bottom in pixels on a frame counted from 1; None where it is not shown."""
+    """Return the box in pixels on a frame counted from 1; None while it is hidden."""
     before = [key for key in sequence if key["frame"] <= frame]
     after = [key for key in sequence if key["frame"] > frame]
     if not before or (before[-1]["frame"] < frame and not before[-1]["enabled"]):
@@ -24,7 +24,7 @@ def shown_box(
 
 
 def box_iou(one: Box, other: Box) -> float:
-    """Overlap of two boxes."""
+    """Return the overlap (IoU) of two boxes."""
     across = min(one[2], other[2]) - max(one[0], other[0])
     down = min(one[3], other[3]) - max(one[1], other[1])
     both = max(across, 0.0) * max(down, 0.0)

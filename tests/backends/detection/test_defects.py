@@ -1,6 +1,6 @@
-"""What fails in the official example does not fail here; and what may be loaded at all.
+"""Defects of the official example that this backend does not have; and what may be loaded.
 
-The table in backends/detection/README.md says which test is about what.
+The table in backends/detection/README.md says which test belongs to which defect.
 """
 
 import base64
@@ -41,7 +41,7 @@ BOXES = f'<RectangleLabels name="r" toName="image">{SHAPES}</RectangleLabels>'
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many images a network was given each time, but for the trial when it is loaded."""
+    """Count the images of each call of a network, without the comparison at loading."""
     counted: list[int] = []
     original = Detector.detect
 
@@ -81,7 +81,7 @@ def test_images_of_several_tasks_share_a_batch(environment: None) -> None:
 
 
 def test_nothing_found_is_an_answer(environment: None) -> None:
-    """A white image, and a threshold that nothing reaches: for every tag on images."""
+    """A white image and an unreachable threshold, for every tag on images."""
     for scene in SCENES.values():
         if scene.key != "video":
             _finds_nothing(scene)
@@ -113,7 +113,7 @@ def test_model_obb_goes_with_any_network(predict: Predict) -> None:
 
 
 def test_key_points_without_scores(environment: None) -> None:
-    """A network that gives places only: points are as sure as their object."""
+    """If a network gives only positions, keypoints have the score of their object."""
     kind = NetworkSpec(
         "pose", CLASSES, 160, 32, end_to_end=True, stretches_image=False, keypoint_shape=(2, 2)
     )
@@ -173,7 +173,7 @@ def test_model_is_loaded_once(
 def test_images_are_read_while_the_network_runs(
     environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first run ends only when more images are read than its batch can have held."""
+    """The first run ends only after more images are read than its batch can hold."""
     most, ends = MAX_BATCH_SIZE, threading.Event()
     reads: list[int] = []
     read, detect = DetectionBackend.read, Detector.detect
@@ -200,7 +200,7 @@ def test_images_are_read_while_the_network_runs(
 
 
 def test_broken_and_empty_images_keep_their_places(environment: None) -> None:
-    """An image without any object is an answer; a broken one costs its own task alone."""
+    """An image without objects is an answer; a broken one fails only its own task."""
     polygons = control_tag("PolygonLabels", "yolo11n-seg", conf=1)
     xml = f'<View><Image name="image" value="$image"/>{polygons}{BOXES}</View>'
     empty = data_url(np.full((64, 64, 3), 255, np.uint8))

@@ -1,4 +1,4 @@
-"""All engines find what PyTorch does, and what was asked for is what runs."""
+"""All engines detect what PyTorch does, and the requested engine is the one that runs."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ Load = Callable[..., Detector]
 
 
 def draw_images(count: int) -> list[Image]:
-    """None of them is among those on which engines are tried, or by which limits were chosen."""
+    """Draw images that are neither compared at loading nor were used to choose the limits."""
     styles: Any = ("clean", "rough")
     return [
         Image(draw_picture(np.random.default_rng(900 + n), SIZES[n % 4], styles[n % 2], 6).image)
@@ -36,7 +36,7 @@ def draw_images(count: int) -> list[Image]:
 
 @pytest.fixture
 def load(cache_dir: Path) -> Load:
-    """The starter, or other weights, with settings."""
+    """Return a function that loads the starter, or other weights, with settings."""
 
     def loaded(path: Path = STARTER, precision: str = "auto", **settings: Any) -> Detector:
         run = settings.pop("run", RunOptions())
@@ -48,8 +48,9 @@ def load(cache_dir: Path) -> Load:
 
 
 def match_strictly(founds: Sequence[Detections], references: Sequence[Detections]) -> list[bool]:
-    """For each object of PyTorch with a score above 0.3, whether the same box stays: it overlaps
-    by 0.98 and its score is within 0.02.
+    """Return for each of PyTorch's objects above a score of 0.3 whether the other engine has it.
+
+    Its box must overlap by 0.98, with a score within 0.02.
     """
     return [
         parity.box_deviation(expected, at, found) <= 1
@@ -84,8 +85,9 @@ def test_auto_finds_what_pytorch_does(load: Load) -> None:
 
 
 def test_in_bf16_no_object_is_lost(load: Load) -> None:
-    """Of two boxes of an object that are equally sure but for rounding either may stay, and then
-    it is one of PyTorch's all the same. Rarely an object lies between two classes.
+    """Of two boxes of an object whose scores are equal but for rounding, either may remain.
+
+    Both are among PyTorch's boxes. Rarely, an object is between two classes.
     """
     if not supports_bf16():
         pytest.skip("This CPU has no bf16")
@@ -108,7 +110,7 @@ def test_in_bf16_no_object_is_lost(load: Load) -> None:
 
 
 def test_bf16_can_be_asked_for(load: Load, model_dir: Path) -> None:
-    """For a task of which not all that is found is compared, too."""
+    """Also for a task whose output is not compared as a whole."""
     if not supports_bf16():
         pytest.skip("This CPU has no bf16")
     weights = model_dir / "yolo11n-seg.pt"
@@ -117,7 +119,7 @@ def test_bf16_can_be_asked_for(load: Load, model_dir: Path) -> None:
 
 
 def test_less_precision_needs_something_to_compare() -> None:
-    """Whether a network that finds nothing on the pictures could do with less is not known."""
+    """A network that detects nothing on the images may or may not tolerate less precision."""
     none = np.zeros(0, np.float32)
     blank = Detections(ImageSize(9, 9), ("a",), none.reshape(0, 4), none, none.astype(np.int64))
     nothing = [blank] * len(parity.comparison_images())
@@ -209,7 +211,7 @@ def test_a_network_is_converted_once(load: Load, model_dir: Path, tmp_path: Path
 
 @pytest.fixture
 def wrong(monkeypatch: pytest.MonkeyPatch, model_dir: Path, cache_dir: Path) -> None:
-    """What is converted says other things than the architecture."""
+    """Let the conversion return another network."""
     ready, kind = architecture.load_network(model_dir / "yolov8n.pt", 0)
     other = conversion.convert_to_openvino(ready, kind, cache_dir / "other")
     monkeypatch.setattr(conversion, "convert_to_openvino", lambda *_: other)
@@ -258,7 +260,7 @@ def test_other_tasks_are_refused(task: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 5, 6, 7])
 def test_any_number_of_places_is_read(count: int) -> None:
-    """Ultralytics takes six places for rows of six numbers, and so for ready objects."""
+    """Ultralytics takes an array of six anchors for finished rows of six numbers."""
     kind = architecture.NetworkSpec(
         "detect", ("a", "b"), 640, 32, end_to_end=False, stretches_image=False, keypoint_shape=None
     )

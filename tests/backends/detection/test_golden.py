@@ -1,4 +1,4 @@
-"""What every control tag gets of the same findings, against what is written down."""
+"""The results of every control tag for the same detections, compared with golden.json."""
 
 import json
 from functools import cache
@@ -27,7 +27,7 @@ def predicted_results() -> dict[str, list[Result]]:
 
 
 def row_results(row: Row, results: list[Result]) -> list[Result]:
-    """The row's own results, and those that stand under their ids."""
+    """Return the results of a row, and those with the same ids."""
     ids = {result["id"] for result in results if result["from_name"] == row.control}
     return [result for result in results if result["id"] in ids]
 

@@ -1,4 +1,4 @@
-"""Images as people have them: each kind gives what the same picture gives as a plain RGB PNG."""
+"""Image formats: each gives the boxes of the same picture in a plain RGB PNG."""
 
 import base64
 import io
@@ -33,7 +33,7 @@ CLEAR[60:] = 255
 
 @pytest.fixture
 def environment(model_dir: Path) -> Iterator[None]:
-    """As for the other tests, but on the engine that is loaded soonest."""
+    """As for the other tests, but with the engine that loads fastest."""
     settings = {"MODEL_DIR": str(model_dir), "DETECTION_MODEL": "starter", "ENGINE": "torch"}
     with changed_environment(settings):
         runtime.reset_runtime()
@@ -48,7 +48,7 @@ def encode_url(image: Picture, kind: str = "PNG", **options: Any) -> str:
 
 
 def _make_translucent() -> tuple[Picture, Picture]:
-    """Transparent above, and how a browser shows it on white."""
+    """Return a picture that is transparent at the top, and how a browser shows it on white."""
     image = UPRIGHT.copy()
     image.putalpha(Pillow.fromarray(CLEAR))
     white = np.where(CLEAR[:, :, None] > 0, PICTURE, 255).astype(np.uint8)
@@ -61,12 +61,12 @@ def _make_palette() -> tuple[Picture, Picture]:
 
 
 def _make_16_bit() -> tuple[Picture, Picture]:
-    """16 bits a pixel, of which the upper 8 are those of the gray picture."""
+    """Return a picture of 16 bits per pixel whose upper 8 bits are the gray picture."""
     return Pillow.fromarray(np.asarray(GRAY, np.uint16) * 257), GRAY.convert("RGB")
 
 
 def _make_black_and_white() -> tuple[Picture, Picture]:
-    """Black and white, as a scanner makes it: without dots."""
+    """Return a picture as a scanner makes it, without dithering."""
     image = UPRIGHT.convert("1", dither=Pillow.Dither.NONE)
     return image, image.convert("RGB")
 
@@ -76,6 +76,7 @@ def _convert_mode(mode: str) -> tuple[Picture, Picture]:
     return image, image.convert("RGB")
 
 
+# Lossless files: how each is made, and the same picture as RGB.
 KINDS: dict[str, tuple[Callable[[], tuple[Picture, Picture]], str, dict[str, Any]]] = {
     "gray PNG": (lambda: _convert_mode("L"), "PNG", {}),
     "gray JPEG 2000": (lambda: _convert_mode("L"), "JPEG2000", {"irreversible": False}),
@@ -93,7 +94,6 @@ KINDS: dict[str, tuple[Callable[[], tuple[Picture, Picture]], str, dict[str, Any
     "TIFF": (lambda: _convert_mode("RGB"), "TIFF", {"compression": "tiff_lzw"}),
     "BMP": (lambda: _convert_mode("RGB"), "BMP", {}),
 }
-"""Files that lose nothing: how each is made, and as RGB."""
 
 
 def numbers(results: list[Result]) -> list[list[float]]:
@@ -232,13 +232,13 @@ def test_large_images_of_a_list_come_one_by_one(monkeypatch: pytest.MonkeyPatch)
 def test_no_more_of_a_list_is_looked_at_after_the_deadline(
     environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was looked at is known the next time: a list that takes longer comes to an end, too."""
+    """What was inferred is known the next time, so even a long list is finished."""
     waiting, seen, detect = RequestScope(), list[int](), Detector.detect
 
     def counting(self: Detector, images: Sequence[Image]) -> list[Detections]:
         found = detect(self, images)
         seen.extend(image.size.height for image in images)
-        waiting.cancel(DeadlineError("Late"))  # while the first of them are looked at
+        waiting.cancel(DeadlineError("Late"))  # while the network runs on the first of them
         return found
 
     monkeypatch.setattr(Detector, "detect", counting)

@@ -1,4 +1,4 @@
-"""Masks and outlines of a trained network are those that Ultralytics itself draws, and true."""
+"""Masks and outlines of a trained network equal those that Ultralytics draws, and are right."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,8 +20,8 @@ NETWORK = "yolo11n-seg"
 LABELS = "".join(f'<Label value="{name}"/>' for name in trained.KINDS)
 UNSEEN = range(20, 24)
 SIZE = ImageSize(*trained.SIZE)
+# Polygons are filled at this multiple of the size, or their edge would count as inside.
 SUPERSAMPLING = 8
-"""Polygons are filled on so many times the pixels, or their edge would count as inside."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def mask_iou(one: Any, other: Any) -> float:
 
 
 def drawn_mask(result: dict[str, Any]) -> Any:
-    """Where a result is, shape (height, width), true inside."""
+    """Return where a result is drawn: (height, width), True inside."""
     value, canvas = result["value"], np.zeros((SIZE.height, SIZE.width), np.uint8)
     if result["type"] == "brushlabels":
         canvas = Brush.from_value(value, SIZE).mask
@@ -63,7 +63,7 @@ def drawn_mask(result: dict[str, Any]) -> Any:
 
 
 def object_masks(results: Iterable[dict[str, Any]]) -> list[Any]:
-    """What is drawn of each object, which may be a polygon for each of its parts."""
+    """Return the mask of each object, which may have a polygon for each of its parts."""
     found: dict[float, Any] = {}
     for result in results:
         score = result["score"]
@@ -71,12 +71,12 @@ def object_masks(results: Iterable[dict[str, Any]]) -> list[Any]:
     return list(found.values())
 
 
+# Minimum and mean overlap (IoU) with Ultralytics' masks.
 KINDS = {
     "BrushLabels": (0.95, 0.95),
     "BitmaskLabels": (0.95, 0.95),
     "PolygonLabels": (0.9, 0.95),
 }
-"""How much each has in common with the mask, and all on average."""
 
 
 def test_masks_are_ultralytics_own(folder: Path, predict: Predict) -> None:

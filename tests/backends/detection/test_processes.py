@@ -1,4 +1,4 @@
-"""Several processes with one cache: each has a working network, and one of them is kept."""
+"""Several processes with one cache: all get a working network, and one copy is kept."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Weights are loaded once, whatever label configs say of how they are run and read."""
+"""Weights are loaded once, however label configs want them to be run and decoded."""
 
 import base64
 import gc
@@ -24,7 +24,7 @@ VIDEO += f"{SHAPES}</Labels>"
 
 @pytest.fixture
 def loads(environment: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that are loaded."""
+    """Record the names of the files that are loaded."""
     gc.collect()
     names: list[str] = []
     load = architecture.load_network
@@ -66,7 +66,7 @@ def test_the_default_model_is_the_one_that_label_configs_ask_for(
 
 
 def test_values_of_iou_on_one_image_each_have_their_boxes(predict: Predict) -> None:
-    """Overlapping boxes are one below the value and several above it."""
+    """Overlapping boxes are one object under a low value and several under a high one."""
 
     def boxes(name: str, iou: float) -> str:
         return control_tag("RectangleLabels", "yolo11n", f'model_iou="{iou}"', conf=0.01, name=name)
@@ -103,7 +103,7 @@ def test_weights_that_nobody_uses_are_let_go(loads: list[str], predict: Predict)
     for _ in range(2):
         predict(BOXES)
         runtime.reset_runtime()
-        until = time.monotonic() + 10  # a queue's thread takes its time to end
+        until = time.monotonic() + 10  # the thread of a queue may end later
         while shared_weights._loaded_weights and time.monotonic() < until:
             time.sleep(0.05)
             gc.collect()
@@ -113,7 +113,7 @@ def test_weights_that_nobody_uses_are_let_go(loads: list[str], predict: Predict)
 def test_shapes_that_are_compiled_are_bounded(
     predict: Predict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each is a copy of the weights; other shapes run on the one for any."""
+    """Each is a copy of the weights; other shapes run on the model for any shape."""
     pytest.importorskip("openvino")
     seen: list[OpenVinoEngine] = []
     expect = OpenVinoEngine.add_shapes

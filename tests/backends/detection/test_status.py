@@ -1,4 +1,4 @@
-"""What an operator reads of how a network's classes became labels."""
+"""What an operator reads about the mapping from classes to labels."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What each control tag gets is what Ultralytics itself finds on the image."""
+"""Each control tag gets what Ultralytics itself detects on the picture."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from tests.backends.detection.networks import CLASSES
 SIZE = ImageSize(400, 300)
 CONF = 0.3
 LABEL_OF = {"circle": "Circle", "Square": "square", "car": "A"}
+# Allowed difference to the reference, in pixels.
 PIXEL = 0.02
-"""How far a number may be from the reference, in pixels."""
 
 
 def best_objects(objects: Any) -> list[int]:
-    """The objects by their score, without those that equal a surer one within the image."""
+    """Return the objects by score, without those equal to a better one within the image."""
     order = np.argsort(-objects.conf, kind="stable")
     first: dict[Any, int] = {}
     for index in order.tolist():
@@ -56,7 +56,9 @@ def test_boxes(name: str, predict: Predict, reference: Any) -> None:
         box = Rectangle.from_value(result["value"], SIZE)
         found.append([box.x, box.y, box.x + box.width, box.y + box.height, result["score"]])
         assert result["value"]["rotation"] == 0
-    for index in best_objects(boxes):  # untrained, some are equally sure: in any order
+    for index in best_objects(
+        boxes
+    ):  # some scores of an untrained network are equal, so any order is right
         apart = np.abs(np.array(found) - [*boxes.xyxy[index], boxes.conf[index]])
         assert (apart < [*[PIXEL] * 4, 1e-3]).all(axis=1).any()
 
@@ -98,7 +100,7 @@ def test_masks(
                 if abs(conf - result["score"]) < 1e-3
             )
         )
-    # Untrained masks are noise; ours are scaled in one step, Ultralytics' in up to two.
+    # Untrained masks are noise; ours are scaled in one step, those of Ultralytics in up to two.
     assert np.median(same) > 0.95
     assert min(same) > least
     masks = [shape.from_value(result["value"], SIZE).mask > 0 for result in results]

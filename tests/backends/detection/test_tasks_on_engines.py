@@ -1,4 +1,4 @@
-"""Networks of every task say on each engine what they say in PyTorch: all that is found."""
+"""Networks of every task have the same complete output on each engine as in PyTorch."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ MIN_SCORE = 0.3
 
 
 def load_detector(weights: Path, engine: str, cache_dir: Path) -> Detector:
-    """With all boxes of an object: which one stays is a matter of rounding."""
+    """Load a network that keeps all boxes of an object: rounding decides which one NMS keeps."""
     settings = Settings(engine=engine, cache_dir=cache_dir, device="cpu")
     loaded = loader.load_detector(weights, RunOptions(), settings, "f32")
     assert loaded.engine.name == {"openvino": "OpenVINO in f32", "onnx": "ONNX Runtime"}.get(
@@ -33,7 +33,7 @@ def load_detector(weights: Path, engine: str, cache_dir: Path) -> Detector:
 
 
 def match_objects(found: Detections, expected: Detections) -> Iterator[tuple[int, int]]:
-    """Objects of PyTorch, and the same ones of an engine: the nearest of their class."""
+    """Yield PyTorch's objects with the nearest ones of their class from an engine."""
     for at in np.flatnonzero(expected.scores > MIN_SCORE):
         same = np.flatnonzero(found.classes == expected.classes[at])
         assert same.size, "an object is lost"
@@ -43,7 +43,7 @@ def match_objects(found: Detections, expected: Detections) -> Iterator[tuple[int
 
 
 def assert_same(found: Detections, expected: Detections) -> int:
-    """The number of objects that were compared."""
+    """Compare all objects, and return how many there were."""
     count = 0
     for index, at in match_objects(found, expected):
         assert parity.box_ious(found.boxes[[index]], expected.boxes[at])[0] >= 0.98
@@ -64,7 +64,7 @@ def assert_same(found: Detections, expected: Detections) -> int:
 
 
 def assert_same_mask(mask: Mask, expected: Mask) -> None:
-    """All but the pixels of an edge."""
+    """Compare all but the pixels at the edge."""
     both, either = np.logical_and(mask, expected).sum(), np.logical_or(mask, expected).sum()
     assert both >= 0.98 * either - 8
 

@@ -1,4 +1,4 @@
-"""Where a network has nothing that a tag asks for there is no prediction, not an empty one."""
+"""If a network has no output for a tag, there is no prediction rather than an empty one."""
 
 import pytest
 

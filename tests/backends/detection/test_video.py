@@ -1,4 +1,4 @@
-"""Videos: tracks and spans as the editor shows them, against what was drawn."""
+"""Videos: tracks and spans as the editor shows them, compared with what was drawn."""
 
 import base64
 import inspect
@@ -71,13 +71,13 @@ def short() -> tuple[bytes, Truth]:
 
 
 def is_inferring() -> bool:
-    """Whether this thread runs models, and does not just load and try one."""
+    """Return whether this thread runs models, rather than loading and comparing one."""
     return threading.current_thread().name.startswith("infer")
 
 
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many images each call of a network had."""
+    """Count the images of each call of a network."""
     counted: list[int] = []
     original = Detector.detect
 
@@ -98,7 +98,7 @@ def end_frames(sequence: Sequence[dict[str, Any]]) -> list[int]:
 def test_tracks_of_300_frames_follow_what_was_drawn(
     environment: None, film: tuple[bytes, Truth], looks: list[int]
 ) -> None:
-    """Each shape by one track, within IoU 0.8 on every frame, whichever tracker; one decoding."""
+    """One track per shape, within IoU 0.8 on every frame, by both trackers; decoded once."""
     data, truth = film
     tags = TRACK.replace('name="box"', 'name="botsort" model_tracker="botsort"')
     tags += '<VideoRectangle name="byte" toName="video" model_tracker="bytetrack"'
@@ -139,7 +139,7 @@ def _check_tracks(values: list[dict[str, Any]], truth: Truth) -> None:
 def test_boxes_are_where_the_editor_shows_the_frame(
     rate: str, environment: None, short: tuple[bytes, Truth]
 ) -> None:
-    """The editor's frames are as many a second as its tag says, not as the file has."""
+    """The editor counts frames at the rate of its tag, not of the file."""
     data, truth = short
     found = predict_results(label_config(TRACK, f'frameRate="{rate}"'), data)
     assert {r["value"]["framesCount"] for r in found} == {round(40 / 25 * float(rate))}
@@ -227,7 +227,7 @@ def test_nothing_of_one_video_is_left_for_the_next(
 
 
 def make_objects(at: Sequence[float], score: float = 0.9) -> Detections:
-    """Boxes of 20 pixels at these places, all of one class."""
+    """Return boxes of 20 pixels at these positions, all of one class."""
     boxes = np.array([[x, 10, x + 20, 30] for x in at], np.float32).reshape(-1, 4)
     scores = np.full(len(at), score, np.float32)
     return Detections(
@@ -237,7 +237,7 @@ def make_objects(at: Sequence[float], score: float = 0.9) -> Detections:
 
 @pytest.mark.parametrize("kind", ["botsort", "bytetrack"])
 def test_trackers_that_run_at_the_same_time_do_not_mix(kind: str) -> None:
-    """A tracker made while another runs begins to count anew: in Ultralytics for both."""
+    """A new tracker restarts the counter of tracks, which Ultralytics shares between trackers."""
 
     def founds() -> Iterator[Detections]:
         for number in range(20):
@@ -352,7 +352,7 @@ def test_an_image_does_not_wait_for_a_video(
 def test_few_frames_are_in_memory(
     environment: None, monkeypatch: pytest.MonkeyPatch, film: tuple[bytes, Truth]
 ) -> None:
-    """Of 300 frames those that a network gets, and the next ones that are decoded meanwhile."""
+    """Of 300 frames, those that a network runs on and the next ones, being decoded."""
     living: weakref.WeakSet[Image] = weakref.WeakSet()
     most = 0
 
@@ -398,14 +398,14 @@ def test_a_network_that_fails_leaves_no_thread_and_no_open_file(
 
 
 def make_texture(seed: int = 1) -> Any:
-    """Gray ground with corners everywhere, 340 pixels wide."""
+    """Return a gray background with corners everywhere, 340 pixels wide."""
     rough = np.random.default_rng(seed).integers(60, 200, (66, 85)).astype(np.uint8)
     return np.kron(rough, np.ones((4, 4), np.uint8))
 
 
 @pytest.mark.parametrize(("ground", "moves"), [("rough", 3), ("rough", 0), ("plain", 0)])
 def test_the_camera_moves_as_the_ground_does(ground: str, moves: int) -> None:
-    """And not as the object does that runs over it, which is all there is on a plain ground."""
+    """Not as the object that crosses it, which is all there is on a plain background."""
     whole = make_texture() if ground == "rough" else np.full((264, 340), 128, np.uint8)
     camera, moved = CameraMotion(), []
     for number in range(4):

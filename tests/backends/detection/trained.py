@@ -1,4 +1,4 @@
-"""A small network that has learned masks, in seconds: the starter with a head for them."""
+"""A small network that has learned masks within seconds: the starter with a mask head."""
 
 import json
 from pathlib import Path
@@ -11,15 +11,15 @@ import numpy as np
 from backends.detection.starter.shapes import CLASSES, outline
 from backends.detection.starter.train import REG_MAX, WEIGHTS, WIDTH
 
+# Width and height of the pictures.
 SIZE = (256, 192)
-"""Width and height of the pictures."""
 KINDS = CLASSES[:3]
 PICTURES, STEPS, RATE = 4, 40, 1e-2
 COLOURS = ((200, 40, 40), (40, 70, 200), (30, 130, 60))
 
 
 def draw_picture(number: int) -> tuple[Any, list[tuple[str, Any]]]:
-    """RGB pixels, and of each of three shapes its class and its mask of 0 and 1."""
+    """Return RGB pixels, and the class and mask (0 and 1) of each of three shapes."""
     rng = np.random.default_rng([8, number])
     pixels = np.full((SIZE[1], SIZE[0], 3), rng.integers(215, 245), np.uint8)
     found = []
@@ -36,7 +36,7 @@ def draw_picture(number: int) -> tuple[Any, list[tuple[str, Any]]]:
 
 
 def _make_batch() -> dict[str, Any]:
-    """As Ultralytics' loss of segments takes it: masks a quarter as large, numbered from 1."""
+    """Return a batch for Ultralytics' segmentation loss: masks at a quarter of the size."""
     import torch
 
     images, owners, classes, boxes, maps = [], [], [], [], []
@@ -62,7 +62,7 @@ def _make_batch() -> dict[str, Any]:
 
 
 def save_network(name: str, folder: Path) -> Path:
-    """Weights of `yolo11n-seg`, whose boxes are the starter's and whose masks are learned here."""
+    """Save weights of `yolo11n-seg`: the starter's boxes, with masks that are learned here."""
     import torch
     from ultralytics import YOLO
     from ultralytics.nn.tasks import yaml_model_load
@@ -85,7 +85,7 @@ def save_network(name: str, folder: Path) -> Path:
 
 
 def _train_masks(model: Any, names: list[str]) -> None:
-    """Only what the starter does not have: the prototypes of masks, and how they are mixed."""
+    """Train only what the starter lacks: the prototypes of masks and their coefficients."""
     import torch
 
     parts = {name.rpartition(".")[0] for name in names}

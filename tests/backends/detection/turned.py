@@ -1,10 +1,11 @@
-"""Photos as a camera that is held otherwise writes them."""
+"""Photos as a rotated camera writes them."""
 
 import io
 from typing import Any
 
 from PIL import Image as Pillow
 
+# How an upright picture was transformed, by the EXIF orientation that undoes it.
 UNDONE = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
     3: Pillow.Transpose.ROTATE_180,
@@ -14,11 +15,10 @@ UNDONE = {
     7: Pillow.Transpose.TRANSVERSE,
     8: Pillow.Transpose.ROTATE_270,
 }
-"""What was done to the pixels of an upright picture, by the EXIF orientation that says so."""
 
 
 def turned_jpeg(upright: Any, orientation: int) -> bytes:
-    """A JPEG whose pixels are turned, and whose EXIF says how. RGB, uint8."""
+    """Return a JPEG whose pixels are rotated, and whose EXIF says how. RGB, uint8."""
     image = Pillow.fromarray(upright)
     image = image.transpose(UNDONE[orientation]) if orientation in UNDONE else image
     exif = Pillow.Exif()
