@@ -1,6 +1,7 @@
 """Estimates how the camera moves between frames, from the background behind the objects."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -77,3 +78,24 @@ class CameraMotion:
             return NO_MOTION
         motion[:, 2] *= scale
         return np.array(motion, np.float64)
+
+
+class MotionEstimates:
+    """Estimates the camera's motion in a thread, while the networks run on the next frames."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool, self._camera = pool, CameraMotion()
+        self._estimates: list[Affine] = []
+        self._pending: list[Future[Affine]] = []
+
+    def add_frames(self, frames: Iterable[tuple[GrayImage, Sequence[Boxes]]]) -> None:
+        """Queue frames with the boxes on each; wait for those before, so that few are in memory."""
+        self._estimates += [future.result() for future in self._pending]
+        self._pending = [
+            self._pool.submit(self._camera.estimate, frame, boxes) for frame, boxes in frames
+        ]
+
+    def wait_for_all(self) -> Affine | None:
+        """Return the motion to each frame, as an array (m, 2, 3); None if no frame was added."""
+        self.add_frames(())
+        return np.stack(self._estimates) if self._estimates else None

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -13,7 +13,7 @@ import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
-from backends.detection.inputs.camera_motion import CameraMotion, GrayImage, shrink_to_gray
+from backends.detection.inputs.camera_motion import GrayImage, MotionEstimates, shrink_to_gray
 from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Detector
 from shared.backend.claim import Claim, ModelSpec
@@ -121,34 +121,29 @@ class VideoDetector:
         frame_times: list[float] = []
         sampled: list[int] = []
         by_network: dict[ModelSpec, list[Detections]] = {spec: [] for spec in self.networks}
-        camera, motion, pending = CameraMotion(), list[Floats](), list[Future[Floats]]()
         with (
             ThreadPoolExecutor(1, "motion") as pool,
             closing(self._read_chunks(file, frame_times)) as chunks,
         ):
+            motion = MotionEstimates(pool)
             for chunk in chunks:
                 sampled += [frame.number for frame in chunk]
                 for spec, network in self.networks.items():
-                    found = network.detect([frame.image for frame in chunk])
-                    by_network[spec] += map(_without_unused_arrays, found)
-                motion += [future.result() for future in pending]  # at most one chunk is waiting
-                boxes = zip(
-                    *([d.boxes for d in ds[-len(chunk) :]] for ds in by_network.values()),
-                    strict=True,
-                )
-                pending = [
-                    pool.submit(camera.estimate, frame.gray, frame_boxes)
-                    for frame, frame_boxes in zip(chunk, boxes, strict=True)
+                    detections = network.detect([frame.image for frame in chunk])
+                    by_network[spec] += map(_without_unused_arrays, detections)
+                recent = (detections[-len(chunk) :] for detections in by_network.values())
+                motion.add_frames(
+                    (frame.gray, [detections.boxes for detections in of_frame])
+                    for frame, of_frame in zip(chunk, zip(*recent, strict=True), strict=True)
                     if frame.gray is not None
-                ]
-            motion += [future.result() for future in pending]
+                )
+            camera_motion = motion.wait_for_all()
         if not sampled:
             raise DecodeError("The video has no readable frame")
         seconds = time.monotonic() - start
         logger.info("Task %s: detected on %d frames in %.1f s", file.task, len(sampled), seconds)
-        stacked = np.stack(motion) if motion else None
         return VideoDetections(
-            np.array(frame_times), np.array(sampled, np.int64), by_network, stacked
+            np.array(frame_times), np.array(sampled, np.int64), by_network, camera_motion
         )
 
     def _read_chunks(

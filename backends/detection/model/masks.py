@@ -41,8 +41,8 @@ class Masks:
             return mask
         count, height, width = self.prototypes.shape
         logits = self.coefficients[index] @ self.prototypes.reshape(count, -1)
-        # Scaled in one step and only within the box, which is exact at its edges; scaling to the
-        # network's input first and cropping there, as others do, shifts them by up to a pixel.
+        # Only the box is drawn, in one step from prototype to image pixels: scaling the whole mask
+        # to the network's input first, and cropping it there, would cost more and round twice.
         scaled = cv2.warpAffine(
             logits.reshape(height, width),
             self._box_to_prototypes(left, top),

@@ -17,6 +17,7 @@ from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Detector
 from backends.detection.regions import timeline
 from backends.detection.regions.keyframes import fit_keyframes
+from shared.backend.resources import shared_resources
 from shared.errors import DeadlineError
 from shared.media.image import Image
 from shared.media.video import Frame, VideoFile
@@ -365,7 +366,7 @@ def test_few_frames_are_in_memory(
     network: Any = type("Network", (), {"detect": staticmethod(detect)})()
     spec = video.ModelSpec("detection", "starter")
     watcher = video.VideoDetector({spec: network}, frame_step=1, estimates_motion=False)
-    media = runtime.runtime().media
+    media = shared_resources().media
     opened = media.read_video(make_task(film[0])["data"]["video"])
     watched = watcher.detect(video.VideoInput(opened, None))  # type: ignore[arg-type]
     assert len(watched.detections.sampled_frames) == FRAMES
@@ -381,7 +382,7 @@ def test_a_network_that_fails_leaves_no_thread_and_no_open_file(
     network: Any = type("Network", (), {"detect": staticmethod(detect)})()
     spec = video.ModelSpec("detection", "starter")
     watcher = video.VideoDetector({spec: network}, frame_step=1, estimates_motion=False)
-    opened = runtime.runtime().media.read_video(make_task(film[0])["data"]["video"])
+    opened = shared_resources().media.read_video(make_task(film[0])["data"]["video"])
     reading: list[Generator[Frame, None, None]] = []
 
     def frames(self: Video) -> Generator[Frame, None, None]:
@@ -560,6 +561,6 @@ def test_one_frame_is_a_video(environment: None) -> None:
     data = encode_video([np.full((48, 64, 3), 255, np.uint8)], "mp4")
     assert predict_results(label_config(TRACK), data) == []
     opened = VideoFile.open(
-        data, runtime.runtime().media.read_video(make_task(data)["data"]["video"]).limits
+        data, shared_resources().media.read_video(make_task(data)["data"]["video"]).limits
     )
     assert len(list(opened.frames())) == 1
