@@ -21,7 +21,7 @@ COMMANDS = (
 
 app = typer.Typer(
     name="prelabel",
-    help="Predictions for Label Studio, and a template for more.",
+    help="Predictions for Label Studio, by detection, NER, OCR and text classification models.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -52,7 +52,7 @@ class Meter:
 
     def report_done(self, done: int) -> None:
         """Take the number of tasks done, and show it if the last time is long enough ago."""
-        if self._done == 0:
+        if self._done == 0:  # what an earlier run has done passes before the first task
             self._first_fraction = self._work.fraction or 0.0
         self._done = done
         now = time.monotonic()

@@ -164,8 +164,8 @@ def _print_json_lines(rows: Iterator[Row], summary: Summary, limit: int) -> None
     """Print the findings and then the summary, one object per line."""
     from shared.label_studio.json_stream import dump_line
 
-    for shown, row in enumerate(rows):
-        if not limit or shown < limit:
+    for number, row in enumerate(rows):
+        if not limit or number < limit:
             sys.stdout.buffer.write(dump_line(row))
     sys.stdout.buffer.write(dump_line({"summary": summary.to_json()}))
     sys.stdout.buffer.flush()
@@ -198,22 +198,22 @@ def _build_table(rows: list[Row]) -> Any:
             table.add_column(name, overflow="fold", no_wrap=name in {"task", "line", "finding"})
     for row, texts in zip(rows, cells, strict=True):
         style = "red" if row["severity"] == "error" else "yellow"
-        shown = (texts[str(column.header)] for column in table.columns)
-        table.add_row(*(Text(escape_control(text)) for text in shown), style=style)
+        cells_of_row = (texts[str(column.header)] for column in table.columns)
+        table.add_row(*(Text(escape_control(text)) for text in cells_of_row), style=style)
     return table
 
 
 def _format_cells(row: Row) -> dict[str, str]:
     """Return the texts of a row by the names of the columns."""
     region, result = row["region"], row["result"]
-    place = f"result {result}" if region is None and result is not None else region
+    where = f"result {result}" if region is None and result is not None else region
     cells = {
         "task": row["task"],
         "line": row["line"],
         "id": row["id"],
         "pred.": row["prediction"],
-        "region": place,
+        "region": where,
         "finding": f"{row['severity']}: {row['rule']}",
-        "message": row["message"].removeprefix(f"region {region}: ").removeprefix(f"{place}: "),
+        "message": row["message"].removeprefix(f"region {region}: ").removeprefix(f"{where}: "),
     }
     return {name: "" if value is None else str(value) for name, value in cells.items()}

@@ -132,8 +132,9 @@ def _build_table(example: "Example", answers: list[Any], version: str) -> "Table
     for task, answer in zip(example.tasks, answers, strict=True):
         regions: dict[str, dict[str, Any]] = {}
         for result in answer["result"] if isinstance(answer, dict) else []:
-            found = regions.setdefault(result["id"], {"score": result.get("score")})
-            found |= result["value"]
+            # results with one id are one region, such as a box and its text
+            value = regions.setdefault(result["id"], {"score": result.get("score")})
+            value |= result["value"]
         for value in regions.values():
             table.add_row(str(task["id"]), *_format_cells(value))
         if not regions:
@@ -143,8 +144,8 @@ def _build_table(example: "Example", answers: list[Any], version: str) -> "Table
 
 
 def _format_cells(value: dict[str, Any]) -> tuple[str, str, str, str]:
-    found = (v for k, v in value.items() if k.endswith("labels") or k == "choices")
-    labels: list[str] = next(found, [])
+    label_lists = (v for k, v in value.items() if k.endswith("labels") or k == "choices")
+    labels: list[str] = next(label_lists, [])
     score = "" if value.get("score") is None else f"{value['score']:.2f}"
     where = ""
     if "start" in value:

@@ -60,13 +60,13 @@ def check_versions(session: DoctorSession) -> Iterator[Check]:
     counts = {version["model_version"]: version["count"] for version in versions}
     total = sum(counts.values())
     stored = f"{total:,} stored {'prediction' if total == 1 else 'predictions'}"
-    shown = session.project_version
+    chosen = session.project_version
     if not counts:
         yield ok_check("Versions", "no prediction is stored yet")
-    elif shown is None or shown in counts:
-        yield ok_check("Versions", f"the project shows {shown or 'all versions'}, of {stored}")
+    elif chosen is None or chosen in counts:
+        yield ok_check("Versions", f"the project shows {chosen or 'all versions'}, of {stored}")
     else:
-        title = redact_url(shown)
+        title = redact_url(chosen)
         version = f'"{title}", which is not a version' if title else "no version"
         message = f"the project shows {version} of its {stored}"
         yield warning_check("Versions", "version_chosen", message, newest=next(iter(counts)))
@@ -101,6 +101,7 @@ def _ask_reason(session: DoctorSession, backend: ConnectedBackend) -> str:
         json={"url": backend["url"], "project": session.project_id},
         timeout=ASK_TIMEOUT_SECONDS,
     )
+    # Saving made Label Studio ask again, and this time the server was quick enough.
     if response.is_success:
         return "Read timed out the first time"
     problem = response.json()
@@ -116,6 +117,7 @@ def _shorten_reason(reason: str) -> str:
 def _is_same_server(url: str, other: str) -> bool:
     """Return whether two addresses lead to one server, as far as can be told from here."""
     ours, theirs = urlsplit(url), urlsplit(other)
+    # Label Studio may run on another machine, where another name leads to the same server.
     hosts = {ours.hostname, theirs.hostname}
     is_same_host = len(hosts) == 1 or hosts <= {"localhost", "127.0.0.1", "::1"}
     is_same_path = ours.path.rstrip("/") == theirs.path.rstrip("/")

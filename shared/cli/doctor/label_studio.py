@@ -45,16 +45,16 @@ def check_address(session: DoctorSession) -> Iterator[Check]:
         message = f"the response from {url} ({response.status_code}) is not Label Studio's"
         yield broken_check("Label Studio", "url_other", message)
         return
-    found = f"{release} at {url}"
+    version = f"{release} at {url}"
     numbers, tested = _release_numbers(release), _release_numbers(TESTED_RELEASE)
     if numbers < tested:
-        message = f"{found} is older than {TESTED_RELEASE}, which was tested"
+        message = f"{version} is older than {TESTED_RELEASE}, which was tested"
         yield warning_check("Label Studio", "version_older", message, tested=TESTED_RELEASE)
     elif numbers[:2] > tested[:2]:
-        message = f"{found} is newer than {TESTED_RELEASE}, which was tested"
+        message = f"{version} is newer than {TESTED_RELEASE}, which was tested"
         yield warning_check("Label Studio", "version_newer", message)
     else:
-        yield ok_check("Label Studio", found)
+        yield ok_check("Label Studio", version)
 
 
 def _report_unreachable(session: DoctorSession, error: Exception) -> Check:
@@ -72,6 +72,7 @@ def _report_unreachable(session: DoctorSession, error: Exception) -> Check:
 def check_token(session: DoctorSession) -> Iterator[Check]:
     """Check the token's kind, and that Label Studio accepts it or renews it."""
     assert session.settings.label_studio_api_key is not None
+    # The kind and the expiry stand in the token itself, so they are known without a request.
     key = session.settings.label_studio_api_key.get_secret_value()
     claims = _read_claims(key)
     if claims is None:
@@ -137,6 +138,7 @@ def _read_claims(key: str) -> dict[str, Any] | None:
     if len(parts) != 3:
         return None
     try:
+        # base64url without its padding, as JWTs are written
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (binascii.Error, ValueError):
         return None

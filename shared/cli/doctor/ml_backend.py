@@ -20,6 +20,7 @@ def check_address(session: DoctorSession) -> Iterator[Check]:
     except httpx.HTTPError as error:
         yield _report_unreachable(session, error)
         return
+    # /health is open to everybody; only the other pages show whether the password is right.
     index = session.ask_server("")
     if index.status_code == 401:
         message = f"{url} answers 401: wrong user name or password"

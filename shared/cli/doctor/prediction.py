@@ -95,6 +95,7 @@ def _check_unfilled_tags(
 def check_media(session: DoctorSession) -> Iterator[Check]:
     """Check that the server can read what the task shows: the task is predicted for that."""
     config, task = session.label_config, session.task
+    # The task may have failed before: only what is new belongs to this prediction.
     earlier = _recent_failures(session)
     body = predict_request([task], config.xml, _project_name(session))
     session.response = session.server_client.post(f"{session.server_url}/predict", json=body)
@@ -201,6 +202,7 @@ def _label_config_status(session: DoctorSession) -> dict[str, Any] | None:
     digest = hashlib.sha256(session.label_config.xml.encode()).hexdigest()[:12]
     entries = _server_status(session).get("label_configs", [])
     entries = [entry for entry in entries if entry.get("digest") == digest]
+    # A label config has an entry per model version; a server that is restarted may have none yet.
     current = [entry for entry in entries if entry["model_version"] == session.setup_version]
     return next(iter(current or entries), None)
 

@@ -46,7 +46,7 @@ def run_checks(session: DoctorSession) -> Iterator[Check]:
     for step in STEPS:
         missing = next((link for link in step.needs if link in failed), None)
         if missing is not None:
-            failed.add(step.link)
+            failed.add(step.link)  # so that what needs this link is skipped, too
             yield skipped_check(step.link, f"needs: {missing}")
             continue
         for check in _run_step(step, session):

@@ -53,6 +53,7 @@ def create_in_repository(
     if requires:
         text = _add_extra(text, name, requires)
     folder = create_backend(scaffold, repository / PACKAGE)
+    # written last: if the backend cannot be made, nothing is changed
     project.write_text(text, "utf-8")
     return folder
 
@@ -97,7 +98,7 @@ def create_backend(scaffold: Scaffold, root: Path) -> Path:
     try:
         scaffold.write_files(folder)
         write_expected(_without_requirements(import_backend(scaffold, root)))
-    except BaseException:
+    except BaseException:  # also Ctrl-C: a half-made folder would be in the way next time
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder

@@ -18,7 +18,7 @@ TEXTS = ("An extraordinary neighbourhood, isn't it?", "We met on the bridge")
 
 
 def images(folder: Path, address_of: AddressOf, key: str = "image") -> list[Data]:
-    """A spot on a grey ground, once dark and once bright."""
+    """Draw a spot on a gray ground, once dark and once bright."""
     for name, colour in (("spot-1.png", 20), ("spot-2.png", 250)):
         pixels = np.full((64, 96, 3), 130, np.uint8)
         cv2.circle(pixels, (40, 30), 18, (colour, colour, 255 - colour), -1)
@@ -27,24 +27,24 @@ def images(folder: Path, address_of: AddressOf, key: str = "image") -> list[Data
 
 
 def texts(folder: Path, address_of: AddressOf) -> list[Data]:
-    """With a long word, and without."""
+    """Return a text with a long word, and one without."""
     return [{"text": text} for text in TEXTS]
 
 
 def hypertexts(folder: Path, address_of: AddressOf) -> list[Data]:
-    """The same texts in HTML."""
+    """Return the same texts in HTML."""
     first = "<h1>Today</h1><p>An <b>extra</b>ordinary neighbourhood, isn't it?</p>"
     return [{"hypertext": first}, {"hypertext": f"<p>{TEXTS[1]}</p>"}]
 
 
 def paragraphs(folder: Path, address_of: AddressOf) -> list[Data]:
-    """A dialogue."""
-    said = [{"author": "Ann", "text": TEXTS[1]}, {"author": "Bob", "text": TEXTS[0]}]
-    return [{"paragraphs": said}, {"paragraphs": said[:1]}]
+    """Return a dialogue, and its first turn alone."""
+    turns = [{"author": "Ann", "text": TEXTS[1]}, {"author": "Bob", "text": TEXTS[0]}]
+    return [{"paragraphs": turns}, {"paragraphs": turns[:1]}]
 
 
 def sounds(folder: Path, address_of: AddressOf) -> list[Data]:
-    """A tone after half a second of silence, and silence."""
+    """Write a tone between half a second of silence each, and silence."""
     time = np.arange(4000) / 8000
     tone = (16000 * np.sin(time * 2 * np.pi * 440)).astype("<i2")
     silence = np.zeros(4000, "<i2")
@@ -58,13 +58,13 @@ def sounds(folder: Path, address_of: AddressOf) -> list[Data]:
 
 
 def videos(folder: Path, address_of: AddressOf) -> list[Data]:
-    """A bright spot that goes from left to right in 12 of 24 frames, of 96 x 64 pixels."""
+    """Copy a video of 24 frames: a bright spot goes from left to right in 12 of them."""
     shutil.copy(VIDEO, folder / VIDEO.name)
     return [{"video": address_of("spot.webm")}]
 
 
 def series(folder: Path, address_of: AddressOf) -> list[Data]:
-    """A step, and a flat line."""
+    """Return a step, and a flat line."""
     times = list(range(20))
     step = [5 if 8 <= time < 14 else 1 for time in times]
     return [
@@ -74,18 +74,18 @@ def series(folder: Path, address_of: AddressOf) -> list[Data]:
 
 
 def lists(folder: Path, address_of: AddressOf) -> list[Data]:
-    """Three titles."""
+    """Return a list of three titles."""
     titles = {"a": "The longest of the three", "b": "Short", "c": "Longer"}
     return [{"list": [{"id": name, "title": title} for name, title in titles.items()]}]
 
 
 def text_pairs(folder: Path, address_of: AddressOf) -> list[Data]:
-    """The longer text left, and right."""
+    """Return two texts, the longer one left and then right."""
     one, other = TEXTS
     return [{"left": one, "right": other}, {"left": other, "right": one}]
 
 
 def image_pairs(folder: Path, address_of: AddressOf) -> list[Data]:
-    """The darker image left, and right."""
+    """Draw two images, the darker one left and then right."""
     dark, bright = (data["image"] for data in images(folder, address_of))
     return [{"left": dark, "right": bright}, {"left": bright, "right": dark}]

@@ -15,6 +15,7 @@ def select_variants(code: str, variants: Collection[str], root: str) -> str:
     """Return the code with the definitions of these variants, and what the class `root` uses."""
     code = _delete_lines(code, _other_variants(ast.parse(code), variants))
     code = VARIANT.sub(r"\1", code)
+    # What is unused may have been the only user of something else.
     while unused := _unused_definitions(ast.parse(code), root):
         code = _delete_lines(code, unused)
     code = _without_unused_imports(code)
@@ -26,8 +27,8 @@ def _other_variants(tree: ast.Module, variants: Collection[str]) -> list[ast.stm
         *tree.body,
         *(s for node in tree.body if isinstance(node, ast.ClassDef) for s in node.body),
     ]
-    found = ((statement, VARIANT.fullmatch(_defined_name(statement))) for statement in statements)
-    return [statement for statement, match in found if match and match[2] not in variants]
+    matches = ((statement, VARIANT.fullmatch(_defined_name(statement))) for statement in statements)
+    return [statement for statement, match in matches if match and match[2] not in variants]
 
 
 def _defined_name(statement: ast.stmt) -> str:
@@ -57,6 +58,7 @@ def _used_names(tree: ast.AST) -> set[str]:
 def _delete_lines(code: str, statements: list[ast.stmt]) -> str:
     """Return the code without these statements and the blank lines above them."""
     lines = code.splitlines()
+    # from the end, so that the line numbers of the others stay right
     for statement in sorted(statements, key=lambda node: node.lineno, reverse=True):
         first = min(
             [statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", ()))]
