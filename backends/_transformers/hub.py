@@ -35,8 +35,8 @@ def find_folder(reference: ModelReference, settings: Settings) -> Path:
             return folder
     if model.startswith((".", "/", "~")) or model.count("/") > 1:  # never a name on the hub
         raise ModelError(
-            f"{reference.setting}={short_path(model)}: there is no such folder, in MODEL_DIR"
-            " neither"
+            f"{reference.setting}={short_path(model)}: there is no such folder, neither here nor in"
+            " MODEL_DIR"
         )
     return _download_snapshot(reference, settings)
 

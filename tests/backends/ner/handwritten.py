@@ -19,8 +19,8 @@ from backends.ner.word_aggregation import aggregate_words
 FOLDER = Path(__file__).with_name("handwritten")
 BINS = 10
 
+# The score of an entity that a model gave, and whether it is right.
 Scored = tuple[float, bool]
-"""The score of an entity that a model gave, and whether it is right."""
 
 
 @dataclass(frozen=True)

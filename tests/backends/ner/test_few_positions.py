@@ -21,8 +21,8 @@ from shared.settings import Settings
 from .conftest import STARTER
 
 TOPICS = Path(__file__).parents[3] / "backends" / "text_classification" / "starter" / "weights"
+# Without line breaks: tokens between two sentences are not read.
 TEXTS = [" ".join(sentence.text.split()) for sentence in generate(20, 5, "held_out")]
-"""Without line breaks: tokens that lie between two sentences are not read."""
 CPU: dict[str, Any] = {"device": "cpu"}
 
 

@@ -12,8 +12,8 @@ from .test_objects import TEXT, texts
 from .trained import BATCH, learn, save
 
 STEPS = 40
+# Types of the new model; the starter has other names for them, and four more types.
 NAMES = {"PER": "human", "LOC": "place", "ORG": "firm"}
-"""Types of the new model; the starter has none of these names, and knows four types more."""
 
 
 @pytest.fixture(scope="module")

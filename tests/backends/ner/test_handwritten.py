@@ -14,11 +14,11 @@ from .conftest import STARTER
 from .handwritten import Scored, calibration_error, judge, read_sentences
 from .test_long_texts import found
 
+# Sentences of 100 without an entity, at least.
 FEWEST_WITHOUT_ENTITY = 20
-"""Of 100 sentences."""
 BOTH = ["development", "held_out"]
+# Words in a row that the grammar and a sentence written by hand may share.
 LONGEST_SHARED_WORDS = 4
-"""So many words in a row may stand in the grammar and in a sentence written by hand."""
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from backends.ner.token_classifier import TokenClassifier
 from shared.pipeline.runtime import runtime
 
 TEXT = "Laura Stein met Paul Brunner in Berlin"
+# For O, B-PER and I-PER.
 UNNAMED = ("LABEL_0", "LABEL_1", "LABEL_2")
-"""For O, B-PER and I-PER."""
 
 
 class Reading:

@@ -10,8 +10,8 @@ from backends.ner.word_aggregation import STRATEGIES, aggregate_words
 from .conftest import Predict
 from .test_objects import TEXT, texts
 
+# A token's text, its word's number, and the probabilities of its tags.
 Piece = tuple[str, int, dict[str, float]]
-"""A token's text, its word's number, and the probabilities of its tags."""
 
 
 def found(text: str, pieces: list[Piece], strategy: str) -> list[tuple[str, str, float]]:

@@ -19,12 +19,12 @@ SIGNS = (
     ("QUIET STREET", "Speed limit 20", "No parking"),
 )
 COLOURS = (("#7a1f1f", "white"), ("#f3d34a", "#1a1a1a"), ("#1f4d2e", "#f2f2e8"), ("white", "#222"))
+# How a camera stores an upright picture, by the EXIF orientation that it writes.
 TURNED = {
     6: Image.Transpose.ROTATE_90,
     3: Image.Transpose.ROTATE_180,
     8: Image.Transpose.ROTATE_270,
 }
-"""How a camera stores an upright picture, by the EXIF orientation that it then writes."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from backends.ocr.layout.ink_bounds import ink_bounds, ink_mask
 from backends.ocr.layout.quad import Pixels, sub_quad
 
 SIZE = (48, 300)
+# left, top, right, bottom
 INK = (60, 16, 240, 32)
-"""left, top, right, bottom"""
 
 
 def line(paper: int = 240, ink: int = 20, noise: float = 0) -> Pixels:

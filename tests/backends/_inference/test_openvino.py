@@ -1,4 +1,4 @@
-"""OpenVINO's package among threads, which all hung where two were the first to use it."""
+"""OpenVINO is first used by several threads at once, which made them hang."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ print("used")
 """
 
 
-def test_threads_are_the_first_to_use_it_at_once() -> None:
+def test_first_use_in_several_threads() -> None:
     command = [sys.executable, "-c", PROGRAM]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert ran.stdout == "used\n"
