@@ -70,7 +70,7 @@ $(LABEL_STUDIO)/installed: | $(UV)
 	$(UV) pip install --python $(LABEL_STUDIO)/bin/python "label-studio==$(LABEL_STUDIO_VERSION)"
 	@touch $@
 
-check: install ## ruff, mypy and the import order
+check: install ## Run ruff and mypy, and check the import order
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
