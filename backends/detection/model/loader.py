@@ -84,12 +84,7 @@ def _build_converted_engine(
     name: str, weights: Path, network: Any, spec: NetworkSpec, cache_dir: Path, precision: str
 ) -> Engine:
     """Convert a network and compare it with PyTorch; ModelError if it differs too far."""
-    missing = [package for package in ENGINE_PACKAGES[name] if find_spec(package) is None]
-    if missing:
-        extra = "onnx" if name == "onnx" else "detection"
-        raise ModelError(
-            f"{', '.join(missing)} is not installed: install the extra, e.g. {extra_command(extra)}"
-        )
+    _require_packages(name)
     folder = conversion.conversion_folder(weights, spec, name, cache_dir)
     reference = _detect_all_boxes(spec, TorchEngine(network, "cpu", half=False))
     expected = reference(parity.comparison_images())
@@ -97,10 +92,8 @@ def _build_converted_engine(
         onnx = OnnxEngine(conversion.convert_to_onnx(network, spec, folder))
         parity.check_parity(_detect_all_boxes(spec, onnx), expected)
         return onnx
-    path, shapes = (
-        conversion.convert_to_openvino(network, spec, folder),
-        conversion.common_shapes(spec),
-    )
+    path = conversion.convert_to_openvino(network, spec, folder)
+    shapes = conversion.common_shapes(spec)
     single = OpenVinoEngine(path, shapes, "f32")
     parity.check_parity(_detect_all_boxes(spec, single), expected)
     if precision == "f32" or not supports_bf16():
@@ -116,6 +109,15 @@ def _build_converted_engine(
             return single
         logger.warning("%s runs in bf16 as requested, but %s", weights.name, error)
     return faster
+
+
+def _require_packages(engine: str) -> None:
+    missing = [package for package in ENGINE_PACKAGES[engine] if find_spec(package) is None]
+    if missing:
+        extra = "onnx" if engine == "onnx" else "detection"
+        raise ModelError(
+            f"{', '.join(missing)} is not installed: install the extra, e.g. {extra_command(extra)}"
+        )
 
 
 def _detect_all_boxes(spec: NetworkSpec, engine: Engine) -> Callable[..., Any]:
