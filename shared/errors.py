@@ -1,4 +1,4 @@
-"""The errors of prelabel. Their messages are public: no paths, tokens or tracebacks in them."""
+"""The errors of prelabel. Clients see their messages: no paths, tokens or tracebacks in them."""
 
 import re
 from pathlib import PurePath
@@ -44,7 +44,7 @@ class PrelabelError(Exception):
 
 
 class RequestError(PrelabelError):
-    """The body of a request is not what the protocol says."""
+    """The body of a request does not follow the protocol."""
 
     reason = "bad_request"
     status = 422
@@ -53,7 +53,7 @@ class RequestError(PrelabelError):
 class ConfigError(PrelabelError):
     """A label config, or an attribute in it, cannot be used.
 
-    `control` is the name of the control tag that it is about, if it is about one.
+    `control` is the name of the control tag that the error is about, if any.
     """
 
     reason = "label_config"
@@ -65,13 +65,13 @@ class ConfigError(PrelabelError):
 
 
 class SettingError(PrelabelError):
-    """An environment variable or command line option has a value that cannot be used."""
+    """An environment variable or command line option has an invalid value."""
 
     reason = "setting"
 
 
 class TaskError(PrelabelError):
-    """One task cannot be predicted; the others are not touched."""
+    """One task cannot be predicted; the others are not affected."""
 
     reason = "task"
     status = 422
@@ -84,13 +84,13 @@ class MissingKeyError(TaskError):
 
 
 class ValueTypeError(TaskError):
-    """The task's value is of another type than the object tag needs."""
+    """The task's value has another type than the object tag needs."""
 
     reason = "value_type"
 
 
 class LabelsError(TaskError):
-    """The labels that a task brings are none that the editor could show."""
+    """The editor cannot show the labels that a task brings."""
 
     reason = "labels"
 
@@ -102,7 +102,7 @@ class FetchError(TaskError):
 
 
 class DecodeError(TaskError):
-    """The bytes were fetched but are not a readable image or text."""
+    """The bytes were fetched, but are not a readable image, video or text."""
 
     reason = "decode"
 
@@ -110,8 +110,8 @@ class DecodeError(TaskError):
 class UnfillableError(TaskError):
     """The model has nothing that a control tag asks for, such as a class for any of its labels.
 
-    Where that is so of all that a prediction could fill, there is none: an empty one would say
-    that the model looked and found nothing.
+    If that holds for all control tags, the task gets no prediction: an empty one would mean that
+    the model ran and found nothing.
     """
 
     reason = "unfillable"
@@ -124,27 +124,27 @@ class InferenceError(TaskError):
 
 
 class DeadlineError(TaskError):
-    """The request's time was over before this task was done; ask again to go on."""
+    """The request's deadline passed before this task was done; send it again to continue."""
 
     reason = "deadline"
 
 
 class ClientGoneError(PrelabelError):
-    """Whoever asked has closed the connection; nothing more is done for it."""
+    """The client has closed the connection; its request is dropped."""
 
     reason = "client_gone"
     status = 499
 
 
 class ModelError(PrelabelError):
-    """A model could not be loaded: a package is missing, or its weights."""
+    """A model could not be loaded: a package or its weights are missing."""
 
     reason = "model"
     status = 503
 
 
 def short_path(name: str) -> str:
-    """A path as a message shows it: of an absolute one the last part, since messages are public."""
+    """Return a path for messages, which are public: only the last part of an absolute one."""
     return f"…/{PurePath(name).name}" if name.startswith(("/", "~")) else name
 
 

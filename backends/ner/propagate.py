@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from shared.backend import Context, LabelConfig, ObjectTag, Passage, Passages
 from shared.results import parse_regions
-from shared.results.region import Shape
+from shared.results.types import Shape
 
 
 class UserSpan(NamedTuple):

@@ -14,7 +14,7 @@ from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
 from shared.results import Dialogue, Document, HyperTextSpan, ParagraphSpan, TextSpan
 from shared.results.hypertext import Node
-from shared.results.region import Shape
+from shared.results.types import Shape
 
 TEXT_TAGS = ("Text", "HyperText", "Paragraphs")
 

@@ -1,1 +1,1 @@
-"""label_studio."""
+"""What Label Studio sends, stores and imports: label configs, tasks, projects, import files."""

@@ -1,12 +1,12 @@
-"""A tag's attributes, found in any spelling."""
+"""The attributes of a tag, in any spelling."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
 
 class Attributes(Mapping[str, str]):
-    """The attributes of one tag, found in any spelling, as Label Studio's editor finds them.
+    """The attributes of one tag, found by their names in any case.
 
-    The editor writes every attribute name in lower case before it reads a tag, so `framerate`,
+    Label Studio's editor lowers every attribute name before it reads a tag, so `framerate`,
     `frameRate` and `FrameRate` are one attribute; of two spellings in one tag the last counts.
     Iteration yields names in lower case.
     """

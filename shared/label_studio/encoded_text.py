@@ -1,4 +1,4 @@
-"""Texts that stand encoded in the task: the attribute `encoding` of Text and HyperText."""
+"""Texts of tasks: inline or at an address, plain or encoded (the attribute `encoding`)."""
 
 import base64
 
@@ -42,7 +42,7 @@ def read_text(task: Task, target: ObjectTag, media: MediaReader) -> str:
         return decode_text(value, target)
     if not isinstance(value, LocalPath) and is_plain_text(value):
         raise FetchError(
-            f'What {target} shows is no address, but the tag says valueType="url":'
+            f'What {target} shows is not an address, but the tag says valueType="url":'
             " leave that out for texts in the task itself",
             cause="invalid_address",
         )

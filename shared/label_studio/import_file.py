@@ -1,4 +1,4 @@
-"""An import file in the making: a journal that survives being killed, the list made at the end."""
+"""Import files, written as a journal that survives a killed process."""
 
 import gzip
 import os
@@ -12,25 +12,25 @@ from typing import IO, Any, BinaryIO
 from shared.errors import SettingError
 from shared.label_studio.json_stream import dump_line, load_line
 
-# Seconds after which what is written goes to the system, and to the disk.
+# How often written tasks are handed to the system, and synced to the disk.
 FLUSH_SECONDS, SYNC_SECONDS = 0.2, 5.0
 FORMATS = (".json", ".jsonl", ".ndjson")
 COPY_BYTES = 1 << 20
 
-# What the journal's tasks have in common, such as the label config: it must not change.
+# What all tasks of a journal have in common, such as the label config: it must not change.
 JournalHeader = dict[str, Any]
 
 
 class ImportFile:
-    """Tasks with their predictions, in order, and the failures beside them.
+    """Writes tasks with their predictions in order, and failures to a file beside them.
 
-    `OUT.part` holds a line of what `head` says and then one a task; only whole lines of it
-    count. `OUT.failures.jsonl` holds the failures. At the end `OUT` is made of the journal and
-    takes its name in one step: until then an older `OUT` stays as it is.
+    `OUT.part` holds the header and then one task a line; only complete lines count.
+    `OUT.failures.jsonl` holds the failures. At the end `OUT` is
+    built from the journal and replaced in one step: until then an older `OUT` stays as it is.
     """
 
     def __init__(self, path: Path, head: JournalHeader, resume: bool) -> None:
-        """Begin, or go on where an earlier run stopped; SettingError if that cannot be done."""
+        """Start, or resume an interrupted run; SettingError if neither is possible."""
         self.path = path
         self.part = path.with_name(path.name + ".part")
         self.failures_path = failures_path(path)
@@ -39,8 +39,8 @@ class ImportFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             if self.part.exists() and not resume:
                 raise SettingError(
-                    f"{self.part} is there from an interrupted run: --resume goes on with it;"
-                    " delete it to begin anew"
+                    f"{self.part} is left from an interrupted run: use --resume to continue"
+                    " it, or delete it to start over"
                 )
             self.done = _truncate_journal(self.part, head) if self.part.exists() else 0
             if not self.part.exists():
@@ -65,7 +65,7 @@ class ImportFile:
         self._tasks.close()
 
     def read_tasks(self, first: int = 0) -> Iterator[dict[str, Any]]:
-        """The tasks written so far, from the one of index `first` on."""
+        """Yield the tasks written so far, starting at the index `first`."""
         self._tasks.flush()
         with self.part.open("rb") as file:
             file.readline()
@@ -74,7 +74,7 @@ class ImportFile:
                     yield load_line(line)
 
     def keep_failures(self, until: int) -> None:
-        """Forget the failures from a task's index on: it will be done again."""
+        """Remove the failures of the task with index `until` and of later ones, which run again."""
         new = self.failures_path.with_name(self.failures_path.name + ".new")
         with new.open("wb") as file:
             for failure in read_failures(self.path):
@@ -93,12 +93,12 @@ class ImportFile:
             self.flush(sync=now - self._synced > SYNC_SECONDS)
 
     def add_failure(self, failure: dict[str, Any]) -> None:
-        """Write a failure, at once and before its task, so that none is lost."""
+        """Write a failure immediately, before its task, so that none is lost."""
         self._failures.write(dump_line(failure))
         self._failures.flush()
 
     def flush(self, sync: bool = False) -> None:
-        """Give what is written to the system; `sync` to the disk. Failures go before tasks."""
+        """Hand what is written to the system, or with `sync` to the disk; failures before tasks."""
         for file in (self._failures, self._tasks):
             file.flush()
             if sync:
@@ -107,7 +107,7 @@ class ImportFile:
         self._synced = self._flushed if sync else self._synced
 
     def finish(self) -> None:
-        """Make the file of the journal; without failures there is no file of them."""
+        """Build the import file from the journal; remove the file of failures if it is empty."""
         self.flush(sync=True)
         made = self.path.with_name(self.path.name + ".new")
         with self.part.open("rb") as lines, made.open("wb") as file:
@@ -126,12 +126,12 @@ class ImportFile:
 
 
 def failures_path(path: Path) -> Path:
-    """Where the failures of an import file are."""
+    """Return the path of an import file's failures."""
     return path.with_name(path.name + ".failures.jsonl")
 
 
 def read_failures(path: Path) -> Iterator[dict[str, Any]]:
-    """The failures of an import file."""
+    """Yield the failures of an import file."""
     with suppress(FileNotFoundError), failures_path(path).open("rb") as file:
         for line in file:
             if (failure := _parse_whole_line(line)) is not None:
@@ -139,7 +139,7 @@ def read_failures(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def is_finished(path: Path) -> bool:
-    """Whether there is a file that an earlier run has finished, and none in the making."""
+    """Return whether an earlier run has finished the file, and none is in progress."""
     return path.exists() and not path.with_name(path.name + ".part").exists()
 
 
@@ -152,7 +152,10 @@ def _format_of(path: Path) -> str:
 
 
 def _truncate_journal(part: Path, head: JournalHeader) -> int:
-    """Cut a journal after its last whole line; how many tasks it has. SettingError if not ours."""
+    """Cut a journal after its last complete line and return its number of tasks.
+
+    SettingError if it was started with another header.
+    """
     done = -1
     with part.open("r+b") as file:
         end = 0
@@ -170,7 +173,7 @@ def _truncate_journal(part: Path, head: JournalHeader) -> int:
 
 
 def _parse_whole_line(line: bytes) -> dict[str, Any] | None:
-    """The line's object; None if it was cut off, or never reached the disk."""
+    """Return the line's object; None if the line was cut off or never reached the disk."""
     if not line.endswith(b"\n"):
         return None
     with suppress(ValueError):
@@ -183,7 +186,7 @@ def _check_header(part: Path, found: JournalHeader, head: JournalHeader) -> None
     changed = [key for key in head if found.get(key) != head[key]]
     if changed:
         was = "; ".join(f"{key} was {found.get(key)}, is {head[key]}" for key in changed)
-        raise SettingError(f"{part} was begun otherwise: {was}. Delete it to begin anew")
+        raise SettingError(f"{part} was started differently: {was}. Delete it to start over")
 
 
 def _copy_lines(lines: BinaryIO, target: IO[bytes] | gzip.GzipFile) -> None:
@@ -192,7 +195,7 @@ def _copy_lines(lines: BinaryIO, target: IO[bytes] | gzip.GzipFile) -> None:
 
 
 def _write_list(lines: BinaryIO, target: IO[bytes] | gzip.GzipFile) -> None:
-    """One task a line, so that the list can be looked through, too."""
+    """Write one task a line, so that the list can be read by people, too."""
     before = b"[\n"
     for line in lines:
         target.write(before + line.removesuffix(b"\n"))

@@ -1,4 +1,4 @@
-"""What an export of Label Studio has and an import refuses."""
+"""Removes from tasks what Label Studio exports but refuses to import."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ UPLOAD = "file_upload_id"
 
 
 def make_importable(task: Task, left_out: Counter[str]) -> Task:
-    """Return the task as Label Studio imports it, and count in `left_out` what is missing then.
+    """Return the task as Label Studio imports it, and count in `left_out` what was removed.
 
     An export names rows of its own database by their numbers: predictions, users, uploaded files.
     In another database an import answers 400 or 500 to the whole file, or takes another row.
@@ -32,7 +32,7 @@ def make_importable(task: Task, left_out: Counter[str]) -> Task:
 
 
 def _keep_with_results(task: Task, key: str, what: str, left_out: Counter[str]) -> None:
-    """Keep the objects of a list that have results; no list is kept that is none."""
+    """Keep the objects of a list that have results; anything but a list becomes an empty one."""
     if key not in task:
         return
     found = task[key] if isinstance(task[key], list) else []
@@ -52,7 +52,7 @@ def _importable_annotation(annotation: Task, left_out: Counter[str]) -> Task:
 
 
 def _is_unknown(user: Any) -> bool:
-    """Whether only the database of the export knows the user: others know email addresses."""
+    """Return whether only the exporting database knows the user; others know email addresses."""
     return user is not None and not (isinstance(user, dict) and "email" in user)
 
 

@@ -1,4 +1,4 @@
-"""How JavaScript, and so Label Studio's editor, finds members of a value and writes it as text."""
+"""Values as JavaScript, and so Label Studio's editor, looks them up and writes them as text."""
 
 import base64
 import binascii
@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from shared.label_studio.text_cache import TextCache
 
-# From here on JavaScript's numbers, which are doubles, leave whole numbers out.
+# JavaScript's numbers are doubles: above this they skip integers.
 MAX_EXACT_INTEGER = 2**53
 # A number with more digits before its point is written with an exponent: 1e+21.
 DIGITS_BEFORE_EXPONENT = 21
-# So is a fraction with this many zeros behind its point: 1e-7.
+# So is a fraction with this many zeros after its point: 1e-7.
 ZEROS_BEFORE_EXPONENT = 6
-# A longer number is no index: nothing has as many members.
+# A number with more digits is not an index: nothing has so many members.
 MAX_INDEX_DIGITS = 15
 
 
@@ -27,15 +27,15 @@ class _Undefined:
         return False
 
 
-# What a name stands for that leads to nothing; null is None.
+# The value of a path that leads nowhere; null is None.
 UNDEFINED: Final = _Undefined()
 
 
 def lookup_path(value: Any, path: str) -> Any:
-    """Return what a path such as `a.b[0].c` leads to, as lodash's `get` does; else UNDEFINED.
+    """Return the value at a path such as `a.b[0].c`, as lodash's `get` does, or UNDEFINED.
 
-    A member with the path itself as its name comes first. What only JavaScript has, such as
-    methods of a list, is not found.
+    A member whose name is the whole path comes first. Members that only JavaScript has, such as
+    methods of a list, are not found.
     """
     found = _get_member(value, path)
     if found is not UNDEFINED or not set(path) & set(".[]"):

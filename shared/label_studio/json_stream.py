@@ -1,7 +1,7 @@
-"""JSON of any size, value by value in constant memory, with the place of what is wrong.
+"""Reads JSON of any size value by value, in constant memory, and locates syntax errors.
 
-The standard library's scanner reads one value at a time out of a stretch of text, and says where
-it stopped: as fast as a streaming parser in C, with places that those do not tell.
+The standard library's scanner reads one value from a buffer and reports where it stopped. That is
+as fast as a streaming parser in C, and gives each task's line, which those do not.
 """
 
 import codecs
@@ -14,16 +14,16 @@ from typing import Any
 
 import orjson
 
-# Bytes read at a time.
+# Bytes to read at a time.
 READ_BYTES = 1 << 20
-# Characters of one value; more is taken for a missing bracket.
+# Upper limit of one value; more means that a bracket is missing.
 MAX_VALUE_CHARACTERS = 1 << 28
-# An error so near to the end of the stretch may be due to the end: `-Infinity` is the longest.
+# An error this close to the buffer's end may be a cut token; `-Infinity` is the longest.
 CUT_CHARACTERS = 16
 
 
 class JsonSyntaxError(Exception):
-    """What is wrong with the text, with line and column from 1 on."""
+    """A syntax error, with its line and column counted from 1."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
         super().__init__(f"{message} (line {line}, column {column})")
@@ -31,7 +31,7 @@ class JsonSyntaxError(Exception):
 
 
 class JsonStream:
-    """The values in a UTF-8 text: those of one list, or those that follow one another."""
+    """Reads the values of a UTF-8 text: the items of one list, or successive values."""
 
     def __init__(self, file: BufferedIOBase) -> None:
         self._file = file
@@ -43,9 +43,9 @@ class JsonStream:
         self._not_json = ""
 
     def list_items(self) -> Iterator[tuple[int, Any, str]]:
-        """The entries of a list: line, value, and what is not JSON in it but can be read.
+        """Yield for each item of a list its line, its value, and what in it is not valid JSON.
 
-        JsonSyntaxError says where the list breaks off.
+        JsonSyntaxError tells where the list breaks off.
         """
         self._expect("[", "a list")
         if self._peek() != "]":
@@ -58,7 +58,7 @@ class JsonStream:
             raise self._syntax_error("There is more after the list's end")
 
     def successive_values(self) -> Iterator[tuple[int, Any, str]]:
-        """The values that follow one another, as `items` gives them."""
+        """Yield successive values in the form of `list_items`."""
         while self._peek():
             yield self._read_value()
 
@@ -79,16 +79,16 @@ class JsonStream:
                 near = end >= len(self._text) - (
                     CUT_CHARACTERS if isinstance(value, int | float) else 0
                 )
-                if not (near and self._read_more()):  # 12 may be the beginning of 12.5e6
+                if not (near and self._read_more()):  # 12 may be the start of 12.5e6
                     self._at = end
                     return line, value, self._not_json
 
     def _is_cut(self, error: JSONDecodeError) -> bool:
-        """Whether the error may be due to the end of the stretch, in a string or not."""
+        """Return whether the error may come from the end of the buffer."""
         return error.msg.startswith("Unterminated") or error.pos >= len(self._text) - CUT_CHARACTERS
 
     def _peek(self) -> str:
-        """The next character that is no space; empty at the end."""
+        """Skip whitespace and return the next character; an empty string at the end."""
         while True:
             while self._at < len(self._text):
                 if (character := self._text[self._at]) not in " \t\r\n":
@@ -107,7 +107,7 @@ class JsonStream:
         self._at += 1
 
     def _read_more(self) -> bool:
-        """Read on; False at the end. What is left of the text is doubled, so the work is linear."""
+        """Extend the buffer; False at the end. It at least doubles, so that the work is linear."""
         if self._ended:
             return False
         left = len(self._text) - self._at
@@ -126,7 +126,7 @@ class JsonStream:
             return error.object[: error.start].decode()
 
     def _read_bytes(self, size: int) -> bytes:
-        """As many bytes, or those there are before the end or a fault of the file."""
+        """Read `size` bytes, or fewer at the end or where the file is faulty."""
         data = bytearray()
         try:
             while len(data) < size and not self._ended:
@@ -134,11 +134,11 @@ class JsonStream:
                 self._ended = not piece
                 data += piece
         except (OSError, EOFError, zlib.error) as error:
-            self._ended, self._fault = True, f"the file cannot be read on: {error}"
+            self._ended, self._fault = True, f"the rest of the file cannot be read: {error}"
         return bytes(data)
 
     def _update_position(self) -> None:
-        """The line and column of this place."""
+        """Count lines and columns up to the current position."""
         lines = self._text.count("\n", self._counted, self._at)
         if lines:
             self._column = self._at - self._text.rfind("\n", self._counted, self._at)
@@ -147,12 +147,12 @@ class JsonStream:
         self._line, self._counted = self._line + lines, self._at
 
     def _drop_consumed(self) -> None:
-        """Let go of the text before this place."""
+        """Drop the text before the current position."""
         self._update_position()
         self._text, self._at, self._counted = self._text[self._at :], 0, 0
 
     def _note_constant(self, name: str) -> None:
-        self._not_json = f"{name} is no JSON number; Label Studio refuses the file"
+        self._not_json = f"{name} is not a JSON number; Label Studio refuses the file"
 
     def _syntax_error(self, message: str, place: int | None = None) -> JsonSyntaxError:
         self._at = self._at if place is None else place
@@ -162,7 +162,7 @@ class JsonStream:
 
 
 def dump_line(value: Any) -> bytes:
-    """One line of JSON Lines. Half surrogates, which orjson refuses, are escaped."""
+    """Return a line of JSON Lines. Lone surrogates, which orjson refuses, are escaped."""
     try:
         return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:
@@ -170,7 +170,7 @@ def dump_line(value: Any) -> bytes:
 
 
 def load_line(line: bytes) -> Any:
-    """The value of such a line; ValueError says what is wrong."""
+    """Return the value of a line of JSON Lines; ValueError if it is not JSON."""
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -180,7 +180,7 @@ def load_line(line: bytes) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _describe_error(error: JSONDecodeError) -> str:

@@ -24,18 +24,18 @@ MAX_CHARACTERS = 2_000_000
 # Tags inside tags; real label configs have about ten.
 MAX_DEPTH = 100
 
-# The control tags that say something of the whole task, unless they are `perRegion`.
+# Control tags that describe the whole task, unless they are `perRegion`.
 WHOLE_TASK_TAGS = frozenset(
     ("Choices", "Taxonomy", "TextArea", "Rating", "Number", "DateTime", "Pairwise", "Ranker")
 )
 
-# The way to a nested choice: the names of those that it lies in, and its own.
+# The names on the way to a nested choice, from the outermost to its own.
 ChoicePath = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectTag:
-    """What is annotated: `<Image name="image" value="$photo"/>`.
+    """An object tag, which shows what is annotated: `<Image name="image" value="$photo"/>`.
 
     `key` is the key of the task's data (`photo`), `None` when the tag's value is not one variable
     alone: a fixed text, or several of them joined (`$first: $second`).
@@ -59,7 +59,7 @@ class ObjectTag:
 
     @property
     def value_is_url(self) -> bool:
-        """Whether the task holds the address of what is shown, where it may hold a text."""
+        """Whether the task holds an address instead of the text itself (`valueType="url"`)."""
         return self.attrs.get("valueType") == "url"
 
     @property
@@ -69,14 +69,14 @@ class ObjectTag:
 
     @property
     def value(self) -> str:
-        """The value as it is written: `$photo`. Of an image's list that, whatever else is there."""
+        """The value as it is written: `$photo`. For images, `valueList` comes before `value`."""
         names = ("valueList", "value") if self.tag == "Image" else ("value", "valueList")
         written = next((self.attrs[name] for name in names if self.attrs.get(name)), None)
         return written if written is not None else f"${self.key}" if self.key is not None else ""
 
     @property
     def shown_value(self) -> str:
-        """What it shows, for messages: the key, or the value if that is more than a key."""
+        """What the tag shows, for messages: the key, or the value if that is more than a key."""
         return f'"{self.key}"' if self.key is not None else f'value="{self.value}"'
 
 
@@ -125,7 +125,7 @@ class Control:
 
     @cached_property
     def choice_paths(self) -> Mapping[str, ChoicePath]:
-        """The path to each nested choice, by its name, or as "A/B" where others have the name."""
+        """The path to each nested choice, by its name, or by "A/B" where names are ambiguous."""
         alike = Counter(path[-1] for path in self.paths)
         return {path[-1] if alike[path[-1]] == 1 else "/".join(path): path for path in self.paths}
 
@@ -142,12 +142,12 @@ class Control:
 
     @property
     def answers_once(self) -> bool:
-        """Whether the editor shows one answer of it, however many object tags it is on."""
+        """Whether the editor takes a single value of it, however many object tags it is on."""
         return self.tag in WHOLE_TASK_TAGS and not self.per_region
 
     @property
     def has_labels(self) -> bool:
-        """Whether it has labels, be it of a task that is not known yet."""
+        """Whether it has labels, including those that a task will bring."""
         return bool(self.labels) or self.dynamic or self.labels_from_task
 
     @property
@@ -157,7 +157,7 @@ class Control:
 
     @property
     def has_nested_choices(self) -> bool:
-        """Whether its choices lie inside one another, so that an answer is a path."""
+        """Whether its choices are nested, so that each value is a path."""
         return self.tag == "Taxonomy" or (self.tag == "Choices" and self.get_flag("allowNested"))
 
     @property
@@ -166,12 +166,12 @@ class Control:
         return bool(self.attrs.get("apiUrl"))
 
     def get_flag(self, key: str, default: bool = False) -> bool:
-        """The attribute as a truth value."""
+        """Return an attribute as a boolean."""
         text = self.attrs.get(key)
         return default if text is None else text.strip().lower() in {"true", "1", "yes"}
 
     def get_number(self, key: str, default: float, low: float, high: float) -> float:
-        """The attribute as a number between `low` and `high`; ConfigError if it is none."""
+        """Return an attribute as a number; ConfigError if it is not one from `low` to `high`."""
         text = self.attrs.get(key)
         if text is None or not text.strip():
             return default
@@ -192,7 +192,7 @@ class Control:
 
 
 class WrittenTag(NamedTuple):
-    """A tag as it stands in the XML, and the names of the tags around it."""
+    """A tag as it is written in the XML, and the names of the tags around it."""
 
     name: str
     attrs: Attributes
@@ -212,12 +212,12 @@ class LabelConfig:
 
     @property
     def character_count(self) -> int:
-        """How long it is: what is made of it is kept as far as that is not too much together."""
+        """The length of its XML and its task's labels, by which caches limit their size."""
         return len(self.xml) + self.task_character_count
 
     @cached_property
     def dynamic_controls(self) -> tuple[Control, ...]:
-        """The control tags whose labels are complete only with a task; not those of an address."""
+        """The control tags whose labels come from the task's data (not from an address)."""
         return tuple(c for c in self.controls if c.dynamic and not c.repeated and not c.is_remote)
 
     @classmethod
@@ -236,39 +236,35 @@ class LabelConfig:
 
     @classmethod
     def from_parsed(cls, parsed: Mapping[str, Any], xml: str) -> "LabelConfig":
-        """The view of label-studio-ml's `parsed_label_config`.
-
-        `parsed` says which controls and labels there are; the XML adds what that leaves out:
-        the control tags' own attributes and the object tags'.
-        """
+        """Read the XML, with only the control tags of label-studio-ml's `parsed_label_config`."""
         whole = cls.parse(xml)
         kept = tuple(control for control in whole.controls if control.name in parsed)
         return whole if len(kept) == len(whole.controls) else replace(whole, controls=kept)
 
     def written_tags(self) -> Iterable[WrittenTag]:
-        """All tags as they are written; what is inside a HyperText is a document, no tags."""
+        """Yield all tags as they are written, except the document inside a HyperText."""
         if self.xml:
             yield from _walk_tags(_parse_xml(self.xml), ())
 
     def find_control(self, name: str, to_name: str = "") -> Control | None:
-        """The control tag of that name, as it is on its first object tag or on that of a name."""
+        """Return the control tag of that name, as it is on `to_name` or on its first object tag."""
         found = next((control for control in self.controls if control.name == name), None)
         return found.on_object(to_name) if found else None
 
     def object_of(self, control: Control) -> ObjectTag | None:
-        """The object tag that a control tag annotates."""
+        """Return the object tag that a control tag annotates."""
         return self.objects.get(control.to_name)
 
     def controls_on(self, to_name: str) -> list[Control]:
-        """The control tags on an object tag."""
+        """Return the control tags on an object tag."""
         return [
             control.on_object(to_name) for control in self.controls if to_name in control.to_names
         ]
 
     def tag_pairs(self) -> Iterable[tuple[Control, ObjectTag]]:
-        """Each control tag with each of its object tags; controls that name none are left out.
+        """Yield each control tag with each of its object tags; those without one are skipped.
 
-        Pairwise, which compares its object tags, is given with the first.
+        Pairwise, which compares its object tags, comes once, with the first of them.
         """
         for control in self.controls:
             names = (control.to_name,) if control.tag == "Pairwise" else control.to_names
@@ -277,7 +273,7 @@ class LabelConfig:
                     yield control.on_object(name), self.objects[name]
 
     def describe_controls(self) -> str:
-        """Its control tags in a few words, for messages."""
+        """Describe the control tags in a few words, for messages."""
         if not self.controls:
             return "no control tags"
         seen = (
@@ -394,7 +390,7 @@ def takes_labels(tag: str) -> bool:
 
 
 def _read_headers(root: Element) -> dict[Element, str]:
-    """What the Header right before a named tag says."""
+    """Return the text of the Header right before each named tag."""
     found: dict[Element, str] = {}
     header = ""
     for element in root.iter():

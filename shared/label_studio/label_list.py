@@ -1,4 +1,4 @@
-"""The labels of a control tag in one task, as the editor makes them of the task's data."""
+"""The labels that a control tag has in one task, as the editor builds them from the data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from shared.label_studio.variables import keys_of, resolve_variables
 MAX_FAULTS = 3
 # Characters of a found value that a message quotes.
 MAX_QUOTED_CHARACTERS = 40
-# What the editor takes as nothing else: it shows no task where one is of another type.
+# Attributes with a fixed type: the editor shows no task where one has another.
 ATTRIBUTE_TYPES: Mapping[str, type] = {
     **dict.fromkeys(("value", "alias", "hint", "hotkey", "html"), str),
     "selected": bool,
@@ -26,7 +26,7 @@ TYPE_NAMES = {str: "a string", bool: "true or false"}
 
 @dataclass
 class LabelList:
-    """The labels that the editor shows, the ways through nested ones, and what it cannot show."""
+    """The labels that the editor shows, the paths of nested ones, and what it cannot show."""
 
     control: Control
     data: Mapping[str, Any]
@@ -36,7 +36,7 @@ class LabelList:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What the editor cannot show, a sentence each."""
+        """What the editor cannot show, one sentence each."""
         source = self.control.attrs.get("value") or "its Choice tags"
         return tuple(f"{self.control} ({source}): the task has {what}" for what in self.fault_texts)
 
@@ -80,7 +80,7 @@ class LabelList:
 
     @property
     def character_count(self) -> int:
-        """How long all of it is."""
+        """The total length of all names and attributes."""
         tags = (*self.labels.values(), *self.paths.values())
         texts = (
             *self.labels,

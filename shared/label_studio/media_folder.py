@@ -16,7 +16,7 @@ from shared.label_studio.task_file import TABLE_SUFFIXES, TaskEntry
 from shared.label_studio.variables import keys_of
 from shared.media.reader import LOCAL_FILES, LocalPath
 
-# The files that an object tag shows.
+# Suffixes of the files that an object tag shows.
 SUFFIXES = {
     "Image": ".jpg .jpeg .png .gif .bmp .webp .tif .tiff .avif",
     "Text": ".txt .text .md",
@@ -29,10 +29,10 @@ SUFFIXES = {
 
 
 class MediaFolder:
-    """The files in a folder, behind a glob, or one; in the order of their names."""
+    """The files of a folder or glob, or a single file, in the order of their names."""
 
     def __init__(self, name: str, target: ObjectTag, prefix: str | None, root: Path | None) -> None:
-        """`prefix`: what stands before the file's path in the written task.
+        """`prefix` is the URL prefix of the files in the written tasks.
 
         By default that is Label Studio's address of local files, with the path from `root`
         (LOCAL_FILES_ROOT), or else from the folder that holds the named one. SettingError if
@@ -48,11 +48,11 @@ class MediaFolder:
         self._read = 0
         if not self._count:
             what = f"files of {target.tag} ({' '.join(self._suffixes)})"
-            raise SettingError(f"{name}: there are no {what}")
+            raise SettingError(f"{name}: found no {what}")
 
     @property
     def fraction(self) -> float | None:
-        """How many of them are read."""
+        """The share of the files that has been read."""
         return self._read / self._count
 
     def __iter__(self) -> Iterator[TaskEntry]:
@@ -84,7 +84,7 @@ class MediaFolder:
 
 
 def is_media(name: str, config: LabelConfig) -> bool:
-    """Whether an input is a folder, a glob or a media file rather than a file of tasks."""
+    """Return whether an input is a folder, glob or media file, and not a file of tasks."""
     if glob.has_magic(name) and not os.path.exists(name):
         return True
     if os.path.isdir(name):
@@ -95,7 +95,7 @@ def is_media(name: str, config: LabelConfig) -> bool:
 
 
 def find_media_tag(config: LabelConfig) -> ObjectTag:
-    """The object tag whose media the files are; SettingError if a file alone makes no task."""
+    """Return the object tag that shows the files; SettingError if one file is not a task."""
     targets = [target for target in config.objects.values() if keys_of(target.value)]
     if len(targets) == 1 and _is_medium(targets[0]):
         return targets[0]
@@ -107,7 +107,7 @@ def find_media_tag(config: LabelConfig) -> ObjectTag:
 
 
 def _is_medium(target: ObjectTag) -> bool:
-    """Whether one file is all that it shows, under a key that a task can have."""
+    """Return whether the tag shows a single file, under a key that a task can have."""
     return (
         target.tag in SUFFIXES
         and not target.is_list
@@ -117,7 +117,7 @@ def _is_medium(target: ObjectTag) -> bool:
 
 
 def _build_data(target: ObjectTag, value: str) -> dict[str, Any]:
-    """The task's data with a value where the tag looks for it: of `$a.b` inside `a`."""
+    """Build a task's data with the value where the tag looks for it: for `$a.b` inside `a`."""
     data: Any = value
     for name in reversed(split_path(str(target.key))):
         data = {name: data}
@@ -137,7 +137,7 @@ def _walk_files(name: str) -> Iterator[Path]:
 
 
 def _fixed_folder(pattern: str) -> str:
-    """The folders of a glob before its first wildcard."""
+    """Return the folders of a glob before its first wildcard."""
     folder = os.path.dirname(pattern)
     while glob.has_magic(folder):
         folder = os.path.dirname(folder)

@@ -1,4 +1,4 @@
-"""A project of Label Studio: its tasks, read page by page, and predictions pushed to it."""
+"""A Label Studio project: its tasks, read page by page, and the upload of predictions."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -16,19 +16,19 @@ from shared.media.egress import ssl_context
 from shared.media.label_studio_files import sdk_client
 from shared.settings import Settings
 
-# Tasks in one answer of Label Studio.
+# Tasks in one response of Label Studio.
 PAGE_TASKS = 100
-# Tasks whose predictions are pushed in one request.
+# Tasks whose predictions are uploaded in one request.
 BATCH_TASKS = 100
 # Keys of a task that an import takes.
 IMPORTED_KEYS = ("data", "meta", "annotations", "predictions")
 
 
 class Project:
-    """A project's tasks in the order of their ids, without those that `versions` have predicted."""
+    """A project's tasks by ascending id, without those that already have all `versions`."""
 
     def __init__(self, number: int, settings: Settings) -> None:
-        """SettingError if LABEL_STUDIO_URL or LABEL_STUDIO_API_KEY is missing."""
+        """Connect to the project; SettingError without LABEL_STUDIO_URL or LABEL_STUDIO_API_KEY."""
         if settings.label_studio_url is None or settings.label_studio_api_key is None:
             raise SettingError(
                 "--project needs LABEL_STUDIO_URL, the address of Label Studio, and"
@@ -56,17 +56,17 @@ class Project:
 
     @property
     def label_config(self) -> str:
-        """The label config's XML."""
+        """The XML of the label config."""
         return str(self._details.label_config or "")
 
     @property
     def fraction(self) -> float | None:
-        """How many of the tasks are read."""
+        """The share of the tasks that has been read."""
         count = self._details.task_number
         return min(1.0, self._read / count) if count else None
 
     def __iter__(self) -> Iterator[TaskEntry]:
-        """The tasks with an id greater than `after`."""
+        """Yield the tasks with an id greater than `after`."""
         last, index = self.after, 0
         while page := self._read_page(last):
             for task in page:
@@ -107,8 +107,8 @@ class Project:
     def store_predictions(self, tasks: Sequence[dict[str, Any]], again: bool) -> None:
         """Store the predictions of tasks that are in the project.
 
-        `again`: an earlier attempt may have done it. Label Studio's own check of many at once
-        leaves out, without a word, also some that are right; those are sent one by one.
+        `again`: an earlier attempt may have stored them. Label Studio's bulk check silently drops
+        some valid predictions; those are sent one by one.
         """
         wanted = [
             {"task": task["id"], **prediction}
@@ -126,13 +126,13 @@ class Project:
                     self._client.predictions.create(**prediction)
 
     def stored_predictions(self, task: int) -> list[dict[str, Any]]:
-        """The stored predictions of a task: each with `model_version` and `result`."""
+        """Return a task's stored predictions, each with `model_version` and `result`."""
         with self._named_errors("reading predictions"):
             found = self._client.predictions.list(task=task)
         return [{"model_version": one.model_version, "result": one.result} for one in found]
 
     def import_tasks(self, tasks: Sequence[dict[str, Any]], again: bool) -> None:
-        """Import tasks with their predictions; `again`: an earlier attempt may have done it."""
+        """Import tasks and their predictions; `again`: an earlier attempt may have done so."""
         request = [{key: task[key] for key in IMPORTED_KEYS if key in task} for task in tasks]
         if again:
             newest = self._list_tasks({"ordering": ["-tasks:id"]}, len(tasks))
@@ -165,14 +165,14 @@ class Project:
 
 
 class Upload:
-    """Sends an import file's tasks to a project, in batches, each once.
+    """Sends an import file's tasks to a project in batches, each task once.
 
-    `OUT.pushed` holds how many are sent, and how many an attempt would have made it: a batch
-    that was under way when the process ended is looked for in the project first.
+    `OUT.pushed` holds how many were sent, and how many there are with the batch in progress: if
+    the process ended during a batch, the next run first asks the project whether it arrived.
     """
 
     def __init__(self, project: Project, file: ImportFile, new: bool) -> None:
-        """`new`: whether tasks are imported rather than in the project."""
+        """`new` tells whether tasks are imported, or already in the project."""
         self._send = project.import_tasks if new else project.store_predictions
         self._file = file
         self._state = file.path.with_name(file.path.name + ".pushed")
@@ -180,7 +180,7 @@ class Upload:
         self._tasks = file.read_tasks(self._sent)
 
     def send_batches(self, everything: bool = False) -> None:
-        """Send the whole batches there are, or everything."""
+        """Send all full batches, or everything."""
         while (size := self._batch_size(everything)) > 0:
             again = self._sending > self._sent
             self._file.flush(sync=True)
@@ -190,7 +190,7 @@ class Upload:
             self._write_progress(self._sent + size, self._sent + size)
 
     def forget_progress(self) -> None:
-        """Forget how far it was."""
+        """Remove the progress file."""
         self._state.unlink(missing_ok=True)
 
     def _batch_size(self, everything: bool) -> int:

@@ -1,4 +1,4 @@
-"""The tags that the editor of Label Studio knows, and which control tag is for what."""
+"""The tags of Label Studio's editor, and the object tags that each control tag is for."""
 
 from collections.abc import Mapping
 
@@ -55,10 +55,10 @@ _SPELLING = {tag.lower(): tag for tag in (*TAGS, *OTHER_EDITIONS)}
 
 
 def canonical_name(tag: str) -> str:
-    """A tag's name as the guide writes it; the editor knows it in any case."""
+    """Return a tag's name as the guide writes it; the editor accepts any case."""
     return _SPELLING.get(tag.lower(), tag)
 
 
 def is_known(tag: str) -> bool:
-    """Whether some edition of Label Studio has a tag of that name."""
+    """Return whether any edition of Label Studio has a tag of that name."""
     return tag.lower() in _SPELLING

@@ -11,7 +11,7 @@ from shared.label_studio.javascript import UNDEFINED
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.tags import TEXT_TAGS
 
-# Keys of the data that a message names.
+# How many of the data's keys a message names.
 MAX_NAMED_KEYS = 12
 
 
@@ -24,7 +24,7 @@ class Task:
 
     @classmethod
     def parse(cls, raw: Any) -> "Task":
-        """From the task's JSON; TaskError if it is none."""
+        """Read a task's JSON; TaskError if it is not a task."""
         if not isinstance(raw, Mapping):
             raise TaskError(f"A task should be an object, found {describe_type(raw)}")
         data = raw.get("data")
@@ -35,7 +35,7 @@ class Task:
         return cls(raw.get("id"), data)
 
     def object_value(self, target: ObjectTag) -> Any:
-        """What the object tag shows: its value, with what the task's data says for variables.
+        """Return what the object tag shows: its value, with variables replaced by the task's data.
 
         MissingKeyError if the data lacks one, or holds null; ValueTypeError if text stands
         around an object.
@@ -48,7 +48,7 @@ class Task:
         return variables.resolve_variables(target.value, self.data)
 
     def value_problems(self, target: ObjectTag) -> Iterator[TaskError]:
-        """What of the object tag's value the editor cannot show."""
+        """Yield an error for each part of the object tag's value that the editor cannot show."""
         key = variables.unreadable_key(target.value, self.data)
         if key is not None:
             yield MissingKeyError(
@@ -72,7 +72,7 @@ class Task:
         return f'"{key}" {state} in the task\'s data, but {target} shows it (the data has {keys})'
 
     def text_value(self, target: ObjectTag) -> str:
-        """The same, but a string: a text, of which the editor shows numbers too, or an address.
+        """Return the object tag's value as a string: a text, a number as text, or an address.
 
         ValueTypeError if it is another kind of value; MissingKeyError if an address is empty.
         """
@@ -94,9 +94,9 @@ class Task:
         return found
 
     def media_addresses(self, target: ObjectTag) -> list[tuple[int | None, str]]:
-        """Each of the media that the object tag shows, with its `item_index`.
+        """Return each medium that the object tag shows, with its `item_index`.
 
-        That is None unless the tag shows a list of them (`valueList`).
+        The index is None unless the tag shows a list of them (`valueList`).
         """
         if not target.is_list:
             return [(None, self.text_value(target))]
@@ -116,7 +116,7 @@ class Task:
 
 
 def _describe_found(value: Any, target: ObjectTag) -> str:
-    """What was found in the place of a string, and what helps."""
+    """Describe a value that should be a string, and what helps."""
     if target.tag == "Image" and isinstance(value, list):
         written = f'valueList="{target.value}"'
         if all(isinstance(part, str) for part in value):

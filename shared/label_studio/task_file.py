@@ -1,4 +1,4 @@
-"""Files of tasks, one task after the other: a JSON list, one object, JSON Lines, or a table."""
+"""Files of tasks, read task by task: a JSON list, an object, JSON Lines, or a table."""
 
 import csv
 import gzip
@@ -15,19 +15,19 @@ from shared.label_studio.json_stream import JsonStream, JsonSyntaxError, load_li
 
 Kind = Literal["list", "lines", "objects", "table", "empty", "other"]
 
-# Bytes by which the kind of a file is told, and more until the first line ends.
+# Bytes read to detect the format, and more until the first line ends.
 HEAD_BYTES = 1 << 16
-# Bytes after which a file is taken to be one value rather than lines.
+# A longer first line means that the file is one value, not JSON Lines.
 MAX_LINE_BYTES = 1 << 24
 GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
 TABLE_SUFFIXES = (".csv", ".tsv")
-# Characters of a table's cell.
+# Upper limit for a cell of a table.
 MAX_CELL_CHARACTERS = 1 << 27
 
 
 class TaskEntry(NamedTuple):
-    """One task of a file, by its number (from 0 on) and line, or why it cannot be read."""
+    """One task of a file with its number (from 0) and line, or the reason it cannot be read."""
 
     number: int
     line: int | None
@@ -41,30 +41,30 @@ class TaskEntry(NamedTuple):
 
 
 class TaskFile:
-    """A file of tasks, or standard input (`-`). Its kind is told by its content, also in gzip.
+    """A file of tasks, or standard input (`-`). Its content tells the format, also in gzip.
 
     Iterating gives one `Entry` a task, in constant memory; what breaks a line costs that line,
     what breaks a list ends it.
     """
 
     def __init__(self, path: str, tables: bool = False) -> None:
-        """`tables`: whether CSV is read, too. SettingError if there is no such file."""
+        """`tables` allows CSV, too. SettingError if the file does not exist."""
         self.name = path
         self._tables = tables
         self._raw: BinaryIO | None = None
         if path != "-" and not os.path.isfile(path):
-            raise SettingError(f"{path}: there is no such file")
+            raise SettingError(f"{path}: file not found")
 
     @property
     def fraction(self) -> float | None:
-        """How much of it is read; None if that is not known."""
+        """The share of the file that has been read; None if unknown."""
         if self._raw is None or self._raw.closed or self.name == "-":
             return None
         size = os.fstat(self._raw.fileno()).st_size
         return self._raw.tell() / size if size else None
 
     def __iter__(self) -> Iterator[TaskEntry]:
-        """SettingError if it cannot be read at all."""
+        """Yield the tasks; SettingError if the file cannot be read at all."""
         try:
             self._raw = _open_file(self.name)
             raw = io.BufferedReader(_PrependedReader(b"", self._raw), HEAD_BYTES)
@@ -108,7 +108,7 @@ def _read_lines(file: io.BufferedIOBase) -> Iterator[TaskEntry]:
                 yield TaskEntry(index, number, problem=str(error))
             index += 1
     except (OSError, EOFError, zlib.error) as error:
-        what = f"The file cannot be read on: {_error_reason(error)}"
+        what = f"The rest of the file cannot be read: {_error_reason(error)}"
         yield TaskEntry(index, number + 1, problem=what)
 
 
@@ -126,7 +126,7 @@ def _read_values(file: io.BufferedIOBase, kind: Kind) -> Iterator[TaskEntry]:
 
 
 def _read_rows(file: io.BufferedIOBase) -> Iterator[TaskEntry]:
-    """A table's rows under the header, which holds the keys of the data."""
+    """Yield a task for each row of a table, whose header holds the keys of the data."""
     text = io.TextIOWrapper(cast(IO[bytes], file), "utf-8-sig", newline="")
     csv.field_size_limit(MAX_CELL_CHARACTERS)
     index, rows = 0, None
@@ -141,19 +141,19 @@ def _read_rows(file: io.BufferedIOBase) -> Iterator[TaskEntry]:
                 index += 1
     except (OSError, EOFError, zlib.error, UnicodeError, csv.Error) as error:
         line = rows.line_num + 1 if rows is not None else 1
-        what = f"The table cannot be read on: {_error_reason(error)}"
+        what = f"The rest of the table cannot be read: {_error_reason(error)}"
         yield TaskEntry(index, line, problem=what)
 
 
 def as_task(value: Any) -> Any:
-    """As Label Studio imports it: an object without `data` is the data itself."""
+    """Return a value as Label Studio imports it: an object without `data` is the data itself."""
     if isinstance(value, dict) and not value.get("data") and "predictions" not in value:
         return {"data": value}
     return value
 
 
 class _PrependedReader(io.RawIOBase):
-    """A file whose head was read already, and comes again."""
+    """A file whose head was read already, and is read again."""
 
     def __init__(self, head: bytes, file: BinaryIO | io.BufferedIOBase) -> None:
         self._head = head
@@ -174,7 +174,7 @@ def _open_file(name: str) -> BinaryIO:
 
 
 def _read_head(file: io.BufferedIOBase) -> bytes:
-    """The first lines of a file, as far as they can be read."""
+    """Return the first lines of a file, as far as they can be read."""
     head = b""
     try:
         while piece := file.read1(HEAD_BYTES):

@@ -1,10 +1,10 @@
-"""Addresses in tasks: read as a browser reads them, and what is none of them told apart."""
+"""Addresses in tasks, read as a browser reads them, and checks that something is one."""
 
 import re
 
 from shared.errors import FetchError
 
-# How media begin in base64, and their types.
+# First characters of media files in base64, and their types.
 BASE64_PREFIXES = {
     "iVBORw0KGgo": "image/png",
     "/9j/": "image/jpeg",
@@ -19,7 +19,7 @@ BASE64_PREFIXES = {
     "AAAA": "video/mp4",
     "GkXf": "video/webm",
 }
-# Letters of base64: no medium has fewer, and many a file's name has.
+# No media file is shorter in base64, but many file names are.
 MIN_BASE64_CHARACTERS = 40
 
 # Blanks and control characters, which browsers drop around an address.
@@ -45,12 +45,12 @@ def clean_address(value: str) -> str:
 
 
 def is_plain_text(value: str) -> bool:
-    """Whether it begins neither with `/` nor with a scheme: the editor opens no such address."""
+    """Return whether a text starts with neither `/` nor a scheme, so that the editor opens none."""
     return bool(value.strip()) and not _ADDRESS.match(clean_address(value))
 
 
 def check_address(value: str) -> str:
-    """Return the address, cleaned; FetchError says what is wrong if it can be none."""
+    """Return the cleaned address; FetchError if it cannot be one."""
     value = clean_address(value)
     if not value:
         raise FetchError("The address is empty", cause="invalid_address")

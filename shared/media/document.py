@@ -14,23 +14,23 @@ from PIL.Image import open as open_image
 from shared.errors import DecodeError
 from shared.media.image import Image, content_digest, decode_image
 
-# Pages that a prediction reads: more would not be read before its deadline, whoever asks.
+# Upper limit of a document: more pages would not be read before any deadline.
 MAX_PAGES = 500
-# Pixels an inch at which a PDF's pages are drawn: text of 10 points is 28 pixels high.
+# Resolution for rendering PDF pages: text of 10 points becomes 28 pixels high.
 DEFAULT_DPI = 200
 # Of an inch: PDF's unit.
 POINTS_PER_INCH = 72
-# PDFium runs in one thread of a process.
+# PDFium is not thread-safe: one call at a time in a process.
 _pdfium_lock = threading.Lock()
 
 
 def is_pdf(data: bytes) -> bool:
-    """Whether a file is a PDF, whatever stands before its head."""
+    """Return whether a file is a PDF; browsers and PDFium accept bytes before its header."""
     return b"%PDF-" in data[:1024]
 
 
 def page_count(data: bytes) -> int:
-    """How many pages a PDF or TIFF has; 1 for any other file. DecodeError if it is damaged."""
+    """Return the pages of a PDF or TIFF, 1 for any other file; DecodeError if it is damaged."""
     if is_pdf(data):
         return _pdf_page_count(data)
     if not _is_tiff(data):
@@ -40,7 +40,7 @@ def page_count(data: bytes) -> int:
 
 
 def has_more_pages(data: bytes, most: int) -> bool:
-    """Whether it has more pages; a TIFF's are not counted to their end, of which there may be none.
+    """Return whether a document has more pages, without counting all pages of a TIFF.
 
     Pillow takes minutes for the 100,000 empty pages that 1 MB can hold.
     """
@@ -55,10 +55,10 @@ def has_more_pages(data: bytes, most: int) -> bool:
 
 
 def decode_pages(data: bytes, max_megapixels: float, dpi: float = DEFAULT_DPI) -> Iterator[Image]:
-    """The upright pages, each of at most `max_megapixels`, one by one as they are asked for.
+    """Yield the upright pages, each with at most `max_megapixels`, decoded one at a time.
 
-    A PDF's are drawn on white with `dpi` pixels an inch, fewer where they would be too large. Any
-    other file but TIFF is one page.
+    PDF pages are rendered on white at `dpi`, or less where they would be too large. Any file that
+    is neither PDF nor TIFF is one page.
     """
     count = page_count(data)
     for number in range(count):
@@ -109,7 +109,7 @@ def _render_page(data: bytes, number: int, max_megapixels: float, dpi: float) ->
 
 
 def _open_pdf(data: bytes):  # type: ignore[no-untyped-def]
-    """The pypdfium2 document, to be closed."""
+    """Return the pypdfium2 document, which the caller closes."""
     try:
         from pypdfium2 import PdfDocument, PdfiumError
     except ImportError:

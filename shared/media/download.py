@@ -1,4 +1,4 @@
-"""One file over http(s), under the caps of size and time."""
+"""Downloads over http(s), with limits of size and time."""
 
 import zlib
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from shared.media import egress
 from shared.media.label_studio_files import LabelStudioHost, truncate_url
 from shared.settings import Settings
 
-# Content encodings that are unpacked: those that are asked for. Any other is refused.
+# Content encodings that are requested and unpacked. Any other is refused.
 COMPRESSED_ENCODINGS = {"gzip", "x-gzip", "deflate"}
-# Bytes that are unpacked at once: so much, and no more, is held beyond the cap.
+# Bytes unpacked at a time: the most that is held above the limit.
 CHUNK_BYTES = 1 << 20
 
 
 class Downloader:
-    """Fetches; the token goes to Label Studio alone."""
+    """Downloads files; the token is sent to Label Studio only."""
 
     def __init__(self, settings: Settings, client: httpx.Client, host: LabelStudioHost) -> None:
         self._client = client
@@ -28,7 +28,7 @@ class Downloader:
         self._limit_named = f"MAX_MEDIA_MB={settings.max_media_mb:g}"
 
     def download(self, url: str) -> bytes:
-        """What is at an address; FetchError says why it cannot be fetched."""
+        """Return the bytes at an address; FetchError if they cannot be fetched."""
         _check_url(url)
         try:
             headers = self._host.auth_headers() if self._host.accepts_token(url) else {}
@@ -75,9 +75,9 @@ class Downloader:
 
 
 def _unpack_body(answer: httpx.Response) -> Iterator[bytes]:
-    """The body without its content encoding, a step at a time.
+    """Yield the body without its content encoding, a step at a time.
 
-    httpx unpacks a block whole, and as often as the server says: a few KB could fill the memory.
+    httpx unpacks a block at once, and as often as the server asks: a few KB could fill the memory.
     """
     encoding = answer.headers.get("content-encoding", "").strip().lower()
     if encoding in {"", "identity"}:
@@ -107,14 +107,14 @@ def _inflate_blocks(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _zlib_window_bits(start: bytes) -> int:
-    """The number, for zlib, of gzip, zlib, or deflate without a head."""
+    """Return zlib's `wbits` for gzip, zlib, or deflate without a header."""
     if start[0] == 0x1F:
         return 16 + zlib.MAX_WBITS
     return zlib.MAX_WBITS if start[0] & 0x0F == 8 else -zlib.MAX_WBITS
 
 
 def _check_url(url: str) -> None:
-    """FetchError says what is wrong with an address that leads nowhere, such as http:/host/a."""
+    """Raise FetchError for an address without a valid host and port, such as http:/host/a."""
     scheme, _, rest = url.partition("#")[0].partition(":")
     try:
         wrong = "" if urlsplit(url).hostname else "no host follows //"
@@ -124,7 +124,7 @@ def _check_url(url: str) -> None:
     if wrong:
         plain = f"{scheme}:{'…' if '@' in url else rest}"  # a password may be anywhere before @
         raise FetchError(
-            f'"{truncate_url(plain)}" is no address: {wrong} (https://example.org/a.png is)',
+            f'"{truncate_url(plain)}" is not a valid URL: {wrong} (expected one such as https://example.org/a.png)',
             cause="invalid_url",
         )
 

@@ -1,4 +1,4 @@
-"""Where connections may go: every one is checked when it is made, redirects included."""
+"""Where connections may go. Each is checked when it is made, including redirects."""
 
 import ipaddress
 import socket
@@ -23,7 +23,7 @@ from shared.settings import Settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Link-local and metadata addresses of clouds: not even for Label Studio's own host.
+# Link-local and cloud metadata addresses: blocked even for Label Studio's own host.
 ALWAYS_BLOCKED = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -44,13 +44,13 @@ TRANSLATED_NETWORKS = tuple(
 # The only part of IPv6 that is routed over the internet; Python's `is_global` allows more.
 PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
 
-# Hosts that are looked up at once, those included that nobody waits for any more.
+# Lookups at the same time, including those whose request has given up.
 MAX_LOOKUPS = 64
 _lookups = threading.BoundedSemaphore(MAX_LOOKUPS)
 
 
 class EgressPolicy:
-    """The rules about hosts and addresses.
+    """The rules for hosts and addresses.
 
     Label Studio's own address is always open. Others must be public, or in a network that
     ALLOWED_NETWORKS lists, and match ALLOWED_HOSTS where that is set.
@@ -64,9 +64,9 @@ class EgressPolicy:
         self._home = (home.hostname, port) if home.hostname else None
 
     def allowed_addresses(self, host: str, port: int, seconds: float | None = None) -> list[str]:
-        """The host's addresses if a connection may be made; FetchError says why not.
+        """Return the host's addresses; FetchError if connections to it are not allowed.
 
-        httpcore.ConnectTimeout if they are not known in so many seconds.
+        httpcore.ConnectTimeout if they cannot be resolved within `seconds`.
         """
         home = (host.lower(), port) == self._home
         if self._hosts and not home and not any(fnmatch(host.lower(), h) for h in self._hosts):
@@ -74,7 +74,7 @@ class EgressPolicy:
         try:
             found = _resolve_host(host, port, seconds)
         except (OSError, UnicodeError):
-            raise FetchError(f"Host {host} is not known") from None
+            raise FetchError(f"Host {host} cannot be resolved") from None
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         for address in addresses:
             self._check_address(host, _effective_address(address), home)
@@ -97,7 +97,7 @@ class EgressPolicy:
 
 
 def _resolve_host(host: str, port: int, seconds: float | None) -> list[Any]:
-    """What the system's resolver says; it has no time limit, so a thread waits for it."""
+    """Resolve a host in a thread, since the system's resolver takes no time limit."""
     if seconds is None:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     until = time.monotonic() + seconds
@@ -128,7 +128,7 @@ def _is_public(address: Address) -> bool:
 
 
 def _effective_address(text: str) -> Address:
-    """The address, or the IPv4 address that an IPv6 one leads to."""
+    """Return the address, or the IPv4 address that an IPv6 one is translated to."""
     address = ipaddress.ip_address(text.split("%", 1)[0])
     if isinstance(address, ipaddress.IPv4Address):
         return address
@@ -138,7 +138,7 @@ def _effective_address(text: str) -> Address:
 
 
 class _CheckedBackend(httpcore.SyncBackend):
-    """Connects to the very addresses that were checked, so that DNS cannot change in between."""
+    """Connects to the checked addresses, so that DNS cannot change between check and connection."""
 
     def __init__(self, doors: EgressPolicy) -> None:
         self._policy = doors
@@ -163,11 +163,11 @@ class _CheckedBackend(httpcore.SyncBackend):
         raise failure or httpcore.ConnectError(f"Host {host} has no address")
 
     def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
-        raise FetchError("Unix sockets are not fetched from")
+        raise FetchError("Fetching from Unix sockets is not allowed")
 
 
 class _TimedStream(httpcore.NetworkStream):
-    """A connection on which no read or write outlasts the time limit of the fetch."""
+    """A connection whose reads and writes end at the time limit of the whole fetch."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
@@ -200,9 +200,9 @@ _fetch_deadline = threading.local()
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Seconds for all that this thread does over the network: connecting, redirects, the body.
+    """Limit everything this thread does over the network: connecting, redirects, the body.
 
-    httpx itself limits single reads only, which a server may answer byte for byte for hours.
+    httpx limits single reads only: a server could send one byte at a time for hours.
     """
     _fetch_deadline.until = time.monotonic() + seconds
     try:
@@ -222,7 +222,7 @@ def _seconds_left(timeout: float | None) -> float | None:
 
 
 def ssl_context(settings: Settings) -> ssl.SSLContext:
-    """The certificate authorities: the system's, or those of SSL_CERT_FILE; and CA_FILE's."""
+    """Return a context that trusts the system's authorities (or SSL_CERT_FILE) and CA_FILE's."""
     return _trusted_context(settings.ca_file)
 
 
@@ -235,7 +235,7 @@ def _trusted_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def http_client(settings: Settings) -> httpx.Client:
-    """A client whose every connection passes the doors. It uses no proxy."""
+    """Build a client whose connections all follow the egress policy. It uses no proxy."""
     transport = httpx.HTTPTransport(verify=ssl_context(settings), trust_env=False)
     transport._pool = httpcore.ConnectionPool(
         ssl_context=ssl_context(settings),
@@ -254,7 +254,7 @@ def http_client(settings: Settings) -> httpx.Client:
 
 
 def describe_error(error: Exception) -> str:
-    """Why a connection failed, in a few words without an address."""
+    """Describe in a few words why a connection failed, without its address."""
     text = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in text:
         why = text.rpartition("verify failed: ")[2].partition(" (_ssl")[0]

@@ -30,7 +30,7 @@ ALLOWED_FORMATS = {
     "PNG",
 }
 ALLOWED_FORMATS |= {"PPM", "SGI", "TGA", "TIFF", "WEBP"}
-"""What is decoded. Pillow knows more, and hands some (EPS) to programs that run what is in them."""
+"""Formats that are decoded. Pillow passes others, such as EPS, to programs that execute them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Image:
 
     @cached_property
     def size(self) -> ImageSize:
-        """Its size in pixels."""
+        """The size in pixels."""
         return ImageSize(self.pixels.shape[1], self.pixels.shape[0])
 
 
@@ -74,14 +74,14 @@ def decode_image(data: bytes, max_megapixels: float, page: int = 0) -> Image:
             cause="too_large",
         ) from None
     except UnidentifiedImageError:
-        raise DecodeError(f"The file is no image that can be read ({looks_like(data)})") from None
+        raise DecodeError(f"Not a readable image ({looks_like(data)})") from None
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DecodeError(f"The image is damaged: {error}") from None
     return Image(pixels, content_digest(data, page))
 
 
 def content_digest(data: bytes, page: int = 0) -> str:
-    """What tells one image from all others: a hash of its file, and which page it is."""
+    """Return what identifies an image: a hash of its file, and its page if not the first."""
     made = hashlib.blake2b(data, digest_size=16).hexdigest()
     return f"{made}-{page}" if page else made
 
@@ -103,7 +103,7 @@ def _to_rgb(image: Pillow.Image) -> Pillow.Image:
 
 
 def _to_eight_bits(image: Pillow.Image) -> Pillow.Image:
-    """16-bit and float gray to 8 bits: full range for 16-bit files, else the image's own."""
+    """Scale 16-bit and float gray to 8 bits: by the 16-bit range, or else the image's own."""
     values = np.asarray(image, dtype=np.float32)
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
@@ -117,7 +117,7 @@ def _to_eight_bits(image: Pillow.Image) -> Pillow.Image:
 
 
 def looks_like(data: bytes) -> str:
-    """A few words on bytes that are not what they should be."""
+    """Describe bytes that are not of the expected format."""
     if not data:
         return "it is empty"
     if b"%PDF-" in data[:1024]:

@@ -1,4 +1,4 @@
-"""The size of an image, without a library that opens any."""
+"""The size of an image, in a module that imports no image library."""
 
 from typing import NamedTuple
 

@@ -15,13 +15,13 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
 
-# Paths of files. The token opens much else of Label Studio, which no task may have read to it.
+# Paths of files. The token opens far more of Label Studio, which no task may reach.
 _FILES = re.compile(r"/(data|storage-data)/|/(tasks|projects)/\w+/(presign|resolve)/?$")
 
 # Addresses that only Label Studio, which holds the storage's keys, can resolve.
 CLOUD_SCHEMES = ("s3", "gs", "azure-blob", "azure", "dbfs")
 
-# What helps where a file is to be had from Label Studio alone.
+# The remedy where only Label Studio can provide a file.
 ACCESS_REMEDY = (
     "set LABEL_STUDIO_URL to its address as this server reaches it, and LABEL_STUDIO_API_KEY to a"
     " personal access token"
@@ -29,10 +29,10 @@ ACCESS_REMEDY = (
 
 
 class LabelStudioHost:
-    """Says at which address Label Studio serves a task's value, and with which headers."""
+    """Resolves task values to URLs of Label Studio, and provides the headers for them."""
 
     def __init__(self, settings: Settings, connections: httpx.Client) -> None:
-        """`connections`: those over which tokens are renewed."""
+        """`connections` is the client over which tokens are renewed."""
         self.url = settings.label_studio_url
         self._connections = connections
         self._key = settings.label_studio_api_key
@@ -40,7 +40,7 @@ class LabelStudioHost:
         self._lock = threading.Lock()
 
     def resolve_url(self, value: str, task_id: Any) -> str:
-        """The http address of an upload (`/data/…`) or a cloud storage URI (`s3://…`)."""
+        """Return the URL of an upload (`/data/…`) or a cloud storage URI (`s3://…`)."""
         if self.url is None:
             raise FetchError(
                 f'"{truncate_url(value)}" is a file of Label Studio: {ACCESS_REMEDY}',
@@ -59,14 +59,14 @@ class LabelStudioHost:
         return f"{base}/{value.lstrip('/')}"
 
     def owns_url(self, url: str) -> bool:
-        """Whether an address is Label Studio's."""
+        """Return whether an address is on Label Studio's host."""
         if self.url is None:
             return False
         ours, theirs = urlsplit(self.url), urlsplit(url)
         return (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
 
     def accepts_token(self, url: str) -> bool:
-        """Whether an address is that of a file of Label Studio: its token goes nowhere else."""
+        """Return whether an address is a file of Label Studio: the token is sent nowhere else."""
         if self.url is None or not self.owns_url(url):
             return False
         path = unquote(urlsplit(url).path).removeprefix(urlsplit(self.url).path)
@@ -74,7 +74,7 @@ class LabelStudioHost:
         return plain and _FILES.match(path) is not None
 
     def auth_headers(self) -> dict[str, str]:
-        """The token as Label Studio wants it; a personal access token is renewed when due."""
+        """Return the authorization header; a personal access token is renewed when due."""
         if self._key is None or self.url is None:
             return {}
         with self._lock:

@@ -1,4 +1,4 @@
-"""Task values to bytes to upright images and texts, under the rules about what may be read."""
+"""Reads media at addresses: bytes, upright images, pages, videos and texts."""
 
 import base64
 import binascii
@@ -24,7 +24,7 @@ from shared.media.video import VideoFile, VideoLimits
 from shared.settings import Settings
 
 MB = 1_000_000
-# How many times the pixels of the largest image all pages of one document may have.
+# All pages of a document together may have this many times MAX_MEGAPIXELS.
 DOCUMENT_SIZE_FACTOR = 2
 # The path under which Label Studio names files of a local storage: …/?d=folder/a.png.
 LOCAL_FILES = "/data/local-files/"
@@ -33,16 +33,16 @@ _SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 
 
 class LocalPath(str):
-    """A task's value that stands for a file named on the command line: it is read at `path`.
+    """A task's value for a file named on the command line, which is read at `path`.
 
-    No JSON holds one, so whoever sends tasks can open no file in this way.
+    JSON cannot hold one, so that clients cannot open files this way.
     """
 
     path: Path
 
     @classmethod
     def from_file(cls, value: str, path: Path) -> "LocalPath":
-        """The value as it is written to the task, and the file."""
+        """Build the value that the task shows, for the file at `path`."""
         named = cls(value)
         named.path = path
         return named
@@ -54,7 +54,7 @@ _read: ContextVar[dict[tuple[str, str], Any] | None] = ContextVar("read", defaul
 
 @contextmanager
 def memoized_reads() -> Iterator[None]:
-    """Within, in this thread, what is asked for several times is fetched and decoded once."""
+    """Within this context, fetch and decode each address only once in this thread."""
     token = _read.set({})
     try:
         yield
@@ -73,7 +73,11 @@ def _read_once(what: tuple[str, str], make: Callable[[], T]) -> T:
 
 
 class MediaReader:
-    """Fetches and decodes. Closed by default: see `shared.media.egress` and LOCAL_FILES_ROOT."""
+    """Fetches and decodes media.
+
+    Private networks and local files are closed by default: see `shared.media.egress` and the
+    setting LOCAL_FILES_ROOT.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -87,15 +91,15 @@ class MediaReader:
         self._client.close()
 
     def read_image(self, value: str, task_id: Any = None) -> Image:
-        """The upright image at an address."""
+        """Return the upright image at an address."""
         most = self._settings.max_megapixels
         return _read_once(("image", value), lambda: decode_image(self.fetch(value, task_id), most))
 
     def read_pages(self, value: str, task_id: Any = None) -> list[Image]:
-        """The upright pages of a PDF or TIFF at an address; any other image is one.
+        """Return the upright pages of a PDF or TIFF at an address; any other image is one page.
 
         DecodeError if there are more than `document.MOST`, or if all together have more than
-        `DOCUMENT` times MAX_MEGAPIXELS.
+        `DOCUMENT_SIZE_FACTOR` times MAX_MEGAPIXELS.
         """
         return _read_once(("pages", value), lambda: self._decode_pages(self.fetch(value, task_id)))
 
@@ -123,7 +127,7 @@ class MediaReader:
         return found
 
     def read_video(self, value: str, task_id: Any = None) -> VideoFile:
-        """The video at an address."""
+        """Return the video at an address."""
         limits = VideoLimits(self._settings.max_megapixels, self._settings.max_video_frames)
         data = self.fetch(value, task_id)
         return _read_once(("video", value), lambda: VideoFile.open(data, limits, task_id))
@@ -136,9 +140,9 @@ class MediaReader:
             raise DecodeError(f"The text is not UTF-8: byte {error.start} is not") from None
 
     def fetch(self, value: str, task_id: Any = None) -> bytes:
-        """What an address holds: data URL, Label Studio file, local file, http(s) or cloud URI.
+        """Return the bytes at a data URL, Label Studio file, local file, http(s) or cloud URI.
 
-        FetchError names what stands in the way, and the setting that opens it.
+        FetchError names the reason, and the setting that allows the address.
         """
         if isinstance(value, LocalPath):
             return _read_once(("bytes", value), lambda: self._read_named_file(value.path))
@@ -193,7 +197,7 @@ class MediaReader:
             raise FetchError(f"{path.name} cannot be read: {error.strerror}") from None
 
     def _read_local_storage(self, value: str) -> bytes | None:
-        """A file below LOCAL_FILES_ROOT, if the value names one; None if it does not."""
+        """Return a file below LOCAL_FILES_ROOT; None if the value does not name one."""
         root = self._settings.local_files_root
         path, _, query = value.partition("?")
         if not path.endswith(LOCAL_FILES):

@@ -15,8 +15,8 @@ from shared.media.image_size import ImageSize
 
 logger = logging.getLogger(__name__)
 
-# Place and bytes that show a container, and FFmpeg's name of it. No other is tried: FFmpeg also
-# knows play lists, which would make it open further files and addresses.
+# Offset and bytes that identify a container, and FFmpeg's name of it. FFmpeg must not guess: it
+# knows play lists, too, which would make it open further files and addresses.
 CONTAINERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1a\x45\xdf\xa3", "matroska"),
     (4, b"ftyp", "mov"),
@@ -30,13 +30,13 @@ CONTAINERS: tuple[tuple[int, bytes, str], ...] = (
 # Frames per second of a file that states no rate.
 DEFAULT_FPS = 24.0
 
-# Part of the announced frames that may be missing at the end before it is said.
+# A warning is logged if less than this share of the declared frames can be read.
 MIN_READABLE_SHARE = 0.9
 
 
 @dataclass(frozen=True)
 class VideoLimits:
-    """What a video may have at the most: pixels of a frame, in millions, and frames."""
+    """The upper limits of a video: megapixels of a frame, and number of frames."""
 
     megapixels: float
     frames: int
@@ -59,7 +59,7 @@ class VideoLimits:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One frame: its number from 0, and when it is shown, in seconds from the first."""
+    """One frame: its number from 0, and its time in seconds after the first one."""
 
     index: int
     time: float
@@ -68,10 +68,10 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class VideoFile:
-    """A video whose first frame could be read: upright `size`, frames per second as it says.
+    """A video whose first frame could be read.
 
-    `duration` is what a browser says of it, in seconds; `count` the frames that it announces.
-    `task` is for messages.
+    `size` is that of the upright frames in pixels, `fps` and `count` are what the file declares,
+    `duration` is the one that a browser shows, in seconds. `task` is the id for messages.
     """
 
     data: bytes = field(repr=False)
@@ -86,7 +86,7 @@ class VideoFile:
 
     @classmethod
     def open(cls, data: bytes, limits: VideoLimits, task: Any = None) -> "VideoFile":
-        """DecodeError if it is none, has no frame that can be read, or is over the limits."""
+        """Open a video; DecodeError if it cannot be read, has no frames, or exceeds the limits."""
         kind = _detect_container(data)
         with _open_container(data, kind, limits) as (container, stream):
             first = next(_decode_frames(container, stream), None)
@@ -101,12 +101,11 @@ class VideoFile:
         return cls(data, kind, size, fps, duration, count, limits, content_digest(data), task)
 
     def frames(self) -> Generator[Frame, None, None]:
-        """The frames in their order; pixels are made when a frame's `decode` is called.
+        """Yield the frames in order; a frame's `decode` converts its pixels.
 
-        The file is open until all were taken, or it is closed (`contextlib.closing`).
-
-        A damaged video ends where it can no longer be read, which the log says. DecodeError if
-        it has more frames than it may have, whatever it announces.
+        The file stays open until the generator ends or is closed (`contextlib.closing`). A
+        damaged video ends where it can no longer be read, with a warning in the log. DecodeError
+        if it has more frames than allowed, whatever it declares.
         """
         start, index = None, -1
         with _open_container(self.data, self.container, self.limits) as (container, stream):
@@ -139,14 +138,13 @@ def _detect_container(data: bytes) -> str:
         if data[place : place + len(mark)] == mark:
             return kind
     raise DecodeError(
-        f"The file is no video that can be read ({looks_like(data)});"
-        " MP4, MOV, WebM, Matroska, Ogg and AVI are"
+        f"Not a readable video ({looks_like(data)}); MP4, MOV, WebM, Matroska, Ogg and AVI are"
     )
 
 
 @contextmanager
 def _open_container(data: bytes, kind: str, limits: VideoLimits) -> Iterator[tuple[Any, Any]]:
-    """The container and its first video stream, as PyAV has them."""
+    """Yield PyAV's container and its first video stream."""
     try:
         import av
     except ImportError:
@@ -159,7 +157,7 @@ def _open_container(data: bytes, kind: str, limits: VideoLimits) -> Iterator[tup
         raise DecodeError(f"The video is damaged: {_error_reason(error)}") from None
     with container:
         if not container.streams.video:
-            raise DecodeError("The file has no pictures, only sound or text")
+            raise DecodeError("The file has no video stream, only sound or text")
         stream = container.streams.video[0]
         # Checked before memory is taken for a frame.
         limits.check(ImageSize(stream.width, stream.height), 0)
@@ -169,7 +167,7 @@ def _open_container(data: bytes, kind: str, limits: VideoLimits) -> Iterator[tup
 
 
 def _decode_frames(container: Any, stream: Any) -> Iterator[Any]:
-    """The frames; those that are damaged are left out."""
+    """Yield the frames; damaged ones are skipped."""
     import av
 
     for packet in _read_packets(container, stream):
@@ -180,7 +178,7 @@ def _decode_frames(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _read_packets(container: Any, stream: Any) -> Iterator[Any]:
-    """The video's packets as far as they can be read."""
+    """Yield the video's packets as far as they can be read."""
     import av
 
     packets = container.demux(stream)
@@ -196,7 +194,7 @@ def _read_packets(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _quarter_turns(raw: Any) -> int:
-    """Quarter turns to the left that make a frame upright, as its video says."""
+    """Return the quarter turns to the left that make a frame upright, by the file's metadata."""
     degrees: int = raw.rotation
     return round(degrees / 90) % 4
 

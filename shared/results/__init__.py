@@ -9,10 +9,11 @@ from shared.results.mask_to_polygon import mask_to_polygons
 from shared.results.paragraphs import Dialogue, ParagraphSpan
 from shared.results.parse import ParsedRegion, parse_regions, parse_relations
 from shared.results.polygon import Polygon, Vector
-from shared.results.region import Region, Result, region
+from shared.results.region import Region, region
 from shared.results.relation import Relation, relation
 from shared.results.text import TextSpan
 from shared.results.timeseries import TimeSeriesSpan
+from shared.results.types import Result
 from shared.results.video import TimelineSpan, Video, VideoBox, VideoTrack
 from shared.results.whole_task import whole_task
 

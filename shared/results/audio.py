@@ -4,32 +4,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Value = tuple[dict[str, Any], dict[str, Any]]
+from shared.results.types import ShapeValue
 
-# Of a second: finer than a sample.
+# Microseconds: finer than the samples of any common recording.
 SECONDS_DECIMALS = 6
 
 
 @dataclass(frozen=True)
 class AudioSpan:
-    """Seconds `start` to `end` of a channel, counted from 0. Clipped to the recording."""
+    """Seconds `start` to `end` of one channel, both counted from the recording's start.
+
+    `channel` is counted from 0. The span is clipped to the recording.
+    """
 
     start: float
     end: float
     channel: int = 0
 
-    def to_value(self, on: float | None = None) -> Value:
-        """As `start`, `end`, `channel`; `on` is the recording's length in seconds, if known."""
+    def to_value(self, length: float | None = None) -> ShapeValue:
+        """Return `start`, `end` and `channel`; `length` is the recording's, in seconds."""
         value = {
-            "start": _clip_seconds(self.start, on),
-            "end": _clip_seconds(self.end, on),
+            "start": _clip_seconds(self.start, length),
+            "end": _clip_seconds(self.end, length),
             "channel": self.channel,
         }
-        return value, {} if on is None else {"original_length": float(on)}
+        return value, {} if length is None else {"original_length": float(length)}
 
     @classmethod
-    def from_value(cls, value: Mapping[str, Any], on: float | None = None) -> "AudioSpan":
-        """From a result's `value`."""
+    def from_value(cls, value: Mapping[str, Any], length: float | None = None) -> "AudioSpan":
+        """Read the span of a result's `value`."""
         return cls(float(value["start"]), float(value["end"]), int(value.get("channel") or 0))
 
 

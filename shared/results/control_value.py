@@ -1,4 +1,4 @@
-"""What a control tag says of a region or a task, as it stands in a result's `value`."""
+"""The part of a result's `value` that a control tag fills: labels, choices, texts, numbers."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, time
@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.label_studio.label_config import Control
 
-# The key of a control's own answer where it is not the result's type.
+# The key of a control tag's own value, where it is not the result's type.
 VALUE_KEYS = {"textarea": "text", "pairwise": "selected", "videorectangle": "labels"}
 
 # How DateTime writes without a `format` (the editor's tags/control/DateTime.jsx).
@@ -19,17 +19,17 @@ DATE_TIME_FORMAT, DATE_FORMAT, TIME_FORMAT, YEAR_FORMAT = (
 
 
 def value_key(control: Control) -> str:
-    """The key in `value` under which a control tag's own answer stands."""
+    """Return the key in `value` that holds a control tag's own value."""
     return VALUE_KEYS.get(control.type, control.type)
 
 
 def names_labels(control: Control) -> bool:
-    """Whether its answer is a list of names."""
+    """Return whether a control tag's value is a list of names."""
     return control.type.endswith("labels") or control.type in {"choices", "videorectangle"}
 
 
 def time_format(control: Control) -> str:
-    """How a DateTime tag writes its dates, in the letters of strftime."""
+    """Return the strftime format in which a DateTime tag writes its dates."""
     only = {part.strip() for part in control.attrs.get("only", "").split(",") if part.strip()}
     if only == {"time"}:
         return TIME_FORMAT
@@ -40,11 +40,14 @@ def time_format(control: Control) -> str:
 
 
 def format_answer(control: Control, answer: Any) -> Any:
-    """An answer as the control's results have it: a single name becomes a list, and so on."""
+    """Return a model's answer in the form of the control tag's results.
+
+    A single name becomes a list, a path a list of paths, a date a text, an order a bucket.
+    """
     if control.has_nested_choices:
         return _as_paths(answer)
     if names_labels(control) or control.type == "textarea":
-        return [answer] if isinstance(answer, str) else list(_as_list(answer))
+        return list(_as_list(answer))
     if control.type == "datetime" and isinstance(answer, date | datetime | time):
         return answer.strftime(time_format(control))
     if control.type == "ranker" and not isinstance(answer, Mapping):
@@ -57,10 +60,8 @@ def _as_list(answer: Any) -> Any:
 
 
 def _as_paths(answer: Any) -> list[list[str]]:
-    """A name, a path or a list of paths as a list of paths."""
-    if isinstance(answer, str):
-        return [[answer]]
+    """Return a name, one path or a list of paths as a list of paths."""
     parts = list(_as_list(answer))
-    if parts and all(isinstance(part, str) for part in parts):
+    if not isinstance(answer, str) and parts and all(isinstance(part, str) for part in parts):
         return [parts]
     return [[part] if isinstance(part, str) else list(part) for part in parts]

@@ -10,9 +10,8 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from shared.results.html_tree import body_of
+from shared.results.types import ShapeValue
 from shared.results.utf16 import code_point_offset, utf16_length
-
-Value = tuple[dict[str, Any], dict[str, Any]]
 
 # What the editor takes out before it shows a document (its utils/html.js, sanitizeHtml).
 REMOVED_MARKUP = re.compile(
@@ -142,9 +141,9 @@ class HyperTextSpan:
     start: int
     end: int
 
-    def to_value(self, on: "str | Document") -> Value:
+    def to_value(self, source: "str | Document") -> ShapeValue:
         """As XPaths with offsets, `globalOffsets` and the `text` between them."""
-        document = on if isinstance(on, Document) else Document.parse(on)
+        document = source if isinstance(source, Document) else Document.parse(source)
         start, end = document.trim_span(self.start, self.end)
         first, first_offset = document.locate_offset(start, at_end=False)
         last, last_offset = document.locate_offset(end, at_end=True)
@@ -159,9 +158,9 @@ class HyperTextSpan:
         return value, {}
 
     @classmethod
-    def from_value(cls, value: Mapping[str, Any], on: "str | Document") -> "HyperTextSpan":
+    def from_value(cls, value: Mapping[str, Any], source: "str | Document") -> "HyperTextSpan":
         """From a result's `value`: by its XPaths or, if they lead nowhere, its other offsets."""
-        document = on if isinstance(on, Document) else Document.parse(on)
+        document = source if isinstance(source, Document) else Document.parse(source)
         if "startOffset" in value:
             start = document.text_offset(value["start"], value["startOffset"])
             end = document.text_offset(value["end"], value["endOffset"])

@@ -1,4 +1,4 @@
-"""Regions on images. Shapes are in pixels of the upright image; here they become percent."""
+"""Regions on images: shapes in pixels of the upright image, which become percent."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ from shared.results.percent import (
     y_to_percent,
     y_to_pixels,
 )
+from shared.results.types import ShapeValue
 
-Value = tuple[dict[str, Any], dict[str, Any]]
-
-# A keypoint's size where none is given, in percent of the image's width.
+# A key point's size where none is given, in percent of the image's width.
 DEFAULT_POINT_PERCENT = 0.5
 
 
 @dataclass(frozen=True)
 class Rectangle:
-    """A box: its top-left corner, width and height, turned clockwise about that corner.
+    """A box: its top-left corner, width and height in pixels.
 
-    `rotation` is in degrees. An upright box is clipped to the image; a turned one is not.
+    `rotation` turns it clockwise about that corner, in degrees. An upright box is clipped to the
+    image; a turned one is not.
     """
 
     x: float
@@ -36,13 +36,13 @@ class Rectangle:
 
     @classmethod
     def from_xyxy(cls, xyxy: Sequence[float]) -> "Rectangle":
-        """From left, top, right, bottom."""
+        """Build the box from left, top, right and bottom, in pixels."""
         left, top, right, bottom = (float(number) for number in xyxy)
         return cls(left, top, right - left, bottom - top)
 
     @classmethod
     def from_xywhr(cls, xywhr: Sequence[float]) -> "Rectangle":
-        """From an oriented box: its centre, width, height and clockwise turn in radians."""
+        """Build an oriented box from its centre, width, height and clockwise turn in radians."""
         x, y, width, height, turn = (float(number) for number in xywhr)
         return cls._from_center(x, y, width, height, math.degrees(turn))
 
@@ -50,10 +50,10 @@ class Rectangle:
     def from_quad(
         cls, corners: Sequence[Sequence[float]], upright_within: float = 0.0
     ) -> "Rectangle":
-        """From four corners, clockwise from the one that is top left as the content is read.
+        """Build the box that fits four corners best.
 
-        shape (4, 2). The sides are those that fit the quadrilateral best; a turn smaller than
-        `upright_within` degrees gives the upright box around it.
+        `corners` has shape (4, 2): clockwise, from the top left of the content as it is read. A
+        turn of at most `upright_within` degrees gives the upright box around the corners.
         """
         (x0, y0), (x1, y1), (x2, y2), (x3, y3) = ((float(x), float(y)) for x, y in corners)
         across = (x1 - x0 + x2 - x3) / 2, (y1 - y0 + y2 - y3) / 2
@@ -69,14 +69,14 @@ class Rectangle:
     def _from_center(
         cls, x: float, y: float, width: float, height: float, rotation: float
     ) -> "Rectangle":
-        """From its centre; `rotation` in degrees."""
+        """Build the box from its centre; `rotation` is in degrees."""
         cos, sin = _cos_sin(rotation)
         left = x - width / 2 * cos + height / 2 * sin
         top = y - width / 2 * sin - height / 2 * cos
         return cls(left, top, width, height, rotation % 360)
 
     def corners(self) -> list[tuple[float, float]]:
-        """The four corners, clockwise from the one that it turns about."""
+        """Return the corners, shape (4, 2), clockwise from the one that the box turns about."""
         cos, sin = _cos_sin(self.rotation)
         across = self.width * cos, self.width * sin
         down = -self.height * sin, self.height * cos
@@ -88,46 +88,46 @@ class Rectangle:
         ]
 
     def to_xywhr(self) -> tuple[float, float, float, float, float]:
-        """As an oriented box: centre, width, height, clockwise turn in radians."""
+        """Return the centre, width, height and clockwise turn in radians."""
         (x0, y0), _, (x2, y2), _ = self.corners()
         middle = (x0 + x2) / 2, (y0 + y2) / 2
         return (*middle, self.width, self.height, math.radians(self.rotation))
 
-    def clip_to(self, on: ImageSize) -> "Rectangle":
-        """The part inside the image."""
+    def clip_to(self, size: ImageSize) -> "Rectangle":
+        """Return the part inside the image; a turned box is returned as it is."""
         if self.rotation:
             return self
-        left, right = (min(max(x, 0.0), on.width) for x in (self.x, self.x + self.width))
-        top, bottom = (min(max(y, 0.0), on.height) for y in (self.y, self.y + self.height))
+        left, right = (min(max(x, 0.0), size.width) for x in (self.x, self.x + self.width))
+        top, bottom = (min(max(y, 0.0), size.height) for y in (self.y, self.y + self.height))
         return Rectangle(left, top, right - left, bottom - top)
 
-    def to_value(self, on: ImageSize) -> Value:
-        """As `x`, `y`, `width`, `height` in percent and `rotation` in degrees."""
-        box = self.clip_to(on)
+    def to_value(self, size: ImageSize) -> ShapeValue:
+        """Return `x`, `y`, `width`, `height` in percent and `rotation` in degrees."""
+        box = self.clip_to(size)
         value = {
-            "x": x_to_percent(box.x, on),
-            "y": y_to_percent(box.y, on),
-            "width": x_to_percent(box.width, on),
-            "height": y_to_percent(box.height, on),
+            "x": x_to_percent(box.x, size),
+            "y": y_to_percent(box.y, size),
+            "width": x_to_percent(box.width, size),
+            "height": y_to_percent(box.height, size),
             "rotation": _normalize_degrees(box.rotation),
         }
-        return value, image_keys(on)
+        return value, image_keys(size)
 
     @classmethod
-    def from_value(cls, value: Mapping[str, Any], on: ImageSize) -> "Rectangle":
-        """From a result's `value`."""
+    def from_value(cls, value: Mapping[str, Any], size: ImageSize) -> "Rectangle":
+        """Read the shape of a result's `value`, in pixels."""
         return cls(
-            x_to_pixels(value["x"], on),
-            y_to_pixels(value["y"], on),
-            x_to_pixels(value["width"], on),
-            y_to_pixels(value["height"], on),
+            x_to_pixels(value["x"], size),
+            y_to_pixels(value["y"], size),
+            x_to_pixels(value["width"], size),
+            y_to_pixels(value["height"], size),
             float(value.get("rotation") or 0),
         )
 
 
 @dataclass(frozen=True)
 class Ellipse:
-    """An ellipse: its centre and radii, turned clockwise about the centre by `rotation` degrees."""
+    """An ellipse: centre and radii in pixels, turned clockwise by `rotation` degrees."""
 
     x: float
     y: float
@@ -135,32 +135,32 @@ class Ellipse:
     radius_y: float
     rotation: float = 0.0
 
-    def to_value(self, on: ImageSize) -> Value:
-        """As `x`, `y`, `radiusX`, `radiusY` in percent and `rotation` in degrees."""
+    def to_value(self, size: ImageSize) -> ShapeValue:
+        """Return `x`, `y`, `radiusX`, `radiusY` in percent and `rotation` in degrees."""
         value = {
-            "x": x_to_percent(self.x, on),
-            "y": y_to_percent(self.y, on),
-            "radiusX": x_to_percent(self.radius_x, on),
-            "radiusY": y_to_percent(self.radius_y, on),
+            "x": x_to_percent(self.x, size),
+            "y": y_to_percent(self.y, size),
+            "radiusX": x_to_percent(self.radius_x, size),
+            "radiusY": y_to_percent(self.radius_y, size),
             "rotation": _normalize_degrees(self.rotation),
         }
-        return value, image_keys(on)
+        return value, image_keys(size)
 
     @classmethod
-    def from_value(cls, value: Mapping[str, Any], on: ImageSize) -> "Ellipse":
-        """From a result's `value`."""
+    def from_value(cls, value: Mapping[str, Any], size: ImageSize) -> "Ellipse":
+        """Read the shape of a result's `value`, in pixels."""
         return cls(
-            x_to_pixels(value["x"], on),
-            y_to_pixels(value["y"], on),
-            x_to_pixels(value["radiusX"], on),
-            y_to_pixels(value["radiusY"], on),
+            x_to_pixels(value["x"], size),
+            y_to_pixels(value["y"], size),
+            x_to_pixels(value["radiusX"], size),
+            y_to_pixels(value["radiusY"], size),
             float(value.get("rotation") or 0),
         )
 
 
 @dataclass(frozen=True)
 class KeyPoint:
-    """A point, drawn `size` pixels wide (a half percent of the image if none is given).
+    """A point in pixels, drawn `size` pixels wide (0.5 % of the image's width by default).
 
     A point less than a pixel outside the image is moved to its edge.
     """
@@ -169,22 +169,22 @@ class KeyPoint:
     y: float
     size: float | None = None
 
-    def to_value(self, on: ImageSize) -> Value:
-        """As `x`, `y` and `width` in percent; without `width` the editor sees no keypoint."""
+    def to_value(self, size: ImageSize) -> ShapeValue:
+        """Return `x`, `y` and `width` in percent; without `width` the editor shows no key point."""
         value = {
-            "x": x_to_percent(_nudge_inside(self.x, on.width), on),
-            "y": y_to_percent(_nudge_inside(self.y, on.height), on),
-            "width": DEFAULT_POINT_PERCENT if self.size is None else x_to_percent(self.size, on),
+            "x": x_to_percent(_nudge_inside(self.x, size.width), size),
+            "y": y_to_percent(_nudge_inside(self.y, size.height), size),
+            "width": DEFAULT_POINT_PERCENT if self.size is None else x_to_percent(self.size, size),
         }
-        return value, image_keys(on)
+        return value, image_keys(size)
 
     @classmethod
-    def from_value(cls, value: Mapping[str, Any], on: ImageSize) -> "KeyPoint":
-        """From a result's `value`."""
+    def from_value(cls, value: Mapping[str, Any], size: ImageSize) -> "KeyPoint":
+        """Read the shape of a result's `value`, in pixels."""
         return cls(
-            x_to_pixels(value["x"], on),
-            y_to_pixels(value["y"], on),
-            x_to_pixels(value["width"], on),
+            x_to_pixels(value["x"], size),
+            y_to_pixels(value["y"], size),
+            x_to_pixels(value["width"], size),
         )
 
 
@@ -196,7 +196,7 @@ def _cos_sin(rotation: float) -> tuple[float, float]:
 
 
 def _normalize_degrees(rotation: float) -> float:
-    """From 0 to below 360."""
+    """Return the same direction as an angle from 0 to below 360."""
     turned = round(float(rotation), PERCENT_DECIMALS)
     return turned % 360 if math.isfinite(turned) else math.nan
 

@@ -1,20 +1,20 @@
-"""Masks on images, drawn as a brush's strokes (RLE) or as a bitmask (PNG)."""
+"""Masks on images, written as brush strokes (RLE) or as a bitmask (PNG)."""
 
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.media.image_size import ImageSize
 from shared.results import rle
-from shared.results.image import Value
 from shared.results.percent import image_keys
+from shared.results.types import ShapeValue
 
-# shape (height, width), the image's own; inside where it is not 0.
-Mask = NDArray[Any]
+# Shape (height, width), the image's own; any value but 0 is inside.
+Mask: TypeAlias = NDArray[Any]
 
 PNG_DATA_URL = "data:image/png;base64,"
 
@@ -25,14 +25,14 @@ class Brush:
 
     mask: Mask
 
-    def to_value(self, on: ImageSize) -> Value:
-        """As `format` and `rle`."""
-        return {"format": "rle", "rle": rle.encode(self.mask)}, image_keys(on)
+    def to_value(self, size: ImageSize) -> ShapeValue:
+        """Return `format` and `rle`, a list of bytes (see `shared.results.rle`)."""
+        return {"format": "rle", "rle": rle.encode(self.mask)}, image_keys(size)
 
     @classmethod
-    def from_value(cls, value: Mapping[str, Any], on: ImageSize) -> "Brush":
-        """From a result's `value`; ValueError if it is no RLE of that size."""
-        return cls(rle.decode(value["rle"], on.height, on.width))
+    def from_value(cls, value: Mapping[str, Any], size: ImageSize) -> "Brush":
+        """Read the mask, 0 or 255, of a result's `value`; ValueError if it is no RLE of `size`."""
+        return cls(rle.decode(value["rle"], size.height, size.width))
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,41 +41,27 @@ class Bitmask:
 
     mask: Mask
 
-    def to_value(self, on: ImageSize) -> Value:
-        """As `imageDataURL`: a PNG, black inside and transparent elsewhere."""
+    def to_value(self, size: ImageSize) -> ShapeValue:
+        """Return `imageDataURL`: a PNG that is black inside and transparent elsewhere."""
         import cv2
 
         inside = np.atleast_2d(self.mask) != 0
         pixels = np.zeros((*inside.shape, 4), np.uint8)
         pixels[..., 3] = np.where(inside, 255, 0)
         if not pixels.size:
-            return {"imageDataURL": ""}, image_keys(on)
+            return {"imageDataURL": ""}, image_keys(size)
         _, png = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-        return {
-            "imageDataURL": PNG_DATA_URL + base64.b64encode(png.tobytes()).decode()
-        }, image_keys(on)
+        url = PNG_DATA_URL + base64.b64encode(png.tobytes()).decode()
+        return {"imageDataURL": url}, image_keys(size)
 
     @classmethod
-    def from_value(cls, value: Mapping[str, Any], on: ImageSize) -> "Bitmask":
-        """From a result's `value`; ValueError if it is no PNG."""
+    def from_value(cls, value: Mapping[str, Any], size: ImageSize) -> "Bitmask":
+        """Read the mask, 0 or 255, of a result's `value`; ValueError if it is no PNG."""
         import cv2
 
         data = base64.b64decode(value["imageDataURL"].removeprefix(PNG_DATA_URL))
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
         if pixels is None:
-            raise ValueError("The bitmask's imageDataURL is no PNG")
+            raise ValueError("The bitmask's imageDataURL is not a PNG")
         alpha = pixels[..., 3] if pixels.ndim == 3 and pixels.shape[2] == 4 else pixels
         return cls(np.where(alpha > 0, 255, 0).astype(np.uint8))
-
-
-def fitted(mask: Mask, on: ImageSize) -> Mask:
-    """A mask scaled to the image's size, for models that answer in a smaller one.
-
-    shape (h, w), values from 0 to 1 or booleans; inside where the scaled value is 0.5 or more.
-    """
-    import cv2
-
-    scaled = cv2.resize(
-        np.asarray(mask, np.float32), (on.width, on.height), interpolation=cv2.INTER_LINEAR
-    )
-    return np.where(scaled >= 0.5, 255, 0).astype(np.uint8)

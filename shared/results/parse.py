@@ -1,4 +1,4 @@
-"""Results back to regions, in the units of models: for training, evaluation and tests."""
+"""Results back to regions in the units of models, for training, evaluation and tests."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,14 +13,16 @@ from shared.results.mask import Bitmask, Brush
 from shared.results.paragraphs import ParagraphSpan
 from shared.results.percent import read_image_size
 from shared.results.polygon import Polygon, Vector
-from shared.results.region import Region, Shape, region
+from shared.results.region import ControlValues, Region, region
 from shared.results.relation import Relation
 from shared.results.text import TextSpan
 from shared.results.timeseries import TimeSeriesSpan
+from shared.results.types import Shape
 from shared.results.video import TimelineSpan, VideoTrack
 from shared.results.whole_task import WholeTask
 
-# The shape that a key of `value` tells, in the order that the editor asks.
+# Shapes on images by the key of `value` that identifies them, in the order in which the editor
+# asks for these keys.
 IMAGE_SHAPES: Mapping[str, Any] = {
     "points": Polygon,
     "vertices": Vector,
@@ -31,7 +33,7 @@ IMAGE_SHAPES: Mapping[str, Any] = {
     "width": KeyPoint,
 }
 
-# The shape on an object tag that knows but one.
+# Shapes on the object tags that have a single one.
 OBJECT_SHAPES: Mapping[str, Any] = {
     "Text": TextSpan,
     "HyperText": HyperTextSpan,
@@ -41,25 +43,27 @@ OBJECT_SHAPES: Mapping[str, Any] = {
     "TimeSeries": TimeSeriesSpan,
 }
 
+# Keys of `value`, one of which every shape has.
 GEOMETRY_KEYS = frozenset((*IMAGE_SHAPES, "start", "ranges", "sequence"))
+# Keys beside `value` that a region keeps when it is parsed and built again.
 REGION_KEYS = ("parentID", "item_index", "readonly", "hidden", "meta", "origin")
 
 
 @dataclass(frozen=True)
 class ParsedRegion:
-    """A region as it was read: its shape, what each control tag says of it, what it lies on."""
+    """A region that was read: its shape, each control tag's value, and what it lies on."""
 
     id: str
     shape: Shape
-    values: Mapping[Control, Any]
+    values: ControlValues
     source: Any = None
     score: float | None = None
     region_keys: Mapping[str, Any] = field(default_factory=dict)
 
     def to_region(self) -> Region:
-        """Built again."""
-        again = {**self.region_keys, "id": self.id} if self.id else dict(self.region_keys)
-        return region(self.shape, self.values, self.source, self.score, **again)
+        """Build the region again, with its id and further keys."""
+        keys = {**self.region_keys, "id": self.id} if self.id else dict(self.region_keys)
+        return region(self.shape, self.values, self.source, self.score, **keys)
 
 
 def parse_regions(
@@ -67,12 +71,12 @@ def parse_regions(
     config: LabelConfig,
     sources: Mapping[str, Any] | None = None,
 ) -> list[ParsedRegion]:
-    """The regions of a prediction's or an annotation's `result` list, in their order.
+    """Read the regions of a prediction's or annotation's `result` list, in their order.
 
-    `on` gives, by the object tag's name, what its regions lie on: the text, the HTML, a
-    `Dialogue`, a `Video`, the length of a recording in seconds, the time format. Images have
-    their size in the results. Relations are left to `relations`; results of control tags that
-    the config lacks are left out. KeyError or ValueError if a value lacks what its shape needs.
+    `sources` maps an object tag's name to what its regions lie on: the `source` of
+    `shared.results.region`. Images need none: their size stands in the results. Relations are
+    skipped (see `parse_relations`), and so are results of control tags that the label config
+    lacks. KeyError or ValueError if a `value` lacks what its shape needs.
     """
     groups: dict[Any, list[tuple[Control, Mapping[str, Any]]]] = {}
     for place, result in enumerate(results):
@@ -86,7 +90,7 @@ def parse_regions(
 
 
 def parse_relations(results: Iterable[Mapping[str, Any]]) -> list[Relation]:
-    """The relations of a `result` list."""
+    """Read the relations of a `result` list."""
     return [Relation.from_result(result) for result in results if result.get("type") == "relation"]
 
 
@@ -94,31 +98,31 @@ def _parse_region(
     name: str,
     group: list[tuple[Control, Mapping[str, Any]]],
     config: LabelConfig,
-    on: Mapping[str, Any],
+    sources: Mapping[str, Any],
 ) -> ParsedRegion:
     control, result = next(
         ((control, result) for control, result in group if GEOMETRY_KEYS & result["value"].keys()),
         group[0],
     )
     target = config.object_of(control)
-    kind = _shape_class(target.tag if target else "", result["value"])
-    lies_on = on.get(control.to_name)
+    shape_class = _shape_class(target.tag if target else "", result["value"])
+    source = sources.get(control.to_name)
     if "original_width" in result:
-        lies_on = read_image_size(result)
-    elif lies_on is None and kind is AudioSpan:
-        lies_on = result.get("original_length")
+        source = read_image_size(result)
+    elif source is None and shape_class is AudioSpan:
+        source = result.get("original_length")
     return ParsedRegion(
         name,
-        kind.from_value(result["value"], lies_on),
+        shape_class.from_value(result["value"], source),
         {control: result["value"].get(value_key(control)) for control, result in group},
-        lies_on,
+        source,
         result.get("score"),
         {key: result[key] for key in REGION_KEYS if key in result},
     )
 
 
 def _shape_class(tag: str, value: Mapping[str, Any]) -> Any:
-    """The class of the shape that a value on an object tag has."""
+    """Return the class of the shape that a `value` on an object tag has."""
     if not GEOMETRY_KEYS & value.keys():
         return WholeTask
     if tag == "Video":

@@ -1,37 +1,27 @@
-"""The envelope of a region: one shape, the control tags that speak of it, one id."""
+"""Regions: one shape, the control tags that describe it, one id."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import orjson
 
 from shared.label_studio.label_config import Control
 from shared.results.control_value import format_answer, names_labels, value_key
-
-# One entry of a prediction's `result` list, as Label Studio reads it.
-Result = dict[str, Any]
+from shared.results.types import Result, Shape
 
 # What each control tag says of a region: {bbox: None, label: ["Text"], area: ["TOTAL"]}.
-#
-# The first control draws the region. `None` says nothing but the shape.
-ControlValues = Mapping[Control, Any]
+# The first control tag draws the region; one with `None` adds nothing but the shape.
+ControlValues: TypeAlias = Mapping[Control, Any]
 
-# Keys of a value that are long: they go into an id as they are, not through JSON.
+# Keys whose values are so long that an id hashes them directly, not as JSON.
 LONG_KEYS = ("rle", "imageDataURL")
-
-
-class Shape(Protocol):
-    """Where a region is, in the units of models (pixels, characters, seconds, frames)."""
-
-    def to_value(self, on: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The result's `value`, and what stands beside it, in Label Studio's units."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """The results that make one region: one a control tag, all under one id."""
+    """The results that make up one region: one for each control tag, all with the same id."""
 
     id: str
     results: tuple[Result, ...]
@@ -50,39 +40,52 @@ def region(
     score: float | None = None,
     **region_keys: Any,
 ) -> Region:
-    """Build a region.
+    """Build a region: a shape in the model's units becomes results in Label Studio's.
 
-    `on` is what the shape lies on: an `ImageSize` for image shapes, the text itself for text
-    spans, and what their modules say for the others. `envelope` holds further keys of the
-    region, such as `parentID` (or the parent region itself as `parent`), `item_index`,
-    `readonly`, `hidden` or `meta`; `id` sets the id, which is otherwise made from what the
-    region is, so that the same region has the same id wherever and whenever it is predicted.
+    `source` is what the shape lies on, and what converts its units:
+
+    - shapes on images: the `ImageSize` in pixels (pixels in, percent out)
+    - `TextSpan`: the text (code points)
+    - `HyperTextSpan`: the HTML or its `Document` (code points in, XPaths and UTF-16 out)
+    - `ParagraphSpan`: the `Dialogue` (code points in, UTF-16 out)
+    - `AudioSpan`: the recording's length in seconds, if known (seconds)
+    - `VideoTrack`, `TimelineSpan`: the `Video` (frames from 0 in, from 1 out)
+    - `TimeSeriesSpan`: the tag's `timeFormat`, if it has one
+
+    `score` is the model's confidence from 0 to 1. `region_keys` are further keys of the region:
+    `parentID` (or the parent region itself as `parent`), `item_index`, `readonly`, `hidden`,
+    `meta`, and `id`. Without `id` the id is a hash of the region, so that the same region gets
+    the same id in every prediction.
+
+    The format is that of Label Studio 1.23 (https://labelstud.io/guide/predictions).
     """
     parent = region_keys.pop("parent", None)
     if parent is not None:
         region_keys["parentID"] = parent.id
-    value, beside = shape.to_value(source)
+    value, shape_keys = shape.to_value(source)
     region_id = region_keys.pop("id", None) or region_id_of(value, values, region_keys)
-    return Region(
-        region_id,
-        tuple(
-            _build_result(control, mark, region_id, value, beside | region_keys, score)
-            for control, mark in values.items()
-        ),
+    keys = shape_keys | region_keys
+    if score is not None:
+        keys["score"] = round(float(score), 4)
+    results = (
+        _build_result(control, answer, region_id, value) | keys
+        for control, answer in values.items()
     )
+    return Region(region_id, tuple(results))
 
 
 def region_id_of(
-    value: Mapping[str, Any], marks: ControlValues, envelope: Mapping[str, Any]
+    value: Mapping[str, Any], values: ControlValues, region_keys: Mapping[str, Any]
 ) -> str:
-    """Twelve hexadecimal digits from the place, the control tags and the labels."""
+    """Return twelve hexadecimal digits: a hash of the shape, the control tags and the labels."""
     labels = [
-        [control.name, mark if names_labels(control) else None] for control, mark in marks.items()
+        [control.name, answer if names_labels(control) else None]
+        for control, answer in values.items()
     ]
-    to_name = next(iter(marks)).to_name
+    to_name = next(iter(values)).to_name
     short = {key: part for key, part in value.items() if key not in LONG_KEYS}
-    what = [to_name, labels, short, envelope.get("item_index")]
-    packed = orjson.dumps(what, option=orjson.OPT_SORT_KEYS, default=str)
+    parts = [to_name, labels, short, region_keys.get("item_index")]
+    packed = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=str)
     digest = hashlib.blake2b(packed, digest_size=6)
     digest.update(bytes(value.get("rle", ())))
     digest.update(value.get("imageDataURL", "").encode())
@@ -90,22 +93,13 @@ def region_id_of(
 
 
 def _build_result(
-    control: Control,
-    mark: Any,
-    region_id: str,
-    value: Mapping[str, Any],
-    beside: Mapping[str, Any],
-    score: float | None,
+    control: Control, answer: Any, region_id: str, value: Mapping[str, Any]
 ) -> Result:
-    own = {} if mark is None else {value_key(control): format_answer(control, mark)}
-    result: Result = {
+    own = {} if answer is None else {value_key(control): format_answer(control, answer)}
+    return {
         "id": region_id,
         "from_name": control.name,
         "to_name": control.name if control.type == "pairwise" else control.to_name,
         "type": control.type,
         "value": {**value, **own},
-        **beside,
     }
-    if score is not None:
-        result["score"] = round(float(score), 4)
-    return result

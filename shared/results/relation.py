@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shared.results.region import Region, Result
+from shared.results.region import Region
+from shared.results.types import Result
 
 Direction = Literal["right", "left", "bi"]
 
@@ -14,7 +15,7 @@ Direction = Literal["right", "left", "bi"]
 class Relation:
     """A line from one region to another; `direction` is where its arrow points.
 
-    `labels` are those of the label config's Relations tag.
+    `labels` are among those of the label config's Relations tag.
     """
 
     from_id: str
@@ -24,7 +25,7 @@ class Relation:
 
     @property
     def result(self) -> Result:
-        """Its entry in the `result` list, which has no id, no value and no control tag."""
+        """The entry in the `result` list, which has no id, no value and no control tag."""
         result: Result = {
             "from_id": self.from_id,
             "to_id": self.to_id,
@@ -35,7 +36,7 @@ class Relation:
 
     @classmethod
     def from_result(cls, result: Mapping[str, Any]) -> "Relation":
-        """From an entry of a `result` list."""
+        """Read a relation from an entry of a `result` list."""
         direction: Direction = result.get("direction") or "right"
         return cls(result["from_id"], result["to_id"], direction, tuple(result.get("labels") or ()))
 
@@ -43,7 +44,7 @@ class Relation:
 def relation(
     source: Region, target: Region, direction: Direction = "right", labels: Iterable[str] = ()
 ) -> Region:
-    """Build a relation between two regions of the same prediction, to stand after them."""
+    """Build a relation between two regions of one prediction; it must come after both of them."""
     line = Relation(source.id, target.id, direction, tuple(labels))
-    what = f"{source.id} {target.id}".encode()
-    return Region(hashlib.blake2b(what, digest_size=6).hexdigest(), (line.result,))
+    ids = f"{source.id} {target.id}".encode()
+    return Region(hashlib.blake2b(ids, digest_size=6).hexdigest(), (line.result,))

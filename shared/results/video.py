@@ -1,6 +1,6 @@
 """Regions on videos: tracks of boxes, and spans of frames.
 
-Frames are counted from 0 here, as decoders do; the editor counts from 1.
+Frames count from 0 here, as in decoders; in results they count from 1, as in the editor.
 """
 
 import math
@@ -17,18 +17,17 @@ from shared.label_studio.variables import resolve_variables
 from shared.media.image_size import ImageSize
 from shared.media.video import VideoFile
 from shared.results.image import Rectangle
-
-Value = tuple[dict[str, Any], dict[str, Any]]
+from shared.results.types import ShapeValue
 
 # The editor's frame rate for a Video tag without `frameRate`.
 DEFAULT_FPS = 24.0
 
 
 class Video(NamedTuple):
-    """A video: its frames' size in pixels, their number and their rate per second.
+    """A video as the editor counts it: frame size in pixels, number of frames, frames per second.
 
-    Frames are the editor's, which are as many a second as the Video tag's `frameRate`, whatever
-    the file has. `duration`, in seconds, is what the browser says; None: that of the frames.
+    The editor shows as many frames a second as the Video tag's `frameRate`, whatever the file
+    has. `duration` is the browser's, in seconds; None stands for that of the frames.
     """
 
     size: ImageSize
@@ -48,15 +47,15 @@ class Video(NamedTuple):
         return cls(file.size, frames, rate, file.duration)
 
     def frame_seconds(self, frame: int) -> float:
-        """The time of a frame counted from 1, as the editor writes it."""
+        """Return the time that the editor writes for a frame, which is counted from 1."""
         return round(frame / self.fps, 6) if self.fps else 0.0
 
     def file_frames(self, times: Sequence[float]) -> NDArray[np.int64]:
         """Return for each of the editor's frames, from 0, the file's frame that is shown there.
 
-        `times` are those of the file's frames, in seconds from the first. A browser shows the
-        last frame whose time has come, to the millisecond, which is as precisely as WebM keeps
-        it. After the last one (where the sound goes on) it is -1.
+        `times` are those of the file's frames, in seconds from the first one. A browser shows the
+        last frame whose time has come; the tolerance is the millisecond to which WebM rounds. -1
+        stands for frames after the file's last one, where only sound is left.
         """
         at = np.arange(self.frames) / self.fps
         found = np.searchsorted(times, at + 1e-3, side="right") - 1
@@ -68,12 +67,12 @@ class Video(NamedTuple):
 def frame_rate(target: ObjectTag, task: Task) -> float:
     """Return the editor's frames per second: `frameRate`, a number or `$key` of the task's data.
 
-    Read as the editor does (tags/object/Video/Video.js): 24 if it is none, and a number below 1
-    is the length of a frame.
+    As in the editor (tags/object/Video/Video.js), 24 stands for a missing or invalid value, and a
+    number below 1 is the length of a frame in seconds.
     """
-    said = resolve_variables(target.attrs.get("frameRate", ""), task.data)
+    value = resolve_variables(target.attrs.get("frameRate", ""), task.data)
     try:
-        rate = float(said)
+        rate = float(value)
     except (TypeError, ValueError):
         return DEFAULT_FPS
     if not math.isfinite(rate) or rate <= 0:
@@ -82,9 +81,9 @@ def frame_rate(target: ObjectTag, task: Task) -> float:
 
 
 class VideoBox(NamedTuple):
-    """Where a track is at a frame, in pixels; after it ends (`enabled` false) nothing is shown.
+    """A key frame of a track: its box in pixels at a frame, which is counted from 0.
 
-    Between two boxes the editor draws what lies between them.
+    The editor interpolates between two boxes. After one that is not `enabled` it shows nothing.
     """
 
     frame: int
@@ -94,30 +93,31 @@ class VideoBox(NamedTuple):
 
 @dataclass(frozen=True)
 class VideoTrack:
-    """One object through a video (VideoRectangle), its boxes in any order."""
+    """One object's boxes through a video (VideoRectangle), in any order."""
 
     boxes: Sequence[VideoBox]
 
-    def to_value(self, on: Video) -> Value:
-        """As `sequence`, ascending, with `framesCount` and `duration`."""
+    def to_value(self, video: Video) -> ShapeValue:
+        """Return `sequence`, boxes in percent by ascending frame, `framesCount` and `duration`."""
         boxes = sorted(self.boxes, key=lambda box: box.frame)
+        duration = video.duration
         value = {
-            "framesCount": on.frames,
-            "duration": on.frame_seconds(on.frames)
-            if on.duration is None
-            else round(on.duration, 6),
-            "sequence": [_keyframe_value(box, on) for box in boxes],
+            "framesCount": video.frames,
+            "duration": video.frame_seconds(video.frames)
+            if duration is None
+            else round(duration, 6),
+            "sequence": [_keyframe_value(box, video) for box in boxes],
         }
         return value, {}
 
     @classmethod
-    def from_value(cls, value: Mapping[str, Any], on: Video) -> "VideoTrack":
-        """From a result's `value`."""
+    def from_value(cls, value: Mapping[str, Any], video: Video) -> "VideoTrack":
+        """Read the track of a result's `value`."""
         return cls(
             [
                 VideoBox(
                     int(keyframe["frame"]) - 1,
-                    Rectangle.from_value(keyframe, on.size),
+                    Rectangle.from_value(keyframe, video.size),
                     bool(keyframe.get("enabled", True)),
                 )
                 for keyframe in value["sequence"]
@@ -125,10 +125,15 @@ class VideoTrack:
         )
 
 
-def _keyframe_value(keyframe: VideoBox, on: Video) -> dict[str, Any]:
-    place, _ = keyframe.box.to_value(on.size)
+def _keyframe_value(keyframe: VideoBox, video: Video) -> dict[str, Any]:
+    place, _ = keyframe.box.to_value(video.size)
     frame = int(keyframe.frame) + 1
-    return {"frame": frame, "enabled": keyframe.enabled, "time": on.frame_seconds(frame), **place}
+    return {
+        "frame": frame,
+        "enabled": keyframe.enabled,
+        "time": video.frame_seconds(frame),
+        **place,
+    }
 
 
 @dataclass(frozen=True)
@@ -138,15 +143,15 @@ class TimelineSpan:
     start: int
     end: int
 
-    def to_value(self, on: Video | None = None) -> Value:
-        """As `ranges` of frames counted from 1, the last one included; clipped to the video."""
+    def to_value(self, video: Video | None = None) -> ShapeValue:
+        """Return `ranges` of frames from 1, the last one included; clipped to the video."""
         start, end = max(int(self.start), 0), int(self.end)
-        if on is not None:
-            end = min(end, on.frames)
+        if video is not None:
+            end = min(end, video.frames)
         return {"ranges": [{"start": start + 1, "end": end}]}, {}
 
     @classmethod
-    def from_value(cls, value: Mapping[str, Any], on: Video | None = None) -> "TimelineSpan":
-        """From a result's `value`: its first range, the only one that the editor edits."""
+    def from_value(cls, value: Mapping[str, Any], video: Video | None = None) -> "TimelineSpan":
+        """Read the first range of a result's `value`, the only one that the editor can change."""
         first = value["ranges"][0]
         return cls(int(first["start"]) - 1, int(first["end"]))

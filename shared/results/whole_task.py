@@ -1,4 +1,4 @@
-"""Answers about the whole task: choices, ratings, texts. They have no place on the media."""
+"""Values for the whole task: choices, ratings, texts. They lie nowhere on the media."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,32 +6,38 @@ from typing import Any
 
 from shared.label_studio.label_config import Control
 from shared.results.region import Region, region
-
-Value = tuple[dict[str, Any], dict[str, Any]]
+from shared.results.types import ShapeValue
 
 
 @dataclass(frozen=True)
 class WholeTask:
-    """The shape of what is said of the whole task, or of one item of a list: none."""
+    """The empty shape of a value for the whole task, or for one item of a list."""
 
-    def to_value(self, on: Any = None) -> Value:
-        """Nothing but the control's own answer."""
+    def to_value(self, source: Any = None) -> ShapeValue:
+        """Return an empty `value`, which the control tag fills."""
         return {}, {}
 
     @classmethod
-    def from_value(cls, value: Mapping[str, Any], on: Any = None) -> "WholeTask":
-        """There is nothing to read."""
+    def from_value(cls, value: Mapping[str, Any], source: Any = None) -> "WholeTask":
+        """Return the empty shape."""
         return cls()
 
 
 def whole_task(
-    control: Control, answer: Any, score: float | None = None, **envelope: Any
+    control: Control, answer: Any, score: float | None = None, **region_keys: Any
 ) -> Region:
-    """Build the answer of a control tag on the whole task, or on the item `item_index`.
+    """Build a control tag's result for the whole task, or for the list's item `item_index`.
 
-    `answer` is a label or a list of them for Choices, a path or a list of paths (each a list
-    of names, the outermost first) for Taxonomy and nested Choices, a text or a list of them
-    for TextArea, a number for Rating and Number, a date or its text for DateTime, "left" or
-    "right" for Pairwise, item ids in their order or {bucket: ids} for Ranker.
+    `answer` is, by the control tag:
+
+    - Choices: a label or a list of labels
+    - Taxonomy, nested Choices: a path or a list of paths, each a list of names from the outermost
+    - TextArea: a text or a list of texts
+    - Rating, Number: a number
+    - DateTime: a date, time or datetime, or its text in the tag's format
+    - Pairwise: "left" or "right"
+    - Ranker: item ids in their order, or {bucket: item ids}
+
+    `score` is the model's confidence from 0 to 1; `region_keys` are those of `region`.
     """
-    return region(WholeTask(), {control: answer}, score=score, **envelope)
+    return region(WholeTask(), {control: answer}, score=score, **region_keys)

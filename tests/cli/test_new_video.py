@@ -122,7 +122,7 @@ PLAYLIST = "#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n"
             {},
             "data:text/plain;base64," + base64.b64encode(PLAYLIST.encode()).decode(),
             "",
-            "The file is no video that can be read",
+            "Not a readable video",
         ),
     ],
     ids=["frames", "frames of the editor", "megapixels", "a play list"],

@@ -426,7 +426,7 @@ def test_each_named_backend_gives_its_own_prediction(
         (["in.json", *PATTERN, "-o", "out.txt"], "should end with .json"),
         (["in.json", *PATTERN, "-o", "out.json.zip"], "should end with .json"),
         (["in.json", *PATTERN, "-o", "in.json/out.json"], "cannot be written"),
-        (["no.json", *PATTERN, "-o", "out.json"], "there is no such file"),
+        (["no.json", *PATTERN, "-o", "out.json"], "file not found"),
         (["in.json", *PATTERN, "--backend", "x", "-o", "out.json"], "Unknown backend x"),
         (["in.json", *PATTERN, "--backend", "pattern:x", "-o", "o.json"], "no choice of models"),
         (["in.json", *PATTERN, "-o", "out.json", "--push"], "--push needs --project"),
@@ -556,7 +556,7 @@ def test_interrupted_run_is_not_thrown_away(prelabel: Command, tmp_path: Path) -
     (tmp_path / "out.json.part").write_bytes(journal)
     ran = prelabel("predict", "in.jsonl", *PATTERN, "-o", "out.json")
     assert ran.status == 2
-    assert "--resume goes on with it; delete it to begin anew" in ran.err
+    assert "use --resume to continue it, or delete it to start over" in ran.err
     assert (tmp_path / "out.json.part").read_bytes() == journal
 
 

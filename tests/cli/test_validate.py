@@ -71,7 +71,7 @@ BROKEN: dict[str, tuple[bytes, list[tuple[int, int, str]], int]] = {
     "first line": (b'{"da\n' + lines(GOOD, GOOD), [(0, 1, "Not JSON")], 2),
     "line that is not UTF-8": (b'{"data":"\xff"}\n' + lines(GOOD), [(0, 1, "UTF-8")], 1),
     "NaN in a line": (b'{"data": NaN}\n' + lines(GOOD), [(0, 1, "column 10")], 1),
-    "NaN in a list": (b'[{"data": NaN},\n{"text": "a"}]', [(0, 1, "NaN is no JSON number")], 1),
+    "NaN in a list": (b'[{"data": NaN},\n{"text": "a"}]', [(0, 1, "NaN is not a JSON number")], 1),
     "list, cut off in a task": (
         b"[" + json.dumps(GOOD).encode() + b',\n{"data": {"text": "Hel',
         [(1, 2, "Unterminated string")],
@@ -290,7 +290,7 @@ def test_a_file_of_fractions_is_named_once(form: str, prelabel: Command, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["no such file", "--label-config", TEXT_CONFIG], "there is no such file"),
+        (["no such file", "--label-config", TEXT_CONFIG], "file not found"),
         (["file"], "--label-config"),
         (["file", "--label-config", "no such file"], "does not exist"),
         (["file", "--label-config", "file"], "not well-formed"),

@@ -123,7 +123,7 @@ def test_gzip_that_breaks_off_gives_what_came_before() -> None:
     packed = gzip.compress(json.dumps(values).encode())
     file = gzip.GzipFile(fileobj=io.BytesIO(packed[:-1000]))
     found, message = until_broken(file)
-    assert "cannot be read on" in message
+    assert "the rest of the file cannot be read" in message
     assert len(found) > 5000
     assert found == values[: len(found)]
 
@@ -145,5 +145,5 @@ def test_half_surrogates_are_escaped(text: str) -> None:
     "text", ["", "{", "NaN", '{"a": Infinity}', '"\\ud800" NaN', '["\\ud800", NaN]']
 )
 def test_line_that_is_no_json(text: str) -> None:
-    with pytest.raises(ValueError, match=r"Not JSON|no JSON number|Extra data"):
+    with pytest.raises(ValueError, match=r"Not JSON|not a JSON number|Extra data"):
         load_line(text.encode())

@@ -159,8 +159,8 @@ DRAWING = encoded(Pillow.fromarray(NOISE))
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        pytest.param(b"", "no image that can be read (it is empty)", id="empty"),
-        pytest.param(b"hello", "no image that can be read (5 bytes)", id="text"),
+        pytest.param(b"", "Not a readable image (it is empty)", id="empty"),
+        pytest.param(b"hello", "Not a readable image (5 bytes)", id="text"),
         pytest.param(b"\n<!doctype html>", "looks like a web page or JSON", id="web-page"),
         pytest.param(b'{"detail": "no"}', "log-in page: check the token", id="json"),
         pytest.param(PHOTO[: len(PHOTO) // 2], "The image is damaged", id="half-a-photo"),

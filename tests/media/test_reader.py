@@ -238,7 +238,7 @@ def test_private_address_is_refused(site: Web) -> None:
 )
 def test_what_is_no_address_is_shown_as_found(address: str, found: str, wrong: str) -> None:
     message = refused(media(allowed_networks=LOOPBACK), address.format(SECRET))
-    assert message.startswith(f'"{found}" is no address: {wrong}')
+    assert message.startswith(f'"{found}" is not a valid URL: {wrong}')
     assert "None" not in message
 
 
@@ -275,7 +275,7 @@ def test_redirect_is_followed(site: Web, elsewhere: Web) -> None:
         ("http://[::ffff:a9fe:a9fe]/latest", "never fetched"),
         ("file:///etc/passwd", "UnsupportedProtocol"),
         ("ftp://127.0.0.1/", "UnsupportedProtocol"),
-        ("http://[bad", "is not known"),
+        ("http://[bad", "cannot be resolved"),
         ("/a", "TooManyRedirects"),
     ],
 )
@@ -584,7 +584,7 @@ def test_image(root: Path) -> None:
     Pillow.new("RGB", (3, 2), "red").save(root / "a.png")
     where = media(local_files_root=root, max_megapixels=1)
     assert where.read_image(local("a.png")).size == (3, 2)
-    with pytest.raises(TaskError, match="no image that can be read"):
+    with pytest.raises(TaskError, match="Not a readable image"):
         where.read_image(local("sub/a b+c.txt"))
 
 
@@ -595,7 +595,7 @@ def test_close() -> None:
         where.fetch(f"{server.url}/a")
 
 
-# What is no address, or is written otherwise
+# What is not an address, or is written in another way
 
 
 @pytest.mark.parametrize("around", [" {}", "{} ", "\t{}\n", "\u0000{}\x1f"], ids=repr)
@@ -655,4 +655,4 @@ def test_a_path_of_windows(value: str) -> None:
 def test_a_text_in_the_place_of_its_address() -> None:
     with pytest.raises(FetchError) as caught:
         shown_text("Laura met Paul.", valueType="url")
-    assert 'Text "t" shows is no address, but the tag says valueType="url"' in str(caught.value)
+    assert 'Text "t" shows is not an address, but the tag says valueType="url"' in str(caught.value)

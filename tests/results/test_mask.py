@@ -14,7 +14,6 @@ from label_studio_sdk.converter import brush
 from numpy.typing import NDArray
 
 from shared.results import Bitmask, Brush, ImageSize, mask_to_polygons, rle
-from shared.results.mask import fitted
 
 Mask = NDArray[np.uint8]
 
@@ -96,14 +95,6 @@ def test_empty_masks_never_raise(mask: Mask) -> None:
     Brush(mask).to_value(size)
     Bitmask(mask).to_value(size)
     assert mask_to_polygons(mask) == []
-
-
-def test_a_small_mask_is_fitted() -> None:
-    small = np.zeros((4, 4), np.float32)
-    small[1:3, 1:3] = 0.9
-    big = fitted(small, ImageSize(400, 200))
-    assert big.shape == (200, 400)
-    assert 0.2 < (big > 0).mean() < 0.3
 
 
 def test_a_box_becomes_its_edges() -> None:

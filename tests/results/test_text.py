@@ -11,7 +11,6 @@ from shared.backend.passages import Passages
 from shared.errors import DecodeError
 from shared.label_studio.label_config import LabelConfig
 from shared.results import Dialogue, Document, HyperTextSpan, ParagraphSpan, TextSpan
-from shared.results.text import code_points, editor_offset
 from shared.results.utf16 import code_point_offset, utf16_length
 
 TEXTS = {
@@ -36,7 +35,9 @@ def test_spans_count_code_points_as_the_editor_does(text: str) -> None:
 @given(texts, st.integers(0, 40))
 def test_offsets_come_back(text: str, offset: int) -> None:
     offset = min(offset, len(text))
-    assert code_points(text, editor_offset(text, offset)) == offset
+    span = TextSpan(offset, len(text))
+    value, _ = span.to_value(text)
+    assert TextSpan.from_value(value, text) == span
     assert code_point_offset(text, utf16_length(text[:offset])) == offset
     assert utf16_length(text) == len(text.encode("utf-16-le")) // 2
 

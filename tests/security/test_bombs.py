@@ -16,7 +16,7 @@ import pytest
 from PIL import Image as Pillow
 
 from shared.errors import DecodeError, FetchError
-from shared.media.image import decode
+from shared.media.image import decode_image
 from shared.media.reader import MediaReader
 from shared.settings import Settings
 from tests.media.web import Visit, Web, says, web
@@ -146,8 +146,8 @@ def test_postscript_is_not_run(tmp_path: Path) -> None:
     """PostScript is a program; Pillow would hand it to Ghostscript."""
     file = io.BytesIO()
     Pillow.new("RGB", (10, 10)).save(file, "EPS")
-    with pytest.raises(DecodeError, match="no image that can be read"):
-        decode(file.getvalue(), 1)
+    with pytest.raises(DecodeError, match="Not a readable image"):
+        decode_image(file.getvalue(), 1)
 
 
 def test_unreadable_image_installs_nothing() -> None:
@@ -162,7 +162,7 @@ from shared.errors import DecodeError
 from ultralytics.utils.checks import AUTOINSTALL
 print(AUTOINSTALL, image.open_image is PIL.Image.open, PIL.Image.open.__module__)
 try:
-    image.decode(b"no image", 1)
+    image.decode_image(b"no image", 1)
 except DecodeError as error:
     print(error)
 """
@@ -176,7 +176,7 @@ except DecodeError as error:
     )
     assert ran.stdout.splitlines()[-2:] == [
         "False False ultralytics.utils.patches",
-        "The file is no image that can be read (8 bytes)",
+        "Not a readable image (8 bytes)",
     ], ran.stderr
 
 
@@ -282,7 +282,7 @@ def test_document_with_too_many_pages(count: int) -> None:
 
 
 def test_document_with_the_most_pages_allowed() -> None:
-    assert len(MediaReader(Settings()).pages(data_url(tiff_document(500)))) == 500
+    assert len(MediaReader(Settings()).read_pages(data_url(tiff_document(500)))) == 500
 
 
 def test_pdf_with_too_many_pages() -> None:
@@ -292,4 +292,4 @@ def test_pdf_with_too_many_pages() -> None:
     many = file.getvalue().replace(kids + b" ]", (kids + b" ") * 501 + b"]", 1)
     many = many.replace(b"/Count 1", b"/Count 501", 1)
     with pytest.raises(DecodeError, match="more than 500 pages"):
-        MediaReader(Settings()).pages(data_url(many))
+        MediaReader(Settings()).read_pages(data_url(many))

@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from backends.pattern import PatternBackend
 from shared.errors import ConfigError, DecodeError, FetchError, PrelabelError
 from shared.label_studio.label_config import MAX_CHARACTERS, LabelConfig
-from shared.media.image import decode
+from shared.media.image import decode_image
 from shared.media.reader import MediaReader
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.server.messages import PredictRequest
@@ -160,7 +160,7 @@ def test_any_damaged_image(kind: str, changes: list[tuple[int, int]], end: int) 
     for position, value in changes:
         data[position % len(data)] = value
     try:
-        result = decode(bytes(data[:end]), 1)
+        result = decode_image(bytes(data[:end]), 1)
     except DecodeError as error:
         message = str(error)
     else:
@@ -173,7 +173,7 @@ def test_any_damaged_image(kind: str, changes: list[tuple[int, int]], end: int) 
 @hypothesis.given(data=st.binary(max_size=300))
 def test_any_bytes_as_an_image(data: bytes) -> None:
     with pytest.raises(DecodeError):
-        decode(data, 1)
+        decode_image(data, 1)
 
 
 # Texts

@@ -6,6 +6,8 @@ Geometry is in percent of the upright image (contract, section 5).
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from shared.results.image import KeyPoint
+from shared.results.parse import IMAGE_SHAPES
 from shared.results.validation.finding import (
     Problems,
     RuleViolation,
@@ -158,23 +160,11 @@ def _vertex_problem(place: int, vertex: Any, seen: set[Any]) -> RuleViolation | 
 
 
 def guess_shape(value: Value) -> str | None:
-    """The shape that a value's keys speak of, as the editor tells them apart."""
-    for key, shape in _TELLING.items():
-        if key in value:
-            return shape
-    return None
+    """Return the type of the shape that a value has, by its keys as the editor reads them."""
+    shapes = (shape for key, shape in IMAGE_SHAPES.items() if key in value)
+    shape = next(shapes, KeyPoint if "x" in value else None)
+    return shape.__name__.lower() if shape else None
 
-
-_TELLING = {
-    "points": "polygon",
-    "vertices": "vector",
-    "rle": "brush",
-    "imageDataURL": "bitmask",
-    "radiusX": "ellipse",
-    "height": "rectangle",
-    "width": "keypoint",
-    "x": "keypoint",
-}
 
 # By the type of the tag that draws it; with `labels` at its end for labelled ones.
 SHAPE_CHECKS: Mapping[str, Check] = {

@@ -3,7 +3,7 @@
 import base64
 
 from shared.media.image_size import ImageSize
-from shared.results.mask import Bitmask
+from shared.results.mask import PNG_DATA_URL, Bitmask
 from shared.results.rle import peak_value
 from shared.results.validation.finding import (
     Problems,
@@ -18,7 +18,6 @@ from shared.results.validation.finding import (
 MIN_VISIBLE_VALUE = 64
 # Pixels of a bitmask that are looked at.
 MAX_DECODED_PIXELS = 100_000_000
-PNG = "data:image/png;base64,"
 
 
 def check_brush(value: Value, result: Value) -> Problems:
@@ -72,7 +71,7 @@ def check_bitmask(value: Value, result: Value) -> Problems:
         return [RuleViolation("missing_key", '"imageDataURL" is missing')]
     size = _png_size(url)
     if size is None:
-        what = f'"imageDataURL" is {quote(url)}, expected "{PNG}…" with a PNG'
+        what = f'"imageDataURL" is {quote(url)}, expected "{PNG_DATA_URL}…" with a PNG'
         return [RuleViolation("wrong_format", what)]
     width, height = result.get("original_width"), result.get("original_height")
     if is_number(width) and is_number(height) and size != (width, height):
@@ -98,9 +97,9 @@ def _pixel_problems(value: Value, size: tuple[int, int]) -> Problems:
 def _png_size(url: str) -> tuple[int, int] | None:
     """Width and height from the head of a PNG in a data URL; None if it is none."""
     try:
-        head = base64.b64decode(url[len(PNG) : len(PNG) + 44], validate=True)
+        head = base64.b64decode(url[len(PNG_DATA_URL) : len(PNG_DATA_URL) + 44], validate=True)
     except ValueError:
         return None
-    if not url.startswith(PNG) or head[:8] != b"\x89PNG\r\n\x1a\n" or len(head) < 33:
+    if not url.startswith(PNG_DATA_URL) or head[:8] != b"\x89PNG\r\n\x1a\n" or len(head) < 33:
         return None
     return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
