@@ -202,7 +202,7 @@ def _label_config_status(session: DoctorSession) -> dict[str, Any] | None:
     digest = hashlib.sha256(session.label_config.xml.encode()).hexdigest()[:12]
     entries = _server_status(session).get("label_configs", [])
     entries = [entry for entry in entries if entry.get("digest") == digest]
-    # A label config has an entry per model version; a server that is restarted may have none yet.
+    # It has an entry for each path that it was asked for, such as / and /ner: take the one of ours.
     current = [entry for entry in entries if entry["model_version"] == session.setup_version]
     return next(iter(current or entries), None)
 
