@@ -40,7 +40,9 @@ class Task:
         MissingKeyError if the data lacks one, or holds null; ValueTypeError if text stands
         around an object.
         """
-        found = UNDEFINED if target.key is None else javascript.lookup_path(self.data, target.key)
+        found = self.data.get(target.key) if target.key is not None else None
+        if found is None and target.key is not None:  # not a member's name, but a path to one
+            found = javascript.lookup_path(self.data, target.key)
         if found is not UNDEFINED and found is not None:
             return found
         for problem in self.value_problems(target):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
@@ -34,7 +35,7 @@ class ControlRules:
     to_name_pattern: re.Pattern[str] | None = None
     """The form of `to_name` inside a Repeater."""
 
-    @property
+    @cached_property
     def is_known(self) -> bool:
         """Whether there is such a tag; of another nothing can be said, nor is anything shown."""
         return is_known(self.control.tag)
