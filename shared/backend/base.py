@@ -14,7 +14,6 @@ from shared.backend.installation import extra_command
 from shared.backend.label_studio_ml import LabelStudioMLBase
 from shared.backend.resources import shared_resources
 from shared.errors import SettingError
-from shared.label_studio.encoded_text import read_text
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
@@ -182,7 +181,7 @@ class Backend(LabelStudioMLBase):
         """
         if claim.object.tag == "Image":
             return self.media.read_image(task.text_value(claim.object), task.id)
-        return read_text(task, claim.object, self.media)
+        return task.read_text(claim.object, self.media)
 
     def reads_inline(self, claim: Claim) -> bool:
         """Return whether `read` needs only what the task itself holds, so no thread."""

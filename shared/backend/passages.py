@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import orjson
 
 from shared.errors import DecodeError, ValueTypeError
-from shared.label_studio.encoded_text import read_text
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
@@ -48,7 +47,7 @@ class Passages:
         """Read the passages of a Text, HyperText or Paragraphs tag, from the task or from a URL."""
         if target.tag == "Paragraphs":
             return cls.from_dialogue(_read_dialogue(task, target, media))
-        text = read_text(task, target, media)
+        text = task.read_text(target, media)
         if target.tag != "HyperText":
             return cls.from_text(text)
         return cls.from_html(text, inline=target.is_inline)
@@ -122,7 +121,7 @@ def _read_dialogue(task: Task, target: ObjectTag, media: MediaReader) -> Dialogu
     value = task.object_value(target)
     if target.value_is_url:
         try:
-            value = orjson.loads(read_text(task, target, media))
+            value = orjson.loads(task.read_text(target, media))
         except orjson.JSONDecodeError:
             raise DecodeError(f"What {target} shows by {target.shown_value} is not JSON") from None
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):

@@ -92,7 +92,7 @@ class Control:
         """Whether it describes single regions rather than the whole task."""
         return self.get_flag("perRegion")
 
-    @property
+    @cached_property
     def has_nested_choices(self) -> bool:
         """Whether its choices are nested, so that each value is a path."""
         return self.tag == "Taxonomy" or (self.tag == "Choices" and self.get_flag("allowNested"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from shared.label_studio.attributes import Attributes
 
@@ -25,15 +26,20 @@ class ObjectTag:
     def __str__(self) -> str:
         return f'{self.tag} "{self.name}"'
 
-    @property
+    @cached_property
     def is_list(self) -> bool:
         """Whether the value is a list of media (`valueList`)."""
         return "valueList" in self.attrs
 
-    @property
+    @cached_property
     def value_is_url(self) -> bool:
         """Whether the task holds an address instead of the text itself (`valueType="url"`)."""
         return self.attrs.get("valueType") == "url"
+
+    @cached_property
+    def encoding(self) -> str:
+        """How the task encodes a text (`base64`, `base64unicode`); empty if it does not."""
+        return self.attrs.get("encoding", "")
 
     @property
     def is_inline(self) -> bool:

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from shared.errors import MissingKeyError, TaskError, ValueTypeError
+from shared.errors import FetchError, MissingKeyError, TaskError, ValueTypeError
 from shared.label_studio import javascript, variables
+from shared.label_studio.encoded_text import decode_text
 from shared.label_studio.javascript import UNDEFINED
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.tags import TEXT_TAGS
+from shared.media.address import is_plain_text
+from shared.media.reader import LocalPath, MediaReader
 
 # How many of the data's keys a message names.
 MAX_NAMED_KEYS = 12
@@ -94,6 +97,22 @@ class Task:
                 cause="empty_value",
             )
         return found
+
+    def read_text(self, target: ObjectTag, media: MediaReader) -> str:
+        """Return the text that a tag shows: the task's own, or with `valueType="url"` an address's.
+
+        Either is decoded if the tag has `encoding`. TaskError says what the editor could not show.
+        """
+        text = self.text_value(target)
+        if target.value_is_url:
+            if not isinstance(text, LocalPath) and is_plain_text(text):
+                raise FetchError(
+                    f'What {target} shows is not an address, but the tag says valueType="url":'
+                    " leave that out for texts in the task itself",
+                    cause="invalid_address",
+                )
+            text = media.read_text(text, self.id)
+        return decode_text(text, target) if target.encoding else text
 
     def media_addresses(self, target: ObjectTag) -> list[tuple[int | None, str]]:
         """Return each medium that the object tag shows, with its `item_index`.

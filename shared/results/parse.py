@@ -6,14 +6,13 @@ from typing import Any
 
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.results.audio import AudioSpan
-from shared.results.control_value import value_key
 from shared.results.hypertext import HyperTextSpan
 from shared.results.image import Ellipse, KeyPoint, Rectangle
 from shared.results.mask import Bitmask, Brush
 from shared.results.paragraphs import ParagraphSpan
 from shared.results.percent import read_image_size
 from shared.results.polygon import Polygon, Vector
-from shared.results.region import ControlValues, Region, region
+from shared.results.region import ControlValues, Region, region, value_key
 from shared.results.relation import Relation
 from shared.results.text import TextSpan
 from shared.results.timeseries import TimeSeriesSpan

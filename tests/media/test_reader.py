@@ -12,7 +12,6 @@ import pytest
 from PIL import Image as Pillow
 
 from shared.errors import DecodeError, FetchError, TaskError
-from shared.label_studio.encoded_text import read_text
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
@@ -62,7 +61,7 @@ def media(**settings: Any) -> MediaReader:
 
 
 def shown_text(value: str, **attrs: str) -> str:
-    return read_text(Task(1, {"t": value}), ObjectTag("Text", "t", "t", attrs), media())
+    return Task(1, {"t": value}).read_text(ObjectTag("Text", "t", "t", attrs), media())
 
 
 def refused(where: MediaReader, value: str, task_id: Any = 1) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.errors import ConfigError
 from shared.label_studio.label_config import Control
-from shared.results.control_value import time_format, value_key
+from shared.results.region import time_format, value_key
 from shared.results.validation.finding import (
     Problems,
     RuleViolation,

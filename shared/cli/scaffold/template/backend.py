@@ -14,7 +14,6 @@ from shared.backend import (
     select_choices,
 )
 from shared.errors import ValueTypeError
-from shared.label_studio.encoded_text import read_text
 from shared.media.image import Image
 from shared.results import (
     AudioSpan,
@@ -70,7 +69,7 @@ class NewBackend(Backend):
     def read__text_pair(self, task: Task, claim: Claim, context: Context | None) -> list[str]:
         names = (name.strip() for name in claim.control.attrs["toName"].split(","))
         sides = [self.config.objects[name] for name in names]
-        return [read_text(task, side, self.media) for side in sides]
+        return [task.read_text(side, self.media) for side in sides]
 
     def read__image_pair(self, task: Task, claim: Claim, context: Context | None) -> list[Image]:
         names = (name.strip() for name in claim.control.attrs["toName"].split(","))
