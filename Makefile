@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 LABEL_STUDIO := .venv-label-studio
 LABEL_STUDIO_VERSION := 1.23.2
+# Each has a Label Studio of its own for the tests that need one: about 1 GB.
+TEST_PROCESSES ?= 2
 export UV_LINK_MODE ?= hardlink
 # Without bytecode, which CI does not keep, PyTorch takes seconds to import, at the start of each server.
 export UV_COMPILE_BYTECODE ?= 1
@@ -54,8 +56,8 @@ demo: install ## Start the server, predict the examples, show the predictions (O
 serve: install ## Serve all installed backends
 	$(BIN)/prelabel serve
 
-test: install e2e-install ## Run all tests, including those against a real Label Studio
-	$(BIN)/python -m pytest
+test: install e2e-install ## Run all tests, including those against a real Label Studio (TEST_PROCESSES=4 for more at once)
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 e2e: install e2e-install ## Run the tests against a real Label Studio only
 	$(BIN)/python -m pytest tests/e2e
