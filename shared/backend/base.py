@@ -5,7 +5,7 @@ import importlib.util
 import inspect
 from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -240,12 +240,12 @@ class Backend(LabelStudioMLBase):
             return settings
         return settings.model_copy(update={"model": self.model_name})
 
-    @cached_property
+    @property
     def server_settings(self) -> Settings:
         """The settings of the whole server: device, engine, folders."""
         return shared_resources().settings
 
-    @cached_property
+    @property
     def media(self) -> MediaReader:
         """Reads the files and addresses that tasks name."""
         return shared_resources().media

@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -104,9 +103,9 @@ class BackendService(PredictionService):
             logger.warning("%s", problem)
         self.problems |= faults
 
-    @cached_property
+    @property
     def _runtime(self) -> Runtime:
-        """The runtime of the process that serves: threads do not survive a fork."""
+        """The runtime of this process; not kept, since a fork or `reset_runtime` replaces it."""
         return runtime()
 
     @property
