@@ -1,4 +1,4 @@
-"""The tree that a browser builds of HTML, within limits that no real document comes near."""
+"""The tree that a browser builds from HTML, within limits that no real document reaches."""
 
 from functools import cache
 from typing import Any
@@ -6,16 +6,16 @@ from xml.etree.ElementTree import Element
 
 from shared.errors import DecodeError
 
-# Elements inside each other: deeper ones browsers, too, do not nest.
+# Nesting depth: browsers do not nest more deeply either.
 MAX_DEPTH = 512
-# Of one element.
+# Attributes of one element.
 MAX_ATTRIBUTES = 1000
-# Pieces that stand in a table, but in none of its cells: they are moved before it.
+# Pieces inside a table but outside its cells; each is moved before the table.
 MAX_MOVED = 10_000
 
 
 def body_of(html: str, inline: bool) -> Element | None:
-    """Return the body of a page, or the root of a part of one; DecodeError if over the limits.
+    """Return the body of a page, or the root of a fragment; DecodeError if over the limits.
 
     html5lib looks through all open elements at most tags, through all attributes at each, and
     through all children for what it moves: without limits it is quadratic.
@@ -29,7 +29,7 @@ def body_of(html: str, inline: bool) -> Element | None:
 
 
 class _Open(list[Any]):
-    """The open elements."""
+    """The stack of open elements, of limited depth."""
 
     def append(self, element: Any) -> None:
         if len(self) >= MAX_DEPTH:
@@ -42,7 +42,7 @@ class _Open(list[Any]):
 
 @cache
 def _parser() -> Any:
-    """Return the parser's class: html5lib is not imported before there is HTML to read."""
+    """Return the parser's class: html5lib is imported only when there is HTML to parse."""
     import html5lib
     from html5lib.treebuilders import getTreeBuilder
 

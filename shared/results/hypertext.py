@@ -1,4 +1,4 @@
-"""Regions on HTML: spans of characters, written as XPaths into the document's body."""
+"""Regions on HTML: spans of characters, given as XPaths into the document's body."""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -13,7 +13,7 @@ from shared.results.html_tree import body_of
 from shared.results.types import ShapeValue
 from shared.results.utf16 import code_point_offset, utf16_length
 
-# What the editor takes out before it shows a document (its utils/html.js, sanitizeHtml).
+# What the editor removes before it displays a document (its utils/html.js, sanitizeHtml).
 REMOVED_MARKUP = re.compile(
     r"<!--.*?(?:-->|\Z)|<![^>]*>|<(script|iframe)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
 )
@@ -22,13 +22,13 @@ LINE_END = re.compile("&#(?:0*(10|13)(?![0-9])|x0*([ad])(?![0-9a-f]));?", re.IGN
 
 # The name of a text node in an XPath.
 TEXT_NODE = "text()"
-# In an iframe's `srcdoc` a page is in standards mode without it, too: a table ends a paragraph.
+# A page in an iframe's `srcdoc` is in standards mode even without it: a table ends a paragraph.
 STANDARDS_DOCTYPE = "<!DOCTYPE html>"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Node:
-    """A text node or an element: the last step of its XPath from the body on, and its text's place.
+    """A text node or an element: the last step of its XPath, and the place of its text.
 
     The whole path is made when it is asked for: together all paths of a document may be far
     longer than the document. Of an element only the start is known.
@@ -46,7 +46,7 @@ class Node:
 
     @property
     def path(self) -> str:
-        """The XPath."""
+        """Return the XPath from the body on."""
         steps: list[str] = []
         node: Node | None = self
         while node is not None:
@@ -66,11 +66,11 @@ class Document:
     text: str
     nodes: tuple[Node, ...]
     children: Mapping[tuple[Node | None, str], Node]
-    """Each element and text node, by what it is in and its step of the XPath."""
+    """Elements and text nodes, by their parent and their step of the XPath."""
 
     @classmethod
     def parse(cls, html: str, inline: bool = False) -> "Document":
-        """Read HTML, or a part of it. Equal texts give the same object.
+        """Parse HTML, or a fragment. Equal texts give the same object.
 
         `inline`: as a HyperText with `inline="true"` shows it, in Label Studio's own page, where
         the head's elements stand before the body's.
@@ -86,14 +86,14 @@ class Document:
         return [node.end for node in self.nodes]
 
     def trim_span(self, start: int, end: int) -> tuple[int, int]:
-        """A span that starts and ends in a text node: without line breaks of `<br>` around it."""
+        """Return a span without the line breaks of `<br>` around it: it must begin and end in text."""
         first, last = bisect_right(self._node_ends, start), bisect_left(self._node_starts, end) - 1
         if first >= len(self.nodes) or last < 0:
             return start, end
         return max(start, self.nodes[first].start), min(end, self.nodes[last].end)
 
     def locate_offset(self, offset: int, at_end: bool) -> tuple[str, int]:
-        """The XPath of an offset's text node, and the UTF-16 code units before it in there.
+        """Return the XPath of an offset's text node, and the UTF-16 code units before it there.
 
         Between two nodes a span's start belongs to the second one, its end to the first.
         """
@@ -108,7 +108,7 @@ class Document:
         return node.path, utf16_length(self.text[node.start : offset])
 
     def find_node(self, path: str) -> Node | None:
-        """The text that the editor takes an XPath for: of an element the one at its start."""
+        """Return the text node that the editor resolves an XPath to: for an element, its first."""
         if not path.startswith("/"):
             return None
         found = None
@@ -123,11 +123,11 @@ class Document:
         return self.nodes[at] if at < len(self.nodes) and self.nodes[at].start <= start else None
 
     def in_one_node(self, start: int, end: int) -> bool:
-        """Whether a span lies in a single text node."""
+        """Return whether a span lies in a single text node."""
         return bisect_right(self._node_ends, start) == bisect_left(self._node_ends, end)
 
     def text_offset(self, path: str, unit: int) -> int | None:
-        """The offset in `text` of UTF-16 code units in a node; None if there is no such node."""
+        """Return the offset in `text` of a number of UTF-16 code units in a node; None if missing."""
         node = self.find_node(path)
         if node is None:
             return None
@@ -142,7 +142,7 @@ class HyperTextSpan:
     end: int
 
     def to_value(self, source: "str | Document") -> ShapeValue:
-        """As XPaths with offsets, `globalOffsets` and the `text` between them."""
+        """Return XPaths with offsets, `globalOffsets`, and the `text` between them."""
         document = source if isinstance(source, Document) else Document.parse(source)
         start, end = document.trim_span(self.start, self.end)
         first, first_offset = document.locate_offset(start, at_end=False)
@@ -159,7 +159,7 @@ class HyperTextSpan:
 
     @classmethod
     def from_value(cls, value: Mapping[str, Any], source: "str | Document") -> "HyperTextSpan":
-        """From a result's `value`: by its XPaths or, if they lead nowhere, its other offsets."""
+        """Read a result's `value`: by its XPaths or, if they do not resolve, its other offsets."""
         document = source if isinstance(source, Document) else Document.parse(source)
         if "startOffset" in value:
             start = document.text_offset(value["start"], value["startOffset"])
@@ -171,7 +171,7 @@ class HyperTextSpan:
 
 
 def _parse_body(html: str, inline: bool) -> Element | None:
-    """The element whose content is shown. Both pages of the editor are in standards mode."""
+    """Return the element whose content is displayed; the editor's pages are in standards mode."""
     shown = LINE_END.sub(_read_line_end, REMOVED_MARKUP.sub("", html))
     return body_of(shown if inline else STANDARDS_DOCTYPE + shown, inline)
 
@@ -187,7 +187,7 @@ def _read_line_end(number: "re.Match[str]") -> str:
 
 
 class _DocumentBuilder:
-    """Goes through a body in document order, and collects what is in it."""
+    """Walks through a body in document order, and collects its text and nodes."""
 
     def __init__(self) -> None:
         self._text: list[str] = []

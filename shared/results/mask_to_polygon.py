@@ -1,4 +1,4 @@
-"""Masks to polygons that the editor can bear."""
+"""Converts masks to polygons with few enough points for the editor."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from shared.results.polygon import Polygon
 # shape (n, 2), pixel edges.
 Contour = NDArray[np.int32]
 
-# By how much the tolerance grows, step by step, until the cap on points holds.
+# The tolerance grows by this factor until there are few enough points.
 TOLERANCE_GROWTH = 1.5
 
 
@@ -22,7 +22,7 @@ def mask_to_polygons(
     holes: Literal["fill", "cut"] = "fill",
     min_area: float = 4.0,
 ) -> list[Polygon]:
-    """The parts of a mask of shape (height, width) as polygons, the largest first.
+    """Convert the parts of a mask of shape (height, width) to polygons, the largest first.
 
     Each separate part is a polygon of its own. Its outline runs along the pixels' edges and
     is simplified: no point of it is further than `tolerance` pixels away, unless `max_points`
@@ -38,7 +38,7 @@ def mask_to_polygons(
     left, top, width, height = cv2.boundingRect(inside)
     crop = np.zeros((height + 1, width + 1), np.uint8)
     crop[:-1, :-1] = inside[top : top + height, left : left + width]
-    # From pixels to the corners between them: a contour through corners runs on pixel edges.
+    # A contour through the corners between pixels runs along pixel edges, not through centres.
     lattice = cv2.dilate(crop, np.ones((2, 2), np.uint8), anchor=(1, 1))
     mode = cv2.RETR_CCOMP if holes == "cut" else cv2.RETR_EXTERNAL
     found, tree = cv2.findContours(lattice, mode, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top))
@@ -50,7 +50,7 @@ def mask_to_polygons(
 def _rings_of_parts(
     found: Any, tree: Any, min_area: float
 ) -> Iterator[tuple[float, list[Contour]]]:
-    """Each outer contour with its holes, and the area."""
+    """Yield each outer contour with its holes, and the area."""
     import cv2
 
     for place, outer in enumerate(found):
@@ -67,7 +67,7 @@ def _rings_of_parts(
 
 
 def _outline_of_part(rings: list[Contour], tolerance: float, max_points: int) -> Contour:
-    """The rings simplified until they have few enough points, and joined to one."""
+    """Simplify rings until they have few enough points, and join them to one."""
     most = max(max_points, 4)
     while True:
         simple = [_simplify_ring(ring, tolerance) for ring in rings]
@@ -78,7 +78,7 @@ def _outline_of_part(rings: list[Contour], tolerance: float, max_points: int) ->
 
 
 def _simplify_ring(ring: Contour, tolerance: float) -> Contour:
-    """Douglas and Peucker; a ring that would vanish becomes the box around it."""
+    """Simplify a ring by Douglas-Peucker; one that would vanish becomes its bounding box."""
     import cv2
 
     simple: Contour = cv2.approxPolyDP(ring, tolerance, True)[:, 0]
@@ -89,7 +89,7 @@ def _simplify_ring(ring: Contour, tolerance: float) -> Contour:
 
 
 def _join_rings(rings: list[Contour]) -> Contour:
-    """Each hole cut open from the nearest point of the outline so far, there and back."""
+    """Join holes to the outline: each is cut open at the nearest point, there and back."""
     outline = rings[0]
     for hole in rings[1:]:
         apart = np.linalg.norm(outline[:, None] - hole[None], axis=2)

@@ -1,4 +1,4 @@
-"""Results back to regions in the units of models, for training, evaluation and tests."""
+"""Parses results to regions in the units of models, for training, evaluation and tests."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ REGION_KEYS = ("parentID", "item_index", "readonly", "hidden", "meta", "origin")
 
 @dataclass(frozen=True)
 class ParsedRegion:
-    """A region that was read: its shape, each control tag's value, and what it lies on."""
+    """A parsed region: its shape, each control tag's value, and what it lies on."""
 
     id: str
     shape: Shape

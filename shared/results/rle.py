@@ -18,7 +18,7 @@ MAX_RUN_VALUES = 1 << 16
 
 
 def encode(mask: NDArray[Any]) -> list[int]:
-    """A mask of shape (height, width), inside where it is not 0, as bytes.
+    """Encode a mask of shape (height, width), inside where it is not 0, as bytes.
 
     Values become 255 inside; what is written 1 would be almost invisible.
     """
@@ -44,7 +44,7 @@ def _pack_header(values: int) -> NDArray[np.uint8]:
 
 
 def _pack_runs(sizes: NDArray[Any], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """One run after the other as single bits."""
+    """Return the runs one after the other, as single bits."""
     kind = np.searchsorted([8, 16, 256], sizes)
     run_bits = RUN_SIZE_BITS[kind]
     code = (4 + kind << run_bits + 8) | (sizes - 1 << 8) | np.where(inside, 255, 0)
@@ -56,7 +56,7 @@ def _pack_runs(sizes: NDArray[Any], inside: NDArray[np.bool_]) -> NDArray[np.uin
 
 
 def decode(rle: Sequence[int], height: int, width: int) -> NDArray[np.uint8]:
-    """Bytes as a mask of shape (height, width), 0 or 255; ValueError if they are none of it."""
+    """Decode bytes to a mask of shape (height, width), 0 or 255; ValueError if they do not fit."""
     try:
         data = bytes(rle)
     except (TypeError, ValueError):
@@ -73,7 +73,7 @@ def decode(rle: Sequence[int], height: int, width: int) -> NDArray[np.uint8]:
 
 
 def peak_value(data: bytes) -> int:
-    """How strong a mask is drawn: its greatest value, up to 255; 0 if nothing is inside.
+    """Return the opacity of a mask: its greatest value, up to 255; 0 if nothing is inside.
 
     It reads no further than to the first value that can be seen well (128 or more). ValueError
     if it cannot be read that far.
@@ -96,7 +96,7 @@ def _unpack_values(data: bytes, count: int) -> NDArray[np.uint8]:
 
 
 def _read_runs(bits: "_BitReader", count: int) -> Iterator[tuple[int, int]]:
-    """The length and value of each run, after the header's first 32 bits."""
+    """Yield the length and value of each run, after the header's first 32 bits."""
     word = bits.take(5) + 1
     run_bits = [bits.take(4) + 1 for _ in range(4)]
     done = 0
@@ -112,7 +112,7 @@ def _read_runs(bits: "_BitReader", count: int) -> Iterator[tuple[int, int]]:
 
 
 class _BitReader:
-    """Bytes read bit by bit, a few at a time turned into an integer."""
+    """Reads bytes bit by bit, a few at a time as an integer."""
 
     STEP = 32
 
@@ -121,7 +121,7 @@ class _BitReader:
         self._value, self._left = 0, 0
 
     def take(self, count: int) -> int:
-        """The next bits as a number; ValueError at the end."""
+        """Return the next bits as a number; ValueError at the end."""
         while self._left < count:
             more = self._data[self._read : self._read + self.STEP]
             if not more:

@@ -1,4 +1,4 @@
-"""Checks that Label Studio will take a prediction, and show what is meant, with reasons."""
+"""Checks whether Label Studio accepts a prediction and displays it as intended."""
 
 from shared.results.validation.checks import check_prediction, check_results, check_task
 from shared.results.validation.config import config_problems

@@ -1,4 +1,4 @@
-"""The checks: of results, of a prediction, of a task."""
+"""Checks a result list, a prediction, or a task of an import file. None of them raises."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,14 +13,14 @@ from shared.results.validation.relations import link_problems
 from shared.results.validation.rules import ControlRules, Rules, rules_of
 from shared.results.validation.task_data import result_data_problems, task_data_problems
 
-# The region ids so far, with the control tags that have said something of each.
+# The region ids so far, with the control tags that have a result for each.
 ControlsById = dict[str, set[str]]
 
 
 def check_results(
     config: LabelConfig, results: Sequence[Any], data: Mapping[str, Any] | None = None
 ) -> list[Finding]:
-    """What is wrong with a prediction's `result` list. Takes any JSON, and never raises.
+    """Check a prediction's `result` list. Accepts any JSON, and never raises.
 
     With the task's `data` it is also checked that spans and items are in what the task shows,
     and that labels are among those that the task brings.
@@ -62,14 +62,14 @@ def _build_finding(problem: RuleViolation, result: Any, index: int) -> Finding:
 def _result_problems(
     rules: Rules, result: dict[str, Any], seen: ControlsById, data: Mapping[str, Any] | None
 ) -> list[RuleViolation]:
-    """What is wrong with one result by itself; notes its id in `seen`."""
+    """Check one result by itself, and record its id in `seen`."""
     kind = result.get("type")
     if kind == "relation":
         return []
     found = rules.find_control(result.get("from_name"), result.get("to_name"))
     known = _register_id(found, result, seen) if found is not None else None
     if found is not None and not found.is_known:
-        return []  # `config_problems` says so
+        return []  # reported by `config_problems`
     if found is None or kind != found.control.type:
         return [_tag_mismatch(rules, found, result)]
     value = result.get("value")
@@ -94,7 +94,7 @@ def _result_problems(
 def _value_problems(
     found: ControlRules, value: Value, result: Value, known: bool | None
 ) -> Iterator[RuleViolation]:
-    """The shape, the answer; `known`: as `_identify` says."""
+    """Check the shape and the control tag's value; `known` is what `_identify` returned."""
     if found.shape_check is not None:
         yield from _geometry_problems(found, value, result, known)
     if found.value_check is not None:
@@ -106,7 +106,7 @@ def _value_problems(
         yield RuleViolation("item_index", what)
 
 
-# Stands in `Seen` for a control tag that draws; none has an empty name.
+# Marks in `Seen` that a control tag draws the region: no control tag has an empty name.
 DRAWN = ""
 
 SCORE_IN_VALUE = RuleViolation(
@@ -117,7 +117,7 @@ SCORE_IN_VALUE = RuleViolation(
 
 
 def _register_id(found: ControlRules, result: Value, seen: ControlsById) -> bool | None:
-    """Whether an earlier result has the same id; None if there is something wrong with it."""
+    """Return whether an earlier result has the same id; None if the id is faulty."""
     region = result.get("id")
     if type(region) is not str or not region:
         return None
@@ -144,14 +144,14 @@ def _id_problems(found: ControlRules, result: Value) -> Iterator[RuleViolation]:
 
 
 def _duplicate_effect(found: ControlRules, result: Value) -> str:
-    """What an id that comes twice leads to."""
+    """Report an id that two regions have."""
     if not found.draws and found.has_no_geometry(result["value"]):
         return f"what {found.control} says of a region belongs into one result"
     return "the editor shows the first one's place"
 
 
 def _tag_mismatch(rules: Rules, found: ControlRules | None, result: Value) -> RuleViolation:
-    """A `from_name` that is none, or a `type` that is not its."""
+    """Check that `from_name` is a control tag and that `type` is its type."""
     name, kind = result.get("from_name"), result.get("type")
     if not isinstance(name, str):
         return RuleViolation(
@@ -178,13 +178,13 @@ def _to_name_problems(found: ControlRules, result: Value) -> Iterable[RuleViolat
 def _geometry_problems(
     found: ControlRules, value: Value, result: Value, known: bool | None
 ) -> Iterable[RuleViolation]:
-    """The shape; a control that does not draw may leave it to an earlier result of its id."""
+    """Check the shape; a control tag that does not draw may rely on an earlier result of its id."""
     if found.shape_check is None:
         return ()
     if found.draws or not found.has_no_geometry(value):
         return found.shape_check(value, result)
     named = result.get("id") is not None
-    if known or (named and known is None):  # what is wrong with the id is said already
+    if known or (named and known is None):  # the fault of the id is reported already
         return ()
     why = "no result before it has this id" if named else 'it has no "id"'
     if not found.control.per_region:
@@ -199,7 +199,7 @@ def _geometry_problems(
 def check_prediction(
     config: LabelConfig, prediction: Any, data: Mapping[str, Any] | None = None
 ) -> list[Finding]:
-    """What is wrong with a prediction: its own keys and its results."""
+    """Check a prediction: its own keys and its results."""
     if not isinstance(prediction, dict):
         what = f"the prediction is {quote(prediction)}, expected an object"
         return [Finding("not_an_object", None, None, what)]
@@ -229,7 +229,7 @@ def _key_problems(prediction: Value) -> Iterator[RuleViolation]:
 
 
 def check_task(config: LabelConfig, task: Any) -> list[Finding]:
-    """What is wrong with a task of an import file: its data and each of its predictions."""
+    """Check a task of an import file: its data and each of its predictions."""
     if not isinstance(task, dict):
         what = f"the task is {quote(task)}, expected an object"
         return [Finding("not_an_object", None, None, what)]

@@ -1,4 +1,4 @@
-"""What the editor would not show, or not as meant, of a label config itself.
+"""Checks a label config: what the editor would not display, or not as intended.
 
 Label Studio stores a config with tags that do not exist, and predictions for it; its editor then
 shows an error in the task's place (core/DataValidator/ConfigValidator.js).
@@ -22,7 +22,7 @@ EDITOR_ERROR = "the editor shows an error instead of the task"
 
 
 def config_problems(config: LabelConfig) -> list[RuleViolation]:
-    """What is wrong with the tags, each kind of it once."""
+    """Return the problems of the tags, each kind once."""
     written = list(config.written_tags())
     named = {tag.attrs["name"]: tag for tag in written if "name" in tag.attrs}
     found = [problem for tag in written for problem in _tag_problems(tag, named)]
@@ -49,7 +49,7 @@ def _tag_problems(tag: WrittenTag, named: dict[str, WrittenTag]) -> Iterator[Rul
 
 
 def _object_problems(tag: WrittenTag, target: WrittenTag) -> Iterator[RuleViolation]:
-    """A control tag on an object tag that it is not for."""
+    """Check that a control tag is on an object tag that it works with."""
     control, allowed = canonical_name(tag.name), DRAWN_ON[canonical_name(tag.name)]
     what = f'{control} "{tag.attrs.get("name", "")}" can only control {allowed}'
     on = f'"{target.attrs["name"]}" is {target.name}'

@@ -1,4 +1,4 @@
-"""What a control tag's own answer must be: its labels, choices, text, number and so on."""
+"""Checks the value of a control tag: its labels, choices, text, number and so on."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from shared.results.validation.image_shapes import Check
 
 
 def labels_check(control: Control, of: Sequence[Control], needed: bool = True) -> Check:
-    """A list of labels that the control tags `of` have, by their alias or their value."""
+    """Return a check for a list of labels of the control tags `of`, by alias or value."""
     key = value_key(control)
     known = [label for other in of for label in other.labels]
     names = frozenset(known) | {attrs.get("value", "") for attrs in control.labels.values()}
@@ -54,7 +54,7 @@ def _label_problems(
 
 
 def _label_source(control: Control) -> str:
-    """Return where the labels are from, if that is the task."""
+    """Return a note that the labels come from the task, if they do."""
     return f" in this task ({control.attrs.get('value', '')})" if control.labels_from_task else ""
 
 
@@ -70,7 +70,7 @@ def _label_list_problem(control: Control, key: str, value: Value) -> RuleViolati
 
 
 def choices_check(control: Control) -> Check:
-    """A list of choices; nested ones as the list of names from the outermost on."""
+    """Check a list of choices; a nested one is the list of names from the outermost on."""
     one = control.attrs.get("choice", "single") == "single"
     good = _nested_choice_problems if control.has_nested_choices else _choice_problems
 
@@ -103,7 +103,7 @@ def _choice_problems(control: Control, name: Any, chosen: list[Any]) -> Iterator
 def _nested_choice_problems(
     control: Control, name: Any, chosen: list[Any]
 ) -> Iterator[RuleViolation]:
-    """A path; one to a choice with others inside is shown only if all those are chosen, too."""
+    """Check a path. One to an inner node is displayed only if all choices below it are chosen."""
     problems = list(_path_problems(control, name))
     yield from problems
     if problems:
@@ -116,7 +116,7 @@ def _nested_choice_problems(
 
 
 def taxonomy_check(control: Control) -> Check:
-    """A list of paths, each a list of names."""
+    """Check a list of paths, each a list of names."""
 
     def check(value: Value, result: Value) -> Problems:
         found = value.get("taxonomy")
@@ -143,7 +143,7 @@ def _path_problems(control: Control, path: Any) -> Iterator[RuleViolation]:
 
 
 def rating_check(control: Control) -> Check:
-    """A whole number of stars."""
+    """Check a whole number of stars."""
     most = _attribute_bound(control, "maxRating", 5)
 
     def check(value: Value, result: Value) -> Problems:
@@ -161,7 +161,7 @@ def rating_check(control: Control) -> Check:
 
 
 def number_check(control: Control) -> Check:
-    """A number from `min` to `max`."""
+    """Check a number from `min` to `max`."""
     low, high = (
         _attribute_bound(control, "min", float("-inf")),
         _attribute_bound(control, "max", float("inf")),
@@ -190,7 +190,7 @@ def _attribute_bound(control: Control, key: str, default: float) -> float:
 
 
 def date_time_check(control: Control) -> Check:
-    """A date or time, written in the tag's `format`."""
+    """Check a date or time in the tag's `format`."""
     written = time_format(control)
 
     def check(value: Value, result: Value) -> Problems:
@@ -208,7 +208,7 @@ def date_time_check(control: Control) -> Check:
 
 
 def text_area_check(control: Control) -> Check:
-    """A list of texts."""
+    """Check a list of texts."""
 
     def check(value: Value, result: Value) -> Problems:
         found = value.get("text")
@@ -227,7 +227,7 @@ def text_area_check(control: Control) -> Check:
 
 
 def pairwise_check(control: Control) -> Check:
-    """Which of two is chosen."""
+    """Check which of the two sides is chosen."""
 
     def check(value: Value, result: Value) -> Problems:
         found = value.get("selected")
@@ -241,7 +241,7 @@ def pairwise_check(control: Control) -> Check:
 
 
 def ranker_check(control: Control) -> Check:
-    """Ids of items by bucket; without buckets under the tag's own name."""
+    """Check item ids by bucket; without buckets they stand under the tag's own name."""
     buckets = control.buckets or (control.name,)
 
     def check(value: Value, result: Value) -> Problems:
@@ -264,7 +264,7 @@ def ranker_check(control: Control) -> Check:
     return check
 
 
-# By the result's type. The types that end with `labels` all take `labels`.
+# Checks by result type. All types that end with `labels` have a value of `labels`.
 VALUE_CHECKS: Mapping[str, Callable[[Control], Check]] = {
     "choices": choices_check,
     "taxonomy": taxonomy_check,

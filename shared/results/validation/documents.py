@@ -1,4 +1,4 @@
-"""Spans in texts and HTML documents against the text itself: what the editor marks.
+"""Checks spans in texts and HTML documents against the text: what would the editor mark?
 
 It finds a text by exactly the path that it writes, `/p[1]/text()[1]`, and searches for nothing. By
 an element's path it takes the text at the element's start. An offset past the end of that one text
@@ -20,18 +20,18 @@ from shared.results.validation.spans import EDITOR_XPATH
 
 Span = tuple[int, int]
 
-# What other programs write before a path from the body on.
+# Prefixes that other programs write before a path from the body on.
 PATH_PREFIX = re.compile(r"^(?:\.?/+)?(?:html(?:\[1\])?/)?(?:body(?:\[1\])?/)?")
-# What the editor's `text` has otherwise than the document: in it line ends are spelt, `\n`.
+# The editor's `text` spells line ends as `\n`.
 SPACE = re.compile(r"(?:\s|\\n)+")
-# Places of a text that are counted.
+# Occurrences of a text that are counted at most.
 MAX_CANDIDATES = 100
-# Characters of a text that is looked for.
+# Characters of a text that is searched for, at most.
 MAX_SEARCHED_CHARACTERS = 1000
 
 
 def document_of(target: ObjectTag, text: str) -> Document:
-    """What the editor shows: HTML, or of a plain text a span for each line."""
+    """Return what the editor renders: HTML, or a span for each line of a plain text."""
     if target.tag == "HyperText":
         return Document.parse(text, inline=target.is_inline)
     lines = (f"<span>{html.escape(line)}</span>" for line in re.split("[\n\r]", text))
@@ -39,7 +39,7 @@ def document_of(target: ObjectTag, text: str) -> Document:
 
 
 def path_problems(value: Value) -> Iterator[RuleViolation]:
-    """What is wrong with a span's paths whatever the document is."""
+    """Check a span's paths without the document."""
     if "startOffset" not in value or _global_span(value) is not None:
         return
     for key in ("start", "end"):
@@ -49,7 +49,7 @@ def path_problems(value: Value) -> Iterator[RuleViolation]:
 
 
 def document_problems(value: Value, document: Document) -> Iterator[RuleViolation]:
-    """What is wrong with a span of XPaths, or of numbers, in this document."""
+    """Check a span of XPaths, or of numbers, in this document."""
     if "startOffset" not in value:
         yield from _text_problems(value, (value["start"], value["end"]), document)
         return
@@ -98,7 +98,7 @@ def _node_problems(
 
 
 def _element_problems(value: Value, key: str, node: Node) -> Iterator[RuleViolation]:
-    """A Range of the DOM counts an element's children, the editor characters of its first text."""
+    """Check an offset in an element: a DOM Range counts children, the editor characters."""
     if value[key] != node.path and not value.get("text"):
         what = (
             f'"{key}" is {quote(value[key])}, an element: the editor takes "{key}Offset" for'
@@ -108,7 +108,7 @@ def _element_problems(value: Value, key: str, node: Node) -> Iterator[RuleViolat
 
 
 def _text_offset(unit: int, node: Node, document: Document) -> int:
-    """Half a character beyond U+FFFF is a whole one for the editor."""
+    """Check that a span does not cut a character beyond U+FFFF: the editor takes it whole."""
     text = document.text[node.start : node.end]
     whole = code_point_offset(text, unit)
     return node.start + whole + (utf16_length(text[:whole]) < unit)
@@ -126,7 +126,7 @@ def _text_problems(value: Value, span: Span, document: Document) -> Iterator[Rul
 
 
 def _matches_text(value: Value, span: Span, document: Document) -> bool:
-    """Whether a span is of the `text` that the value has, if it has one.
+    """Check that a span covers the `text` that the value has, if it has one.
 
     Over several text nodes it may lack some: of what is hidden the editor writes nothing.
     """
@@ -141,7 +141,7 @@ def _matches_text(value: Value, span: Span, document: Document) -> bool:
 
 
 def _with_remedy(problem: RuleViolation, value: Value, document: Document) -> RuleViolation:
-    """The problem, and where the region seems to belong."""
+    """Return the problem, with a guess at where the region belongs."""
     spans = list(islice(_candidate_spans(value, document), MAX_CANDIDATES))
     if not spans:
         return problem
@@ -156,7 +156,7 @@ _KEYS = ("start", "startOffset", "end", "endOffset")
 
 
 def _candidate_spans(value: Value, document: Document) -> Iterator[Span]:
-    """Where the region may be: by its other offsets, by its path put right, by its text."""
+    """Guess where the region is: by its other offsets, its path corrected, or its text."""
     for span in (_global_span(value), _corrected_path_span(value, document)):
         if (
             span is not None
@@ -182,7 +182,7 @@ _NONE = (None, None)
 
 
 def _corrected_path_span(value: Value, document: Document) -> Span | None:
-    """By paths as the editor writes them: lower case, from the body on, each step counted."""
+    """Guess by paths as the editor writes them: lower case, from the body on, steps numbered."""
     span = []
     for key, offset in (("start", "startOffset"), ("end", "endOffset")):
         path = "/" + PATH_PREFIX.sub("", str(value.get(key)).strip().lower())

@@ -1,4 +1,4 @@
-"""What a check finds, and how it is put into words."""
+"""The findings of checks, and helpers for their messages."""
 
 import difflib
 import json
@@ -12,12 +12,12 @@ from shared.errors import truncate
 Severity = Literal["error", "warning"]
 Value: TypeAlias = Mapping[str, Any]
 
-# Characters of a found value that a message quotes.
+# Characters of a value that a message quotes at most.
 MAX_QUOTED_CHARACTERS = 60
 
 
 class RuleViolation(NamedTuple):
-    """A rule that a result breaks, before it is known which result of which region it is."""
+    """A broken rule, before it is known which result of which region breaks it."""
 
     rule: str
     message: str
@@ -49,7 +49,7 @@ class Finding:
 
 
 def quote(value: Any) -> str:
-    """A found value as JSON, shortened, in characters that can be printed anywhere."""
+    """Return a value as JSON, shortened, in characters that print anywhere."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=lambda other: type(other).__name__)
     except (ValueError, TypeError, RecursionError):
@@ -59,7 +59,7 @@ def quote(value: Any) -> str:
 
 
 def list_problem(value: Value, key: str) -> RuleViolation:
-    """What is said of a key that should hold a list, and does not."""
+    """Report a key that should hold a list and does not."""
     if key not in value or value[key] is None:
         return RuleViolation("missing_key", f'"{key}" is missing')
     what = f'"{key}" is {quote(value[key])}, expected a list that is not empty'
@@ -67,17 +67,17 @@ def list_problem(value: Value, key: str) -> RuleViolation:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether it is a finite number; true and false are none."""
+    """Return whether a value is a finite number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 < value < 1e300
 
 
 def is_count(value: Any) -> TypeGuard[int]:
-    """Whether it is a whole number from 0 on."""
+    """Return whether a value is a whole number from 0 on."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def matches_format(text: str, written: str) -> bool:
-    """Whether a date is in a format; true for formats with letters that Python does not know."""
+    """Return whether a date has a format; true for formats that Python does not know."""
     try:
         datetime.strptime(text, written)
     except ValueError as error:
@@ -86,7 +86,7 @@ def matches_format(text: str, written: str) -> bool:
 
 
 def closest_name(name: str, names: Iterable[str]) -> str | None:
-    """The name that was probably meant, if any."""
+    """Return the name that was probably meant, if any."""
     known = list(names)
     folded = {other.casefold().strip(): other for other in reversed(known)}
     same = folded.get(name.casefold().strip())
@@ -96,7 +96,7 @@ def closest_name(name: str, names: Iterable[str]) -> str | None:
 
 
 def suggest_name(name: str, names: Iterable[str], few: bool = True) -> str:
-    """The name that was probably meant, as the end of a message; or, of a `few`, all there are."""
+    """Return the end of a message: the name that was probably meant, or a `few` names all."""
     known = list(names)
     other = closest_name(name, known)
     if other is not None:

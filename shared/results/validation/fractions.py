@@ -1,4 +1,4 @@
-"""Whether the shapes of many results are all written in fractions of 1, where percent is meant."""
+"""Notices when all shapes of a file are in fractions of 1 instead of percent."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ NUMBER_KEYS = ("x", "y", "width", "height", "radiusX", "radiusY")
 
 
 class FractionDetector:
-    """Looks at results as they go by, and keeps none of them.
+    """Watches results one by one, and keeps none of them.
 
     A single box below 1 is a box in a corner; where every shape of a file is one, whoever wrote
     it did so in fractions.
@@ -20,10 +20,10 @@ class FractionDetector:
     def __init__(self, config: LabelConfig) -> None:
         self._rules = rules_of(config)
         self._fractions = self._percent = False
-        """Whether a shape of that kind was seen; after one in percent nothing is looked at."""
+        """Whether the shapes so far are fractions; after one in percent it stops looking."""
 
     def observe_results(self, results: Any) -> None:
-        """Take notice of a prediction's results; of any JSON."""
+        """Look at a prediction's results; accepts any JSON."""
         if self._percent or not isinstance(results, list | tuple):
             return
         for result in results:
@@ -41,7 +41,7 @@ class FractionDetector:
         self._percent = most > 1
 
     def findings(self) -> Iterator[Finding]:
-        """What is said of all that went by."""
+        """Return the finding about all results, if there is one."""
         if self._percent or not self._fractions:
             return
         what = (
@@ -52,12 +52,12 @@ class FractionDetector:
 
 
 def _in_percent(rules: ControlRules) -> bool:
-    """Whether what it marks is on an image or video; a PDF's boxes are in fractions indeed."""
+    """Return whether a result is on an image or video; those on a PDF are fractions indeed."""
     return rules.target is not None and rules.target.tag in {"Image", "Video"}
 
 
 def _shape_numbers(value: Value) -> Iterator[Any]:
-    """The coordinates and sizes of a shape, whichever it is; a key point's size is no place."""
+    """Yield the coordinates and sizes of any shape, except a key point's size."""
     for part in (value, *_list_at(value, "vertices"), *_list_at(value, "sequence")):
         if isinstance(part, dict):
             yield from (part[key] for key in _number_keys(part) if key in part)

@@ -1,4 +1,4 @@
-"""What the `value` of each shape on an image must hold.
+"""Checks the `value` of shapes on images.
 
 Geometry is in percent of the upright image (contract, section 5).
 """
@@ -18,18 +18,18 @@ from shared.results.validation.finding import (
 )
 from shared.results.validation.masks import check_bitmask, check_brush
 
-# Percent by which a shape may stick out, for rounding.
+# Percent by which a shape may exceed the image, for rounding.
 TOLERANCE_PERCENT = 0.01
 LOW, HIGH = -TOLERANCE_PERCENT, 100 + TOLERANCE_PERCENT
 
-# Takes a result's `value` and the whole result.
+# A check takes a result's `value` and the whole result.
 Check = Callable[[Value, Value], Problems]
 
 
 def number_problems(
     value: Value, key: str, low: float, high: float, zero: bool = True
 ) -> Iterator[RuleViolation]:
-    """That a key is there, a finite number, and from `low` to `high`."""
+    """Check that a key holds a finite number from `low` to `high`."""
     found = value.get(key)
     if key not in value or found is None:
         yield RuleViolation("missing_key", f'"{key}" is missing')
@@ -46,7 +46,7 @@ def number_problems(
 
 
 def check_rectangle(value: Value, result: Value) -> Problems:
-    """Top-left corner and size. A turned box may stick out, but not lie wholly outside."""
+    """Check top-left corner and size. A rotated box may exceed the image, but not lie outside."""
     turned = value.get("rotation") or 0
     if not is_number(turned):
         return [RuleViolation("not_a_number", f'"rotation" is {quote(turned)}, expected degrees')]
@@ -72,7 +72,7 @@ def _overflow_problems(value: Value, start: str, size: str) -> Iterator[RuleViol
 
 
 def check_ellipse(value: Value, result: Value) -> Problems:
-    """Centre and radii."""
+    """Check centre and radii."""
     return [
         *number_problems(value, "x", LOW, HIGH),
         *number_problems(value, "y", LOW, HIGH),
@@ -87,7 +87,7 @@ def check_ellipse(value: Value, result: Value) -> Problems:
 
 
 def check_keypoint(value: Value, result: Value) -> Problems:
-    """A point and its size; without `width` the editor does not see a keypoint."""
+    """Check a point and its size; without `width` the editor does not take it for a keypoint."""
     return [
         *number_problems(value, "x", LOW, HIGH),
         *number_problems(value, "y", LOW, HIGH),
@@ -96,7 +96,7 @@ def check_keypoint(value: Value, result: Value) -> Problems:
 
 
 def check_polygon(value: Value, result: Value) -> Problems:
-    """At least three points that span an area."""
+    """Check at least three points that span an area."""
     points = value.get("points")
     if not isinstance(points, list | tuple):
         return [list_problem(value, "points")]
@@ -116,13 +116,13 @@ def check_polygon(value: Value, result: Value) -> Problems:
 
 
 def _bounding_area(points: Any) -> float:
-    """The area of the box around the points; 0 if they lie on one point or upright line."""
+    """Return the area of the box around the points; 0 for one point or an axis-parallel line."""
     xs, ys = [float(point[0]) for point in points], [float(point[1]) for point in points]
     return (max(xs) - min(xs)) * (max(ys) - min(ys))
 
 
 def check_vector(value: Value, result: Value) -> Problems:
-    """Vertices, each with an id, linked by `prevPointId`."""
+    """Check vertices, each with an id, linked by `prevPointId`."""
     vertices = value.get("vertices")
     if not isinstance(vertices, list | tuple) or not vertices:
         return [list_problem(value, "vertices")]
@@ -166,7 +166,7 @@ def guess_shape(value: Value) -> str | None:
     return shape.__name__.lower() if shape else None
 
 
-# By the type of the tag that draws it; with `labels` at its end for labelled ones.
+# Checks by the type of the drawing tag; labelled ones end with `labels`.
 SHAPE_CHECKS: Mapping[str, Check] = {
     "rectangle": check_rectangle,
     "ellipse": check_ellipse,

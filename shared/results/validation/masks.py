@@ -1,4 +1,4 @@
-"""What the `value` of a mask must hold: a brush's strokes (RLE), or a bitmask (PNG)."""
+"""Checks the `value` of masks: a brush's strokes (RLE), or a bitmask (PNG)."""
 
 import base64
 
@@ -14,14 +14,14 @@ from shared.results.validation.finding import (
     quote,
 )
 
-# Values of a mask, up to 255, below which it is hardly seen.
+# Opacity (of 255) below which a mask is hardly visible.
 MIN_VISIBLE_VALUE = 64
-# Pixels of a bitmask that are looked at.
+# Pixels of a bitmask that are decoded at most.
 MAX_DECODED_PIXELS = 100_000_000
 
 
 def check_brush(value: Value, result: Value) -> Problems:
-    """A run-length encoded mask of the image's own size."""
+    """Check a run-length encoded mask of the image's size."""
     rle = value.get("rle")
     if not isinstance(rle, list | tuple) or not rle:
         return [list_problem(value, "rle")]
@@ -65,7 +65,7 @@ def _mask_size_problem(size: int, width: float, height: float) -> RuleViolation:
 
 
 def check_bitmask(value: Value, result: Value) -> Problems:
-    """A PNG as a data URL."""
+    """Check a PNG in a data URL."""
     url = value.get("imageDataURL")
     if not isinstance(url, str):
         return [RuleViolation("missing_key", '"imageDataURL" is missing')]
@@ -95,7 +95,7 @@ def _pixel_problems(value: Value, size: tuple[int, int]) -> Problems:
 
 
 def _png_size(url: str) -> tuple[int, int] | None:
-    """Width and height from the head of a PNG in a data URL; None if it is none."""
+    """Return width and height from the header of a PNG in a data URL; None if it is not one."""
     try:
         head = base64.b64decode(url[len(PNG_DATA_URL) : len(PNG_DATA_URL) + 44], validate=True)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The keys beside a result's `value`: what they may hold."""
+"""Checks the keys beside a result's `value`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -9,21 +9,21 @@ ORIGINS = ("prediction", "prediction-changed", "manual")
 
 
 class RegionKey(NamedTuple):
-    """One key: whether a value of it is good, and what is expected of it in words."""
+    """A key: whether its value is valid, and what is expected, in words."""
 
     name: str
     is_valid: Callable[[Any], bool]
     expected: str
 
     def violation(self, found: Any) -> RuleViolation:
-        """What to say of a value that is not good."""
+        """Return the message about an invalid value."""
         return RuleViolation(
             self.name, f'"{self.name}" is {quote(found)}, expected {self.expected}'
         )
 
 
 def is_score(found: Any) -> bool:
-    """Whether it is a number from 0 to 1."""
+    """Return whether a value is a number from 0 to 1."""
     return isinstance(found, int | float) and not isinstance(found, bool) and 0 <= found <= 1
 
 
@@ -55,7 +55,7 @@ def _is_quarter_turn(found: Any) -> bool:
     return isinstance(found, int | float) and found in (0, 90, 180, 270)
 
 
-# By name. A key that is not here is nobody's, and is left alone.
+# By name. Other keys are ignored by the editor, and are not checked.
 REGION_KEYS: Mapping[str, RegionKey] = {
     key.name: key
     for key in (

@@ -1,4 +1,4 @@
-"""What refers to other regions: relations and parents."""
+"""Checks references to other regions: relations and parents."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ DIRECTIONS = ("left", "right", "bi")
 def link_problems(
     config: LabelConfig, result: Value, seen: Mapping[str, Any]
 ) -> Iterator[RuleViolation]:
-    """What is wrong with a relation or a parent; `seen` holds the ids of all regions."""
+    """Check a relation or a parent; `seen` holds the ids of all regions."""
     if result.get("type") == "relation":
         yield from _relation_problems(config, result, seen)
         return

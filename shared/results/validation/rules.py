@@ -1,4 +1,4 @@
-"""A label config's rules for results, made once and kept."""
+"""The rules that a label config sets for results; made once and cached."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from shared.results.validation.tracks import check_timeline, check_video_track
 
 @dataclass(frozen=True, eq=False)
 class ControlRules:
-    """What the results of one control tag must be.
+    """The rules for the results of one control tag.
 
     `shape` checks where the region is; it is None where the control speaks of the whole task.
     A control that `draws` must say so itself, another may leave it to a result of the same id.
@@ -33,41 +33,41 @@ class ControlRules:
     draws: bool
     value_check: Check | None
     to_name_pattern: re.Pattern[str] | None = None
-    """The form of `to_name` inside a Repeater."""
+    """The pattern of `to_name` inside a Repeater."""
 
     @cached_property
     def is_known(self) -> bool:
-        """Whether there is such a tag; of another nothing can be said, nor is anything shown."""
+        """Whether Label Studio has such a tag; an unknown one is neither checked nor displayed."""
         return is_known(self.control.tag)
 
     @property
     def on_single_image(self) -> bool:
-        """Whether it is on one image, of which no other item can be meant."""
+        """Whether it is on a single image, so that `item_index` can only be 0."""
         return self.target is not None and self.target.tag == "Image" and not self.target.is_list
 
     @property
     def on_text(self) -> bool:
-        """Whether it is on a text whose regions may be given by XPaths."""
+        """Whether it is on a text, where XPaths may give the place of a region."""
         return self.target is not None and self.target.tag in {"Text", "HyperText"}
 
     def has_no_geometry(self, value: Value) -> bool:
-        """Whether a value only says what its region is, not where."""
+        """Return whether a value has only the control tag's own value, and no place."""
         return GEOMETRY_KEYS.isdisjoint(value) and "x" not in value and "globalOffsets" not in value
 
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """All rules of a label config."""
+    """The rules of all control tags of a label config."""
 
     config: LabelConfig
     controls: Mapping[str, ControlRules]
     repeated: tuple[tuple[re.Pattern[str], ControlRules], ...]
-    """Control tags in a Repeater, whose names hold `{{idx}}`."""
+    """Control tags in a Repeater, whose names contain `{{idx}}`."""
     by_object: Mapping[tuple[str, str], ControlRules]
-    """Those on several object tags, by their names and the object tag's."""
+    """Control tags on several object tags, by their name and that of the object tag."""
 
     def find_control(self, name: Any, to_name: Any = None) -> ControlRules | None:
-        """The rules of the control tag of that name, on the object tag of that name if it is.
+        """Return the rules of a control tag, on that object tag if it is on several.
 
         None for what is no name, too.
         """
@@ -81,7 +81,7 @@ class Rules:
         return found
 
     def describe_unknown(self, name: str, kind: Any) -> str:
-        """What to say of a `from_name` that is none."""
+        """Return the message about a `from_name` that is not a control tag."""
         close = closest_name(name, self.controls) is not None
         remedy = suggest_name(name, self.controls)
         return f"the label config has no control tag {quote(name)}" + (
@@ -89,13 +89,13 @@ class Rules:
         )
 
     def describe_wrong_type(self, control: Control, kind: Any) -> str:
-        """What to say of a type that is not the control tag's."""
+        """Return the message about a type that is not the control tag's."""
         remedy = self._describe_same_type(kind) or f', whose type is "{control.type}"'
         name = quote(control.name)
         return f"type {quote(kind)}, but from_name {name} is the {control.tag} tag{remedy}"
 
     def _describe_same_type(self, kind: Any) -> str:
-        """The control tags of a type, as the end of a message."""
+        """Return the control tags of a type, as the end of a message."""
         same = [control for control in self.config.controls if control.type == kind]
         if not same:
             return ""
@@ -107,7 +107,7 @@ _rules_cache: TextCache[LabelConfig, Rules] = TextCache()
 
 
 def rules_of(config: LabelConfig) -> Rules:
-    """The rules of a label config."""
+    """Return the rules of a label config."""
     return _rules_cache.get(config) or _rules_cache.put(
         config, _build_rules(config), config.character_count
     )
@@ -143,7 +143,7 @@ def _build_control_rules(control: Control, config: LabelConfig) -> ControlRules:
 
 
 def _shape_check(control: Control, target: ObjectTag | None) -> tuple[Check | None, bool]:
-    """The check of where, and whether the control draws by itself."""
+    """Return the check of the shape, and whether the control tag draws by itself."""
     if control.type == "videorectangle":
         return check_video_track, True
     drawn = SHAPE_CHECKS.get(control.type.removesuffix("labels"))
@@ -173,7 +173,7 @@ def _value_check(control: Control, config: LabelConfig) -> Check | None:
 
 
 def check_by_keys(value: Value, result: Value) -> Problems:
-    """A shape on an image that only its keys tell."""
+    """Check a shape on an image whose kind only its keys tell."""
     kind = guess_shape(value)
     return SHAPE_CHECKS[kind](value, result) if kind else ()
 
@@ -184,5 +184,5 @@ def _check_on_video(value: Value, result: Value) -> Problems:
     )
 
 
-# The shape of what a control marks that does not draw, by its object tag.
+# The shape checks of control tags that do not draw, by object tag.
 _GEOMETRY_CHECKS: Mapping[str, Check] = {**SPAN_CHECKS, "Video": _check_on_video}

@@ -1,4 +1,4 @@
-"""What the `value` of a region on a text or a recording must hold."""
+"""Checks the `value` of regions on texts, recordings and time series."""
 
 import math
 import re
@@ -18,15 +18,15 @@ from shared.results.validation.finding import (
 from shared.results.validation.image_shapes import Check, number_problems
 from shared.results.validation.tracks import check_timeline
 
-# XPaths that the editor writes, and knows; any other one leads it nowhere.
+# The XPaths that the editor writes and resolves; it resolves no others.
 EDITOR_XPATH = re.compile(r"/|(?:/(?:[^/\[\]()\sA-Z]+|text\(\))\[[1-9]\d*\])+")
 
-# Seconds by which a span may end after its recording; players measure its length themselves.
+# Seconds by which a span may end after its recording: players measure the length differently.
 END_TOLERANCE_SECONDS = 0.05
 
 
 def check_text(value: Value, result: Value) -> Problems:
-    """`start` and `end` in characters, end exclusive."""
+    """Check `start` and `end` in characters, end exclusive."""
     start, end = value.get("start"), value.get("end")
     if type(start) is int and type(end) is int and 0 <= start < end:
         if "startOffset" in value or "endOffset" in value:
@@ -46,7 +46,7 @@ def check_text(value: Value, result: Value) -> Problems:
 
 
 def _is_digits(found: Any) -> bool:
-    """Whether it is a whole number in a string, of a length that no text exceeds."""
+    """Return whether a value is a whole number in a string, of a plausible length."""
     return isinstance(found, str) and found.isdecimal() and len(found) < 10
 
 
@@ -58,7 +58,7 @@ MIXED_OFFSETS = RuleViolation(
 
 
 def _offset_problems(value: Value, first: str, last: str) -> Iterator[RuleViolation]:
-    """That two keys are whole numbers from 0 on, and the first is less than the second."""
+    """Check that two keys are whole numbers from 0 on, and the first less than the second."""
     sound = True
     for key in (first, last):
         found = value.get(key)
@@ -82,7 +82,7 @@ def _offset_problems(value: Value, first: str, last: str) -> Iterator[RuleViolat
 
 
 def check_hypertext(value: Value, result: Value) -> Problems:
-    """XPaths with offsets, or `start` and `end` as on plain text."""
+    """Check XPaths with offsets, or `start` and `end` as on plain text."""
     start = value.get("start")
     if "startOffset" not in value and "endOffset" not in value:
         if isinstance(start, str) and not start.isdigit():
@@ -117,7 +117,7 @@ def check_hypertext(value: Value, result: Value) -> Problems:
 
 
 def check_paragraphs(value: Value, result: Value) -> Problems:
-    """The index of the first and last paragraph, as strings, and offsets in them."""
+    """Check the indices of first and last paragraph, as strings, and the offsets in them."""
     problems = []
     for key in ("start", "end"):
         found = value.get(key)
@@ -142,7 +142,7 @@ def check_paragraphs(value: Value, result: Value) -> Problems:
 
 
 def check_audio(value: Value, result: Value) -> Problems:
-    """`start` and `end` in seconds."""
+    """Check `start` and `end` in seconds."""
     problems = [*_second_problems(value, "start"), *_second_problems(value, "end")]
     channel = value.get("channel")
     if channel is not None and not is_count(channel):
@@ -171,7 +171,7 @@ def _second_problems(value: Value, key: str) -> Iterator[RuleViolation]:
 
 
 def timeseries_check(target: ObjectTag | None) -> Check:
-    """`start` and `end` on the time axis, as its column has them; equal for an `instant`.
+    """Return a check of `start` and `end` in the units of the time column; equal for an `instant`.
 
     Text that is not in the tag's `timeFormat` makes the editor show nothing at all.
     """
@@ -214,7 +214,7 @@ def _is_numeric(text: str) -> bool:
         return False
 
 
-# By the object tag that they lie on; `timeseries` makes a check for a tag.
+# Checks by object tag; `timeseries` makes one for a tag.
 SPAN_CHECKS: Mapping[str, Check] = {
     "Text": check_text,
     "HyperText": check_hypertext,

@@ -1,4 +1,4 @@
-"""Results against the task's data: whether what they speak of is there."""
+"""Checks results against the task's data: does what they refer to exist?"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,26 +14,26 @@ from shared.results.validation.documents import document_of, document_problems, 
 from shared.results.validation.finding import RuleViolation, Value, quote, suggest_name
 from shared.results.validation.rules import ControlRules
 
-# Control tags with labels for whose value Label Studio 1.23.2 takes a string and nothing else.
+# Control tags with labels for whose value Label Studio 1.23.2 imports only a string.
 NO_LABEL_LIST = frozenset({"BitmaskLabels", "TimelineLabels", "VectorLabels"})
 
-# Keys that one object tag shows, and the data lacks, that are named.
+# Missing keys of one object tag that are reported at most.
 MAX_MISSING_KEYS = 10
 
 
 def task_data_problems(config: LabelConfig, data: Mapping[str, Any]) -> Iterator[RuleViolation]:
-    """That the data has what the object tags show, and labels that the editor can show."""
+    """Check that the data has what object tags show, and labels that the editor can display."""
     for control in with_task_labels(config, data).controls:
         yield from (RuleViolation("labels", fault) for fault in control.label_faults)
     yield from _refused_label_lists(config)
     task = Task(None, data)
     for target in config.objects.values():
-        if "{" not in target.value:  # else it stands for several tags, one each item of a list
+        if "{" not in target.value:  # else it stands for one tag per item of a list
             yield from _shown_value_problems(task, target)
 
 
 def _refused_label_lists(config: LabelConfig) -> Iterator[RuleViolation]:
-    """That an import takes a list of labels: of tags with one value the last one decides."""
+    """Check that an import accepts a list of labels: of tags with one value the last decides."""
     last = {control.attrs.get("value", ""): control for control in config.dynamic_controls}
     for value, control in last.items():
         if control.tag in NO_LABEL_LIST and "[" not in value:
@@ -45,7 +45,7 @@ def _refused_label_lists(config: LabelConfig) -> Iterator[RuleViolation]:
 
 
 def _shown_value_problems(task: Task, target: ObjectTag) -> Iterator[RuleViolation]:
-    """What the editor could not show of an object tag's value."""
+    """Return the problems of an object tag's value in the editor."""
     lacking = variables.missing_keys(target.value, task.data)
     if lacking and variables.unreadable_key(target.value, task.data) is None:
         for key in lacking[:MAX_MISSING_KEYS]:
@@ -61,7 +61,7 @@ def _shown_value_problems(task: Task, target: ObjectTag) -> Iterator[RuleViolati
 
 
 def shown_text(task: Task, target: ObjectTag) -> str | None:
-    """The text that a Text or HyperText shows; None if it is at an address, or is no text.
+    """Return the text of a Text or HyperText; None if it is at an address or not a text.
 
     TaskError if the editor cannot show it.
     """
@@ -74,7 +74,7 @@ def shown_text(task: Task, target: ObjectTag) -> str | None:
 def result_data_problems(
     found: ControlRules, result: Value, data: Mapping[str, Any]
 ) -> Iterator[RuleViolation]:
-    """That a result without problems of its own is in what the task shows."""
+    """Check that a result, valid by itself, lies within what the task shows."""
     target = found.target
     if target is None:
         return
@@ -85,7 +85,7 @@ def result_data_problems(
     try:
         shows = task.object_value(target)
     except TaskError:
-        return  # `task_data_problems` says so
+        return  # reported by `task_data_problems`
     if shows is not None:
         yield from _item_problems(found, target, result, shows)
 
@@ -105,11 +105,11 @@ def _item_problems(
 
 
 def _span_problems(value: Value, target: ObjectTag, task: Task) -> Iterator[RuleViolation]:
-    """A span of a text or document, as far as it is known."""
+    """Check a span of a text or document, as far as that is known."""
     try:
         text = shown_text(task, target)
     except TaskError:
-        text = None  # `task_data_problems` says so
+        text = None  # reported by `task_data_problems`
     if text is None or text.startswith(("http://", "https://")):
         yield from path_problems(value)
     elif target.tag == "HyperText" or "startOffset" in value:
@@ -147,7 +147,7 @@ def _ranker_problems(ranker: Mapping[str, Any], shows: list[Any]) -> Iterator[Ru
 
 
 def _offset_unit_remedy(value: Value, text: str) -> str:
-    """The remedy, if offsets of another kind explain what was found."""
+    """Return the remedy if another kind of offsets explains the value."""
     start, end, said = value["start"], value["end"], value.get("text")
     for encoding, size, name in (("utf-16-le", 2, "UTF-16 code units"), ("utf-8", 1, "bytes")):
         data = text.encode(encoding, "surrogatepass")

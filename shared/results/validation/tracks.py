@@ -1,4 +1,4 @@
-"""What the `value` of a region on a video must hold.
+"""Checks the `value` of regions on videos.
 
 What the editor makes of a track is in its regions/VideoRegion.js and VideoRectangleRegion.js: it
 counts frames from 1, takes its number of them from the video itself, and reads the key frames as
@@ -16,7 +16,7 @@ SDK_REQUIRED_KEYS = ("framesCount", "duration")
 
 
 def check_timeline(value: Value, result: Value) -> Problems:
-    """`ranges` of frames."""
+    """Check `ranges` of frames."""
     ranges = value.get("ranges")
     if not isinstance(ranges, list | tuple) or not ranges:
         return [
@@ -46,7 +46,7 @@ def _range_problem(place: int, found: Any, count: Any) -> RuleViolation | None:
 
 
 def check_video_track(value: Value, result: Value) -> Problems:
-    """A `sequence` of boxes, their frames ascending."""
+    """Check a `sequence` of boxes with ascending frames."""
     sequence = value.get("sequence")
     if not isinstance(sequence, list | tuple) or not sequence:
         return [
@@ -96,7 +96,7 @@ def _frame_problems(frame: Any, last: int) -> Iterator[RuleViolation]:
 
 
 def _past_end_problems(box: Value, value: Value) -> Iterator[RuleViolation]:
-    """A key frame after the last frame."""
+    """Check for a key frame after the last frame."""
     frame, count = box["frame"], value.get("framesCount")
     if is_count(count) and 0 < count < frame:
         what = f'"frame" is {frame}, the video has {count} ("framesCount")'
@@ -104,7 +104,7 @@ def _past_end_problems(box: Value, value: Value) -> Iterator[RuleViolation]:
 
 
 def _gap_problems(sequence: Sequence[Any], place: int) -> Iterator[RuleViolation]:
-    """What a key frame lacks for the frames up to the next one, if there are any."""
+    """Check what a key frame needs for the frames up to the next one, if there are any."""
     box, after = sequence[place], sequence[place + 1] if place + 1 < len(sequence) else None
     end = after.get("frame") if isinstance(after, dict) else None
     gap = is_count(end) and end > box["frame"] + 1
