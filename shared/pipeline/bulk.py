@@ -1,4 +1,4 @@
-"""Predicting all tasks of a source into an import file, once each, however often it is stopped."""
+"""Predicts all tasks of a source into an import file: once each, however often it is stopped."""
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -25,20 +25,20 @@ class Source(Protocol):
 
     @property
     def fraction(self) -> float | None:
-        """How much of it is read; None if that is not known."""
+        """The share that has been read, from 0 to 1; None if that is not known."""
 
     def __iter__(self) -> Iterator[TaskEntry]: ...
 
 
 class ResumableSource(Source, Protocol):
-    """A source that can tell which of its tasks an import file has."""
+    """A source that can continue after the tasks that an import file has."""
 
     def resume(self, file: ImportFile) -> Iterator[TaskEntry]:
         """Return the entries after those in the file, whose later failures are removed."""
 
 
 class Inputs:
-    """Several sources, one after the other."""
+    """Chains several sources."""
 
     name = "the inputs"
 
@@ -48,7 +48,7 @@ class Inputs:
 
     @property
     def fraction(self) -> float | None:
-        """How much of them is read, each counting the same."""
+        """The share that has been read; each source counts the same."""
         if self._passed == len(self._sources):
             return 1.0
         part = self._sources[self._passed].fraction
@@ -81,7 +81,7 @@ class Inputs:
 
 @dataclass
 class BulkPrediction:
-    """Each plan gives each task a prediction, in the order of the plans.
+    """Gives each task one prediction of each plan, in the order of the plans.
 
     `report` is called for each task of this run with their number, those that failed included.
     """
@@ -93,10 +93,10 @@ class BulkPrediction:
     push: Upload | None = None
     report: Callable[[int], None] = lambda done: None
     left_out: Counter[str] = field(default_factory=Counter, init=False)
-    """What the tasks had that an import refuses: see `shared.label_studio.import_filter`."""
+    """Counts what was left out of tasks because an import refuses it: see `import_filter`."""
 
     def run(self) -> None:
-        """Do what is left to do, and make the file."""
+        """Predict the tasks that are left, and finish the file."""
         entries = self.source.resume(self.file)
         versions = [plan.version() for plan in self.plans]
         ahead, entries = tee(entries)
@@ -115,7 +115,7 @@ class BulkPrediction:
             self.push.forget_progress()
 
     def _streams(self, entries: Iterator[TaskEntry]) -> list[Generator[TaskOutcome, None, None]]:
-        """The outcomes of each plan, which all see the same tasks."""
+        """Return the outcomes of each plan for the same tasks."""
         good = (entry.task for entry in entries if entry.problem is None)
         copies = tee(good, len(self.plans))
         return [self.pipeline.run(plan, own) for plan, own in zip(self.plans, copies, strict=True)]
@@ -152,7 +152,7 @@ class BulkPrediction:
 
 
 def _usable(entry: TaskEntry) -> TaskEntry:
-    """The entry with its task as it will be written, or with why it cannot be."""
+    """Return the entry with its task as it will be written, or with the reason why it cannot be."""
     if entry.problem is not None:
         return entry
     task = as_task(entry.task)
@@ -167,5 +167,5 @@ def _usable(entry: TaskEntry) -> TaskEntry:
 
 
 def _data(task: dict[str, Any]) -> Any:
-    """The task's data as it comes back from the file."""
+    """Return a task's data as the file would give it back."""
     return load_line(dump_line(task["data"]))

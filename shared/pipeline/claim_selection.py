@@ -1,4 +1,4 @@
-"""Which backend fills a control tag that several could fill."""
+"""Selects the backend that fills a control tag where several could."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -10,16 +10,17 @@ if TYPE_CHECKING:
     from shared.backend.base import Backend
 
 Offer = tuple["Backend", Claim]
-# By a claim that others contest: the claims that go before it if their classes fit better.
+# By contested claim: the claims that replace it if their models know more of the labels.
 Rivals = Mapping[Claim, tuple[Claim, ...]]
 
 
 def select_claims(offers: Iterable[Offer]) -> tuple[list[Offer], Rivals]:
-    """Of claims in order of preference those that are kept, and which of them are rivals.
+    """Return the claims to keep, of those in order of preference, and which of them are rivals.
 
-    A control tag is filled by one backend, and draws for one claim of it. Claims of one backend
-    may share what does not draw: the Labels of two shapes. Where the first claim does not know
-    all labels of its shape, the next backend's stays as a rival: see `losers`.
+    A control tag is filled by one backend, and draws for one of its claims. Claims of one backend
+    may share a control tag that does not draw, such as the Labels of two shapes. If the first
+    claim does not know all labels of its shape, the next backend's is kept as a rival: see
+    `losing_claims`.
     """
     kept: list[Offer] = []
     holders: dict[tuple[str, str], Offer] = {}
@@ -40,12 +41,12 @@ def select_claims(offers: Iterable[Offer]) -> tuple[list[Offer], Rivals]:
 
 
 def _slot_of(control: Control) -> tuple[str, str]:
-    """Return what is filled once: a control tag on each of its object tags, or its one answer."""
+    """Return what can be filled once: a control tag on an object tag, or its single answer."""
     return control.name, "" if control.answers_once else control.to_name
 
 
 def _may_contest(offer: Offer, first: Offer, rivals: Mapping[Claim, list[Offer]]) -> bool:
-    """Whether a claim may go before the one that holds its control tags."""
+    """Return whether a claim may replace the one that holds its control tags."""
     backend, claim = offer
     labels = max(len(control.labels) for control in first[1].controls)
     known = first[1].known_label_count
@@ -63,10 +64,10 @@ def _may_contest(offer: Offer, first: Offer, rivals: Mapping[Claim, list[Offer]]
 def losing_claims(
     rivals: Rivals, running: Collection[Claim], known: Callable[[Claim], int]
 ) -> frozenset[Claim]:
-    """The claims that are not filled, of those whose models are `running`.
+    """Return the claims that are not filled, of those whose models are `running`.
 
-    A contested claim is left to a rival whose model's classes match more labels. `known` counts
-    those, which takes a loaded model.
+    A contested claim is left to a rival whose model knows more of the labels, which `known`
+    counts: that takes a loaded model.
     """
     lost: list[Claim] = []
     for first, others in rivals.items():
@@ -82,7 +83,7 @@ def losing_claims(
 
 
 def _describe_loss(first: Claim, others: Iterable[Claim]) -> str:
-    """Why a claim is not filled."""
+    """Return why a claim is not filled."""
     names = " and ".join(dict.fromkeys(claim.spec.label for claim in others))
     return (
         f"{first.control} is left to {names}, which knows more of its labels, and so"

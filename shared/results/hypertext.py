@@ -86,7 +86,7 @@ class Document:
         return [node.end for node in self.nodes]
 
     def trim_span(self, start: int, end: int) -> tuple[int, int]:
-        """Return a span without the line breaks of `<br>` around it: it must begin and end in text."""
+        """Return a span without line breaks of `<br>` at its ends: these must be in text nodes."""
         first, last = bisect_right(self._node_ends, start), bisect_left(self._node_starts, end) - 1
         if first >= len(self.nodes) or last < 0:
             return start, end
@@ -127,7 +127,7 @@ class Document:
         return bisect_right(self._node_ends, start) == bisect_left(self._node_ends, end)
 
     def text_offset(self, path: str, unit: int) -> int | None:
-        """Return the offset in `text` of a number of UTF-16 code units in a node; None if missing."""
+        """Return the offset in `text` of UTF-16 code units in a node; None without such a node."""
         node = self.find_node(path)
         if node is None:
             return None
