@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from shared.backend.claim import Claim, ModelSpec
 from shared.backend.installation import extra_command
 from shared.backend.label_studio_ml import LabelStudioMLBase
-from shared.backend.resources import shared_resources
+from shared.backend.process_resources import shared_resources
 from shared.errors import SettingError
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task

@@ -59,9 +59,9 @@ def make_app(
 
     from shared.backend.registry import choose_backends, faulty_backends, split_available
     from shared.server.app import create_app
-    from shared.server.model_file import is_reference
     from shared.server.service import BackendService
-    from shared.server.third_party import open_model
+    from shared.server.third_party_file import is_reference
+    from shared.server.third_party_service import open_model
 
     # Threads hand over the GIL after 1 ms instead of 5: the event loop waits less for theirs.
     sys.setswitchinterval(0.001)
@@ -86,14 +86,14 @@ def _import_before_fork() -> None:
     from shared.backend.registry import find_backends
 
     importlib.import_module("shared.server.app")
-    importlib.import_module("shared.server.third_party")
+    importlib.import_module("shared.server.third_party_service")
     find_backends()
 
 
 def _check_names(names: list[str]) -> None:
     """Raise SettingError for what cannot be served, before anything is started."""
     from shared.backend.registry import choose_backends
-    from shared.server.model_file import check_reference, is_reference
+    from shared.server.third_party_file import check_reference, is_reference
 
     foreign = [name for name in names if is_reference(name)]
     if foreign and len(names) > 1:

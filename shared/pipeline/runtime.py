@@ -3,7 +3,7 @@
 import os
 import threading
 
-from shared.backend.resources import Resources, reset_resources, shared_resources
+from shared.backend.process_resources import Resources, reset_resources, shared_resources
 from shared.media.reader import MB
 from shared.pipeline.failures import FailureLog
 from shared.pipeline.metrics import PipelineMetrics

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from shared.errors import ClientGoneError, PrelabelError
 from shared.pipeline.runtime import reset_runtime
 from shared.server.endpoints import Endpoints
-from shared.server.messages import (
+from shared.server.http_messages import (
     PredictRequest,
     PredictResponse,
     SetupRequest,

@@ -20,7 +20,7 @@ from starlette.types import Receive
 from shared import __version__
 from shared.errors import DeadlineError
 from shared.pipeline.scheduling.request_scope import PrioritySemaphore, RequestScope
-from shared.server.messages import (
+from shared.server.http_messages import (
     BodyReader,
     PredictRequest,
     SetupRequest,

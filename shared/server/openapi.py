@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from shared import __version__
-from shared.server.messages import Refusal
+from shared.server.http_messages import Refusal
 
 BACKEND_PARAMETER = {
     "name": "backend",

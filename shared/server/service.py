@@ -18,7 +18,7 @@ from shared.pipeline.plan import LOADING_SUFFIX, NO_VERSION, PredictionPlan
 from shared.pipeline.prediction import TaskOutcome
 from shared.pipeline.runtime import Runtime, runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
-from shared.server.messages import PredictRequest, WebhookRequest
+from shared.server.http_messages import PredictRequest, WebhookRequest
 from shared.server.status import (
     Readiness,
     check_readiness,

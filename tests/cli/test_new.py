@@ -24,7 +24,7 @@ from shared.results.validation.control_values import VALUE_CHECKS
 from shared.results.validation.image_shapes import SHAPE_CHECKS
 from shared.results.validation.spans import SPAN_CHECKS
 from shared.server.app import create_app
-from shared.server.third_party import open_model
+from shared.server.third_party_service import open_model
 from shared.settings import Settings
 from shared.testing import Conformance, example_environment, predict_example, write_expected
 

@@ -20,7 +20,7 @@ from shared.pipeline.bulk import BulkPrediction, Inputs
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import PrioritySemaphore, RequestScope
 from shared.server.endpoints import Endpoints
-from shared.server.messages import PredictRequest
+from shared.server.http_messages import PredictRequest
 from shared.server.metrics import ServerMetrics
 from shared.server.service import BackendService
 from shared.settings import Settings, read_settings

@@ -19,7 +19,7 @@ from shared.label_studio.label_config import MAX_CHARACTERS, LabelConfig
 from shared.media.image import decode_image
 from shared.media.reader import MediaReader
 from shared.pipeline.scheduling.request_scope import RequestScope
-from shared.server.messages import PredictRequest
+from shared.server.http_messages import PredictRequest
 from shared.server.service import BackendService
 from shared.settings import Settings
 from tests.security.test_fuzz_server import BUDGET as SMALL_BUDGET

@@ -16,7 +16,7 @@ from shared.backend.claim import Claim, ModelSpec
 from shared.server import endpoints as endpoints_module
 from shared.server.app import create_app
 from shared.server.endpoints import Endpoints
-from shared.server.messages import BodyReader, PredictRequest, StoppingError
+from shared.server.http_messages import BodyReader, PredictRequest, StoppingError
 from shared.server.metrics import ServerMetrics
 from shared.server.service import MAX_INLINE_BODY_BYTES, BackendService
 from shared.server.worker_metrics import WorkerMetrics
@@ -230,7 +230,7 @@ def test_sender_of_a_body_is_told_that_the_server_stops() -> None:
 def test_body_that_begins_while_the_server_stops_is_hardly_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.server.messages.STOPPING_BODY_SECONDS", 0.05)
+    monkeypatch.setattr("shared.server.http_messages.STOPPING_BODY_SECONDS", 0.05)
 
     async def scenario() -> None:
         reader = BodyReader(read_settings(Settings))

@@ -17,7 +17,7 @@ from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Detector
 from backends.detection.regions import timeline
 from backends.detection.regions.keyframes import fit_keyframes
-from shared.backend.resources import shared_resources
+from shared.backend.process_resources import shared_resources
 from shared.errors import DeadlineError
 from shared.media.image import Image
 from shared.media.video import Frame, VideoFile

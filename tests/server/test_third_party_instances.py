@@ -10,8 +10,8 @@ from shared.backend.label_studio_ml import LabelStudioMLBase
 from shared.errors import ClientGoneError
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
-from shared.server.messages import PredictRequest, WebhookRequest
-from shared.server.third_party import ThirdPartyService
+from shared.server.http_messages import PredictRequest, WebhookRequest
+from shared.server.third_party_service import ThirdPartyService
 from tests.tiny import TEXT_CONFIG, tasks
 
 TIMEOUT_SECONDS = 10.0

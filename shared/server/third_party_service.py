@@ -15,15 +15,15 @@ from shared.pipeline.multi_model import PredictionJson
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.results.validation import check_results
-from shared.server.messages import PredictRequest, WebhookRequest
-from shared.server.model_file import load_class
-from shared.server.model_instances import ModelInstances
+from shared.server.http_messages import PredictRequest, WebhookRequest
 from shared.server.service import (
     VERSION_WAIT_SECONDS,
     BackendService,
     PredictionService,
 )
 from shared.server.status import report_failures
+from shared.server.third_party_file import load_class
+from shared.server.third_party_instances import ModelInstances
 
 logger = logging.getLogger(__name__)
 

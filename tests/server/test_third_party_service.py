@@ -11,7 +11,7 @@ from shared.backend.example import Example
 from shared.backend.registry import find_backends
 from shared.errors import SettingError
 from shared.server.app import create_app
-from shared.server.third_party import open_model
+from shared.server.third_party_service import open_model
 from shared.settings import Settings
 
 MODEL = '''
