@@ -20,10 +20,13 @@ class DetectionSettings(BackendSettings):
         description="Weights: a name of Ultralytics, a file in MODEL_DIR, or `starter`",
     )
     segment_model: str = Field(
-        "", description="Weights for polygons, brushes and bitmasks; empty: see below"
+        "",
+        description="Weights for polygons, brushes and bitmasks; empty: by DETECTION_MODEL",
     )
-    pose_model: str = Field("", description="Weights for key points; empty: see below")
-    obb_model: str = Field("", description="Weights where `model_obb` is true; empty: see below")
+    pose_model: str = Field("", description="Weights for key points; empty: by DETECTION_MODEL")
+    obb_model: str = Field(
+        "", description="Weights where `model_obb` is true; empty: by DETECTION_MODEL"
+    )
     classify_model: str = Field(
         "", description="Weights for choices and taxonomies; empty: `DETECTION_MODEL`"
     )

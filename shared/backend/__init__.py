@@ -8,8 +8,11 @@ from shared.backend.choices import SelectedChoices, select_choices
 from shared.backend.claim import Claim, ModelSpec
 from shared.backend.label_map import LabelMap
 from shared.backend.passages import Passage, Passages
+from shared.errors import DecodeError, UnfillableError, ValueTypeError
 from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
 from shared.label_studio.task import Task
+from shared.media.image import Image, Pixels
+from shared.media.reader import MediaReader
 from shared.settings import BackendSettings
 
 __all__ = [
@@ -18,14 +21,20 @@ __all__ = [
     "Claim",
     "Context",
     "Control",
+    "DecodeError",
+    "Image",
     "LabelConfig",
     "LabelMap",
+    "MediaReader",
     "ModelSpec",
     "ObjectTag",
     "Passage",
     "Passages",
+    "Pixels",
     "SelectedChoices",
     "Task",
+    "UnfillableError",
+    "ValueTypeError",
     "select_choices",
     "spec_options",
 ]

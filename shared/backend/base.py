@@ -78,7 +78,7 @@ class Backend(LabelStudioMLBase):
     settings_class: ClassVar[type[BackendSettings]] = BackendSettings
     """Its environment variables."""
     model_name: ClassVar[str | None] = None
-    """Replaces the model of its settings: see `with_model`."""
+    """The model that takes the place of that of its settings, as in `ner:dslim/bert-base-NER`."""
     example_settings: ClassVar[Mapping[str, str]] = {}
     """Environment variables under which its example is predicted, such as a starter model."""
 
@@ -175,7 +175,9 @@ class Backend(LabelStudioMLBase):
     # Optional: what the model gets of a task
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> Any:
-        """Return what the model needs of a task: by default the text, or the upright image.
+        """Return what the model needs of a task: by default the text (`str`), or the image.
+
+        An `Image` is upright: `pixels` is an array of shape (height, width, 3), RGB, uint8.
 
         Called in many threads at once. Claims on one object tag with one spec share the result.
         """

@@ -37,7 +37,7 @@ class Passage(NamedTuple):
 
 @dataclass(frozen=True)
 class Passages:
-    """The passages of one object tag. `on` is what `shared.results.region` needs."""
+    """The passages of one object tag. `source` is what `shared.results.region` needs."""
 
     source: Any
     passages: tuple[Passage, ...]

@@ -26,7 +26,6 @@ COPIED = (
 )
 COMMANDS = {
     ".venv/bin/prelabel": "-m shared.cli",
-    "BACKENDS=mood make expected": "-m shared.cli expected mood",
 }
 
 

@@ -118,4 +118,4 @@ def _print_next_steps(folder: Path, name: str, into: Path | None, requires: list
         lines = [*project_commands(root), f"{program_path('python', root)} -m pytest"]
     lines.append(f"{program_path('prelabel', root)} serve {name}")
     typer.echo("\n  ".join(["Next:", *lines]))
-    typer.echo(f"Then put your model into {folder.name}/model.py")
+    typer.echo(f"Then put your model into {folder.relative_to(root)}/model.py")

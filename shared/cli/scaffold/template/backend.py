@@ -8,13 +8,13 @@ from shared.backend import (
     Claim,
     Context,
     Control,
+    Image,
     ModelSpec,
     Passages,
     Task,
+    ValueTypeError,
     select_choices,
 )
-from shared.errors import ValueTypeError
-from shared.media.image import Image
 from shared.results import (
     AudioSpan,
     Bitmask,

@@ -6,11 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import DecodeError
-from shared.label_studio.label_config import ObjectTag
-from shared.label_studio.task import Task
-from shared.media.image import Pixels
-from shared.media.reader import MediaReader
+from shared.backend import DecodeError, MediaReader, ObjectTag, Pixels, Task
 from shared.results import Video
 
 # Longer side of a frame. An hour of 25 frames per second then takes 200 to 370 MB of memory.

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.backend import Passage, Passages
-from shared.media.image import Image
+from shared.backend import Image, Passage, Passages
 from shared.results import ImageSize
 
 from .clip import Clip

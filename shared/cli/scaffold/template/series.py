@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import DecodeError, ValueTypeError
-from shared.label_studio.label_config import ObjectTag
-from shared.label_studio.task import Task
-from shared.media.reader import MediaReader
+from shared.backend import DecodeError, MediaReader, ObjectTag, Task, ValueTypeError
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import DecodeError
+from shared.backend import DecodeError
 
 
 @dataclass(frozen=True, eq=False)
