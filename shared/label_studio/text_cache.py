@@ -1,10 +1,9 @@
 """An LRU cache of what is built from texts, such as label configs."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
-
-from cachetools import LRUCache
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -15,40 +14,46 @@ MAX_ENTRIES = 256
 MAX_CHARACTERS = 4_000_000
 
 
-def _entry_size(entry: tuple[object, int]) -> int:
-    return entry[1]
-
-
 class TextCache(Generic[K, V]):
-    """Thread-safe; bounded by the number of entries and by the total length of their texts."""
+    """Thread-safe; bounded by the number of entries and by the total length of their texts.
+
+    Not a cache of cachetools: those have one bound, no order of use to iterate in, and count
+    iterating as use.
+    """
 
     def __init__(
         self, max_entries: int = MAX_ENTRIES, max_characters: int = MAX_CHARACTERS
     ) -> None:
-        self._max_characters = max_characters
-        self._min_size = -(-max_characters // max_entries)  # so one limit holds for both
-        self._entries: LRUCache[K, tuple[V, int]] = LRUCache(
-            max_characters, getsizeof=lambda entry: entry[1]
-        )
+        self._max_entries, self._max_characters = max_entries, max_characters
+        self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
+        self._characters = 0
         self._lock = threading.Lock()
 
     def get(self, key: K) -> V | None:
         """Return the value, which becomes the most recently used."""
         with self._lock:
-            entry = self._entries.get(key)
-            return None if entry is None else entry[0]
+            if key not in self._entries:
+                return None
+            self._entries.move_to_end(key)
+            return self._entries[key][0]
 
     def put(self, key: K, value: V, characters: int) -> V:
         """Store a value that was built from so many characters, and return it.
 
-        The newest value is stored however long its text is.
+        Drops the least recently used ones; the newest value is stored however long its text is.
         """
-        size = min(max(characters, self._min_size), self._max_characters)
         with self._lock:
-            self._entries[key] = value, size
+            _, replaced = self._entries.pop(key, (None, 0))
+            self._entries[key] = value, characters
+            self._characters += characters - replaced
+            while len(self._entries) > 1 and (
+                len(self._entries) > self._max_entries or self._characters > self._max_characters
+            ):
+                _, (_, dropped) = self._entries.popitem(last=False)
+                self._characters -= dropped
         return value
 
     def values(self) -> list[V]:
-        """Return all values, the oldest first."""
+        """Return all values, the least recently used first."""
         with self._lock:
             return [value for value, _ in self._entries.values()]

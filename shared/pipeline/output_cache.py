@@ -16,10 +16,6 @@ ENTRY_OVERHEAD_BYTES = 400
 OBJECT_OVERHEAD_BYTES = 64
 
 
-def _entry_size(entry: tuple[Any, int]) -> int:
-    return entry[1]
-
-
 class OutputCache:
     """A thread-safe LRU cache of outputs that is bounded by their size in bytes."""
 

@@ -7,7 +7,7 @@ def test_last_used_are_kept() -> None:
     for key in "abc":
         kept.put(key, key.upper(), 1)
         kept.get("a")
-    assert sorted(kept.values()) == ["A", "C"]
+    assert kept.values() == ["C", "A"]
     assert kept.get("b") is None
 
 
@@ -20,6 +20,24 @@ def test_large_ones_together_are_bounded() -> None:
     assert kept.values() == ["c", "again"]
     kept.put("huge", "huge", 1000)
     assert kept.values() == ["huge"], "the newest stays"
+
+
+def test_reading_all_values_is_no_use_of_them() -> None:
+    cache: TextCache[str, str] = TextCache(max_entries=3)
+    for key in "abc":
+        cache.put(key, key, 1)
+    cache.get("a")
+    assert cache.values() == ["b", "c", "a"]
+    cache.put("d", "d", 1)
+    assert cache.values() == ["c", "a", "d"]
+
+
+def test_a_long_text_takes_no_place_of_short_ones() -> None:
+    cache: TextCache[int, int] = TextCache(max_entries=256, max_characters=1000)
+    for key in range(255):
+        cache.put(key, key, 1)
+    cache.put(255, 255, 745)
+    assert cache.values() == list(range(256))
 
 
 def test_equal_label_configs_are_one_object() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Collection
 VARIANT = re.compile(r"\b([A-Za-z]\w*?)__([a-z]\w*)")
 # Blank lines that nothing separates any more: in the imports, and above the first definition.
 IMPORT_GAP = re.compile(r"\n{3,}(?=(?:from|import) )")
+# Of this repository's style, and of the projects that are made.
+MAX_LINE_LENGTH = 100
 DEFINITION_GAP = re.compile(r"\n{4,}")
 
 
@@ -78,5 +80,14 @@ def _without_unused_imports(code: str) -> str:
             names = [alias for alias in node.names if (alias.asname or alias.name) in used]
             if len(names) < len(node.names):
                 node.names = names
-                lines[node.lineno - 1 : node.end_lineno] = [ast.unparse(node)] if names else []
+                lines[node.lineno - 1 : node.end_lineno] = _format_import(node) if names else []
     return "\n".join(lines) + "\n"
+
+
+def _format_import(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """Return the lines of an import, as ruff formats it."""
+    line = ast.unparse(node)
+    if len(line) <= MAX_LINE_LENGTH or not isinstance(node, ast.ImportFrom):
+        return [line]
+    names = (f"    {ast.unparse(alias)}," for alias in node.names)
+    return [f"from {node.module} import (", *names, ")"]
