@@ -98,8 +98,8 @@ class MediaReader:
     def read_pages(self, value: str, task_id: Any = None) -> list[Image]:
         """Return the upright pages of a PDF or TIFF at an address; any other image is one page.
 
-        DecodeError if there are more than `document.MOST`, or if all together have more than
-        `DOCUMENT_SIZE_FACTOR` times MAX_MEGAPIXELS.
+        DecodeError if there are more than 500, or if all together have more than twice
+        MAX_MEGAPIXELS.
         """
         return _read_once(("pages", value), lambda: self._decode_pages(self.fetch(value, task_id)))
 

@@ -314,7 +314,7 @@ def test_asking_again_after_the_deadline_goes_on_where_it_stopped(
         target=lambda: begun.wait(60) and waiting.cancel(DeadlineError("late"))
     ).start()
     assert predict_tasks(label_config(TRACK), make_task(short[0]), scope=waiting) == [[]]
-    assert predict_tasks(label_config(TRACK), make_task(short[0]), seconds=0.2) == [[]]
+    assert predict_tasks(label_config(TRACK), make_task(short[0]), scope=RequestScope(0.2)) == [[]]
     assert seen == [video.CHUNK_FRAMES], "it has begun, once"
     threading.Timer(0.2, go.set).start()
     [answer] = predict_tasks(label_config(TRACK), make_task(short[0]))
