@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import inspect
+import os
 from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cache
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 from shared.backend.claim import Claim, ModelSpec
 from shared.backend.installation import extra_command
 from shared.backend.label_studio_ml import LabelStudioMLBase
-from shared.backend.process_resources import shared_resources
+from shared.backend.process_resources import Resources, shared_resources
 from shared.errors import SettingError
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
@@ -91,6 +92,7 @@ class Backend(LabelStudioMLBase):
         version by itself.
         """
         self._served = bool(kwargs.pop("served", False))
+        self._known_resources: Resources | None = None
         known = inspect.signature(LabelStudioMLBase.__init__).parameters
         if "project_id" in known:
             super().__init__(project_id=project_id, label_config=label_config)
@@ -245,16 +247,24 @@ class Backend(LabelStudioMLBase):
     @property
     def server_settings(self) -> Settings:
         """The settings of the whole server: device, engine, folders."""
-        return shared_resources().settings
+        return self._resources.settings
 
     @property
     def media(self) -> MediaReader:
         """Reads the files and addresses that tasks name."""
-        return shared_resources().media
+        return self._resources.media
 
     def weights_hash(self, spec: ModelSpec) -> str:
         """Return the hash of the model's files; raises what `weights` raises."""
-        return shared_resources().weights_hashes.compute(self, spec)
+        return self._resources.weights_hashes.compute(self, spec)
+
+    @property
+    def _resources(self) -> Resources:
+        """The resources of this process, looked up again after a fork or a reset."""
+        known = self._known_resources
+        if known is None or known.is_closed or known.pid != os.getpid():
+            known = self._known_resources = shared_resources()
+        return known
 
     def score_threshold(self, *controls: Control) -> float:
         """Return `model_score_threshold` of the last tag that has it, else the setting's value."""

@@ -68,7 +68,7 @@ class Claim:
         """
         control, names = self._with_task_labels(control or self.control), tuple(classes)
         found = self._label_maps.get(control.name)
-        if found is None or not found.has_all(names):
+        if found is None or not found.known_classes.issuperset(names):
             with self._lock:
                 found = self._grow_map(control, names, aliases)
         return found

@@ -52,19 +52,15 @@ class LabelMap:
         )
         return empty.extended_by(classes, aliases)
 
-    def has_all(self, classes: Iterable[str]) -> bool:
-        """Return whether all these classes have been looked up."""
-        return self._known_classes.issuperset(classes)
-
     def extended_by(self, classes: Iterable[str], aliases: Aliases = NO_ALIASES) -> "LabelMap":
         """Return a map that has these classes, too.
 
         Of more than MOST_CLASSES in all only these are kept.
         """
-        new = [name for name in dict.fromkeys(classes) if name not in self._known_classes]
+        new = [name for name in dict.fromkeys(classes) if name not in self.known_classes]
         if not new:
             return self
-        if len(self._known_classes) + len(new) > MAX_CLASSES and self._known_classes:
+        if len(self.known_classes) + len(new) > MAX_CLASSES and self.known_classes:
             return self.build(self.control, classes, aliases)
         found = {name: _matching_labels(name, self._rules, aliases) for name in new}
         to_label = dict(self.to_label)
@@ -89,7 +85,8 @@ class LabelMap:
         return frozenset(self.to_label.values())
 
     @cached_property
-    def _known_classes(self) -> frozenset[str]:
+    def known_classes(self) -> frozenset[str]:
+        """The classes that have been looked up, with a label or without."""
         return frozenset((*self.to_label, *self.unused_classes))
 
     def to_text(self) -> str:

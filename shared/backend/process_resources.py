@@ -16,9 +16,12 @@ class Resources:
         self.settings = settings
         self.media = MediaReader(settings)
         self.weights_hashes = WeightsHashes()
+        self.pid = os.getpid()
+        self.is_closed = False
 
     def close(self) -> None:
         """Stop the threads."""
+        self.is_closed = True
         self.media.close()
 
 

@@ -24,10 +24,13 @@ class Runtime:
         max_bytes = int(settings.model_memory * MB)
         self.models = ModelRegistry(self.metrics, resources.weights_hashes, max_bytes)
         self.planner = Planner(self.models, settings.task_score)
+        self.pid = os.getpid()
+        self.is_closed = False
         self.pipeline = Pipeline(self.models, self.failures, self.metrics, self.output_cache)
 
     def close(self) -> None:
         """Stop the threads."""
+        self.is_closed = True
         self.pipeline.close()
         self.models.close()
 

@@ -82,7 +82,8 @@ class Endpoints:
         else:
             packed, failed = await self._predict_in_thread(message, backend, scope, request.receive)
         count, seconds = len(message.tasks), round(time.monotonic() - start, 4)
-        self._metrics.count_tasks(predicted=count - failed, failed=failed)
+        self._metrics.predicted_tasks.inc(count - failed)
+        self._metrics.failed_tasks.inc(failed)
         fields = {"tasks": count, "failed": failed, "seconds": seconds}
         logger.info("predicted", extra={"fields": fields})
         return Response(packed, media_type="application/json")

@@ -19,36 +19,19 @@ class ServerMetrics:
     def __init__(self, worker_metrics: WorkerMetrics | None = None) -> None:
         self._worker_metrics = worker_metrics
         self._registry = registry = CollectorRegistry()
-        self._requests = Counter(
+        self.requests = Counter(
             "prelabel_requests", "Requests answered", ["route", "status"], registry=registry
         )
-        self._request_seconds = Histogram(
+        self.request_seconds = Histogram(
             "prelabel_request_seconds",
             "Time to answer",
             ["route"],
             buckets=REQUEST_SECONDS_BUCKETS,
             registry=registry,
         )
-        # Finding a metric by its labels takes longer than counting, and every request does both.
-        self._by_route: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         tasks = Counter("prelabel_tasks", "Tasks by outcome", ["outcome"], registry=registry)
-        self._predicted, self._failed = tasks.labels("predicted"), tasks.labels("failed")
+        self.predicted_tasks, self.failed_tasks = tasks.labels("predicted"), tasks.labels("failed")
         registry.register(_RuntimeCollector())
-
-    def count_request(self, route: str, status: int, seconds: float) -> None:
-        """Count a request; `route` is the template of its path."""
-        metrics = self._by_route.get((route, status))
-        if metrics is None:
-            metrics = self._requests.labels(route, str(status)), self._request_seconds.labels(route)
-            self._by_route[route, status] = metrics
-        metrics[0].inc()
-        metrics[1].observe(seconds)
-
-    def count_tasks(self, predicted: int, failed: int) -> None:
-        """Count the tasks of a request."""
-        self._predicted.inc(predicted)
-        if failed:
-            self._failed.inc(failed)
 
     def render(self) -> bytes:
         """Return the metrics of all workers as Prometheus scrapes them."""

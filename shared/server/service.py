@@ -1,6 +1,7 @@
 """Answers requests, free of HTTP: plans of a label config, predictions, one response a task."""
 
 import logging
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -98,6 +99,7 @@ class BackendService(PredictionService):
     ) -> None:
         self._classes, self.problems = split_available(classes)
         self._named = tuple(named)
+        self._known_runtime: Runtime | None = None
         self._plans: TextCache[tuple[str, str | None], tuple[PredictionPlan, ...]] = TextCache()
         for problem in self.problems.values():
             logger.warning("%s", problem)
@@ -105,8 +107,12 @@ class BackendService(PredictionService):
 
     @property
     def _runtime(self) -> Runtime:
-        """The runtime of this process; not kept, since a fork or `reset_runtime` replaces it."""
-        return runtime()
+        """The runtime of this process, looked up again after a fork or a reset."""
+        known = self._known_runtime
+        if known is None or known.is_closed or known.pid != os.getpid():
+            known = self._known_runtime = runtime()
+            self._plans = TextCache()  # those of before hold the models of the other runtime
+        return known
 
     @property
     def names(self) -> list[str]:
@@ -151,12 +157,13 @@ class BackendService(PredictionService):
 
         ConfigError if the label config cannot be parsed.
         """
+        planner = self._runtime.planner
         plans = self._plans.get((xml, backend))
         if plans is None:
             config = LabelConfig.parse(xml)
             named = [backend] if backend else self._named
             classes = [cls for cls in self._classes if backend in (None, cls.name)]
-            plans = tuple(self._runtime.planner.plan_all(config, classes, named))
+            plans = tuple(planner.plan_all(config, classes, named))
             self._plans.put((xml, backend), plans, len(xml))
         return plans
 
