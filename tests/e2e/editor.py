@@ -189,7 +189,11 @@ class Editor:
         for pk, wanted in zip(pks, frames, strict=True):
             self._shown(task_id, pks, pk)
             if wanted:
-                by_frame = self._page.evaluate("(f) => window.e2e.track(f)", list(wanted))
+                for _ in range(4):  # a busy machine may draw the first track late
+                    by_frame = self._page.evaluate("(f) => window.e2e.track(f)", list(wanted))
+                    if any(place is not None for place in by_frame.values()):
+                        break
+                    self._page.wait_for_timeout(1000)
                 found.append({int(frame): place for frame, place in by_frame.items()})
             else:
                 found.append(self._page.evaluate("() => window.e2e.bars()"))
