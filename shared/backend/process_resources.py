@@ -2,14 +2,18 @@
 
 import os
 import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from shared.backend.weights import WeightsHashes
 from shared.media.reader import MediaReader
 from shared.settings import Settings, read_settings, restrain_libraries
 
+T = TypeVar("T")
+
 
 class Resources:
-    """Created on first use, in the process that uses it: threads do not survive a fork."""
+    """One for each process."""
 
     def __init__(self, settings: Settings) -> None:
         restrain_libraries()
@@ -25,26 +29,42 @@ class Resources:
         self.media.close()
 
 
-_lock = threading.Lock()
-_current: dict[int, Resources] = {}
+class OncePerProcess(Generic[T]):
+    """An object that each process creates on first use, since threads do not survive a fork."""
+
+    def __init__(self, create: Callable[[], T]) -> None:
+        self._create = create
+        self._by_pid: dict[int, T] = {}
+        self._lock = threading.Lock()
+
+    def get(self) -> T:
+        """Return the object of this process."""
+        current = self._by_pid.get(os.getpid())
+        if current is None:
+            with self._lock:
+                current = self._by_pid.get(os.getpid())
+                if current is None:
+                    self._by_pid.clear()  # what a forked process has of its parent's
+                    current = self._by_pid[os.getpid()] = self._create()
+        return current
+
+    def take(self) -> T | None:
+        """Return the object of this process, if there is one; the next `get` creates another."""
+        with self._lock:
+            return self._by_pid.pop(os.getpid(), None)
+
+
+_resources = OncePerProcess(lambda: Resources(read_settings(Settings)))
 
 
 def shared_resources() -> Resources:
     """Return the resources of this process."""
-    resources = _current.get(os.getpid())
-    if resources is None:
-        with _lock:
-            resources = _current.get(os.getpid())
-            if resources is None:
-                _current.clear()
-                resources = _current[os.getpid()] = Resources(read_settings(Settings))
-    return resources
+    return _resources.get()
 
 
 def reset_resources() -> None:
     """Close this process's resources and forget all settings, so that they are read again."""
-    with _lock:
-        resources = _current.pop(os.getpid(), None)
-        read_settings.cache_clear()
+    read_settings.cache_clear()
+    resources = _resources.take()
     if resources is not None:
         resources.close()

@@ -1,9 +1,13 @@
 """What a process has once: its models, their outputs, its pipeline."""
 
 import os
-import threading
 
-from shared.backend.process_resources import Resources, reset_resources, shared_resources
+from shared.backend.process_resources import (
+    OncePerProcess,
+    Resources,
+    reset_resources,
+    shared_resources,
+)
 from shared.media.reader import MB
 from shared.pipeline.failures import FailureLog
 from shared.pipeline.metrics import PipelineMetrics
@@ -14,7 +18,7 @@ from shared.pipeline.runner import Pipeline
 
 
 class Runtime:
-    """Created on first use, in the process that uses it: threads do not survive a fork."""
+    """One for each process."""
 
     def __init__(self, resources: Resources) -> None:
         self.settings = settings = resources.settings
@@ -35,26 +39,17 @@ class Runtime:
         self.models.close()
 
 
-_lock = threading.Lock()
-_current: dict[int, Runtime] = {}
+_runtime = OncePerProcess(lambda: Runtime(shared_resources()))
 
 
 def runtime() -> Runtime:
     """Return the runtime of this process. For entry points: others are given what they need."""
-    current = _current.get(os.getpid())
-    if current is None:
-        with _lock:
-            current = _current.get(os.getpid())
-            if current is None:
-                _current.clear()
-                current = _current[os.getpid()] = Runtime(shared_resources())
-    return current
+    return _runtime.get()
 
 
 def reset_runtime() -> None:
     """Close this process's runtime, and forget all settings so that they are read again."""
-    with _lock:
-        current = _current.pop(os.getpid(), None)
+    current = _runtime.take()
     if current is not None:
         current.close()
     reset_resources()
