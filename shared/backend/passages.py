@@ -46,7 +46,7 @@ class Passages:
     def read(cls, task: Task, target: ObjectTag, media: MediaReader) -> "Passages":
         """Read the passages of a Text, HyperText or Paragraphs tag, from the task or from a URL."""
         if target.tag == "Paragraphs":
-            return cls.from_dialogue(_read_dialogue(task, target, media))
+            return cls.from_dialogue(read_dialogue(task, target, media))
         text = task.read_text(target, media)
         if target.tag != "HyperText":
             return cls.from_text(text)
@@ -117,7 +117,8 @@ def _enclosing_block(
     return block
 
 
-def _read_dialogue(task: Task, target: ObjectTag, media: MediaReader) -> Dialogue:
+def read_dialogue(task: Task, target: ObjectTag, media: MediaReader) -> Dialogue:
+    """Return what a Paragraphs tag shows; TaskError if its value is not a list of paragraphs."""
     value = task.object_value(target)
     if target.value_is_url:
         try:

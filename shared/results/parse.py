@@ -1,6 +1,6 @@
 """Parses results to regions in the units of models, for training, evaluation and tests."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,15 @@ class ParsedRegion:
         return region(self.shape, self.values, self.source, self.score, **keys)
 
 
+@dataclass(frozen=True)
+class BrokenRegion:
+    """A region that cannot be read, the control tag of its first result, and the reason."""
+
+    id: str
+    control: Control
+    reason: str
+
+
 def parse_regions(
     results: Iterable[Mapping[str, Any]],
     config: LabelConfig,
@@ -77,15 +86,38 @@ def parse_regions(
     skipped (see `parse_relations`), and so are results of control tags that the label config
     lacks. KeyError or ValueError if a `value` lacks what its shape needs.
     """
+    return [
+        _parse_region(name, group, config, sources or {})
+        for name, group in _group_results(results, config)
+    ]
+
+
+def parse_each_region(
+    results: Iterable[Mapping[str, Any]],
+    config: LabelConfig,
+    sources: Mapping[str, Any] | None = None,
+) -> Iterator["ParsedRegion | BrokenRegion"]:
+    """Read regions as `parse_regions` does, but a broken one costs only itself."""
+    for name, group in _group_results(results, config):
+        try:
+            yield _parse_region(name, group, config, sources or {})
+        except KeyError as error:
+            yield BrokenRegion(name, group[0][0], f"{error} is missing")
+        except (ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
+            yield BrokenRegion(name, group[0][0], str(error))
+
+
+def _group_results(
+    results: Iterable[Mapping[str, Any]], config: LabelConfig
+) -> Iterator[tuple[str, list[tuple[Control, Mapping[str, Any]]]]]:
+    """Yield the results of each region, by its id; a result without an id is a region itself."""
     groups: dict[Any, list[tuple[Control, Mapping[str, Any]]]] = {}
     for place, result in enumerate(results):
         control = config.find_control(result.get("from_name", ""), result.get("to_name", ""))
         if control is not None:
             groups.setdefault(result.get("id") or place, []).append((control, result))
-    return [
-        _parse_region(str(name) if isinstance(name, str) else "", group, config, sources or {})
-        for name, group in groups.items()
-    ]
+    for name, group in groups.items():
+        yield (name if isinstance(name, str) else ""), group
 
 
 def parse_relations(results: Iterable[Mapping[str, Any]]) -> list[Relation]:

@@ -1,0 +1,1 @@
+"""What annotators made of predictions: the truth of tasks, metrics, reports, datasets."""

@@ -1,0 +1,280 @@
+"""Annotated tasks: a task's annotations and predictions, read into the units of models."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.backend.passages import read_dialogue
+from shared.errors import PrelabelError
+from shared.evaluation.problems import ProblemLog
+from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
+from shared.label_studio.task import Task, describe_type
+from shared.label_studio.task_labels import with_task_labels
+from shared.media.image_size import ImageSize
+from shared.media.reader import MediaReader
+from shared.results import Document, ParsedRegion, Video
+from shared.results.parse import BrokenRegion, parse_each_region
+from shared.results.region import names_labels
+
+# The size that stands for a video's frames, which results do not tell: coordinates stay percent.
+PERCENT_SIZE = ImageSize(100, 100)
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What one annotator made of a task.
+
+    `annotator` is the user's id or name (`completed_by`); `updated_at` is an ISO 8601 text, or
+    empty; `lead_time` is in seconds. `parent_prediction` is the id of the prediction that the
+    annotator began with, if Label Studio knows one. No regions: nothing is in the task.
+    """
+
+    regions: tuple[ParsedRegion, ...]
+    id: Any = None
+    annotator: str = ""
+    updated_at: str = ""
+    ground_truth: bool = False
+    lead_time: float | None = None
+    parent_prediction: Any = None
+    results: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class StoredPrediction:
+    """A prediction that stands in a task."""
+
+    regions: tuple[ParsedRegion, ...]
+    version: str
+    id: Any = None
+    score: float | None = None
+    results: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class AnnotatedTask:
+    """A task with the annotations that count (see `shared.evaluation.truth`) and predictions.
+
+    `config` is the label config with the labels that the task brings. `sources` holds, by object
+    tag, what regions lie on where results do not tell it: a document, a dialogue.
+    """
+
+    number: int
+    id: Any
+    data: Mapping[str, Any]
+    config: LabelConfig
+    annotations: tuple[Annotation, ...] = ()
+    predictions: tuple[StoredPrediction, ...] = ()
+    sources: Mapping[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """How messages name the task: by its id, or by its place in the file."""
+        return f"task {self.id}" if self.id is not None else f"task number {self.number}"
+
+    def prediction_of(self, version: str) -> StoredPrediction | None:
+        """Return the last prediction of a model version."""
+        found = (one for one in reversed(self.predictions) if one.version == version)
+        return next(found, None)
+
+
+class TaskReader:
+    """Reads tasks as an export or the API gives them; what cannot be read goes to `problems`."""
+
+    def __init__(self, config: LabelConfig, media: MediaReader, problems: ProblemLog) -> None:
+        self._config = config
+        self._media = media
+        self._problems = problems
+
+    def read(self, raw: Any, number: int) -> AnnotatedTask | None:
+        """Return the task; None if it is not one."""
+        try:
+            task = Task.parse(raw)
+        except PrelabelError as error:
+            self._problems.add(str(error), f"task number {number}")
+            return None
+        config = with_task_labels(self._config, task.data)
+        name = f"task {task.id}" if task.id is not None else f"task number {number}"
+        parser = _RegionParser(config, _read_sources(config, task, self._media), self._problems)
+        annotations = tuple(
+            parser.read_annotation(one, name)
+            for one in _list_under(raw, "annotations", name, self._problems)
+            if _counts(one)
+        )
+        predictions = tuple(
+            parser.read_prediction(one, name)
+            for one in self._full_predictions(raw, name)
+            if isinstance(one, Mapping) and isinstance(one.get("result"), list)
+        )
+        return AnnotatedTask(
+            number, task.id, task.data, config, annotations, predictions, parser.sources
+        )
+
+    def parse_results(
+        self, task: AnnotatedTask, results: Sequence[Mapping[str, Any]], where: str
+    ) -> tuple[ParsedRegion, ...]:
+        """Read the results of a new prediction of a task; `where` names it in messages."""
+        parser = _RegionParser(task.config, task.sources or {}, self._problems)
+        return parser.parse(results, where, task.name)
+
+    def _full_predictions(self, raw: Mapping[str, Any], name: str) -> Iterable[Any]:
+        found = _list_under(raw, "predictions", name, self._problems)
+        if any(isinstance(one, int) for one in found):
+            self._problems.add(
+                "the file has only the ids of predictions, as Label Studio's JSON export writes"
+                " them: read them with --project, or predict now with --backend",
+                name,
+            )
+        return found
+
+
+@dataclass
+class _RegionParser:
+    """Reads the regions of one task."""
+
+    config: LabelConfig
+    sources: Mapping[str, Any]
+    problems: ProblemLog
+
+    def read_annotation(self, raw: Mapping[str, Any], name: str) -> Annotation:
+        number = raw.get("id")
+        where = "an annotation" if number is None else f"annotation {number}"
+        return Annotation(
+            self.parse(raw["result"], where, name),
+            number,
+            _annotator_name(raw.get("completed_by")),
+            str(raw.get("updated_at") or raw.get("created_at") or ""),
+            bool(raw.get("ground_truth")),
+            _seconds(raw.get("lead_time")),
+            raw.get("parent_prediction"),
+            raw["result"],
+        )
+
+    def read_prediction(self, raw: Mapping[str, Any], name: str) -> StoredPrediction:
+        version = str(raw.get("model_version") or "undefined")
+        score = raw.get("score")
+        return StoredPrediction(
+            self.parse(raw["result"], f"the prediction of {version}", name),
+            version,
+            raw.get("id"),
+            float(score) if isinstance(score, int | float) else None,
+            raw["result"],
+        )
+
+    def parse(self, results: Sequence[Any], where: str, name: str) -> tuple[ParsedRegion, ...]:
+        regions = []
+        usable = [result for result in results if self._is_usable(result, where, name)]
+        for found in parse_each_region(usable, self.config, self.sources):
+            if isinstance(found, BrokenRegion):
+                what = f"a region of {found.control} cannot be read: {found.reason}"
+                self.problems.add(what, f"{name}, {where}, region {found.id}")
+            elif self._has_known_labels(found, where, name):
+                regions.append(found)
+        return tuple(regions)
+
+    def _is_usable(self, result: Any, where: str, name: str) -> bool:
+        if not isinstance(result, Mapping):
+            what = f"a result is {describe_type(result)}, expected an object"
+            self.problems.add(what, f"{name}, {where}")
+            return False
+        if result.get("type") == "relation":
+            return False
+        control = result.get("from_name")
+        if not isinstance(control, str) or self.config.find_control(control) is None:
+            has = self.config.describe_controls()
+            what = f'results are of "{control}", which the label config does not have: it has {has}'
+            self.problems.add(what, f"{name}, {where}")
+            return False
+        if not isinstance(result.get("value"), Mapping):
+            what = f'a result of "{control}" has no object under "value"'
+            self.problems.add(what, f"{name}, {where}")
+            return False
+        return True
+
+    def _has_known_labels(self, region: ParsedRegion, where: str, name: str) -> bool:
+        for control, value in region.values.items():
+            for label in labels_of(control, value):
+                if not _knows_label(control, label):
+                    what = f'the label config has no label "{label}" in {control} (any more)'
+                    self.problems.add(f"{what}: such regions are left out", f"{name}, {where}")
+                    return False
+        return True
+
+
+def labels_of(control: Control, value: Any) -> list[str]:
+    """Return the names of labels or choices in a control tag's value; nested ones as "A/B"."""
+    if value is None or not (names_labels(control) or control.has_nested_choices):
+        return []
+    names = value if isinstance(value, list | tuple) else [value]
+    return ["/".join(map(str, one)) if isinstance(one, list) else str(one) for one in names]
+
+
+def value_of(region: ParsedRegion, control: str) -> Any:
+    """Return what a region says by the control tag of a name; None if it says nothing."""
+    return next((v for tag, v in region.values.items() if tag.name == control), None)
+
+
+def annotated_by(region: ParsedRegion, control: str) -> bool:
+    """Return whether a region has a result of the control tag of a name."""
+    return any(tag.name == control for tag in region.values)
+
+
+def _knows_label(control: Control, label: str) -> bool:
+    if control.dynamic or control.is_remote or not control.labels:
+        return True
+    if control.has_nested_choices:
+        path = tuple(label.split("/"))
+        return path in control.paths or label in control.labels or not control.paths
+    return label in control.labels
+
+
+def _counts(raw: Any) -> bool:
+    """Return whether an annotation counts: a skipped one (`was_cancelled`) does not."""
+    if not isinstance(raw, Mapping) or raw.get("was_cancelled"):
+        return False
+    return isinstance(raw.get("result"), list)
+
+
+def _list_under(raw: Mapping[str, Any], key: str, name: str, problems: ProblemLog) -> Sequence[Any]:
+    found = raw.get(key) or []
+    if isinstance(found, list):
+        return found
+    problems.add(f'"{key}" is {describe_type(found)}, expected a list', name)
+    return []
+
+
+def _annotator_name(completed_by: Any) -> str:
+    if isinstance(completed_by, Mapping):
+        return str(completed_by.get("email") or completed_by.get("id") or "")
+    return "" if completed_by is None else str(completed_by)
+
+
+def _seconds(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and value >= 0 else None
+
+
+def _read_sources(config: LabelConfig, task: Task, media: MediaReader) -> dict[str, Any]:
+    """Return what regions lie on, by object tag, where results do not tell it.
+
+    A tag whose value cannot be read has none: its regions are reported one by one.
+    """
+    sources: dict[str, Any] = {}
+    for name, target in config.objects.items():
+        try:
+            source = _read_source(target, task, media)
+        except PrelabelError:
+            continue
+        if source is not None:
+            sources[name] = source
+    return sources
+
+
+def _read_source(target: ObjectTag, task: Task, media: MediaReader) -> Any:
+    if target.tag == "HyperText":
+        return Document.parse(task.read_text(target, media), target.is_inline)
+    if target.tag == "Paragraphs":
+        return read_dialogue(task, target, media)
+    if target.tag == "Video":
+        return Video(PERCENT_SIZE, 1)
+    if target.tag == "TimeSeries":
+        return target.attrs.get("timeFormat")
+    return None

@@ -1,0 +1,1 @@
+"""Metrics: how well predicted regions agree with true ones, by control tag."""
