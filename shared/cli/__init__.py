@@ -12,6 +12,7 @@ COMMANDS = (
     "serve",
     "demo.command",
     "predict",
+    "evaluate",
     "pages",
     "validate",
     "doctor.command",

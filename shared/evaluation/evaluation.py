@@ -7,11 +7,11 @@ from statistics import fmean
 from typing import Any
 
 from shared.evaluation.annotated_task import AnnotatedTask
+from shared.evaluation.annotation_choice import AnnotationChoice
 from shared.evaluation.bootstrap import Bootstrap
 from shared.evaluation.metrics.choose import create_metric
 from shared.evaluation.metrics.metric import Metric, Outcome
-from shared.evaluation.problems import ProblemLog
-from shared.evaluation.truth import AnnotationChoice, Truth, read_truths
+from shared.evaluation.truth import Truth, read_truths
 from shared.label_studio.label_config import LabelConfig
 from shared.results import ParsedRegion
 
@@ -104,7 +104,7 @@ class Evaluation:
         versions: Sequence[str] = (),
         observers: Iterable[Callable[[TaskResult], None]] = (),
     ) -> None:
-        self.problems = ProblemLog()
+        self.stored_versions: dict[str, None] = {}
         self.versions: dict[str, VersionEvaluation] = {}
         self.read_tasks = self.annotated_tasks = 0
         self._config = config
@@ -121,7 +121,9 @@ class Evaluation:
         if not truths:
             return
         self.annotated_tasks += 1
-        versions = self._wanted or dict.fromkeys(one.version for one in task.predictions)
+        stored = dict.fromkeys(one.version for one in task.predictions)
+        self.stored_versions |= stored
+        versions = self._wanted or stored
         for version in versions:
             for result in self._version(version).add(task, truths):
                 for observe in self._observers:

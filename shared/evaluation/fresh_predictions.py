@@ -1,6 +1,5 @@
 """Predicts annotated tasks now, beside the predictions that they have."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -9,6 +8,7 @@ from typing import Any
 
 from shared.evaluation.annotated_task import AnnotatedTask, StoredPrediction, TaskReader
 from shared.evaluation.problems import ProblemLog
+from shared.evaluation.truth import counted_annotations
 from shared.pipeline.plan import PredictionPlan
 from shared.pipeline.prediction import TaskOutcome
 from shared.pipeline.runner import Pipeline
@@ -30,20 +30,27 @@ class FreshPredictions:
         self._problems = problems
 
     def predict(self, tasks: Iterable[AnnotatedTask]) -> Iterator[AnnotatedTask]:
-        """Yield the tasks with the new predictions alone; a failure is a problem of its task."""
+        """Yield the tasks with the new predictions alone; those without a truth have none.
+
+        A failure is a problem of its task.
+        """
         copies = tee(tasks, len(self._plans) + 1)
         with ExitStack() as stack:
             streams = [
-                stack.enter_context(closing(self._pipeline.run(plan, map(_to_json, own))))
+                stack.enter_context(closing(self._pipeline.run(plan, _tasks_to_predict(own))))
                 for plan, own in zip(self._plans, copies[1:], strict=True)
             ]
             for task in copies[0]:
-                found = deque[StoredPrediction]()
-                for plan, stream in zip(self._plans, streams, strict=True):
-                    prediction = self._read_outcome(task, plan, next(stream))
-                    if prediction is not None:
-                        found.append(prediction)
-                yield replace(task, predictions=tuple(found))
+                outcomes = map(next, streams) if counted_annotations(task) else ()
+                yield replace(task, predictions=tuple(self._read_outcomes(task, outcomes)))
+
+    def _read_outcomes(
+        self, task: AnnotatedTask, outcomes: Iterable[TaskOutcome]
+    ) -> Iterator[StoredPrediction]:
+        for plan, outcome in zip(self._plans, outcomes, strict=False):
+            prediction = self._read_outcome(task, plan, outcome)
+            if prediction is not None:
+                yield prediction
 
     def _read_outcome(
         self, task: AnnotatedTask, plan: PredictionPlan, outcome: TaskOutcome
@@ -59,5 +66,7 @@ class FreshPredictions:
         return StoredPrediction(regions, made.version, None, made.score, made.results)
 
 
-def _to_json(task: AnnotatedTask) -> dict[str, Any]:
-    return {"id": task.id, "data": task.data}
+def _tasks_to_predict(tasks: Iterable[AnnotatedTask]) -> Iterator[dict[str, Any]]:
+    for task in tasks:
+        if counted_annotations(task):
+            yield {"id": task.id, "data": task.data}

@@ -70,7 +70,7 @@ class AnnotatedTasks:
         self, source: RawSource, config: LabelConfig, media: MediaReader, problems: ProblemLog
     ) -> None:
         self._source = source
-        self._reader = TaskReader(config, media, problems)
+        self.reader = TaskReader(config, media, problems)
         self._problems = problems
 
     @property
@@ -83,6 +83,6 @@ class AnnotatedTasks:
             if entry.problem is not None:
                 self._problems.add(entry.problem, entry)
                 continue
-            task = self._reader.read(as_task(entry.task), entry.number)
+            task = self.reader.read(as_task(entry.task), entry.number)
             if task is not None:
                 yield task

@@ -9,23 +9,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from shared.evaluation.annotated_task import AnnotatedTask, Annotation
+from shared.evaluation.annotation_choice import AnnotationChoice
 from shared.results import ParsedRegion
-
-
-class AnnotationChoice(str, Enum):
-    """Which of a task's annotations are its truth.
-
-    - `latest`: the one that was updated last
-    - `consensus`: what most annotators agree on
-    - `all`: each is a case of its own
-    """
-
-    latest = "latest"
-    consensus = "consensus"
-    all = "all"
 
 
 @dataclass(frozen=True)

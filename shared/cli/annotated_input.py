@@ -1,0 +1,74 @@
+"""The input of commands that read annotations: export files, or a project."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from shared.evaluation.problems import ProblemLog
+    from shared.evaluation.task_source import AnnotatedTasks
+    from shared.label_studio.label_config import LabelConfig
+    from shared.label_studio.project import Project
+
+INPUT_HELP = (
+    "Export files of Label Studio (JSON, JSON-MIN or JSON Lines, also gzipped; - for standard"
+    " input)"
+)
+LABEL_CONFIG_HELP = "The label config, an XML file (default: that of --project)"
+PROJECT_HELP = "ID of a project in LABEL_STUDIO_URL"
+ANNOTATIONS_HELP = (
+    "Of several annotations of a task: the latest, the consensus of the annotators, or all"
+)
+# Problems that are printed; the report has all of them.
+MAX_PRINTED_PROBLEMS = 10
+
+
+@dataclass(frozen=True)
+class AnnotatedInput:
+    """Annotated tasks with their label config, and the project that they are in, if any."""
+
+    config: "LabelConfig"
+    tasks: "AnnotatedTasks"
+    project: "Project | None"
+
+
+def open_annotated_input(
+    inputs: list[str] | None,
+    project: int | None,
+    label_config: Path | None,
+    problems: "ProblemLog",
+) -> AnnotatedInput:
+    """Open export files, or else the tasks of a project; BadParameter if neither is given."""
+    from shared.backend.process_resources import shared_resources
+    from shared.evaluation.task_source import AnnotatedTasks, ExportFiles, ProjectTasks
+    from shared.label_studio.label_config import LabelConfig
+    from shared.label_studio.project import Project
+
+    if not inputs and project is None:
+        raise typer.BadParameter("nothing to read: specify an INPUT, or --project")
+    if label_config is None and project is None:
+        raise typer.BadParameter("--label-config is missing")
+    resources = shared_resources()
+    opened = None if project is None else Project(project, resources.settings)
+    xml = opened.label_config if opened is not None else ""
+    if label_config is not None:
+        xml = label_config.read_text("utf-8", errors="replace")
+    config = LabelConfig.parse(xml)
+    if inputs:
+        source: ExportFiles | ProjectTasks = ExportFiles(inputs, config)
+    else:
+        assert opened is not None
+        source = ProjectTasks(opened)
+    tasks = AnnotatedTasks(source, config, resources.media, problems)
+    return AnnotatedInput(config, tasks, opened)
+
+
+def print_problems(problems: "ProblemLog") -> None:
+    """Print the first problems, each with the tasks in which it occurred."""
+    for number, problem in enumerate(problems):
+        if number == MAX_PRINTED_PROBLEMS:
+            typer.echo(f"prelabel: and {len(problems) - number} more problems", err=True)
+            break
+        typer.echo(f"prelabel: {problem}", err=True)
