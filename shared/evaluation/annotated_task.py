@@ -15,6 +15,7 @@ from shared.media.reader import MediaReader
 from shared.results import Document, ParsedRegion, Video
 from shared.results.parse import BrokenRegion, parse_each_region
 from shared.results.region import names_labels
+from shared.results.whole_task import WholeTask
 
 # The size that stands for a video's frames, which results do not tell: coordinates stay percent.
 PERCENT_SIZE = ImageSize(100, 100)
@@ -167,6 +168,10 @@ class _RegionParser:
             if isinstance(found, BrokenRegion):
                 what = f"a region of {found.control} cannot be read: {found.reason}"
                 self.problems.add(what, f"{name}, {where}, region {found.id}")
+            elif _lacks_place(found):
+                control = next(iter(found.values))
+                what = f"{control} speaks of a region, but a result of it does not say of which"
+                self.problems.add(f"{what}: JSON-MIN leaves that out, JSON has it", name)
             elif self._has_known_labels(found, where, name):
                 regions.append(found)
         return tuple(regions)
@@ -198,6 +203,13 @@ class _RegionParser:
                     self.problems.add(f"{what}: such regions are left out", f"{name}, {where}")
                     return False
         return True
+
+
+def _lacks_place(region: ParsedRegion) -> bool:
+    """Return whether a result says something of a region that cannot be found."""
+    if not isinstance(region.shape, WholeTask) or "item_index" in region.region_keys:
+        return False
+    return all(control.per_region for control in region.values)
 
 
 def labels_of(control: Control, value: Any) -> list[str]:
@@ -269,6 +281,8 @@ def _read_sources(config: LabelConfig, task: Task, media: MediaReader) -> dict[s
 
 
 def _read_source(target: ObjectTag, task: Task, media: MediaReader) -> Any:
+    if target.tag == "Text" and not target.value_is_url:  # only a text that costs no fetch
+        return task.read_text(target, media)
     if target.tag == "HyperText":
         return Document.parse(task.read_text(target, media), target.is_inline)
     if target.tag == "Paragraphs":

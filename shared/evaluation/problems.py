@@ -6,6 +6,9 @@ from typing import Any
 
 # Tasks that a problem names at most.
 MAX_NAMED_TASKS = 5
+# Different problems that are kept; further ones are counted together.
+MAX_PROBLEMS = 1000
+OTHER_PROBLEMS = "there are further problems"
 
 
 @dataclass
@@ -30,6 +33,8 @@ class ProblemLog:
 
     def add(self, message: str, task: Any = None) -> None:
         """Count a problem; `task` names where it occurred, such as `task 12`."""
+        if message not in self._problems and len(self._problems) >= MAX_PROBLEMS:
+            message = OTHER_PROBLEMS
         problem = self._problems.setdefault(message, Problem(message))
         problem.count += 1
         if task is not None and len(problem.tasks) < MAX_NAMED_TASKS:

@@ -67,8 +67,16 @@ def _build_results(record: Mapping[str, Any], config: LabelConfig) -> Iterator[d
         values = record.get(control.name)
         if values is None:
             continue
-        for value in values if isinstance(values, list) else [values]:
+        for value in _list_values(control, values):
             yield _build_result(control, value)
+
+
+def _list_values(control: Control, values: Any) -> list[Any]:
+    """Return the values of a control tag; a single choice or text stands without its list."""
+    if not isinstance(values, list):
+        return [values]
+    is_path = control.has_nested_choices and all(isinstance(name, str) for name in values)
+    return [values] if is_path else values
 
 
 def _build_result(control: Control, value: Any) -> dict[str, Any]:
