@@ -1,4 +1,4 @@
-"""Time and memory of `prelabel validate` and `prelabel predict` by the number of tasks.
+"""Time and memory of `prelabel validate`, `predict` and `evaluate` by the number of tasks.
 
 `make bench-files` runs 10⁴, 10⁵ and 10⁶; the tests a smaller row of the same.
 """
@@ -9,16 +9,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from random import Random
+from typing import Any, NamedTuple
+
+import orjson
 
 REPO = Path(__file__).parents[2]
-LABEL_CONFIG = REPO / "backends" / "pattern" / "label_config.xml"
-MEGABYTES = 300.0
-"""What a process may use at the most, however many tasks there are."""
+TEXT_CONFIG = (REPO / "backends" / "pattern" / "label_config.xml").read_text("utf-8")
+BOX_CONFIG = """<View><Image name="image" value="$image"/>
+<RectangleLabels name="box" toName="image">
+  <Label value="Car"/><Label value="Bus"/><Label value="Van"/>
+</RectangleLabels></View>"""
+# Regions of an annotation, and of a prediction.
+REGIONS = 10
 GROWTH = 1.5
 """How much longer a task may take where there are more of them."""
 
@@ -35,11 +43,63 @@ open(sys.argv[1], "w").write(f"{used.ru_utime + used.ru_stime} {used.ru_maxrss}"
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 """A small process between: the kernel counts the memory of whoever starts a process as its own."""
+
+
+def predicted_text(number: int) -> str:
+    """Return a text with a prediction of one region, as a line of JSON."""
+    return TASK % (number, number)
+
+
+def annotated_image(number: int) -> str:
+    """Return an annotated image with a prediction, as a line of JSON."""
+    draw = Random(number)
+    true, predicted = [], []
+    for place in range(REGIONS):
+        x, y, side = draw.uniform(0, 80), draw.uniform(0, 80), draw.uniform(5, 20)
+        label = draw.choice(("Car", "Bus", "Van"))
+        true.append(_box(f"t{place}", x, y, side, label))
+        moved = x + draw.gauss(0, side / 10)
+        guessed = label if draw.random() < 0.9 else "Car"
+        predicted.append(_box(f"p{place}", moved, y, side, guessed) | {"score": draw.random()})
+    annotation = {"id": number, "completed_by": 1, "result": true}
+    prediction = {"model_version": "one", "score": 0.5, "result": predicted}
+    task = {"id": number, "data": {"image": "a.png"}, "annotations": [annotation]}
+    return orjson.dumps({**task, "predictions": [prediction]}).decode()
+
+
+def _box(name: str, x: float, y: float, side: float, label: str) -> dict[str, Any]:
+    place = {"x": round(x, 3), "y": round(y, 3), "width": side, "height": side, "rotation": 0}
+    return {
+        "id": name,
+        "from_name": "box",
+        "to_name": "image",
+        "type": "rectanglelabels",
+        "original_width": 640,
+        "original_height": 480,
+        "value": {**place, "rectanglelabels": [label]},
+    }
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A command over a file of tasks, and the memory that it may use for any number of them."""
+
+    file: str
+    command: tuple[str, ...]
+    label_config: str = TEXT_CONFIG
+    line: Callable[[int], str] = predicted_text
+    most_megabytes: float = 300.0
+    most_tasks: int = 1_000_000
+
+
 KINDS = {
-    "validate .jsonl": ("tasks.jsonl", ("validate",)),
-    "validate .json": ("tasks.json", ("validate",)),
-    "validate .jsonl.gz": ("tasks.jsonl.gz", ("validate",)),
-    "predict": ("tasks.jsonl", ("predict", "--backend", "pattern", "-o", "out.json")),
+    "validate .jsonl": Kind("tasks.jsonl", ("validate",)),
+    "validate .json": Kind("tasks.json", ("validate",)),
+    "validate .jsonl.gz": Kind("tasks.jsonl.gz", ("validate",)),
+    "predict": Kind("tasks.jsonl", ("predict", "--backend", "pattern", "-o", "out.json")),
+    "evaluate": Kind(
+        "tasks.jsonl", ("evaluate", "--format", "json"), BOX_CONFIG, annotated_image, 500.0, 100_000
+    ),
 }
 
 
@@ -60,10 +120,10 @@ class Measured(NamedTuple):
         )
 
 
-def write(path: Path, tasks: int) -> None:
+def write(path: Path, tasks: int, line_of: Callable[[int], str] = predicted_text) -> None:
     """A file of so many tasks of one line each."""
     listed = ".json" in path.suffixes
-    lines = (TASK % (number, number) for number in range(tasks))
+    lines = map(line_of, range(tasks))
     with gzip.open(path, "wt", 1) if path.suffix == ".gz" else path.open("w") as file:
         for number, line in enumerate(lines):
             before = "" if not listed else "[\n" if number == 0 else ",\n"
@@ -73,10 +133,12 @@ def write(path: Path, tasks: int) -> None:
 
 def measure(kind: str, tasks: int, folder: Path) -> Measured:
     """Run a command over a file of so many tasks, in a process of its own."""
-    name, command = KINDS[kind]
-    write(folder / name, tasks)
+    run_kind = KINDS[kind]
+    name, command = run_kind.file, run_kind.command
+    write(folder / name, tasks, run_kind.line)
+    (folder / "label_config.xml").write_text(run_kind.label_config, "utf-8")
     words = [sys.executable, "-m", "shared.cli", command[0], name, *command[1:]]
-    words += ["--label-config", str(LABEL_CONFIG)]
+    words += ["--label-config", "label_config.xml"]
     start = time.monotonic()
     with (folder / "log").open("wb") as log:
         run = subprocess.run(
@@ -101,7 +163,7 @@ def faults(runs: Sequence[Measured], growth: float = GROWTH) -> Iterator[str]:
     """
     start = runs[0]
     for run in runs:
-        if run.megabytes > MEGABYTES:
+        if run.megabytes > KINDS[run.kind].most_megabytes:
             yield f"{run.kind}, {run.tasks:,} tasks: {run.megabytes:.0f} MB"
     for fewer, more in pairwise(runs[1:]):
         if fewer.busy < 2 * start.busy:
@@ -126,7 +188,7 @@ def main(*numbers: int) -> int:
     wrong: list[str] = []
     for kind in KINDS:
         runs = []
-        for tasks in numbers:
+        for tasks in (number for number in numbers if number <= KINDS[kind].most_tasks):
             with space() as folder:
                 runs.append(measure(kind, tasks, folder))
             sys.stdout.write(f"{runs[-1]}\n")
