@@ -1,0 +1,53 @@
+"""Overlap of boxes: upright ones by COCO's formula, turned ones by their corners."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.evaluation.outline import outlines_of, paired_overlap
+from shared.evaluation.ratio import overlap_ratio
+from shared.results import Rectangle
+
+Floats = NDArray[np.float64]
+
+
+def box_iou(predicted: Floats, truth: Floats) -> Floats:
+    """Return the IoU of each two boxes; `predicted` has shape (n, 4): left, top, width, height.
+
+    The operations are COCO's, in their order, so that ties are ties there, too.
+    """
+    overlap = _box_overlap(predicted[:, None], truth[None])
+    union = _box_areas(predicted)[:, None] + _box_areas(truth) - overlap
+    return overlap_ratio(overlap, union)
+
+
+def paired_box_iou(predicted: Floats, truth: Floats) -> Floats:
+    """Return the IoU of the boxes at equal places; both have shape (n, 5).
+
+    The numbers of a box: left, top, width, height, clockwise turn in degrees.
+    """
+    upright = (predicted[:, 4] % 360 == 0) & (truth[:, 4] % 360 == 0)
+    overlap = np.zeros(len(predicted))
+    overlap[upright] = _box_overlap(predicted[upright, :4], truth[upright, :4])
+    turned, true_turned = (
+        outlines_of([Rectangle(*box) for box in boxes[~upright].tolist()])
+        for boxes in (predicted, truth)
+    )
+    overlap[~upright] = paired_overlap(turned, true_turned)
+    return overlap_ratio(overlap, _box_areas(predicted) + _box_areas(truth) - overlap)
+
+
+def _box_areas(boxes: Floats) -> Floats:
+    areas: Floats = boxes[..., 2] * boxes[..., 3]
+    return areas
+
+
+def _box_overlap(predicted: Floats, truth: Floats) -> Floats:
+    sides = [
+        np.minimum(
+            predicted[..., axis + 2] + predicted[..., axis], truth[..., axis + 2] + truth[..., axis]
+        )
+        - np.maximum(predicted[..., axis], truth[..., axis])
+        for axis in (0, 1)
+    ]
+    overlap: Floats = np.where((sides[0] > 0) & (sides[1] > 0), sides[0] * sides[1], 0.0)
+    return overlap
