@@ -1,6 +1,6 @@
 """The contract of a metric, and what it says of one task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -57,6 +57,12 @@ class Resampler(Protocol):
         `cases` are the numbers of the cases to which the entries belong, shape (n,); the others
         have shape (n,), too. None where the denominator is always 0.
         """
+
+    def totals(self, cases: Any, values: Any) -> NDArray[np.float64]:
+        """Return the sum of values over each resample, shape (resamples,)."""
+
+    def draws(self, cases: Any) -> Iterator[NDArray[np.uint8]]:
+        """Yield, for each resample, how often it draws the given cases, shape (n,)."""
 
 
 class Metric(Protocol):

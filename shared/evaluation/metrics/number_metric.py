@@ -1,0 +1,151 @@
+"""Ratings and numbers: how far predicted ones are off, and whether they order tasks alike."""
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.evaluation.bootstrap import percentile_interval
+from shared.evaluation.extras import require
+from shared.evaluation.metrics.figures import (
+    count_distinct,
+    join_figures,
+    ratio_figures,
+    with_intervals,
+)
+from shared.evaluation.metrics.labelled_regions import control_value
+from shared.evaluation.metrics.metric import Match, Outcome, Resampler, ScoredPredictions
+from shared.evaluation.metrics.paired_values import pair_values
+from shared.label_studio.label_config import Control
+from shared.results import ParsedRegion
+
+
+class NumberMetric:
+    """Mean absolute error and Spearman's rank correlation of the numbers that both sides have.
+
+    `regions` counts those that only one side has, too, and `pairs` those of both. A task's score
+    is the mean of 1 / (1 + error), 0 for a number that the other side lacks.
+    """
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._cases = array("q")
+        self._pair_cases = array("q")
+        self._true, self._predicted = array("d"), array("d")
+        self._given = [0, 0]
+
+    def add(
+        self, case: int, truth: Sequence[ParsedRegion], predicted: Sequence[ParsedRegion]
+    ) -> Outcome:
+        """Compare one case's numbers."""
+        hits: list[Match] = []
+        misses: list[ParsedRegion] = []
+        inventions: list[ParsedRegion] = []
+        scores = []
+        for true_regions, predicted_regions in pair_values(truth, predicted):
+            true, claimed = self._number(true_regions), self._number(predicted_regions)
+            if true is None and claimed is None:
+                continue
+            score = self._count(case, true, claimed)
+            scores.append(score)
+            if score == 1:
+                hits.append(Match(true_regions[-1], predicted_regions[-1], 1.0))
+            else:
+                misses += true_regions
+                inventions += predicted_regions
+        return Outcome(hits, misses, inventions, fmean(scores) if scores else None)
+
+    def figures(self, resampler: Resampler) -> dict[str, Any]:
+        """Return `mae` and `spearman`, which lacks where one side always says the same."""
+        cases = np.array(self._pair_cases, np.int64)
+        true, predicted = np.array(self._true), np.array(self._predicted)
+        errors = {"mae": (np.abs(true - predicted), np.ones(len(cases)))}
+        return {
+            "tasks": count_distinct(np.array(self._cases, np.int64)),
+            "regions": {"truth": self._given[0], "predicted": self._given[1]},
+            "pairs": len(cases),
+            **join_figures(
+                ratio_figures(cases, errors, resampler),
+                _spearman_figures(cases, true, predicted, resampler),
+            ),
+        }
+
+    def scored(self) -> Mapping[str, ScoredPredictions]:
+        """Return nothing: numbers have no labels."""
+        return {}
+
+    def _number(self, regions: Iterable[ParsedRegion]) -> float | None:
+        """Return the number of the last result; None if none is one."""
+        number = None
+        for region in regions:
+            _, value = control_value(region, self._control.name)
+            number = _as_number(value, number)
+        return number
+
+    def _count(self, case: int, true: float | None, predicted: float | None) -> float:
+        """Count an answer, and return its score."""
+        self._cases.append(case)
+        self._given[0] += true is not None
+        self._given[1] += predicted is not None
+        if true is None or predicted is None:
+            return 0.0
+        self._pair_cases.append(case)
+        self._true.append(true)
+        self._predicted.append(predicted)
+        return 1 / (1 + abs(true - predicted))
+
+
+def _as_number(value: Any, default: float | None) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return default
+    return number if np.isfinite(number) else default
+
+
+def _spearman_figures(
+    cases: NDArray[np.int64],
+    true: NDArray[np.float64],
+    predicted: NDArray[np.float64],
+    resampler: Resampler,
+) -> dict[str, Any]:
+    if len(cases) < 2 or np.ptp(true) == 0 or np.ptp(predicted) == 0:
+        return {}
+    spearman = float(require("scipy.stats", "evaluate").spearmanr(true, predicted).statistic)
+    ranked = _Ranked(true), _Ranked(predicted)
+    drawn = (_weighted_spearman(*ranked, weights) for weights in resampler.draws(cases))
+    ends = percentile_interval(np.array([one for one in drawn if one is not None]))
+    return {"spearman": spearman} | with_intervals({"spearman": ends})
+
+
+class _Ranked:
+    """Values whose mean ranks are found for any weights of them."""
+
+    def __init__(self, values: NDArray[np.float64]) -> None:
+        distinct, self._places = np.unique(values, return_inverse=True)
+        self._count = len(distinct)
+
+    def ranks(self, weights: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return the mean rank of each value, where each stands as often as its weight says."""
+        equal = np.bincount(self._places, weights, self._count)
+        ranks: NDArray[np.float64] = (np.cumsum(equal) - equal / 2)[self._places]
+        return ranks
+
+
+def _weighted_spearman(
+    true: _Ranked, predicted: _Ranked, weights: NDArray[np.uint8]
+) -> float | None:
+    """Return Spearman's correlation of a resample; None if one side has a single value."""
+    total = weights.sum(dtype=np.float64)
+    if not total:
+        return None
+    sides = []
+    for ranks in (true.ranks(weights), predicted.ranks(weights)):
+        sides.append(ranks - weights @ ranks / total)
+    variances = [weights @ side**2 for side in sides]
+    if min(variances) <= 0:
+        return None
+    return float(weights @ (sides[0] * sides[1]) / np.sqrt(variances[0] * variances[1]))

@@ -1,0 +1,122 @@
+"""Texts that annotators write: error rates by characters and by words."""
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from shared.evaluation.extras import require
+from shared.evaluation.metrics.figures import count_distinct, ratio_figures
+from shared.evaluation.metrics.labelled_regions import control_value
+from shared.evaluation.metrics.metric import Match, Outcome, Resampler, ScoredPredictions
+from shared.evaluation.metrics.paired_values import pair_values
+from shared.label_studio.label_config import Control
+from shared.results import ParsedRegion
+
+
+class Edits(NamedTuple):
+    """Characters and words to insert, delete or replace, and those of the true text."""
+
+    characters: int = 0
+    true_characters: int = 0
+    words: int = 0
+    true_words: int = 0
+
+    def plus(self, other: "Edits") -> "Edits":
+        """Return the sums."""
+        return Edits(*(one + another for one, another in zip(self, other, strict=True)))
+
+
+class TextMetric:
+    """Character and word error rate (CER, WER) as jiwer defines them, over all texts together.
+
+    Several texts of one place are compared in their order. A text that the prediction lacks
+    counts as deletions, one that the truth lacks as insertions, so that a rate may exceed 1.
+    A task's score is 1 - CER, at least 0.
+    """
+
+    def __init__(self, control: Control) -> None:
+        """SettingError if jiwer is missing."""
+        self._control = control
+        self._jiwer = require("jiwer", "evaluate")
+        self._cases = array("q")
+        self._edits = array("q")
+        self._given = [0, 0]
+
+    def add(
+        self, case: int, truth: Sequence[ParsedRegion], predicted: Sequence[ParsedRegion]
+    ) -> Outcome:
+        """Compare one case's texts."""
+        hits: list[Match] = []
+        misses: list[ParsedRegion] = []
+        inventions: list[ParsedRegion] = []
+        total = Edits()
+        for true_regions, predicted_regions in pair_values(truth, predicted):
+            true, written = self._texts(true_regions), self._texts(predicted_regions)
+            self._given[0] += len(true)
+            self._given[1] += len(written)
+            total = total.plus(self._compare(true, written))
+            if true and true == written:
+                hits.append(Match(true_regions[0], predicted_regions[0], 1.0))
+            else:
+                misses += true_regions
+                inventions += predicted_regions
+        if not any(total):
+            return Outcome(hits, misses, inventions)
+        self._cases.append(case)
+        self._edits.extend(total)
+        return Outcome(hits, misses, inventions, _score(total))
+
+    def figures(self, resampler: Resampler) -> dict[str, Any]:
+        """Return `cer` and `wer`; `regions` counts the texts."""
+        cases = np.array(self._cases, np.int64)
+        columns = np.array(self._edits, np.float64).reshape(-1, len(Edits._fields)).T
+        edits = dict(zip(Edits._fields, columns, strict=True))
+        rates = {
+            "cer": (edits["characters"], edits["true_characters"]),
+            "wer": (edits["words"], edits["true_words"]),
+        }
+        return {
+            "tasks": count_distinct(cases),
+            "regions": {"truth": self._given[0], "predicted": self._given[1]},
+            **ratio_figures(cases, rates, resampler),
+        }
+
+    def scored(self) -> Mapping[str, ScoredPredictions]:
+        """Return nothing: texts have no labels."""
+        return {}
+
+    def _texts(self, regions: Iterable[ParsedRegion]) -> list[str]:
+        """Return the texts that are not empty, in their order, without space around them."""
+        texts = []
+        for region in regions:
+            _, value = control_value(region, self._control.name)
+            values = value if isinstance(value, list | tuple) else [value]
+            texts += [str(one).strip() for one in values if one is not None]
+        return [text for text in texts if text]
+
+    def _compare(self, truth: Sequence[str], predicted: Sequence[str]) -> Edits:
+        total = Edits()
+        for true, written in zip_longest(truth, predicted, fillvalue=""):
+            if true == written:
+                edits = Edits(0, len(true), 0, len(true.split()))
+            else:
+                characters = self._jiwer.process_characters(true, written)
+                words = self._jiwer.process_words(true, written)
+                edits = Edits(*_count_edits(characters), *_count_edits(words))
+            total = total.plus(edits)
+        return total
+
+
+def _count_edits(alignment: Any) -> tuple[int, int]:
+    """Return jiwer's number of edits, and the length of the true text in its units."""
+    kept = alignment.substitutions + alignment.deletions
+    return kept + alignment.insertions, kept + alignment.hits
+
+
+def _score(edits: Edits) -> float:
+    if not edits.true_characters:
+        return 0.0
+    return max(1 - edits.characters / edits.true_characters, 0.0)
