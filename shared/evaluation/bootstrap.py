@@ -64,10 +64,13 @@ class Bootstrap:
         return np.asarray(cases, np.int64) % max(len(self._weights), 1)
 
 
-def ratio_interval(above: NDArray[np.float64], below: NDArray[np.float64]) -> Any:
+def ratio_interval(
+    above: NDArray[np.float64], below: NDArray[np.float64]
+) -> tuple[float, float] | None:
     """Return the 95 % interval of ratios of totals, shape (RESAMPLES,); None without one."""
     defined = below > 0
-    return percentile_interval(above[defined] / below[defined])
+    ratios: NDArray[np.float64] = above[defined] / below[defined]
+    return percentile_interval(ratios)
 
 
 def percentile_interval(values: NDArray[np.float64]) -> tuple[float, float] | None:

@@ -14,6 +14,7 @@ from shared.evaluation.metrics.figures import ratio_figures
 from shared.evaluation.metrics.labelled_regions import LabelledRegion
 from shared.evaluation.metrics.metric import Resampler
 from shared.evaluation.problems import ProblemLog
+from shared.evaluation.span_overlap import extent_of
 from shared.results import HyperTextSpan, ParagraphSpan, TextSpan
 
 # nervaluate's names of the schemes (https://github.com/MantisAI/nervaluate), and of its classes.
@@ -87,22 +88,12 @@ class SpanSchemes:
         for span in spans:
             if not isinstance(span.region.shape, TextSpan | HyperTextSpan | ParagraphSpan):
                 continue  # a label without offsets
-            start, end = document_offsets(span.region.shape, span.region.source)
+            start, end = map(int, extent_of(span.region)[:2])
             documents[span.place].append((start, max(end - 1, start), span.label))
         return {
             place: [self._entity(label, start, end) for start, end, label in sorted(found)]
             for place, found in documents.items()
         }
-
-
-def document_offsets(shape: Any, source: Any) -> tuple[int, int]:
-    """Return a span's start and end (exclusive) in its whole document or dialogue."""
-    if not isinstance(shape, ParagraphSpan):
-        return shape.start, shape.end
-    last = shape.paragraph if shape.last is None else shape.last
-    first_start = sum(map(len, source.texts[: shape.paragraph]))
-    last_start = sum(map(len, source.texts[:last]))
-    return first_start + shape.start, last_start + shape.end
 
 
 def _scheme_figures(cases: Any, counts: Any, resampler: Resampler) -> dict[str, Any]:

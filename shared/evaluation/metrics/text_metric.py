@@ -55,10 +55,12 @@ class TextMetric:
         total = Edits()
         for true_regions, predicted_regions in pair_values(truth, predicted):
             true, written = self._texts(true_regions), self._texts(predicted_regions)
+            if not true and not written:
+                continue
             self._given[0] += len(true)
             self._given[1] += len(written)
             total = total.plus(self._compare(true, written))
-            if true and true == written:
+            if true == written:
                 hits.append(Match(true_regions[0], predicted_regions[0], 1.0))
             else:
                 misses += true_regions
