@@ -48,6 +48,13 @@ class Bootstrap:
             totals += sums[step] @ self._weights[step].astype(np.float64)
         return totals
 
+    def weights(self, cases: Any, resamples: int = RESAMPLES) -> NDArray[np.uint8]:
+        """Return how often each of the first resamples draws the given cases.
+
+        `cases` has shape (n,); the weights have shape (resamples, n), with RESAMPLES at most.
+        """
+        return self._weights[self._units_of(cases), :resamples].T
+
     def draws(self, cases: Any) -> Iterator[NDArray[np.uint8]]:
         """Yield, for each resample, how often it draws the given cases, shape (n,).
 

@@ -23,6 +23,10 @@ def test_resamples_are_sums_over_drawn_cases() -> None:
     assert {int(weights.sum()) for weights in drawn} == {4}
     expected = [3 * one[0] - 5.0 * one[2] + 0.5 * one[3] for one in drawn]
     assert bootstrap.totals(cases, values) == pytest.approx(expected)
+    weights = bootstrap.weights(cases)
+    assert weights.shape == (RESAMPLES, 4)
+    assert weights @ values == pytest.approx(expected)
+    assert (bootstrap.weights([3], 2) == weights[:2, 3:]).all()
 
 
 @pytest.mark.parametrize("cases", [MAX_UNITS - 1, MAX_UNITS + 1, 7 * MAX_UNITS + 3])

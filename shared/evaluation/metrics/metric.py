@@ -61,6 +61,12 @@ class Resampler(Protocol):
     def totals(self, cases: Any, values: Any) -> NDArray[np.float64]:
         """Return the sum of values over each resample, shape (resamples,)."""
 
+    def weights(self, cases: Any, resamples: int = ...) -> NDArray[np.uint8]:
+        """Return how often each of the first resamples draws the given cases.
+
+        `cases` has shape (n,); the weights have shape (resamples, n), by default of all resamples.
+        """
+
     def draws(self, cases: Any) -> Iterator[NDArray[np.uint8]]:
         """Yield, for each resample, how often it draws the given cases, shape (n,)."""
 
