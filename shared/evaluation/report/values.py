@@ -1,0 +1,86 @@
+"""Values of control tags side by side: what is true, and what was predicted."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from shared.errors import truncate
+from shared.evaluation.annotated_task import labels_of, value_of
+from shared.evaluation.evaluation import TaskResult
+from shared.evaluation.metrics.metric import Outcome
+from shared.evaluation.report.marks import is_value_tag
+from shared.label_studio.label_config import Control
+from shared.results import ParsedRegion
+
+# Longer values are cut.
+MAX_CHARACTERS = 600
+# Rows of one task at most.
+MAX_ROWS = 100
+
+
+@dataclass(frozen=True)
+class ValueRow:
+    """A value of a control tag; None where there is none. `state` is hit, miss or invention."""
+
+    control: str
+    truth: str | None
+    predicted: str | None
+    state: str
+    score: float | None = None
+    similarity: float | None = None
+
+
+def compare_values(result: TaskResult) -> list[ValueRow]:
+    """Return the values of a task that are not drawn: of the task as a whole, or of regions."""
+    rows: list[ValueRow] = []
+    for name, outcome in result.outcomes.items():
+        control = result.task.config.find_control(name)
+        if control is not None and is_value_tag(control):
+            rows += _rows_of(control, outcome)
+    return rows[:MAX_ROWS]
+
+
+def _rows_of(control: Control, outcome: Outcome) -> Iterable[ValueRow]:
+    for match in outcome.hits:
+        yield _build_row(control, match.truth, match.predicted, "hit", match.similarity)
+    if control.per_region:
+        for region in outcome.misses:
+            yield _build_row(control, region, None, "miss")
+        for region in outcome.inventions:
+            yield _build_row(control, None, region, "invention")
+        return
+    for truth, predicted in zip_longest(outcome.misses, outcome.inventions):
+        yield _build_row(control, truth, predicted, "miss" if predicted is None else "invention")
+
+
+def _build_row(
+    control: Control,
+    truth: ParsedRegion | None,
+    predicted: ParsedRegion | None,
+    state: str,
+    similarity: float | None = None,
+) -> ValueRow:
+    true, found = (
+        None if region is None else format_value(control, value_of(region, control.name))
+        for region in (truth, predicted)
+    )
+    score = predicted.score if predicted is not None else None
+    return ValueRow(control.name, true, found, state, score, similarity)
+
+
+def format_value(control: Control, value: Any) -> str:
+    """Return a value of a control tag as a text."""
+    if isinstance(value, Mapping):
+        text = "\n".join(f"{bucket}: {_join(items)}" for bucket, items in value.items())
+    elif labels := labels_of(control, value):
+        text = ", ".join(labels)
+    else:
+        text = _join(value, "\n")
+    return truncate(text, MAX_CHARACTERS)
+
+
+def _join(value: Any, separator: str = ", ") -> str:
+    if isinstance(value, list | tuple):
+        return separator.join(map(str, value))
+    return "" if value is None else str(value)
