@@ -18,14 +18,16 @@ FIGURE_NAMES: Mapping[str, str] = {
     "ece": "ECE",
     "mae": "MAE",
     "spearman": "Spearman",
-    "kendall": "Kendall",
-    "kendall_tau": "Kendall",
+    "tau": "Kendall's τ",
+    "pairs": "pairs",
     "cer": "CER",
     "wer": "WER",
     "hota": "HOTA",
     "deta": "DetA",
     "assa": "AssA",
     "idf1": "IDF1",
+    "schemes": "",
+    "ent_type": "label only",
 }
 # Keys that are no figures themselves.
 OTHER_KEYS = frozenset(
@@ -77,7 +79,7 @@ def format_number(value: float) -> str:
 def figure_name(key: str) -> str:
     """Return what a figure is called; a key that is not known by its own name."""
     parts = (FIGURE_NAMES.get(part, part.replace("_", " ")) for part in key.split("."))
-    return " ".join(parts)
+    return " ".join(filter(None, parts))
 
 
 def control_rows(version: Mapping[str, Any]) -> list[FigureRow]:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.serving import Served, served
 
-from .editor import Editor, browser
+from .editor import FLAGS, Editor, browser
 from .label_studio import LabelStudio, executable
 
 DEFAULT_ENVIRONMENT = Path(__file__).parents[2] / ".venv-label-studio"
@@ -37,6 +38,18 @@ def editor(label_studio: LabelStudio) -> Iterator[Editor]:
         _unavailable("Chromium is not installed")
     with Editor(label_studio) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser without Label Studio, for pages of our own."""
+    path = browser()
+    if path is None:
+        _unavailable("Chromium is not installed")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield launched
+        launched.close()
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,8 @@ CONFIG = LabelConfig.parse("""
 </View>
 """)
 TEXT = "Ada Lovelace wrote to Charles Babbage in London about the Analytical Engine."
+# What must never come into a page as it is.
+EVIL = "<script>window.hacked = 1</script>\"'><img src=x onerror='window.hacked = 1'>"
 TALK = Dialogue(("Where is the station?", "Two streets on, then left."), ("Ann", "Bob"))
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.evaluation.metrics.calibration import BINS
 from shared.evaluation.metrics.metric import ScoredPredictions
 from shared.evaluation.thresholds import (
     Curve,
@@ -125,11 +125,15 @@ def _most_confused(names: Sequence[str], confusion: Mapping[str, Mapping[str, in
     return [name for name in names if name in chosen]
 
 
-def draw_calibration(calibration: Any) -> list[CalibrationBin]:
-    """Return the bins of a reliability diagram that hold predictions."""
-    bins = calibration.get("bins", []) if isinstance(calibration, Mapping) else calibration or []
+def draw_calibration(scored: Mapping[str, ScoredPredictions]) -> list[CalibrationBin]:
+    """Return the bins that hold predictions, those of all labels together, as `ece` has them."""
+    pooled = pool_labels(scored.values())
+    places = np.clip(np.ceil(pooled.scores * BINS) - 1, 0, BINS - 1)
     return [
-        CalibrationBin(float(one["confidence"]), float(one["accuracy"]), int(one["count"]))
-        for one in bins
-        if one.get("count")
+        CalibrationBin(
+            float(pooled.scores[places == place].mean()),
+            float(pooled.hits[places == place].mean()),
+            int((places == place).sum()),
+        )
+        for place in np.unique(places)
     ]

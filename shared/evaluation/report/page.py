@@ -160,13 +160,14 @@ def _build_control(
     part = version["controls"][row.control]
     labels = label_rows(version, row.control)
     metric = evaluated.metrics.get(row.control) if evaluated else None
+    scored = metric.scored() if metric else {}
     return ControlPart(
         row,
         [row, *labels],
         column_keys([row, *labels]),
-        draw_curves(metric.scored()) if metric else [],
+        draw_curves(scored),
         draw_confusion(part.get("confusion") or {}),
-        draw_calibration(part.get("calibration")),
+        draw_calibration(scored) if "ece" in row.figures else [],
     )
 
 
