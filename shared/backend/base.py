@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from shared.backend.claim import Claim, ModelSpec
+from shared.backend.embedding import describe_items
 from shared.backend.installation import extra_command
 from shared.backend.label_studio_ml import LabelStudioMLBase
 from shared.backend.process_resources import Resources, shared_resources
@@ -226,6 +227,17 @@ class Backend(LabelStudioMLBase):
         that is inferred each time.
         """
         return item
+
+    # Optional: what to label next
+
+    def embed(self, model: Any, items: list[Any], claims: Sequence[Claim]) -> Any:
+        """Return a vector for each item, shape (items, dimensions): close for similar items.
+
+        For `prelabel next --strategy diverse`; called by nothing else. By default the texts, the
+        images and the numbers in the item, with the labels that the model finds. Override it to
+        return what the model makes of the item inside, such as its last hidden state.
+        """
+        return describe_items(self, model, items, claims)
 
     # Given to every backend
 

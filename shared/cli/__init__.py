@@ -13,6 +13,7 @@ COMMANDS = (
     "demo.command",
     "predict",
     "evaluate",
+    "next",
     "pages",
     "validate",
     "doctor.command",

@@ -1,6 +1,6 @@
 """Predicts annotated tasks now, beside the predictions that they have."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import tee
@@ -29,19 +29,24 @@ class FreshPredictions:
         self._reader = reader
         self._problems = problems
 
-    def predict(self, tasks: Iterable[AnnotatedTask]) -> Iterator[AnnotatedTask]:
-        """Yield the tasks with the new predictions alone; those without a truth have none.
+    def predict(
+        self,
+        tasks: Iterable[AnnotatedTask],
+        is_wanted: Callable[[AnnotatedTask], Any] = counted_annotations,
+    ) -> Iterator[AnnotatedTask]:
+        """Yield the tasks with the new predictions alone; those that are not wanted have none.
 
-        A failure is a problem of its task.
+        By default those with a truth are wanted. A failure is a problem of its task.
         """
         copies = tee(tasks, len(self._plans) + 1)
         with ExitStack() as stack:
+            wanted = [_tasks_to_predict(own, is_wanted) for own in copies[1:]]
             streams = [
-                stack.enter_context(closing(self._pipeline.run(plan, _tasks_to_predict(own))))
-                for plan, own in zip(self._plans, copies[1:], strict=True)
+                stack.enter_context(closing(self._pipeline.run(plan, own)))
+                for plan, own in zip(self._plans, wanted, strict=True)
             ]
             for task in copies[0]:
-                outcomes = map(next, streams) if counted_annotations(task) else ()
+                outcomes = map(next, streams) if is_wanted(task) else ()
                 yield replace(task, predictions=tuple(self._read_outcomes(task, outcomes)))
 
     def _read_outcomes(
@@ -66,7 +71,9 @@ class FreshPredictions:
         return StoredPrediction(regions, made.version, None, made.score, made.results)
 
 
-def _tasks_to_predict(tasks: Iterable[AnnotatedTask]) -> Iterator[dict[str, Any]]:
+def _tasks_to_predict(
+    tasks: Iterable[AnnotatedTask], is_wanted: Callable[[AnnotatedTask], Any]
+) -> Iterator[dict[str, Any]]:
     for task in tasks:
-        if counted_annotations(task):
+        if is_wanted(task):
             yield {"id": task.id, "data": task.data}

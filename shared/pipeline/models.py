@@ -4,7 +4,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,7 @@ class ModelEntry:
     weights_hash: str | None = None
     queue: ModelQueue | InlineModel | None = None
     count_known_labels: Callable[[Claim], int] | None = None
+    embed: Callable[[list[Any], Sequence[Claim]], Any] | None = None
     error: str | None = None
     failed_at: float = 0.0
     load_seconds: float = 0.0
@@ -81,6 +82,17 @@ class ModelRegistry:
         """Return for how many labels of a claim its model has a class; 0 while it is not loaded."""
         count = self._entry(claim.spec).count_known_labels
         return 0 if count is None else count(claim)
+
+    def embed(self, backend: Backend, items: list[Any], claims: Sequence[Claim]) -> Any:
+        """Return a vector for each item, by the model of the claims; it is loaded if need be.
+
+        For commands, in which nothing else uses the model at the same time.
+        """
+        entry = self._entry(claims[0].spec)
+        self.get_or_load(backend, claims[0].spec)
+        if entry.embed is None:
+            raise ModelError(f"{claims[0].spec.label} was unloaded: MODEL_MEMORY is full")
+        return entry.embed(items, claims)
 
     def is_settled(self, spec: ModelSpec) -> bool:
         """Return whether the model is loaded, or cannot be."""
@@ -170,6 +182,7 @@ class ModelRegistry:
         model, grown_bytes = self._measure_growth(lambda: backend.load(entry.spec))
         entry.memory_bytes = max(file_bytes, grown_bytes)
         entry.count_known_labels = partial(backend.count_known_labels, model)
+        entry.embed = partial(backend.embed, model)
         entry.queue = self._open_queue(entry.spec, backend, model)
         entry.load_seconds = time.monotonic() - start
         entry.last_used = time.monotonic()
@@ -228,7 +241,7 @@ class ModelRegistry:
                     total -= entry.memory_bytes
                     unloaded.append(entry)
                     queue, entry.queue, entry.state = entry.queue, None, "unloaded"
-                    entry.count_known_labels = None
+                    entry.count_known_labels = entry.embed = None
                     if queue is not None:
                         queue.close()
         for entry in unloaded:

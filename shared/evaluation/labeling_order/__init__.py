@@ -1,0 +1,1 @@
+"""What to label next: an order of the tasks without annotation."""
