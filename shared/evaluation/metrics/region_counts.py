@@ -1,0 +1,94 @@
+"""What stays of compared regions: some numbers each, so that a million of them fit in memory."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.evaluation.average_precision import COUNTS_BIT, MAX_DETECTIONS, DetectionLog
+from shared.evaluation.metrics.metric import ScoredPredictions
+
+
+class Detection(NamedTuple):
+    """A predicted region as one of its labels.
+
+    `bits` are the thresholds at which it hits, `similarity` that of the true region it hits, or 0.
+    """
+
+    label: str
+    score: float | None
+    bits: int
+    similarity: float
+
+
+class RegionCounts:
+    """The predicted and true regions of all cases, as numbers."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._similarities = array("d")
+        self._truth_cases, self._truth_labels = array("i"), array("i")
+        self.detections = DetectionLog()
+        self.true_regions = self.predicted_regions = 0
+        self.has_scores = False
+
+    def add_regions(self, truth: int, predicted: int) -> None:
+        """Count regions, whatever labels they have."""
+        self.true_regions += truth
+        self.predicted_regions += predicted
+
+    def add_truths(self, case: int, labels: Iterable[str]) -> None:
+        """Add the true regions of a case, by the labels that they have."""
+        for label in labels:
+            self._truth_cases.append(case)
+            self._truth_labels.append(self._number(label))
+
+    def add_detections(self, case: int, detections: Iterable[Detection]) -> None:
+        """Add the detections of one image, in the order of their scores."""
+        ranks: Counter[str] = Counter()
+        for label, score, bits, similarity in detections:
+            ranks[label] += 1
+            if ranks[label] <= MAX_DETECTIONS:
+                bits |= COUNTS_BIT
+            self.has_scores = self.has_scores or score is not None
+            self.detections.add(case, self._number(label), score or 0.0, bits)
+            self._similarities.append(similarity)
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels that occurred, by their numbers."""
+        return list(self._numbers)
+
+    @property
+    def similarities(self) -> NDArray[np.float64]:
+        """The similarity of each detection to what it hits, or 0."""
+        return np.array(self._similarities, np.float64)
+
+    @property
+    def truth_cases(self) -> NDArray[np.int32]:
+        """The case of each true region."""
+        return np.array(self._truth_cases, np.int32)
+
+    @property
+    def truth_labels(self) -> NDArray[np.int32]:
+        """The label's number of each true region."""
+        return np.array(self._truth_labels, np.int32)
+
+    def scored(self) -> Mapping[str, ScoredPredictions]:
+        """Return the scored predictions of each label; empty where there are no scores."""
+        if not self.has_scores:
+            return {}
+        truths = np.bincount(self.truth_labels, minlength=len(self._numbers))
+        of_labels, scores = self.detections.labels, self.detections.scores
+        hits = self.detections.hits
+        found = {}
+        for label, number in self._numbers.items():
+            places = np.flatnonzero(of_labels == number)
+            found[label] = ScoredPredictions(scores[places], hits[places], int(truths[number]))
+        return found
+
+    def _number(self, label: str) -> int:
+        return self._numbers.setdefault(label, len(self._numbers))
