@@ -15,7 +15,7 @@ MAX_UNITS = 5000
 STEP_UNITS = 1000
 # Entries that `draws` weighs in all, over which it takes fewer resamples, but never fewer than
 # MIN_DRAWS.
-MAX_DRAWN_ENTRIES = 100_000_000
+MAX_DRAWN_ENTRIES = 20_000_000
 MIN_DRAWS = 200
 
 

@@ -155,6 +155,13 @@ def test_schemes_of_spans_that_overlap(
     assert figures["precision"] == exact / len(predicted)
 
 
+@needs_nervaluate
+def test_long_documents_cost_little() -> None:
+    spans = [span(9 * number, 9 * number + 5, "PER") for number in range(3000)]
+    schemes = evaluate(TEXT, [(spans, spans[::2])]).figures["schemes"]
+    assert [schemes["strict"][key] for key in ("correct", "missed")] == [1500, 1500]
+
+
 def test_nested_and_equal_spans_match_one_to_one() -> None:
     truth = [span(0, 9, "ORG"), span(0, 9, "LOC"), span(0, 9, "LOC"), span(2, 5, "LOC")]
     predicted = [span(2, 5, "LOC"), span(0, 9, "LOC"), span(0, 9, "ORG"), span(2, 5, "LOC")]

@@ -115,37 +115,37 @@ def _spearman_figures(
     if len(cases) < 2 or np.ptp(true) == 0 or np.ptp(predicted) == 0:
         return {}
     spearman = float(require("scipy.stats", "evaluate").spearmanr(true, predicted).statistic)
-    ranked = _Ranked(true), _Ranked(predicted)
-    drawn = (_weighted_spearman(*ranked, weights) for weights in resampler.draws(cases))
+    pairs = _RankedPairs(true, predicted)
+    drawn = (pairs.correlation(weights) for weights in resampler.draws(cases))
     ends = percentile_interval(np.array([one for one in drawn if one is not None]))
     return {"spearman": spearman} | with_intervals({"spearman": ends})
 
 
-class _Ranked:
-    """Values whose mean ranks are found for any weights of them."""
+class _RankedPairs:
+    """Pairs of values whose ranks are found for any weights of them; equal pairs are one."""
 
-    def __init__(self, values: NDArray[np.float64]) -> None:
-        distinct, self._places = np.unique(values, return_inverse=True)
-        self._count = len(distinct)
+    def __init__(self, true: NDArray[np.float64], predicted: NDArray[np.float64]) -> None:
+        pairs, self._numbers = np.unique(
+            np.stack([true, predicted], axis=1), axis=0, return_inverse=True
+        )
+        self._numbers = self._numbers.reshape(-1)  # NumPy 2.0 gives it two dimensions
+        self._count = len(pairs)
+        self._places = [np.unique(side, return_inverse=True)[1] for side in pairs.T]
 
-    def ranks(self, weights: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return the mean rank of each value, where each stands as often as its weight says."""
-        equal = np.bincount(self._places, weights, self._count)
-        ranks: NDArray[np.float64] = (np.cumsum(equal) - equal / 2)[self._places]
-        return ranks
+    def correlation(self, weights: NDArray[np.uint8]) -> float | None:
+        """Return Spearman's correlation where each pair stands as often as its weight says.
 
-
-def _weighted_spearman(
-    true: _Ranked, predicted: _Ranked, weights: NDArray[np.uint8]
-) -> float | None:
-    """Return Spearman's correlation of a resample; None if one side has a single value."""
-    total = weights.sum(dtype=np.float64)
-    if not total:
-        return None
-    sides = []
-    for ranks in (true.ranks(weights), predicted.ranks(weights)):
-        sides.append(ranks - weights @ ranks / total)
-    variances = [weights @ side**2 for side in sides]
-    if min(variances) <= 0:
-        return None
-    return float(weights @ (sides[0] * sides[1]) / np.sqrt(variances[0] * variances[1]))
+        None if one side has a single value.
+        """
+        counts = np.bincount(self._numbers, weights, self._count)
+        total = counts.sum()
+        if not total:
+            return None
+        sides = []
+        for places in self._places:
+            equal = np.bincount(places, counts)
+            ranks = (np.cumsum(equal) - equal / 2)[places]  # mean ranks, less one half
+            sides.append(ranks - counts @ ranks / total)
+        true, predicted = sides
+        variances = (counts @ true**2) * (counts @ predicted**2)
+        return float(counts @ (true * predicted) / np.sqrt(variances)) if variances > 0 else None

@@ -3,9 +3,10 @@
 import sys
 from array import array
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -27,13 +28,29 @@ SCHEMES = {
 COUNTS = ("correct", "incorrect", "partial", "missed", "spurious")
 # The first Python of nervaluate.
 MIN_PYTHON = (3, 11)
+# Most clusters of overlapping spans are a true one and an equal predicted one.
+CACHED_CLUSTERS = 10_000
+
+
+class Entity(NamedTuple):
+    """A span of characters, both ends included, as nervaluate counts them."""
+
+    start: int
+    end: int
+    label: str
+
+
+# What overlaps in a document: true and predicted spans.
+Cluster: TypeAlias = tuple[tuple[Entity, ...], tuple[Entity, ...]]
 
 
 class SpanSchemes:
-    """Adds up nervaluate's counts over cases: each document is evaluated by itself there, too.
+    """Adds up nervaluate's counts: it, too, evaluates each document by itself.
 
     Its algorithm takes predicted spans in their order, and an inexact one may take a true span
-    that a later one would hit exactly; spans are given in the order of their offsets.
+    that a later one would hit exactly; spans are given in the order of their offsets. As spans
+    that do not overlap have nothing to do with each other, only those that do are given to it
+    together: its time grows with the square of their number.
     """
 
     def __init__(self) -> None:
@@ -41,6 +58,7 @@ class SpanSchemes:
         strategies = require("nervaluate.strategies", "evaluate")
         self._entity = require("nervaluate.entities", "evaluate").Entity
         self._strategies = [getattr(strategies, name)() for name in SCHEMES.values()]
+        self._evaluate_once = lru_cache(CACHED_CLUSTERS)(self._evaluate)
         self._cases = array("q")
         self._counts = array("i")
 
@@ -57,17 +75,15 @@ class SpanSchemes:
         return None
 
     def add(
-        self, case: int, truth: Sequence[LabelledRegion], predicted: Sequence[LabelledRegion]
+        self, case: int, truth: Iterable[LabelledRegion], predicted: Iterable[LabelledRegion]
     ) -> None:
         """Compare one case's spans; those of each object tag and item are a document."""
-        true_documents, predicted_documents = self._documents(truth), self._documents(predicted)
+        true_documents, predicted_documents = _documents(truth), _documents(predicted)
         for place in dict.fromkeys(chain(true_documents, predicted_documents)):
+            clusters = split_clusters(true_documents[place], predicted_documents[place])
+            counts = [self._evaluate_once(cluster) for cluster in clusters]
             self._cases.append(case)
-            for strategy in self._strategies:
-                result, _ = strategy.evaluate(
-                    true_documents.get(place, []), predicted_documents.get(place, []), []
-                )
-                self._counts.extend(getattr(result, name) for name in COUNTS)
+            self._counts.extend(map(sum, zip(*counts, strict=True)))
 
     def figures(self, resampler: Resampler) -> dict[str, Any]:
         """Return the figures of each scheme under `schemes`; nothing without spans."""
@@ -82,18 +98,40 @@ class SpanSchemes:
             }
         }
 
-    def _documents(self, spans: Sequence[LabelledRegion]) -> dict[Any, list[Any]]:
-        """Return the spans of each place as nervaluate's entities, whose ends are inclusive."""
-        documents: dict[Any, list[tuple[int, int, str]]] = defaultdict(list)
-        for span in spans:
-            if not isinstance(span.region.shape, TextSpan | HyperTextSpan | ParagraphSpan):
-                continue  # a label without offsets
+    def _evaluate(self, cluster: Cluster) -> tuple[int, ...]:
+        """Return nervaluate's COUNTS of spans by each scheme."""
+        truth, predicted = (
+            [self._entity(one.label, one.start, one.end) for one in side] for side in cluster
+        )
+        results = (one.evaluate(truth, predicted, [])[0] for one in self._strategies)
+        return tuple(getattr(result, name) for result in results for name in COUNTS)
+
+
+def split_clusters(truth: Iterable[Entity], predicted: Iterable[Entity]) -> list[Cluster]:
+    """Return the spans of a document, those that overlap together, in the order of their offsets.
+
+    The offsets of each cluster count from its start, so that equal ones are equal.
+    """
+    clusters: list[tuple[list[Entity], list[Entity]]] = []
+    first = last = 0
+    for entity, side in sorted([*((one, 0) for one in truth), *((one, 1) for one in predicted)]):
+        if not clusters or entity.start > last:
+            clusters.append(([], []))
+            first, last = entity.start, entity.end
+        shifted = Entity(entity.start - first, entity.end - first, entity.label)
+        clusters[-1][side].append(shifted)
+        last = max(last, entity.end)
+    return [(tuple(true_side), tuple(predicted_side)) for true_side, predicted_side in clusters]
+
+
+def _documents(spans: Iterable[LabelledRegion]) -> defaultdict[Any, list[Entity]]:
+    """Return the spans of each place; those without a length are a character long."""
+    documents: defaultdict[Any, list[Entity]] = defaultdict(list)
+    for span in spans:
+        if isinstance(span.region.shape, TextSpan | HyperTextSpan | ParagraphSpan):
             start, end = map(int, extent_of(span.region)[:2])
-            documents[span.place].append((start, max(end - 1, start), span.label))
-        return {
-            place: [self._entity(label, start, end) for start, end, label in sorted(found)]
-            for place, found in documents.items()
-        }
+            documents[span.place].append(Entity(start, max(end - 1, start), span.label))
+    return documents
 
 
 def _scheme_figures(cases: Any, counts: Any, resampler: Resampler) -> dict[str, Any]:

@@ -19,14 +19,10 @@ from shared.results import ParsedRegion
 class Edits(NamedTuple):
     """Characters and words to insert, delete or replace, and those of the true text."""
 
-    characters: int = 0
-    true_characters: int = 0
-    words: int = 0
-    true_words: int = 0
-
-    def plus(self, other: "Edits") -> "Edits":
-        """Return the sums."""
-        return Edits(*(one + another for one, another in zip(self, other, strict=True)))
+    characters: int
+    true_characters: int
+    words: int
+    true_words: int
 
 
 class TextMetric:
@@ -52,24 +48,25 @@ class TextMetric:
         hits: list[Match] = []
         misses: list[ParsedRegion] = []
         inventions: list[ParsedRegion] = []
-        total = Edits()
+        texts: list[tuple[str, str]] = []
         for true_regions, predicted_regions in pair_values(truth, predicted):
             true, written = self._texts(true_regions), self._texts(predicted_regions)
             if not true and not written:
                 continue
             self._given[0] += len(true)
             self._given[1] += len(written)
-            total = total.plus(self._compare(true, written))
+            texts += zip_longest(true, written, fillvalue="")
             if true == written:
                 hits.append(Match(true_regions[0], predicted_regions[0], 1.0))
             else:
                 misses += true_regions
                 inventions += predicted_regions
-        if not any(total):
-            return Outcome(hits, misses, inventions)
+        if not texts:
+            return Outcome()
+        edits = self._count_edits(texts)
         self._cases.append(case)
-        self._edits.extend(total)
-        return Outcome(hits, misses, inventions, _score(total))
+        self._edits.extend(edits)
+        return Outcome(hits, misses, inventions, _score(edits))
 
     def figures(self, resampler: Resampler) -> dict[str, Any]:
         """Return `cer` and `wer`; `regions` counts the texts."""
@@ -99,23 +96,30 @@ class TextMetric:
             texts += [str(one).strip() for one in values if one is not None]
         return [text for text in texts if text]
 
-    def _compare(self, truth: Sequence[str], predicted: Sequence[str]) -> Edits:
-        total = Edits()
-        for true, written in zip_longest(truth, predicted, fillvalue=""):
-            if true == written:
-                edits = Edits(0, len(true), 0, len(true.split()))
-            else:
-                characters = self._jiwer.process_characters(true, written)
-                words = self._jiwer.process_words(true, written)
-                edits = Edits(*_count_edits(characters), *_count_edits(words))
-            total = total.plus(edits)
-        return total
+    def _count_edits(self, texts: Sequence[tuple[str, str]]) -> Edits:
+        """Return the edits of all pairs (true, written); equal ones need no alignment."""
+        equal = [true for true, written in texts if true == written]
+        different = [(true, written) for true, written in texts if true != written]
+        characters, words = sum(map(len, equal)), sum(len(text.split()) for text in equal)
+        if not different:
+            return Edits(0, characters, 0, words)
+        truth, predicted = (list(side) for side in zip(*different, strict=True))
+        by_characters = self._jiwer.process_characters(truth, predicted)
+        by_words = self._jiwer.process_words(truth, predicted)
+        return Edits(
+            _edits_of(by_characters),
+            characters + _true_length(by_characters),
+            _edits_of(by_words),
+            words + _true_length(by_words),
+        )
 
 
-def _count_edits(alignment: Any) -> tuple[int, int]:
-    """Return jiwer's number of edits, and the length of the true text in its units."""
-    kept = alignment.substitutions + alignment.deletions
-    return kept + alignment.insertions, kept + alignment.hits
+def _edits_of(alignment: Any) -> int:
+    return int(alignment.substitutions + alignment.deletions + alignment.insertions)
+
+
+def _true_length(alignment: Any) -> int:
+    return int(alignment.substitutions + alignment.deletions + alignment.hits)
 
 
 def _score(edits: Edits) -> float:
