@@ -20,19 +20,21 @@ def box_iou(predicted: Floats, truth: Floats) -> Floats:
     return overlap_ratio(overlap, union)
 
 
-def paired_box_iou(predicted: Floats, truth: Floats) -> Floats:
+def paired_box_iou(predicted: Floats, truth: Floats, aspect: float = 1.0) -> Floats:
     """Return the IoU of the boxes at equal places; both have shape (n, 5).
 
-    The numbers of a box: left, top, width, height, clockwise turn in degrees.
+    The numbers of a box: left, top, width, height, clockwise turn in degrees. A unit of x is
+    `aspect` units of y, on which the overlap of turned boxes depends.
     """
     upright = (predicted[:, 4] % 360 == 0) & (truth[:, 4] % 360 == 0)
     overlap = np.zeros(len(predicted))
     overlap[upright] = _box_overlap(predicted[upright, :4], truth[upright, :4])
+    units = np.array([aspect, 1, aspect, 1, 1])
     turned, true_turned = (
-        outlines_of([Rectangle(*box) for box in boxes[~upright].tolist()])
+        outlines_of([Rectangle(*box) for box in (boxes[~upright] * units).tolist()])
         for boxes in (predicted, truth)
     )
-    overlap[~upright] = paired_overlap(turned, true_turned)
+    overlap[~upright] = paired_overlap(turned, true_turned) / aspect
     return overlap_ratio(overlap, _box_areas(predicted) + _box_areas(truth) - overlap)
 
 

@@ -1,14 +1,14 @@
 """Tracks frame by frame, as the editor draws them between their key frames."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.evaluation.annotated_task import PERCENT_SIZE
 from shared.evaluation.box_overlap import paired_box_iou
-from shared.results import ParsedRegion, VideoTrack
+from shared.results import ParsedRegion, Rectangle, VideoBox, VideoTrack
 
 # Results do not tell the size of a video. Only the turn of a box depends on it, and on nothing but
 # the shape of a frame: most videos are this much wider than high.
@@ -22,11 +22,12 @@ class TrackFrames(NamedTuple):
     """The frames on which a track is shown, ascending, shape (n,), and its boxes there.
 
     `boxes` has shape (n, 5): left, top, width, height, clockwise turn about the first corner in
-    degrees. Frames count from 0.
+    degrees. Frames count from 0. A unit of x is `aspect` units of y.
     """
 
     frames: NDArray[np.int64]
     boxes: NDArray[np.float64]
+    aspect: float
 
 
 def draw_tracks(*groups: Sequence[ParsedRegion]) -> list[list[TrackFrames]]:
@@ -36,14 +37,19 @@ def draw_tracks(*groups: Sequence[ParsedRegion]) -> list[list[TrackFrames]]:
     numbers of a box move evenly between two key frames; nothing is shown before the first one and
     after one that is not enabled, which is shown itself. The last key frame's box, if enabled,
     stays to the end of the video: results do not keep it, so that it is the last key frame of all
-    tracks here. ValueError for a key frame after MAX_TRACK_FRAMES.
+    tracks here. A track that is too long (see `is_too_long`) is on no frame.
     """
-    last = max((box.frame for one in _flat(groups) for box in one.boxes), default=0)
-    if last >= MAX_TRACK_FRAMES:
-        raise ValueError(
-            f"a track has a key frame at frame {last + 1}; videos have {MAX_TRACK_FRAMES} at most"
-        )
-    return [[_draw_track(region, last) for region in group] for group in groups]
+    drawn = [[() if is_too_long(one) else _boxes_of(one) for one in group] for group in groups]
+    last = max((box.frame for group in drawn for boxes in group for box in boxes), default=0)
+    return [
+        [_draw_track(boxes, last, _aspect_of(one)) for boxes, one in zip(found, group, strict=True)]
+        for found, group in zip(drawn, groups, strict=True)
+    ]
+
+
+def is_too_long(region: ParsedRegion) -> bool:
+    """Return whether a track has a key frame after the MAX_TRACK_FRAMES first ones."""
+    return any(box.frame >= MAX_TRACK_FRAMES for box in _boxes_of(region))
 
 
 def track_iou(
@@ -57,34 +63,37 @@ def track_iou(
     return np.array([[_mean_iou(one, other) for other in true_drawn] for one in drawn])
 
 
-def _flat(groups: Any) -> list[VideoTrack]:
-    return [region.shape for group in groups for region in group]
+def _boxes_of(region: ParsedRegion) -> Sequence[VideoBox]:
+    if not isinstance(region.shape, VideoTrack):
+        raise TypeError(f"{type(region.shape).__name__} is no track")
+    return region.shape.boxes
 
 
-def _draw_track(region: ParsedRegion, last: int) -> TrackFrames:
-    track = region.shape
-    assert isinstance(track, VideoTrack)
-    keys = {box.frame: box for box in sorted(track.boxes, key=lambda box: -box.frame)}
-    boxes = [keys[frame] for frame in sorted(keys)]
-    if not boxes:
-        return TrackFrames(np.zeros(0, np.int64), np.zeros((0, 5)))
-    at = np.array([box.frame for box in boxes], np.int64)
-    enabled = np.array([box.enabled for box in boxes], bool)
+def _draw_track(boxes: Sequence[VideoBox], last: int, aspect: float) -> TrackFrames:
+    by_frame = {box.frame: box for box in reversed(boxes)}
+    keys = [by_frame[frame] for frame in sorted(by_frame)]
+    if not keys:
+        return TrackFrames(np.zeros(0, np.int64), np.zeros((0, 5)), aspect)
+    at = np.array([key.frame for key in keys], np.int64)
+    enabled = np.array([key.enabled for key in keys], bool)
     frames = np.arange(at[0], last + 1)
     before = np.searchsorted(at, frames, side="right") - 1
-    shown = frames[enabled[before] | (at[before] == frames)]
-    values = np.array([(*_xywh(box.box), box.box.rotation) for box in boxes], np.float64)
-    values[:, (0, 2)] *= _stretch(region)
-    drawn = np.stack([np.interp(shown, at, column) for column in values.T], axis=1)
-    return TrackFrames(shown, drawn)
+    is_shown = enabled[before] | (at[before] == frames)
+    frames, before = frames[is_shown], before[is_shown]
+    after = np.minimum(before + 1, len(keys) - 1)
+    values = np.array([(*_xywh(key.box), key.box.rotation) for key in keys], np.float64)
+    # in the editor's order of operations, so that boxes are equal to the last bit
+    part = (frames - at[before]) / np.maximum(at[after] - at[before], 1)
+    drawn = values[before] + (values[after] - values[before]) * part[:, None]
+    return TrackFrames(frames, drawn, aspect)
 
 
-def _xywh(box: Any) -> tuple[float, float, float, float]:
+def _xywh(box: Rectangle) -> tuple[float, float, float, float]:
     return box.x, box.y, box.width, box.height
 
 
-def _stretch(region: ParsedRegion) -> float:
-    """Return by what x is to be multiplied, so that both axes have one unit."""
+def _aspect_of(region: ParsedRegion) -> float:
+    """Return how many units of y are a unit of x."""
     size = getattr(region.source, "size", PERCENT_SIZE)
     return ASSUMED_ASPECT if size == PERCENT_SIZE else 1.0
 
@@ -96,4 +105,5 @@ def _mean_iou(predicted: TrackFrames, truth: TrackFrames) -> float:
     shown = len(predicted.frames) + len(truth.frames) - len(places)
     if not shown:
         return 0.0
-    return float(paired_box_iou(predicted.boxes[places], truth.boxes[true_places]).sum() / shown)
+    boxes, true_boxes = predicted.boxes[places], truth.boxes[true_places]
+    return float(paired_box_iou(boxes, true_boxes, truth.aspect).sum() / shown)

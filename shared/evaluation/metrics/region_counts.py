@@ -77,6 +77,14 @@ class RegionCounts:
         """The label's number of each true region."""
         return np.array(self._truth_labels, np.int32)
 
+    def of_label(self, label: str) -> dict[str, int]:
+        """Return the number of true and of predicted regions of a label."""
+        number = self._numbers.get(label, -1)
+        return {
+            "truth": int(np.count_nonzero(self.truth_labels == number)),
+            "predicted": int(np.count_nonzero(self.detections.labels == number)),
+        }
+
     def scored(self) -> Mapping[str, ScoredPredictions]:
         """Return the scored predictions of each label; empty where there are no scores."""
         if not self.has_scores:
