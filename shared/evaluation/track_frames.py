@@ -49,7 +49,7 @@ def draw_tracks(*groups: Sequence[ParsedRegion]) -> list[list[TrackFrames]]:
 
 def is_too_long(region: ParsedRegion) -> bool:
     """Return whether a track has a key frame after the MAX_TRACK_FRAMES first ones."""
-    return any(box.frame >= MAX_TRACK_FRAMES for box in _boxes_of(region))
+    return any(abs(box.frame) >= MAX_TRACK_FRAMES for box in _boxes_of(region))
 
 
 def track_iou(

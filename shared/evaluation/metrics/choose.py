@@ -47,7 +47,7 @@ def create_metric(
     if tag == "Video":
         from shared.evaluation.metrics.track_metric import TrackMetric
 
-        return TrackMetric(control, target)
+        return TrackMetric(control, target, problems)
     from shared.evaluation.metrics.region_metric import RegionMetric
 
     return RegionMetric(control, target)
