@@ -44,7 +44,7 @@ from shared.results import (
     region,
     whole_task,
 )
-from tests.e2e.media import VIDEO
+from tests.e2e.media import SIZE, VIDEO
 from tests.evaluation.gallery import (
     CONFIG,
     EVIL,
@@ -349,17 +349,42 @@ def test_times_that_are_no_numbers_have_no_line() -> None:
 
 def test_values_stand_side_by_side() -> None:
     def build(found: bool) -> list[Any]:
-        return [say("quality", "bad" if found else "good", id=str(found), score=0.7)]
+        return [
+            say("summary", ["same"], id="same"),
+            say("quality", "bad" if found else "good", id=str(found), score=0.7),
+        ]
 
-    task = drawn(gallery_task(3, build))
-    [row] = task.values
-    assert (row.control, row.truth, row.predicted, row.state) == (
-        "quality",
-        "good",
-        "bad",
-        "invention",
+    rows = drawn(gallery_task(3, build)).values
+    assert [(row.control, row.truth, row.predicted, row.state, row.score) for row in rows] == [
+        ("quality", "good", "bad", "invention", 0.7),
+        ("summary", "same", "same", "hit", None),
+    ]
+
+
+def test_values_of_regions_stand_beside_those_of_the_same_place() -> None:
+    xml = """<View><Image name="i" value="$i"/><Rectangle name="box" toName="i"/>
+      <TextArea name="read" toName="i" perRegion="true"/></View>"""
+    config = LabelConfig.parse(xml)
+    box, read = config.controls
+
+    def build(*texts: str) -> list[Any]:
+        return [
+            region(
+                Rectangle(10, 40 * int(at), 80, 20), {box: None, read: [text]}, SIZE, id=at + text
+            )
+            for at, text in (one.split(" ") for one in texts)
+        ]
+
+    made = (
+        [annotation(build("0 TOTAL", "1 9.99", "2 paid"))],
+        [prediction(build("1 9.90", "0 T0TAL"))],
     )
-    assert row.score == 0.7
+    rows = drawn(raw_task({"i": "data:,"}, *made), config).values
+    assert [(row.truth, row.predicted, row.state) for row in rows] == [
+        ("TOTAL", "T0TAL", "invention"),
+        ("9.99", "9.90", "invention"),
+        ("paid", None, "miss"),
+    ]
 
 
 def test_region_that_one_control_tag_misses_is_drawn_once_as_missed() -> None:

@@ -46,8 +46,9 @@ class Drawing:
 
     @property
     def listed(self) -> Sequence[Mark]:
-        """The marks that are named under the drawing; true regions that were hit are not."""
-        return [mark for mark in self.marks if mark.kind != "truth"][:MAX_LISTED]
+        """The marks that are named under the drawing: numbered ones, then those that are right."""
+        right = [mark for mark in self.marks if mark.kind == "hit"]
+        return [*(mark for mark in self.marks if mark.number is not None), *right][:MAX_LISTED]
 
     @property
     def unlisted(self) -> int:

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any
 
 from shared.errors import truncate
 from shared.evaluation.annotated_task import labels_of, value_of
 from shared.evaluation.evaluation import TaskResult
 from shared.evaluation.metrics.metric import Outcome
+from shared.evaluation.metrics.paired_values import PairedValues, pair_values
 from shared.evaluation.report.marks import is_value_tag
 from shared.label_studio.label_config import Control
-from shared.results import ParsedRegion
 
 # Longer values are cut.
 MAX_CHARACTERS = 600
@@ -28,7 +27,6 @@ class ValueRow:
     predicted: str | None
     state: str
     score: float | None = None
-    similarity: float | None = None
 
 
 def compare_values(result: TaskResult) -> list[ValueRow]:
@@ -42,31 +40,23 @@ def compare_values(result: TaskResult) -> list[ValueRow]:
 
 
 def _rows_of(control: Control, outcome: Outcome) -> Iterable[ValueRow]:
+    """Yield what is wrong first: a true value beside what was predicted in its place."""
+    for pair in pair_values(outcome.misses, outcome.inventions):
+        state = "invention" if pair.predicted else "miss"
+        yield _build_row(control, pair, state)
     for match in outcome.hits:
-        yield _build_row(control, match.truth, match.predicted, "hit", match.similarity)
-    if control.per_region:
-        for region in outcome.misses:
-            yield _build_row(control, region, None, "miss")
-        for region in outcome.inventions:
-            yield _build_row(control, None, region, "invention")
-        return
-    for truth, predicted in zip_longest(outcome.misses, outcome.inventions):
-        yield _build_row(control, truth, predicted, "miss" if predicted is None else "invention")
+        yield _build_row(control, PairedValues([match.truth], [match.predicted]), "hit")
 
 
-def _build_row(
-    control: Control,
-    truth: ParsedRegion | None,
-    predicted: ParsedRegion | None,
-    state: str,
-    similarity: float | None = None,
-) -> ValueRow:
+def _build_row(control: Control, pair: PairedValues, state: str) -> ValueRow:
     true, found = (
-        None if region is None else format_value(control, value_of(region, control.name))
-        for region in (truth, predicted)
+        "\n".join(format_value(control, value_of(region, control.name)) for region in regions)
+        if regions
+        else None
+        for regions in pair
     )
-    score = predicted.score if predicted is not None else None
-    return ValueRow(control.name, true, found, state, score, similarity)
+    scores = [region.score for region in pair.predicted if region.score is not None]
+    return ValueRow(control.name, true, found, state, max(scores, default=None))
 
 
 def format_value(control: Control, value: Any) -> str:
