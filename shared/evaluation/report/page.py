@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib import resources
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import orjson
@@ -114,7 +116,8 @@ def render_page(
         _build_version(name, part, sources.versions.get(name), drawer)
         for name, part in report["versions"].items()
     ]
-    page: str = _template().render(
+    environment = _create_environment(require("jinja2", "evaluate"))
+    page: str = environment.get_template(TEMPLATE).render(
         title=sources.title,
         report=report,
         versions=versions,
@@ -128,8 +131,8 @@ def render_page(
     return page
 
 
-def _template() -> Any:
-    jinja2 = require("jinja2", "evaluate")
+@cache
+def _create_environment(jinja2: ModuleType) -> Any:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__),
         autoescape=True,
@@ -139,7 +142,7 @@ def _template() -> Any:
     )
     environment.filters |= {"figure_name": figure_name, "number": format_number}
     environment.globals |= {"NO_CASES": NO_CASES, "stylesheet": _read_stylesheet()}
-    return environment.get_template(TEMPLATE)
+    return environment
 
 
 def _read_stylesheet() -> str:

@@ -110,7 +110,9 @@ def _draw_mark(mark: Mark, canvas: ImageSize) -> PictureShape | None:
     points = [p for line, _ in scaled for p in line if math.isfinite(p[0]) and math.isfinite(p[1])]
     if not points:
         return None
-    anchor = min(points, key=lambda p: (p[1], p[0]))
+    # Of a missed region and what was predicted in its place the numbers shall not cover each other.
+    corner = max if mark.kind == "invention" else min
+    anchor = corner(points, key=lambda p: (p[1], p[0]))
     path = " ".join(_path_text(line, closed) for line, closed in scaled if line)
     return PictureShape(mark.kind, mark.label, mark.number, path, anchor)
 
