@@ -46,15 +46,18 @@ class DetectionLog:
         self._labels = array("i")
         self._bits = array("H")
 
-    def add(self, case: int, label: int, score: float, bits: int) -> None:
-        """Add a detection, those of one image in the order of their scores.
+    def add(
+        self, case: int, labels: Sequence[int], scores: Sequence[float], bits: Sequence[int]
+    ) -> None:
+        """Add the detections of one image, in the order of their scores.
 
-        `bits` says at which thresholds it hits, 1 for the first one; COUNTS_BIT that it counts.
+        Their `bits` say at which thresholds they hit, 1 for the first one; COUNTS_BIT that they
+        count.
         """
-        self._scores.append(score)
-        self._cases.append(case)
-        self._labels.append(label)
-        self._bits.append(bits)
+        self._cases.extend([case] * len(labels))
+        self._labels.extend(labels)
+        self._scores.extend(scores)
+        self._bits.extend(bits)
 
     def __len__(self) -> int:
         return len(self._scores)

@@ -44,12 +44,13 @@ def _box_areas(boxes: Floats) -> Floats:
 
 
 def _box_overlap(predicted: Floats, truth: Floats) -> Floats:
-    sides = [
-        np.minimum(
-            predicted[..., axis + 2] + predicted[..., axis], truth[..., axis + 2] + truth[..., axis]
-        )
-        - np.maximum(predicted[..., axis], truth[..., axis])
-        for axis in (0, 1)
-    ]
-    overlap: Floats = np.where((sides[0] > 0) & (sides[1] > 0), sides[0] * sides[1], 0.0)
+    first = np.maximum(predicted[..., :2], truth[..., :2])
+    last = np.minimum(_far_corners(predicted), _far_corners(truth))
+    sides = np.maximum(last - first, 0.0)
+    overlap: Floats = sides[..., 0] * sides[..., 1]
     return overlap
+
+
+def _far_corners(boxes: Floats) -> Floats:
+    corners: Floats = boxes[..., 2:4] + boxes[..., :2]
+    return corners

@@ -56,8 +56,11 @@ def similarity_matrix(predicted: Regions, truth: Regions) -> Matrix:
     Regions of different kinds, object tags or list items (`item_index`) have a similarity of 0.
     """
     found: Matrix = np.zeros((len(predicted), len(truth)))
-    true_places = _group_places(truth)
-    for key, rows in _group_places(predicted).items():
+    places, true_places = _group_places(predicted), _group_places(truth)
+    if len(places) == 1 and places.keys() == true_places.keys():
+        ((kind, *_),) = places
+        return _comparison(kind, truth)(predicted, truth)
+    for key, rows in places.items():
         columns = true_places.get(key)
         if columns:
             of_rows, of_columns = ([predicted[row] for row in rows], [truth[at] for at in columns])
@@ -69,8 +72,9 @@ def _group_places(regions: Regions) -> dict[tuple[str, str, Any], list[int]]:
     """Return the places of regions that can be compared, by what they must have in common."""
     groups: dict[tuple[str, str, Any], list[int]] = {}
     for place, region in enumerate(regions):
+        kind = KINDS.get(type(region.shape)) or _kind_of(region)
         target = next(iter(region.values)).to_name if region.values else ""
-        key = (_kind_of(region), target, region.region_keys.get("item_index") or 0)
+        key = (kind, target, region.region_keys.get("item_index") or 0)
         groups.setdefault(key, []).append(place)
     return groups
 

@@ -262,7 +262,7 @@ RANKINGS = {
 def ranking_of(detections):
     log = DetectionLog()
     for score, case, bits in detections:
-        log.add(case, 0, score, bits | COUNTS_BIT)
+        log.add(case, [0], [score], [bits | COUNTS_BIT])
     return next(log.rankings(1))
 
 

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -42,20 +42,24 @@ class RegionCounts:
 
     def add_truths(self, case: int, labels: Iterable[str]) -> None:
         """Add the true regions of a case, by the labels that they have."""
-        for label in labels:
-            self._truth_cases.append(case)
-            self._truth_labels.append(self._number(label))
+        numbers = [self._number(label) for label in labels]
+        self._truth_cases.extend([case] * len(numbers))
+        self._truth_labels.extend(numbers)
 
-    def add_detections(self, case: int, detections: Iterable[Detection]) -> None:
+    def add_detections(self, case: int, detections: Sequence[Detection]) -> None:
         """Add the detections of one image, in the order of their scores."""
-        ranks: Counter[str] = Counter()
-        for label, score, bits, similarity in detections:
-            ranks[label] += 1
-            if ranks[label] <= MAX_DETECTIONS:
-                bits |= COUNTS_BIT
-            self.has_scores = self.has_scores or score is not None
-            self.detections.add(case, self._number(label), score or 0.0, bits)
-            self._similarities.append(similarity)
+        if not detections:
+            return
+        labels, scores, bits, similarities = zip(*detections, strict=True)
+        if any(score is not None for score in scores):
+            self.has_scores = True
+        self._similarities.extend(similarities)
+        self.detections.add(
+            case,
+            [self._number(label) for label in labels],
+            [score or 0.0 for score in scores],
+            _with_counts_bit(labels, bits),
+        )
 
     @property
     def labels(self) -> list[str]:
@@ -100,3 +104,15 @@ class RegionCounts:
 
     def _number(self, label: str) -> int:
         return self._numbers.setdefault(label, len(self._numbers))
+
+
+def _with_counts_bit(labels: Sequence[str], bits: Sequence[int]) -> list[int]:
+    """Return the bits with that of detections which count: the first ones of each label."""
+    if len(labels) <= MAX_DETECTIONS:
+        return [COUNTS_BIT | one for one in bits]
+    ranks: Counter[str] = Counter()
+    found = []
+    for label, one in zip(labels, bits, strict=True):
+        ranks[label] += 1
+        found.append(COUNTS_BIT | one if ranks[label] <= MAX_DETECTIONS else one)
+    return found

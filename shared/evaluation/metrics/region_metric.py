@@ -1,6 +1,6 @@
 """Regions on images: precision, recall, F1, COCO's average precision, IoU of what is matched."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,17 +63,18 @@ class RegionMetric:
         matches, bits = match_at_thresholds(candidates, order, LEVELS)
         self._counts.add_regions(len(truth), len(predicted))
         self._counts.add_truths(case, (entry.label for entry in true_entries))
+        similarities = {number: match.similarity for number, match in matches.items()}
         self._counts.add_detections(
             case,
-            (
+            [
                 Detection(
                     entries[number].label,
                     scores[number],
                     bits.get(number, 0),
-                    matches[number].similarity if number in matches else 0.0,
+                    similarities.get(number, 0.0),
                 )
                 for number in order
-            ),
+            ],
         )
         return _outcome(truth, predicted, (true_entries, entries), matches)
 
@@ -86,12 +87,18 @@ class RegionMetric:
         return self._counts.scored()
 
     def _entries_of(self, regions: Sequence[ParsedRegion]) -> list[_Entry]:
-        control, name = self._control, self._control.name
         return [
             _Entry(place, label)
             for place, region in enumerate(regions)
-            for label in dict.fromkeys(labels_of(control, value_of(region, name)) or (NO_LABEL,))
+            for label in self._labels_of(region)
         ]
+
+    def _labels_of(self, region: ParsedRegion) -> Iterable[str]:
+        control = self._control
+        # a task's own labels make its control tags others, which have the same name
+        value = region.values.get(control) or value_of(region, control.name)
+        labels = labels_of(control, value)
+        return labels if len(labels) == 1 else dict.fromkeys(labels or (NO_LABEL,))
 
 
 def _find_candidates(

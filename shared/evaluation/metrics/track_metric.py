@@ -173,10 +173,10 @@ class TrackMetric:
         hits = {place: similarity for place, _, similarity in comparison.pairs}
         self._counts.add_detections(
             case,
-            (
+            [
                 Detection(label, predicted[n].score, int(n in hits), hits.get(n, 0.0))
                 for n in comparison.places
-            ),
+            ],
         )
 
     def _score_of(self, comparisons: Sequence[_Comparison]) -> float:
