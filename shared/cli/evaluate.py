@@ -122,7 +122,7 @@ def _evaluate(options: Options, source: AnnotatedInput, problems: "ProblemLog") 
     from shared.cli.progress import Meter
     from shared.evaluation.evaluation import Evaluation
 
-    evaluation = Evaluation(source.config, options.annotations, options.versions)
+    evaluation = Evaluation(source.config, options.annotations, options.versions, problems=problems)
     with Meter(source.tasks, "evaluate") as meter:
         for number, task in enumerate(_predicted_tasks(options, source, problems), 1):
             evaluation.add(task)

@@ -11,6 +11,7 @@ from shared.evaluation.annotation_choice import AnnotationChoice
 from shared.evaluation.bootstrap import Bootstrap
 from shared.evaluation.metrics.choose import create_metric
 from shared.evaluation.metrics.metric import Metric, Outcome
+from shared.evaluation.problems import ProblemLog
 from shared.evaluation.truth import Truth, read_truths
 from shared.label_studio.label_config import LabelConfig
 from shared.results import ParsedRegion
@@ -94,7 +95,7 @@ class Evaluation:
     """Evaluates tasks as they come, in memory that does not hold them.
 
     `versions` are those to evaluate, by default all that occur. Each `observer` gets every
-    `TaskResult`.
+    `TaskResult`, and `problems` what could not be compared.
     """
 
     def __init__(
@@ -103,7 +104,9 @@ class Evaluation:
         choice: AnnotationChoice = AnnotationChoice.latest,
         versions: Sequence[str] = (),
         observers: Iterable[Callable[[TaskResult], None]] = (),
+        problems: ProblemLog | None = None,
     ) -> None:
+        self.problems = ProblemLog() if problems is None else problems
         self.stored_versions: dict[str, None] = {}
         self.versions: dict[str, VersionEvaluation] = {}
         self.read_tasks = self.annotated_tasks = 0
@@ -155,14 +158,16 @@ class Evaluation:
 
     def _version(self, name: str) -> VersionEvaluation:
         if name not in self.versions:
-            self.versions[name] = VersionEvaluation(name, create_metrics(self._config))
+            self.versions[name] = VersionEvaluation(
+                name, create_metrics(self._config, self.problems)
+            )
         return self.versions[name]
 
 
-def create_metrics(config: LabelConfig) -> dict[str, Metric]:
+def create_metrics(config: LabelConfig, problems: ProblemLog) -> dict[str, Metric]:
     """Return a metric for each control tag, by its name."""
     return {
-        control.name: create_metric(control, config.object_of(control))
+        control.name: create_metric(control, config.object_of(control), problems)
         for control in config.controls
     }
 
