@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from shared.evaluation.task_source import AnnotatedTasks
     from shared.label_studio.label_config import LabelConfig
     from shared.label_studio.project import Project
+    from shared.settings import Settings
 
 INPUT_HELP = (
     "Export files of Label Studio (JSON, JSON-MIN or JSON Lines, also gzipped; - for standard"
@@ -27,11 +28,16 @@ MAX_PRINTED_PROBLEMS = 10
 
 @dataclass(frozen=True)
 class AnnotatedInput:
-    """Annotated tasks with their label config, and the project that they are in, if any."""
+    """Annotated tasks with their label config, and the project that they are in, if any.
+
+    `task_url` is the address to which a task's id is added to open it in Label Studio.
+    """
 
     config: "LabelConfig"
     tasks: "AnnotatedTasks"
     project: "Project | None"
+    title: str
+    task_url: str | None = None
 
 
 def open_annotated_input(
@@ -62,7 +68,14 @@ def open_annotated_input(
         assert opened is not None
         source = ProjectTasks(opened)
     tasks = AnnotatedTasks(source, config, resources.media, problems)
-    return AnnotatedInput(config, tasks, opened)
+    title = ", ".join(inputs) if inputs else f"project {project}"
+    return AnnotatedInput(config, tasks, opened, title, _task_url(resources.settings, project))
+
+
+def _task_url(settings: "Settings", project: int | None) -> str | None:
+    if project is None or settings.label_studio_url is None:
+        return None
+    return f"{settings.label_studio_url}/projects/{project}/data?task="
 
 
 def print_problems(problems: "ProblemLog") -> None:

@@ -23,6 +23,7 @@ from shared.errors import SettingError
 from shared.evaluation.annotation_choice import AnnotationChoice
 
 if TYPE_CHECKING:
+    from shared.cli.evaluation_parts import EvaluationParts
     from shared.evaluation.annotated_task import AnnotatedTask
     from shared.evaluation.evaluation import Evaluation
     from shared.evaluation.problems import ProblemLog
@@ -49,6 +50,8 @@ class Options:
     format: Format
     thresholds: bool
     precision: float | None
+    agreement: bool
+    label_errors: bool
 
 
 @app.command()
@@ -74,6 +77,12 @@ def evaluate(
     precision: float = typer.Option(
         None, min=0, max=1, help="The precision that --thresholds should reach (default: best F1)"
     ),
+    agreement: bool = typer.Option(
+        False, "--agreement", help="How far several annotators of a task agree"
+    ),
+    label_errors: bool = typer.Option(
+        False, "--label-errors", help="List the annotations that are most likely wrong"
+    ),
 ) -> None:
     """Compare predictions with annotations: precision, recall, F1 and more by control tag.
 
@@ -90,6 +99,8 @@ def evaluate(
         format,
         thresholds or precision is not None,
         precision,
+        agreement,
+        label_errors,
     )
     from shared.pipeline.runtime import reset_runtime
 
@@ -100,31 +111,37 @@ def evaluate(
 
 
 def _run(options: Options) -> None:
+    from shared.cli.evaluation_parts import EvaluationParts
     from shared.evaluation.problems import ProblemLog
 
     problems = ProblemLog()
     source = open_annotated_input(options.inputs, options.project, options.label_config, problems)
-    evaluation = _evaluate(options, source, problems)
-    figures = evaluation.report()
+    parts = EvaluationParts(source.config, options)
+    evaluation = _evaluate(options, source, parts, problems)
     print_problems(problems)
     _check_any(evaluation, options)
-    _write(figures)
+    figures = evaluation.report() | parts.figures(evaluation)
+    if options.format is Format.json:
+        _write_json(figures)
+    else:
+        parts.print_tables(figures, evaluation)
+    if options.report is not None:
+        page = _write_report(options.report, figures, evaluation, source)
+        typer.echo(f"{page}: open it in a browser", err=options.format is Format.json)
 
 
-def _write(figures: dict[str, Any]) -> None:
-    from shared.label_studio.json_stream import dump_line
-
-    sys.stdout.buffer.write(dump_line(figures))
-    sys.stdout.buffer.flush()
-
-
-def _evaluate(options: Options, source: AnnotatedInput, problems: "ProblemLog") -> "Evaluation":
+def _evaluate(
+    options: Options, source: AnnotatedInput, parts: "EvaluationParts", problems: "ProblemLog"
+) -> "Evaluation":
     from shared.cli.progress import Meter
     from shared.evaluation.evaluation import Evaluation
 
-    evaluation = Evaluation(source.config, options.annotations, options.versions, problems=problems)
+    evaluation = Evaluation(
+        source.config, options.annotations, options.versions, parts.result_observers, problems
+    )
     with Meter(source.tasks, "evaluate") as meter:
         for number, task in enumerate(_predicted_tasks(options, source, problems), 1):
+            parts.add_task(task)
             evaluation.add(task)
             meter.report_done(number)
     return evaluation
@@ -149,18 +166,43 @@ def _predicted_tasks(
 
 def _check_any(evaluation: "Evaluation", options: Options) -> None:
     """Raise SettingError if nothing could be compared."""
+    from shared.cli.progress import format_count
+
     if not evaluation.read_tasks:
         raise SettingError("there are no tasks")
     if not evaluation.annotated_tasks:
         raise SettingError(
-            f"none of {evaluation.read_tasks:,} tasks has an annotation that counts: skipped ones"
-            " and drafts do not"
+            f"none of {format_count(evaluation.read_tasks)} has an annotation that counts: skipped"
+            " ones and drafts do not"
         )
     missing = [name for name, found in evaluation.versions.items() if not found.tasks]
-    if missing or not evaluation.versions:
+    if (missing or not evaluation.versions) and not options.agreement:
         stored = ", ".join(f'"{name}"' for name in evaluation.stored_versions) or "none"
-        what = f"version {missing[0]!r}" if missing else "any version"
+        what = f'version "{missing[0]}"' if missing else "any version"
         raise SettingError(
             f"no annotated task has a prediction of {what}; stored are: {stored}"
             " (predict now with --backend)"
         )
+
+
+def _write_json(figures: dict[str, Any]) -> None:
+    from shared.label_studio.json_stream import dump_line
+
+    sys.stdout.buffer.write(dump_line(figures))
+    sys.stdout.buffer.flush()
+
+
+def _write_report(
+    folder: Path, figures: dict[str, Any], evaluation: "Evaluation", source: AnnotatedInput
+) -> Path:
+    from shared.backend.process_resources import shared_resources
+    from shared.evaluation.report.page import ReportSources, write_report
+
+    sources = ReportSources(
+        evaluation.versions,
+        evaluation.problems,
+        shared_resources().media,
+        source.title,
+        source.task_url,
+    )
+    return write_report(folder, figures, sources)

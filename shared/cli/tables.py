@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from shared.evaluation.agreement import Agreement
+    from shared.evaluation.label_issue import LabelIssue
     from shared.evaluation.thresholds import Threshold
 
 # Columns of a table that does not go to a terminal.
@@ -66,6 +68,58 @@ def print_thresholds(
     if any(one.label is None and one.point is not None for one in thresholds):
         console.print("The label config with these thresholds:\n", highlight=False)
         console.file.write(xml if xml.endswith("\n") else f"{xml}\n")
+
+
+def print_agreement(
+    agreement: "Agreement", shown_pairs: int = 20, console: "Console | None" = None
+) -> None:
+    """Print how far annotators agree on each control tag, and the pairs who agree least."""
+    from shared.evaluation.agreement import describe_agreement
+
+    console = console or create_console()
+    console.print("Agreement of annotators", style="bold")
+    text = describe_agreement(agreement.figures())
+    console.print(escape_lines(text), markup=False, highlight=False)
+    rows = list(agreement.rows())
+    if not rows:
+        return
+    table = _create_table(["control tag", "annotator", "other"])
+    for name in ("agreement", "tasks"):
+        table.add_column(name, justify="right")
+    for row in rows[:shown_pairs]:
+        names = map(_name_cell, (row.control, row.annotator, row.other))
+        table.add_row(*names, f"{row.agreement:.3f}", format_number(row.tasks))
+    console.print(table)
+    _print_unshown(len(rows) - shown_pairs, "pairs", console)
+
+
+def print_label_errors(
+    issues: Sequence["LabelIssue"], shown: int = 20, console: "Console | None" = None
+) -> None:
+    """Print the annotations that are most likely wrong."""
+    console = console or create_console()
+    console.print("Annotations that may be wrong", style="bold")
+    if not issues:
+        console.print(f"{NO_CASES}: the predictions contradict no annotation, or have no scores")
+        return
+    table = _create_table(["task", "control tag", "what", "annotated", "the model says", "region"])
+    table.add_column("confidence", justify="right")
+    for issue in issues[:shown]:
+        names = (issue.task, issue.control, issue.kind, issue.label, issue.suggestion, issue.region)
+        cells = (_name_cell("" if name is None else str(name)) for name in names)
+        table.add_row(*cells, f"{issue.confidence:.3f}")
+    console.print(table)
+    _print_unshown(len(issues) - shown, "annotations", console)
+
+
+def _print_unshown(count: int, what: str, console: "Console") -> None:
+    if count > 0:
+        console.print(f"and {count:,} more {what}: --format json has all", highlight=False)
+
+
+def escape_lines(text: str) -> str:
+    """Return the text with control characters escaped, but its line breaks kept."""
+    return "\n".join(map(escape_control, text.splitlines()))
 
 
 def create_console() -> "Console":

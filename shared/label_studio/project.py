@@ -1,6 +1,8 @@
 """A Label Studio project: its tasks, read page by page, and the upload of predictions."""
 
 import json
+import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -16,12 +18,30 @@ from shared.media.egress import ssl_context
 from shared.media.label_studio_files import sdk_client
 from shared.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 # Tasks in one response of Label Studio.
 PAGE_TASKS = 100
 # Tasks whose predictions are uploaded in one request.
 BATCH_TASKS = 100
+# Annotated tasks in one response: their annotations and predictions may be large.
+ANNOTATED_PAGE_TASKS = 50
+TASK_FIELDS = "id,data,predictions_model_versions"
+# Label Studio leaves out of annotations, too, what is not listed here.
+ANNOTATED_TASK_FIELDS = (
+    "id,data,annotations,predictions,result,completed_by,was_cancelled,ground_truth,created_at,"
+    "updated_at,lead_time,parent_prediction"
+)
+# Seconds to wait before a page is asked for again.
+RETRY_SECONDS = (1.0, 5.0, 20.0)
 # Keys of a task that an import takes.
 IMPORTED_KEYS = ("data", "meta", "annotations", "predictions")
+
+
+class UnavailableError(PrelabelError):
+    """Label Studio does not answer, or only with a server error: it may later."""
+
+    reason = "label_studio"
 
 
 class Project:
@@ -84,22 +104,46 @@ class Project:
         file.keep_failures(until=done)
         return (entry._replace(number=done + entry.number) for entry in self)
 
-    def _read_page(self, after: int) -> list[Any]:
+    def annotated_tasks(self, after: int = 0) -> Iterator[TaskEntry]:
+        """Yield the tasks with an id greater than `after`, with all annotations and predictions.
+
+        A page that fails is asked for again; what is read of a task is never asked for twice.
+        """
+        last, index = after, 0
+        while page := self._read_annotated_page(last):
+            for task in page:
+                last = task.id
+                self._read += 1
+                yield TaskEntry(index, None, _annotated_json(task))
+                index += 1
+
+    def _read_annotated_page(self, after: int) -> list[Any]:
+        for seconds in RETRY_SECONDS:
+            try:
+                return self._read_page(after, ANNOTATED_PAGE_TASKS, ANNOTATED_TASK_FIELDS)
+            except UnavailableError as error:
+                logger.warning("%s; trying again in %g s", error, seconds)
+                time.sleep(seconds)
+        return self._read_page(after, ANNOTATED_PAGE_TASKS, ANNOTATED_TASK_FIELDS)
+
+    def _read_page(
+        self, after: int, size: int = PAGE_TASKS, fields: str = TASK_FIELDS
+    ) -> list[Any]:
         newer = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number"}
         query = {
             "filters": {"conjunction": "and", "items": [newer | {"value": after}]},
             "ordering": ["tasks:id"],
         }
-        return self._list_tasks(query, PAGE_TASKS)
+        return self._list_tasks(query, size, fields)
 
-    def _list_tasks(self, query: dict[str, Any], size: int) -> list[Any]:
+    def _list_tasks(self, query: dict[str, Any], size: int, fields: str = TASK_FIELDS) -> list[Any]:
         with self._named_errors("reading its tasks"):
             pager = self._client.tasks.list(
                 project=self._number,
                 page_size=size,
                 query=json.dumps(query),
                 fields="all",
-                include="id,data,predictions_model_versions",
+                include=fields,
                 resolve_uri=False,
             )
             return list(pager.items or [])
@@ -158,10 +202,11 @@ class Project:
             yield
         except ApiError as error:
             what = f"Label Studio answers {error.status_code} on {doing}"
-            raise PrelabelError(f"{self.name}: {what}: {str(error.body)[:300]}") from None
+            kind = UnavailableError if (error.status_code or 0) >= 500 else PrelabelError
+            raise kind(f"{self.name}: {what}: {str(error.body)[:300]}") from None
         except HTTPError as error:
             what = f"Label Studio does not answer on {doing}"
-            raise PrelabelError(f"{self.name}: {what}: {type(error).__name__}") from None
+            raise UnavailableError(f"{self.name}: {what}: {type(error).__name__}") from None
 
 
 class Upload:
@@ -214,6 +259,20 @@ class Upload:
         new = Path(f"{self._state}.new")
         new.write_bytes(dump_line({"sent": sent, "sending": sending}))
         new.replace(self._state)
+
+
+def _annotated_json(task: Any) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "data": task.data,
+        "annotations": [_as_json(one) for one in task.annotations or ()],
+        "predictions": [_as_json(one) for one in task.predictions or ()],
+    }
+
+
+def _as_json(model: Any) -> Any:
+    """Return what the SDK has made a model of as JSON again."""
+    return model if isinstance(model, dict) else model.dict()
 
 
 def _predicted_versions(task: Any) -> set[str]:
