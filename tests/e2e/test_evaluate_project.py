@@ -74,7 +74,8 @@ def test_a_version_that_does_not_exist_names_those_that_do(
 ) -> None:
     run = evaluate(label_studio, "--project", str(project), "--version", "v2")
     assert run.returncode == 2
-    assert "no annotated task has a XX
+    expected = 'no annotated task has a prediction of version "v2"; stored are: "v1"'
+    assert expected in run.stderr
 
 
 def test_a_project_without_annotations(label_studio: LabelStudio) -> None:
