@@ -14,6 +14,7 @@ from shared.evaluation.figures import (
     figure_name,
     format_number,
     label_rows,
+    scheme_rows,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ TABLE_WIDTH = 140
 MAX_LABELS = 50
 # Columns of the terminal that names and counts take in a table, and each figure.
 NAMES_WIDTH = 60
+COUNT_NAMES = ("tasks", "true", "predicted")
 FIGURE_WIDTH = 13
 
 
@@ -137,8 +139,8 @@ def _print_version(name: str, version: Mapping[str, Any], console: "Console") ->
     for group in _group_by_figures([row for row in rows if row.figures]):
         _print_figures(group, console)
         labels = [label for row in group for label in _most_frequent(version, row, console)]
-        if labels:
-            _print_figures(labels, console)
+        _print_figures(labels, console)
+        _print_figures([one for row in group for one in scheme_rows(version, row.control)], console)
     for row in rows:
         if not row.figures:
             text = f"{escape_control(row.control)}: {NO_CASES}"
@@ -176,14 +178,16 @@ def _group_by_figures(rows: Iterable[FigureRow]) -> list[list[FigureRow]]:
 
 
 def _figure_table(rows: Sequence[FigureRow], keys: Sequence[str]) -> "Table":
-    """Return a table of control tags, or of labels."""
+    """Return a table of control tags, of labels, or of schemes, which have no counts of tasks."""
     is_label = rows[0].label is not None
-    table = _create_table(["control tag", "label" if is_label else "tag"])
-    for name in ("tasks", "true", "predicted", *map(figure_name, keys)):
+    has_counts = any(row.tasks is not None or row.truth is not None for row in rows)
+    second = "tag" if not is_label else "label" if has_counts else "matched by"
+    table = _create_table(["control tag", second])
+    for name in (*(COUNT_NAMES if has_counts else ()), *map(figure_name, keys)):
         table.add_column(name, justify="right")
     for row in rows:
         names = (row.control, (row.label or "no label") if is_label else row.tag)
-        counts = (row.tasks, row.truth, row.predicted)
+        counts = (row.tasks, row.truth, row.predicted) if has_counts else ()
         cells = ["" if count is None else format_number(count) for count in counts]
         table.add_row(*map(_name_cell, names), *cells, *(_cell(row.figures.get(k)) for k in keys))
     return table
@@ -197,12 +201,16 @@ def _comparison_table(versions: Mapping[str, Any]) -> "Table":
     by_version = [{row.control: row for row in control_rows(one)} for one in versions.values()]
     for control in dict.fromkeys(name for rows in by_version for name in rows):
         rows = [found[control] for found in by_version if control in found]
-        for place, key in enumerate(column_keys(rows)):
+        keys = column_keys(rows)
+        if keys:
+            counts = (_counts_cell(found.get(control)) for found in by_version)
+            table.add_row(_name_cell(control), "tasks · true", *counts)
+        for key in keys:
             cells = (
                 _cell(found[control].figures.get(key) if control in found else None)
                 for found in by_version
             )
-            table.add_row(_name_cell("" if place else control), figure_name(key), *cells)
+            table.add_row("", figure_name(key), *cells)
     return table
 
 
@@ -238,6 +246,11 @@ def _cell(figure: Figure | None) -> str:
         return NO_CASES
     interval = figure.format_interval()
     return f"{figure.format_value()}\n{interval}" if interval else figure.format_value()
+
+
+def _counts_cell(row: FigureRow | None) -> str:
+    counts = (row.tasks, row.truth) if row else ()
+    return " · ".join(format_number(count) for count in counts if count is not None)
 
 
 def _name_cell(name: str) -> Any:

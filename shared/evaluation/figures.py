@@ -1,6 +1,6 @@
 """The figures of an evaluation's report, as tables show them: their names, order and numbers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,13 +26,14 @@ FIGURE_NAMES: Mapping[str, str] = {
     "deta": "DetA",
     "assa": "AssA",
     "idf1": "IDF1",
-    "schemes": "",
-    "ent_type": "label only",
 }
-# Keys that are no figures themselves.
-OTHER_KEYS = frozenset(
-    ("tag", "tasks", "regions", "interval", "labels", "confusion", "calibration", "label")
-)
+# The schemes of nervaluate by which spans of text are matched.
+SCHEME_NAMES: Mapping[str, str] = {
+    "strict": "offsets and label",
+    "exact": "offsets",
+    "partial": "overlap, counts half",
+    "ent_type": "overlap and label",
+}
 # What stands in a table where nothing was compared.
 NO_CASES = "no cases"
 DECIMALS = 3
@@ -50,16 +51,18 @@ class Figure(NamedTuple):
 
     def format_interval(self) -> str:
         """Return the interval as `0.712–0.934`; nothing if there is none."""
-        return "" if self.interval is None else "–".join(map(format_number, self.interval))
+        if self.interval is None:
+            return ""
+        between = " to " if self.interval[0] < 0 else "–"
+        return between.join(map(format_number, self.interval))
 
 
 @dataclass(frozen=True)
 class FigureRow:
-    """The figures of a control tag, or of one of its labels, and the cases they stand on.
+    """The figures of a control tag, of a label or a scheme, and the cases they stand on.
 
     `label` is None for the control tag as a whole. `truth` and `predicted` count regions; None
-    where the report has no such counts. `figures` are by their keys; those inside another key
-    have both, such as `exact.f1`.
+    where the report has no such counts. `figures` are by their keys.
     """
 
     control: str
@@ -78,8 +81,7 @@ def format_number(value: float) -> str:
 
 def figure_name(key: str) -> str:
     """Return what a figure is called; a key that is not known by its own name."""
-    parts = (FIGURE_NAMES.get(part, part.replace("_", " ")) for part in key.split("."))
-    return " ".join(filter(None, parts))
+    return FIGURE_NAMES.get(key, key.replace("_", " "))
 
 
 def control_rows(version: Mapping[str, Any]) -> list[FigureRow]:
@@ -100,7 +102,16 @@ def column_keys(rows: Sequence[FigureRow]) -> list[str]:
     """Return the keys of all figures in the rows: known ones in their order, then others."""
     found = dict.fromkeys(key for row in rows for key in row.figures)
     order = {key: place for place, key in enumerate(FIGURE_NAMES)}
-    return sorted(found, key=lambda key: ("." in key, order.get(key, len(order))))
+    return sorted(found, key=lambda key: order.get(key, len(order)))
+
+
+def scheme_rows(version: Mapping[str, Any], control: str) -> list[FigureRow]:
+    """Return a row for each scheme by which spans of text are matched, named by its `label`."""
+    part = version["controls"][control]
+    return [
+        _read_row(control, {"tag": part.get("tag", ""), **inner}, SCHEME_NAMES.get(name, name), {})
+        for name, inner in part.get("schemes", {}).items()
+    ]
 
 
 def _read_row(
@@ -109,30 +120,14 @@ def _read_row(
     regions = part.get("regions") or {}
     tasks = part.get("tasks", version.get("tasks") if label is None else None)
     counts = (regions.get("truth"), regions.get("predicted"))
-    return FigureRow(control, part.get("tag", ""), label, tasks, *counts, _read_figures(part))
+    intervals = part.get("interval") or {}
+    figures = {
+        key: Figure(value, _read_interval(intervals.get(key)))
+        for key, value in part.items()
+        if key != "tasks" and isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return FigureRow(control, part.get("tag", ""), label, tasks, *counts, figures)
 
 
-def _read_figures(part: Mapping[str, Any]) -> dict[str, Figure]:
-    return {key: Figure(value, _find_interval(part, key)) for key, value in _flatten(part)}
-
-
-def _flatten(part: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for key, value in part.items():
-        if key in OTHER_KEYS or isinstance(value, bool):
-            continue
-        if isinstance(value, Mapping):
-            yield from ((f"{key}.{inner}", number) for inner, number in _flatten(value))
-        elif isinstance(value, int | float):
-            yield key, value
-
-
-def _find_interval(part: Mapping[str, Any], key: str) -> tuple[float, float] | None:
-    """Return an interval that stands under the figure's whole key, or beside the figure."""
-    found = (part.get("interval") or {}).get(key)
-    outer, dot, inner = key.partition(".")
-    if found is None and dot:
-        beside = part[outer]
-        above = (part.get("interval") or {}).get(outer)
-        found = above.get(inner) if isinstance(above, Mapping) else None
-        return _find_interval(beside, inner) if found is None else (found[0], found[1])
-    return None if found is None else (float(found[0]), float(found[1]))
+def _read_interval(ends: Sequence[float] | None) -> tuple[float, float] | None:
+    return (float(ends[0]), float(ends[1])) if ends else None

@@ -123,6 +123,21 @@ def test_figures_stand_in_the_page(tmp_path: Path) -> None:
     assert "bad 0 1 0.000 0.000–0.000 no cases 0.000" in text
 
 
+def test_figures_that_labels_do_not_have_are_left_blank(tmp_path: Path) -> None:
+    """Unlike those that only some of them lack, which have no cases."""
+    report, evaluated, problems = evaluate(GALLERY)
+    part = report["versions"]["v1"]["controls"]["quality"]
+    part |= {"accuracy": 0.25, "schemes": {"strict": {"f1": 0.75}}}
+    page = write_report(tmp_path, report, sources_of(evaluated, problems)).read_text()
+    table = page.partition('aria-label="Figures of quality"')[2].partition("</table>")[0]
+    rows = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in table.split("</tr>")]
+    assert rows[1].endswith("0.000 0.000–0.000 0.250")
+    assert rows[2] == "bad 0 1 0.000 0.000–0.000 no cases 0.000 0.000–0.000"
+    matches = page.partition("Matches of quality by scheme")[2].partition("</table>")[0]
+    assert "offsets and label" in matches
+    assert "0.750" in matches
+
+
 def test_nothing_to_show_is_said(tmp_path: Path) -> None:
     report = {"versions": {}}
     sources = ReportSources({}, ProblemLog(), sources_of(*evaluate(())[1:]).media)
@@ -140,11 +155,12 @@ def test_versions_stand_side_by_side(tmp_path: Path) -> None:
     media = sources_of(one, problems).media
     sources = ReportSources({"v1": one, "v2": other}, problems, media)
     page = write_report(tmp_path, report, sources).read_text()
-    rows = page.partition('id="comparison"')[2].partition("</table>")[0].split("</tr>")
+    table = page.partition('id="comparison"')[2].partition("</table>")[0]
+    [entity] = [part for part in table.split("</tbody>") if ">entity<" in part]
+    rows = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in entity.split("</tr>")]
     # Of the entities one of three predicted is right; task 1 alone has none.
-    [precision] = [row for row in rows if ">entity<" in row and ">precision<" in row]
-    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", precision))
-    assert text == " entity precision 0.333 0.333–0.333 3 tasks, 4 true no cases 1 task "
+    assert rows[0] == "entity tasks · true · predicted 3 · 4 · 3 1"
+    assert rows[1] == "precision 0.333 0.333–0.333 no cases"
     assert page.count("data:image/jpeg") == 1  # the same image in both
 
 

@@ -1,4 +1,5 @@
 import io
+import re
 from typing import Any
 
 import pytest
@@ -9,9 +10,9 @@ from shared.evaluation.figures import (
     Figure,
     column_keys,
     control_rows,
-    figure_name,
     format_number,
     label_rows,
+    scheme_rows,
 )
 from shared.evaluation.thresholds import OperatingPoint, Threshold
 
@@ -36,9 +37,11 @@ BOX = {
 TEXT = {"tag": "TextArea", "cer": 0.05, "interval": {"cer": [0.01, 0.1]}}
 SPANS = {
     "tag": "Labels",
-    "exact": {"f1": 0.5, "interval": {"f1": [0.4, 0.6]}},
-    "partial": {"f1": 0.7},
-    "interval": {"partial": {"f1": [0.6, 0.8]}},
+    "f1": 0.5,
+    "schemes": {
+        "strict": {"correct": 1017, "f1": 0.5, "interval": {"f1": [0.4, 0.6]}},
+        "ent_type": {"correct": 1078, "f1": 0.7},
+    },
 }
 
 
@@ -69,13 +72,23 @@ def test_tasks_of_a_control_tag_are_those_of_the_version_where_it_has_no_own() -
     assert (bus.label, bus.tasks, bus.truth) == ("Bus", None, 234)
 
 
-def test_figures_inside_a_key_have_both_names() -> None:
-    [row] = control_rows(version(spans=SPANS))
-    assert row.figures == {
-        "exact.f1": Figure(0.5, (0.4, 0.6)),
-        "partial.f1": Figure(0.7, (0.6, 0.8)),
-    }
-    assert figure_name("exact.f1") == "exact F1"
+def test_schemes_have_rows_of_their_own() -> None:
+    part = version(spans=SPANS)
+    assert [[*row.figures] for row in control_rows(part)] == [["f1"]]
+    strict, label_only = scheme_rows(part, "spans")
+    assert strict.label == "offsets and label"
+    assert strict.figures == {"correct": Figure(1017), "f1": Figure(0.5, (0.4, 0.6))}
+    assert label_only.label == "overlap and label"
+    text = printed({"versions": {"v1": part}})
+    head = " ".join(line_with(text, "matched by").split())
+    assert head == "control tag matched by F1 correct"
+    assert line_with(text, "overlap and label").split()[-2:] == ["0.700", "1,078"]
+
+
+def test_interval_below_zero_is_told_from_its_sign() -> None:
+    assert Figure(0.1, (0.05, 0.2)).format_interval() == "0.050–0.200"
+    assert Figure(0.1, (-0.1, 0.2)).format_interval() == "-0.100 to 0.200"
+    assert Figure(0.1).format_interval() == ""
 
 
 @pytest.mark.parametrize(
@@ -121,7 +134,9 @@ def test_versions_stand_side_by_side() -> None:
     text = printed(report)
     first, _, _ = text.partition("v1: 40 tasks")
     assert line_with(first, "F1").split() == ["F1", "0.800", "0.900"]
-    assert line_with(first, "CER").split() == ["text", "CER", "no", "cases", "0.050"]
+    assert line_with(first, "CER").split() == ["CER", "no", "cases", "0.050"]
+    assert re.sub(" +", " ", line_with(first, "box")) == " box tasks · true 38 · 1,234 38 · 1,234 "
+    assert re.sub(" +", " ", line_with(first, "text")) == " text tasks · true 40 "
 
 
 def test_many_figures_take_several_tables() -> None:

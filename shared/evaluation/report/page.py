@@ -23,6 +23,7 @@ from shared.evaluation.figures import (
     figure_name,
     format_number,
     label_rows,
+    scheme_rows,
 )
 from shared.evaluation.problems import Problem
 from shared.evaluation.report.charts import (
@@ -65,9 +66,15 @@ class ControlPart:
     row: FigureRow
     rows: list[FigureRow]
     columns: list[str]
+    schemes: list[FigureRow]
+    scheme_columns: list[str]
     curves: list[CurveChart]
     confusion: ConfusionMatrix | None
     calibration: list[CalibrationBin]
+
+    def applies(self, row: FigureRow, key: str) -> bool:
+        """Return whether rows like this one have a figure at all: labels have no accuracy."""
+        return any(key in o.figures for o in self.rows if (o.label is None) == (row.label is None))
 
 
 @dataclass(frozen=True)
@@ -82,10 +89,10 @@ class VersionPart:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One figure of a control tag in each of several versions."""
+    """A control tag in each of several versions; None where a version does not have it."""
 
     control: str
-    key: str
+    keys: list[str]
     rows: list[FigureRow | None]
 
 
@@ -164,10 +171,13 @@ def _build_control(
     labels = label_rows(version, row.control)
     metric = evaluated.metrics.get(row.control) if evaluated else None
     scored = metric.scored() if metric else {}
+    schemes = scheme_rows(version, row.control)
     return ControlPart(
         row,
         [row, *labels],
         column_keys([row, *labels]),
+        schemes,
+        column_keys(schemes),
         draw_curves(scored),
         draw_confusion(part.get("confusion") or {}),
         draw_calibration(scored) if "ece" in row.figures else [],
@@ -175,14 +185,14 @@ def _build_control(
 
 
 def compare_versions(report: Mapping[str, Any]) -> list[Comparison]:
-    """Return each figure of the control tags with the versions side by side."""
-    rows = [
+    """Return the control tags that have figures, with the versions side by side."""
+    versions = [
         {row.control: row for row in control_rows(part)} for part in report["versions"].values()
     ]
-    controls = dict.fromkeys(name for by_name in rows for name in by_name)
     found = []
-    for control in controls:
-        several = [by_name.get(control) for by_name in rows]
-        keys = column_keys([row for row in several if row is not None])
-        found += [Comparison(control, key, several) for key in keys]
+    for control in dict.fromkeys(name for by_name in versions for name in by_name):
+        rows = [by_name.get(control) for by_name in versions]
+        keys = column_keys([row for row in rows if row is not None])
+        if keys:
+            found.append(Comparison(control, keys, rows))
     return found
