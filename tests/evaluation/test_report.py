@@ -10,6 +10,7 @@ import orjson
 import pytest
 from PIL import Image as Pillow
 
+from shared.backend.passages import Passages
 from shared.errors import SettingError
 from shared.evaluation.metrics.metric import ScoredPredictions
 from shared.evaluation.problems import ProblemLog
@@ -24,7 +25,7 @@ from shared.evaluation.report.charts import (
 )
 from shared.evaluation.report.drawings import TaskDrawer, TaskDrawing
 from shared.evaluation.report.marks import Mark
-from shared.evaluation.report.passages import mark_text
+from shared.evaluation.report.passages import mark_passages, mark_text
 from shared.evaluation.report.pictures import MAX_SIDE, draw_picture, encode_image
 from shared.evaluation.report.timelines import draw_timeline
 from shared.evaluation.thresholds import precision_recall_curve
@@ -136,6 +137,41 @@ def test_figures_that_labels_do_not_have_are_left_blank(tmp_path: Path) -> None:
     matches = page.partition("Matches of quality by scheme")[2].partition("</table>")[0]
     assert "offsets and label" in matches
     assert "0.750" in matches
+
+
+def test_further_parts_stand_in_the_page(tmp_path: Path) -> None:
+    """As `prelabel evaluate` adds them with --thresholds, --agreement and --label-errors."""
+    report, evaluated, problems = evaluate(GALLERY)
+    point = {"score": 0.42, "precision": 0.95, "recall": 0.5, "f1": 0.655}
+    counts = {"predicted": 1200, "truths": 2000}
+    report["thresholds"] = {
+        "v1": [
+            {"control": "box", "label": None, "point": point | counts},
+            {"control": "box", "label": "Car", "point": None, "note": "no true regions"},
+        ]
+    }
+    pairs = {"ann": {"bob": {"agreement": 0.5, "tasks": 3}}}
+    agreed = {"tag": "Choices", "tasks": 3, "annotations": 6, "agreement": 0.5, "alpha": 0.25}
+    report["agreement"] = {
+        "tasks": 4,
+        "controls": {"quality": {**agreed, "pairs": pairs}, "box": {"tag": "A", "tasks": 0}},
+    }
+    issue = {"control": "quality", "label": "good", "kind": "label", "suggestion": "bad"}
+    report["label_errors"] = [
+        {"task": 12, "confidence": 0.93, "region": "", **issue},
+        {"task": "<i>", "confidence": 0.9, "region": "", **issue},
+    ]
+    page = write_report(tmp_path, report, sources_of(evaluated, problems, URL)).read_text()
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "box all labels 0.42 0.950 0.500 0.655 1,200 2,000" in text
+    assert "box Car no true regions" in text
+    assert "quality all 3 0.500 0.250 ann and bob 3 0.500 box all 0 no cases" in text
+    assert f'<a href="{URL}12" target="_blank" rel="noopener">12</a>' in page
+    assert "12 quality label good bad 0.930 &lt;i&gt; quality" in text
+    report |= {"thresholds": {"v1": []}, "label_errors": []}
+    page = write_report(tmp_path, report, sources_of(evaluated, problems, URL)).read_text()
+    assert "no cases: no predictions have scores" in page
+    assert "no cases: the predictions contradict no annotation" in page
 
 
 def test_nothing_to_show_is_said(tmp_path: Path) -> None:
@@ -305,6 +341,21 @@ def test_spans_outside_of_the_text_are_left_out() -> None:
         ("Ada", 1),
         (" wrot", 0),
         ("e", 1),
+    ]
+
+
+def test_blocks_of_a_document_are_lines() -> None:
+    passages = Passages.from_html("<h1>Ada</h1><p>wrote <b>to</b> Bob</p><p>Then</p>").passages
+    # The text is "Adawrote to BobThen".
+    across, last = TextSpan(1, 8), TextSpan(12, 15)
+    lines = mark_passages(passages, [mark("miss", across, "X", number=1), mark("hit", last, "Y")])
+    assert [
+        [(piece.text, [under.kind for under in piece.underlines]) for piece in line.pieces]
+        for line in lines
+    ] == [
+        [("A", []), ("da", ["miss"])],
+        [("wrote", ["miss"]), (" to ", []), ("Bob", ["hit"])],
+        [("Then", [])],
     ]
 
 

@@ -4,17 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.backend.passages import Passages
 from shared.errors import PrelabelError, escape_control
 from shared.evaluation.evaluation import TaskResult
 from shared.evaluation.report.marks import Mark, marks_by_object
-from shared.evaluation.report.passages import Line, mark_dialogue, mark_text
+from shared.evaluation.report.passages import Line, mark_dialogue, mark_passages, mark_text
 from shared.evaluation.report.pictures import EmbeddedImages, Picture, draw_picture
 from shared.evaluation.report.timelines import Timeline, draw_timeline
 from shared.evaluation.report.values import ValueRow, compare_values
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
-from shared.results import Dialogue, Document
+from shared.results import Dialogue
 
 # Images of one object tag that are drawn at most: a tag may show a list of them.
 MAX_IMAGES = 4
@@ -80,7 +81,7 @@ class TaskDrawer:
     def draw(self, result: TaskResult) -> TaskDrawing:
         """Draw what became of a task; what cannot be fetched is said in its place."""
         task = result.task
-        link = f"{self._task_url}{task.id}" if self._task_url and _is_number(task.id) else None
+        link = link_task(self._task_url, task.id)
         drawings = [
             drawing
             for name, marks in marks_by_object(result).items()
@@ -118,12 +119,13 @@ class TaskDrawer:
         source: Any = (result.task.sources or {}).get(target.name)
         if isinstance(source, Dialogue):
             return mark_dialogue(source, marks)
-        if isinstance(source, Document):
-            return mark_text(source.text, marks)
-        if target.tag != "Text":
+        if target.tag not in ("Text", "HyperText"):
             return ()
         task = Task(result.task.id, result.task.data)
-        return mark_text(task.read_text(target, self._media), marks)
+        text = task.read_text(target, self._media)
+        if target.tag == "Text":
+            return mark_text(text, marks)
+        return mark_passages(Passages.from_html(text, target.is_inline).passages, marks)
 
     def _draw_images(
         self, result: TaskResult, target: ObjectTag, marks: Sequence[Mark]
@@ -158,6 +160,7 @@ def _item_index(mark: Mark) -> int:
     return at if isinstance(at, int) and at >= 0 else 0
 
 
-def _is_number(task_id: Any) -> bool:
-    """Return whether a task's id is one of Label Studio: it becomes part of an address."""
-    return isinstance(task_id, int) or (isinstance(task_id, str) and task_id.isdecimal())
+def link_task(task_url: str | None, task_id: Any) -> str | None:
+    """Return the address of a task; None if there is none, or if the id is not Label Studio's."""
+    is_number = isinstance(task_id, int) or (isinstance(task_id, str) and task_id.isdecimal())
+    return f"{task_url}{task_id}" if task_url and is_number else None

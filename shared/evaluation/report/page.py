@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from types import ModuleType
@@ -34,7 +34,7 @@ from shared.evaluation.report.charts import (
     draw_confusion,
     draw_curves,
 )
-from shared.evaluation.report.drawings import TaskDrawer, TaskDrawing
+from shared.evaluation.report.drawings import TaskDrawer, TaskDrawing, link_task
 from shared.evaluation.report.marks import KINDS
 from shared.media.reader import MediaReader
 
@@ -132,6 +132,7 @@ def render_page(
         problems=list(problems),
         images=drawer.images.by_id,
         kinds=KINDS,
+        link=partial(link_task, sources.task_url),
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         program=f"prelabel {__version__}",
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from shared.backend.passages import Passage
 from shared.evaluation.report.marks import Kind, Mark
 from shared.results import Dialogue, HyperTextSpan, ParagraphSpan, TextSpan
 
@@ -53,13 +54,28 @@ class Line:
 
 
 def mark_text(text: str, marks: Iterable[Mark]) -> list[Line]:
-    """Mark the spans of a plain text, or of the text of an HTML document."""
-    spans = [
+    """Mark the spans of a plain text."""
+    return [Line(_split_text(text, _spans_of(marks)))]
+
+
+def mark_passages(passages: Sequence[Passage], marks: Iterable[Mark]) -> list[Line]:
+    """Mark the spans of an HTML document; of a long one only passages with spans are kept."""
+    spans = _spans_of(marks)
+    is_long = sum(len(passage.text) for passage in passages) > LONG_TEXT
+    lines = []
+    for text, start, _ in passages:
+        own = [MarkedSpan(s.start - start, s.end - start, s.mark) for s in spans]
+        if not is_long or any(span.start < len(text) and span.end > 0 for span in own):
+            lines.append(Line(_split_text(text, own)))
+    return lines
+
+
+def _spans_of(marks: Iterable[Mark]) -> list[MarkedSpan]:
+    return [
         MarkedSpan(int(mark.region.shape.start), int(mark.region.shape.end), mark)
         for mark in _without_equal_truths(marks)
         if isinstance(mark.region.shape, TextSpan | HyperTextSpan)
     ]
-    return [Line(_split_text(text, spans))]
 
 
 def mark_dialogue(dialogue: Dialogue, marks: Iterable[Mark]) -> list[Line]:
