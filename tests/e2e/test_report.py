@@ -1,7 +1,10 @@
 """The report of an evaluation in headless Chromium, without a network."""
 
 import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,13 @@ from PIL import Image as Pillow
 from playwright.sync_api import Browser, Page
 
 from shared.evaluation.report import write_report
+from shared.label_studio.label_config import LabelConfig
+from shared.results import ImageSize, Rectangle, region
 from tests.evaluation.gallery import EVIL, GALLERY, evaluate, gallery_task, sources_of, text_regions
+
+from .label_studio import LabelStudio
+
+REPO = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.e2e
 
@@ -103,3 +112,88 @@ def test_page_is_used_by_keyboard(chromium: Browser, report: Path) -> None:
     assert page.locator("article").first.is_visible()
     page.keyboard.press("Enter")
     assert not page.locator("article").first.is_visible()
+
+
+# Of a real project
+
+CONFIG = """<View>
+  <!-- The pictures of the demo -->
+  <Image name="image" value="$image"/>
+  <RectangleLabels name="label"
+                   toName="image">
+    <Label value="Star"/><Label value="Cross"/>
+  </RectangleLabels>
+</View>"""
+PICTURES = sorted((REPO / "backends" / "detection" / "examples").glob("*.png"))
+
+
+def box(label: str, x: float, score: float | None = None) -> dict[str, Any]:
+    control = LabelConfig.parse(CONFIG).controls[0]
+    made = region(Rectangle(x, 20, 80, 80), {control: [label]}, ImageSize(480, 360), score)
+    return dict(made.results[0])
+
+
+@pytest.fixture(scope="module")
+def project(label_studio: LabelStudio) -> tuple[int, list[int]]:
+    """Uploaded pictures; on the last of them the prediction has the other label."""
+    made = label_studio.create_project("report", CONFIG)
+    tasks = label_studio.upload(made, PICTURES)
+    for number, task in enumerate(tasks):
+        path, result = f"/api/tasks/{task}/annotations/", [box("Star", 50)]
+        label_studio.request("POST", path, json={"result": result})
+        label = "Cross" if task == tasks[-1] else "Star"
+        predicted = [box(label, 52, 0.9 - number / 10), box("Cross", 300, 0.4)]
+        body = {"task": task, "model_version": "v1", "result": predicted}
+        label_studio.request("POST", "/api/predictions/", json=body)
+    return made, tasks
+
+
+def run_evaluate(server: LabelStudio, *words: str) -> str:
+    access = {"LABEL_STUDIO_URL": server.url, "LABEL_STUDIO_API_KEY": server.token}
+    run = subprocess.run(
+        [sys.executable, "-m", "shared.cli", "evaluate", *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | access | {"PYTHONPATH": str(REPO)},
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_uploaded_pictures_are_in_the_page_and_tasks_are_linked(
+    label_studio: LabelStudio, project: tuple[int, list[int]], tmp_path: Path, chromium: Browser
+) -> None:
+    number, tasks = project
+    run_evaluate(label_studio, "--project", str(number), "-o", str(tmp_path))
+    page = opened(chromium, tmp_path / "report.html", 1000)
+    assert page.locator("h1").inner_text() == f"Evaluation of project {number}"
+    links = page.locator("article h4 a")
+    assert links.count() == len(PICTURES)
+    assert links.first.inner_text() == f"Task {tasks[-1]}"  # the worst
+    sizes = page.evaluate("[...document.querySelectorAll('image')].map(i => i.getBBox().width)")
+    assert sizes == [480] * len(PICTURES)
+    context = chromium.new_context()
+    context.add_cookies(
+        [{"name": n, "value": v, "url": label_studio.url} for n, v in label_studio.cookies.items()]
+    )
+    task = context.new_page()
+    task.goto(str(links.first.get_attribute("href")))
+    shown = f"window.Htx?.task?.id == {tasks[-1]}"
+    task.wait_for_function(shown, timeout=90_000)
+
+
+def test_label_config_with_thresholds_is_taken_by_label_studio(
+    label_studio: LabelStudio, project: tuple[int, list[int]]
+) -> None:
+    number, _ = project
+    printed = run_evaluate(label_studio, "--project", str(number), "--thresholds")
+    xml = printed[printed.index("<View>") :].rstrip("\n")
+    # Two of the three stars are right, from 0.8 on: 0.7 is the one with the wrong label.
+    assert xml == CONFIG.replace(
+        'toName="image">', 'toName="image"\n                   model_score_threshold="0.8">'
+    )
+    label_studio.request("PATCH", f"/api/projects/{number}/", json={"label_config": xml})
+    kept = label_studio.request("GET", f"/api/projects/{number}/")["label_config"]
+    control = LabelConfig.parse(kept).controls[0]
+    assert control.get_number("model_score_threshold", 0, 0, 1) == 0.8
