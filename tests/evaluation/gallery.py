@@ -1,6 +1,7 @@
 """A version's evaluation of tasks with every kind of region, for tests of the report."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from shared.backend.process_resources import shared_resources
 from shared.evaluation.bootstrap import Bootstrap
 from shared.evaluation.evaluation import VersionEvaluation
 from shared.evaluation.problems import ProblemLog
-from shared.evaluation.report import ReportSources
+from shared.evaluation.report import ReportSources, write_report
 from shared.evaluation.truth import AnnotationChoice, read_truths
 from shared.label_studio.label_config import LabelConfig
 from shared.results import (
@@ -62,6 +63,8 @@ CONFIG = LabelConfig.parse("""
 TEXT = "Ada Lovelace wrote to Charles Babbage in London about the Analytical Engine."
 # What must never come into a page as it is.
 EVIL = "<script>window.hacked = 1</script>\"'><img src=x onerror='window.hacked = 1'>"
+# Where the tasks of a project are opened.
+TASK_URL = "http://localhost:8080/projects/3/data?task="
 TALK = Dialogue(("Where is the station?", "Two streets on, then left."), ("Ann", "Bob"))
 
 
@@ -202,3 +205,10 @@ def sources_of(
     media = shared_resources().media
     versions = {evaluated.version: evaluated}
     return ReportSources(versions, problems, media, "the gallery", task_url)
+
+
+def written(tasks: Any, folder: Path, task_url: str | None = TASK_URL) -> str:
+    """Write the report of tasks into a folder, and return its page."""
+    report, evaluated, problems = evaluate(tasks)
+    page = write_report(folder, report, sources_of(evaluated, problems, task_url))
+    return page.read_text()

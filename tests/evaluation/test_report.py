@@ -1,91 +1,37 @@
-import base64
-import io
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import orjson
 import pytest
-from PIL import Image as Pillow
 
-from shared.backend.passages import Passages
 from shared.errors import SettingError
-from shared.evaluation.metrics.metric import ScoredPredictions
 from shared.evaluation.problems import ProblemLog
 from shared.evaluation.report import ReportSources, write_report
-from shared.evaluation.report.charts import (
-    MAX_CONFUSED,
-    MAX_POINTS,
-    draw_calibration,
-    draw_confusion,
-    draw_curves,
-    thin_curve,
-)
-from shared.evaluation.report.drawings import TaskDrawer, TaskDrawing
-from shared.evaluation.report.marks import Mark
-from shared.evaluation.report.passages import mark_passages, mark_text
-from shared.evaluation.report.pictures import MAX_SIDE, draw_picture, encode_image
-from shared.evaluation.report.timelines import draw_timeline
-from shared.evaluation.thresholds import precision_recall_curve
 from shared.label_studio.label_config import LabelConfig
-from shared.media.image import Image
 from shared.results import (
-    AudioSpan,
-    Brush,
-    ImageSize,
-    ParsedRegion,
-    Rectangle,
     TextSpan,
-    TimelineSpan,
-    TimeSeriesSpan,
-    VideoBox,
-    VideoTrack,
     region,
     whole_task,
 )
-from tests.e2e.media import SIZE, VIDEO
 from tests.evaluation.gallery import (
     CONFIG,
     EVIL,
     GALLERY,
-    draw,
+    TASK_URL,
     evaluate,
     gallery_task,
-    picture_regions,
-    say,
     sources_of,
     text_regions,
+    written,
 )
 from tests.evaluation.tasks import annotation, prediction, raw_task
-
-URL = "http://localhost:8080/projects/3/data?task="
-
-
-def written(tasks: Any, folder: Path, task_url: str | None = URL) -> str:
-    report, evaluated, problems = evaluate(tasks)
-    page = write_report(folder, report, sources_of(evaluated, problems, task_url))
-    return page.read_text()
-
-
-def drawn(task: dict[str, Any], config: LabelConfig = CONFIG) -> TaskDrawing:
-    _, evaluated, problems = evaluate([task], config=config)
-    [result] = evaluated.worst_tasks()
-    return TaskDrawer(sources_of(evaluated, problems).media, URL).draw(result)
-
-
-def mark(kind: Any, shape: Any, label: str = "", source: Any = None, number: Any = None) -> Mark:
-    return Mark(kind, ParsedRegion("r", shape, {}, source), label, None, number)
-
-
-# The page
 
 
 def test_page_needs_nothing_else(tmp_path: Path) -> None:
     page = written(GALLERY, tmp_path)
     assert re.findall(r'(?:src|href|action)="(?!#|data:)([^"]*)"', page) == [
-        f"{URL}{task}" for task in (3, 2, 1)
+        f"{TASK_URL}{task}" for task in (3, 2, 1)
     ]
     assert "@import" not in page
     assert "url(" not in page
@@ -161,15 +107,15 @@ def test_further_parts_stand_in_the_page(tmp_path: Path) -> None:
         {"task": 12, "confidence": 0.93, "region": "", **issue},
         {"task": "<i>", "confidence": 0.9, "region": "", **issue},
     ]
-    page = write_report(tmp_path, report, sources_of(evaluated, problems, URL)).read_text()
+    page = write_report(tmp_path, report, sources_of(evaluated, problems, TASK_URL)).read_text()
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
     assert "box all labels 0.42 0.950 0.500 0.655 1,200 2,000" in text
     assert "box Car no true regions" in text
     assert "quality all 3 0.500 0.250 ann and bob 3 0.500 box all 0 no cases" in text
-    assert f'<a href="{URL}12" target="_blank" rel="noopener">12</a>' in page
+    assert f'<a href="{TASK_URL}12" target="_blank" rel="noopener">12</a>' in page
     assert "12 quality label good bad 0.930 &lt;i&gt; quality" in text
     report |= {"thresholds": {"v1": []}, "label_errors": []}
-    page = write_report(tmp_path, report, sources_of(evaluated, problems, URL)).read_text()
+    page = write_report(tmp_path, report, sources_of(evaluated, problems, TASK_URL)).read_text()
     assert "no cases: no predictions have scores" in page
     assert "no cases: the predictions contradict no annotation" in page
 
@@ -215,8 +161,8 @@ def test_user_content_is_escaped_everywhere(tmp_path: Path) -> None:
     report, evaluated, problems = evaluate([task], EVIL, config)
     report["versions"][EVIL]["controls"]["c"]["confusion"] = {EVIL: {EVIL: 1}}
     problems.add(EVIL, EVIL)
-    sources = sources_of(evaluated, problems, URL)
-    sources = ReportSources(sources.versions, problems, sources.media, EVIL, URL)
+    sources = sources_of(evaluated, problems, TASK_URL)
+    sources = ReportSources(sources.versions, problems, sources.media, EVIL, TASK_URL)
     page = write_report(tmp_path, report, sources).read_text()
     assert "<script" not in page
     assert "<img" not in page
@@ -226,299 +172,3 @@ def test_user_content_is_escaped_everywhere(tmp_path: Path) -> None:
 
 def test_lone_surrogates_of_a_text_are_written(tmp_path: Path) -> None:
     written([gallery_task(1, text_regions, text="\ud800" + "x" * 80)], tmp_path)
-
-
-# The drawings
-
-
-def test_task_is_linked_by_its_number() -> None:
-    assert drawn(gallery_task(12, picture_regions)).link == f"{URL}12"
-    assert drawn(gallery_task("7", picture_regions)).link == f"{URL}7"
-    assert drawn(gallery_task("a/../b", picture_regions)).link is None
-    assert drawn(gallery_task(None, picture_regions)).link is None
-
-
-def test_regions_on_images_are_marked() -> None:
-    [drawing] = drawn(gallery_task(1, picture_regions)).drawings
-    assert drawing.picture is not None
-    assert drawing.picture.size == (320, 200)
-    found = sorted((s.kind, s.label, s.number) for s in drawing.picture.shapes if s.number)
-    assert found == [
-        ("invention", "Bus", 3),
-        ("invention", "Lamp", 4),
-        ("miss", "Bus", 1),
-        ("miss", "Road", 2),
-    ]
-    [car] = [s for s in drawing.picture.shapes if s.label == "Car" and s.kind == "hit"]
-    assert car.path == "M64.0 40.0 L204.0 40.0 L204.0 120.0 L64.0 120.0 Z"
-    [true] = [s for s in drawing.picture.shapes if s.label == "Car" and s.kind == "truth"]
-    assert true.path.startswith("M60.0 40.0")
-
-
-def test_shapes_are_drawn_on_an_empty_canvas_without_the_image() -> None:
-    task = gallery_task(1, picture_regions, image="http://127.0.0.1:9/a.png")
-    [drawing] = drawn(task).drawings
-    assert drawing.picture is not None
-    assert drawing.picture.size == (320, 200)  # as the regions tell it
-    assert drawing.picture.image == ""
-    assert drawing.reason.startswith("The image cannot be shown: ")
-    assert len(drawing.picture.shapes) == 10
-
-
-def test_images_are_embedded_small_and_once() -> None:
-    pixels = np.zeros((1200, 2000, 3), np.uint8)
-    url = encode_image(Image(pixels, "a"))
-    data = base64.b64decode(url.removeprefix("data:image/jpeg;base64,"))
-    assert Pillow.open(io.BytesIO(data)).size == (MAX_SIDE, 480)
-
-
-def test_regions_measured_on_another_size_are_scaled() -> None:
-    one = mark("miss", Rectangle(10, 10, 20, 20), source=ImageSize(100, 50))
-    [shape] = draw_picture([one], ImageSize(200, 200)).shapes
-    assert shape.path == "M20.0 40.0 L60.0 40.0 L60.0 120.0 L20.0 120.0 Z"
-
-
-def test_masks_keep_their_place_on_a_coarser_scale() -> None:
-    mask = np.zeros((2000, 4000), np.uint8)
-    mask[500:1500, 1000:3000] = 1
-    one = mark("miss", Brush(mask), source=ImageSize(4000, 2000))
-    [shape] = draw_picture([one]).shapes
-    numbers = [float(number) for number in re.findall(r"[\d.]+", shape.path)]
-    assert (min(numbers[::2]), max(numbers[::2])) == pytest.approx((1000, 3000), abs=5)
-    assert (min(numbers[1::2]), max(numbers[1::2])) == pytest.approx((500, 1500), abs=5)
-
-
-def test_broken_numbers_are_not_drawn() -> None:
-    one = mark("miss", Rectangle(float("nan"), 0, 1, 1), source=ImageSize(10, 10))
-    assert draw_picture([one]).shapes == []
-
-
-def test_nested_spans_have_lines_of_their_own() -> None:
-    marks = [
-        mark("miss", TextSpan(0, 15), "PER", number=1),
-        mark("invention", TextSpan(8, 15), "LOC", number=2),
-    ]
-    [line] = mark_text("Charles Babbage spoke", marks)
-    assert [
-        (
-            piece.text,
-            sorted((u.kind, u.lane) for u in piece.underlines),
-            [m.number for m in piece.ends],
-        )
-        for piece in line.pieces
-    ] == [
-        ("Charles ", [("miss", 1)], []),
-        ("Babbage", [("invention", 0), ("miss", 1)], [1, 2]),
-        (" spoke", [], []),
-    ]
-
-
-def test_true_span_that_was_hit_exactly_is_marked_once() -> None:
-    same = [mark("truth", TextSpan(0, 3), "PER"), mark("hit", TextSpan(0, 3), "PER")]
-    [line] = mark_text("Ada wrote", same)
-    assert [under.kind for under in line.pieces[0].underlines] == ["hit"]
-    near = [mark("truth", TextSpan(0, 9), "PER"), mark("hit", TextSpan(0, 3), "PER")]
-    [line] = mark_text("Ada wrote", near)
-    assert [under.kind for under in line.pieces[0].underlines] == ["truth", "hit"]
-
-
-def test_long_text_is_shown_around_its_spans() -> None:
-    text = "".join(f"{number:05d} " for number in range(2000))
-    [line] = mark_text(text, [mark("miss", TextSpan(6000, 6005), "N", number=1)])
-    assert [piece.text if not piece.gap else "…" for piece in line.pieces] == [
-        "…",
-        text[5880:6000],
-        "01000",
-        text[6005:6125],
-        "…",
-    ]
-
-
-def test_spans_outside_of_the_text_are_left_out() -> None:
-    spans = [TextSpan(-5, 3), TextSpan(50, 60), TextSpan(8, 99), TextSpan(4, 4)]
-    [line] = mark_text("Ada wrote", [mark("miss", span, "X") for span in spans])
-    assert [(p.text, len(p.underlines)) for p in line.pieces] == [
-        ("Ada", 1),
-        (" wrot", 0),
-        ("e", 1),
-    ]
-
-
-def test_blocks_of_a_document_are_lines() -> None:
-    passages = Passages.from_html("<h1>Ada</h1><p>wrote <b>to</b> Bob</p><p>Then</p>").passages
-    # The text is "Adawrote to BobThen".
-    across, last = TextSpan(1, 8), TextSpan(12, 15)
-    lines = mark_passages(passages, [mark("miss", across, "X", number=1), mark("hit", last, "Y")])
-    assert [
-        [(piece.text, [under.kind for under in piece.underlines]) for piece in line.pieces]
-        for line in lines
-    ] == [
-        [("A", []), ("da", ["miss"])],
-        [("wrote", ["miss"]), (" to ", []), ("Bob", ["hit"])],
-        [("Then", [])],
-    ]
-
-
-def test_dialogue_has_its_speakers() -> None:
-    drawing = {one.name: one for one in drawn(gallery_task(2, text_regions)).drawings}["talk"]
-    assert [(line.name, line.pieces[0].text) for line in drawing.lines] == [
-        ("Ann", "Where is the station?"),
-        ("Bob", "Two streets on, then left."),
-    ]
-
-
-def test_seconds_are_bars_on_the_recording() -> None:
-    marks = [
-        mark("miss", AudioSpan(1, 2), "Noise", 4.0, 1),
-        mark("truth", AudioSpan(1.5, 3), "Speech", 4.0),
-        mark("hit", AudioSpan(2, 3), "Speech", 4.0),
-    ]
-    found = draw_timeline(marks)
-    assert found is not None
-    assert (found.start, found.end) == ("0.00 s", "4.00 s")
-    assert [(row.name, [bar[1:] for bar in row.bars]) for row in found.rows] == [
-        ("true", [("Noise", 1, 25, 25)]),
-        ("", [("Speech", None, 37.5, 37.5)]),  # both overlap
-        ("predicted", [("Speech", None, 50, 25)]),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("shape", "ends"),
-    [
-        pytest.param(TimelineSpan(10, 20), ("frame 0", "frame 20"), id="frames"),
-        pytest.param(TimeSeriesSpan(10.0, 20.5), ("10", "20.5"), id="numbers"),
-        pytest.param(
-            VideoTrack([VideoBox(5, Rectangle(0, 0, 1, 1)), VideoBox(9, Rectangle(0, 0, 1, 1))]),
-            ("frame 0", "frame 10"),
-            id="track",
-        ),
-    ],
-)
-def test_line_of_a_timeline(shape: Any, ends: tuple[str, str]) -> None:
-    found = draw_timeline([mark("miss", shape)])
-    assert found is not None
-    assert (found.start, found.end) == ends
-
-
-def test_track_has_a_gap_where_it_is_hidden() -> None:
-    box = Rectangle(0, 0, 1, 1)
-    frames = [VideoBox(0, box), VideoBox(9, box, False), VideoBox(50, box), VideoBox(99, box)]
-    found = draw_timeline([mark("invention", VideoTrack(frames))])
-    assert found is not None
-    [bars] = [row.bars for row in found.rows if row.bars]
-    assert [(bar.left, bar.width) for bar in bars] == [(0, 10), (50, 50)]
-
-
-def test_times_that_are_no_numbers_have_no_line() -> None:
-    assert draw_timeline([mark("miss", TimeSeriesSpan("soon", "later"))]) is None
-
-
-def test_values_stand_side_by_side() -> None:
-    def build(found: bool) -> list[Any]:
-        return [
-            say("summary", ["same"], id="same"),
-            say("quality", "bad" if found else "good", id=str(found), score=0.7),
-        ]
-
-    rows = drawn(gallery_task(3, build)).values
-    assert [(row.control, row.truth, row.predicted, row.state, row.score) for row in rows] == [
-        ("quality", "good", "bad", "invention", 0.7),
-        ("summary", "same", "same", "hit", None),
-    ]
-
-
-def test_values_of_regions_stand_beside_those_of_the_same_place() -> None:
-    xml = """<View><Image name="i" value="$i"/><Rectangle name="box" toName="i"/>
-      <TextArea name="read" toName="i" perRegion="true"/></View>"""
-    config = LabelConfig.parse(xml)
-    box, read = config.controls
-
-    def build(*texts: str) -> list[Any]:
-        return [
-            region(
-                Rectangle(10, 40 * int(at), 80, 20), {box: None, read: [text]}, SIZE, id=at + text
-            )
-            for at, text in (one.split(" ") for one in texts)
-        ]
-
-    made = (
-        [annotation(build("0 TOTAL", "1 9.99", "2 paid"))],
-        [prediction(build("1 9.90", "0 T0TAL"))],
-    )
-    rows = drawn(raw_task({"i": "data:,"}, *made), config).values
-    assert [(row.truth, row.predicted, row.state) for row in rows] == [
-        ("TOTAL", "T0TAL", "invention"),
-        ("9.99", "9.90", "invention"),
-        ("paid", None, "miss"),
-    ]
-
-
-def test_region_that_one_control_tag_misses_is_drawn_once_as_missed() -> None:
-    def build(found: bool) -> list[Any]:
-        boxes = [VideoBox(0, Rectangle(0, 0, 10, 10))]
-        made = draw("track", "Car", VideoTrack(boxes), VIDEO, id="t")
-        return [made] if not found else []
-
-    [drawing] = drawn(gallery_task(3, build)).drawings
-    assert [(one.kind, one.label) for one in drawing.marks] == [("miss", "Car")]
-
-
-# The charts
-
-
-def test_curves_are_thinned_to_their_shape() -> None:
-    rng = np.random.default_rng(0)
-    scores = np.sort(rng.random(20_000))[::-1]
-    hits = rng.random(20_000) < scores
-    scored = ScoredPredictions(scores, hits, int(hits.sum()))
-    curve = precision_recall_curve(scored)
-    kept = thin_curve(curve)
-    assert len(kept) <= MAX_POINTS
-    assert (kept[0], curve.recall[kept[-1]]) == (0, 1.0)
-    between = np.interp(curve.recall, curve.recall[kept], curve.precision[kept])
-    assert np.abs(between - curve.precision)[200:].max() < 0.02
-    [chart] = draw_curves({"Car": scored})
-    assert len(chart.points.split()) == len(kept)
-
-
-def test_curve_of_all_labels_comes_before_theirs() -> None:
-    one = ScoredPredictions(np.array([0.9, 0.8]), np.array([True, False]), 2)
-    none = ScoredPredictions(np.array([0.7]), np.array([False]), 0)
-    charts = draw_curves({"Car": one, "Bus": none})
-    # All: precision 1/1 at recall 1/2, then 1/2, then 1/3.
-    assert [(chart.label, chart.points) for chart in charts] == [
-        (None, "50.0,0.0 50.0,50.0 50.0,66.7"),
-        ("Car", "50.0,0.0 50.0,50.0"),
-    ]
-    assert draw_curves({"Bus": none}) == []
-
-
-def test_confusions_are_shares_of_what_is_true() -> None:
-    matrix = draw_confusion({"a": {"a": 3, "b": 1}, "b": {"": 2}})
-    assert matrix is not None
-    assert matrix.columns == ["a", "b", ""]
-    assert [(n, [(c.count, c.share) for c in cells]) for n, cells in matrix.rows] == [
-        ("a", [(3, 0.75), (1, 0.25), (0, 0.0)]),
-        ("b", [(0, 0.0), (0, 0.0), (2, 1.0)]),
-        ("", [(0, 0.0), (0, 0.0), (0, 0.0)]),
-    ]
-    assert draw_confusion({}) is None
-
-
-def test_large_confusions_keep_the_labels_that_are_confused() -> None:
-    table = {f"l{n}": {f"l{n}": 9} for n in range(50)} | {"l40": {"l49": 5}}
-    matrix = draw_confusion(table)
-    assert matrix is not None
-    assert len(matrix.columns) == MAX_CONFUSED
-    assert {"l40", "l49"} <= set(matrix.columns)
-    assert matrix.left_out == 20
-
-
-def test_calibration_has_the_bins_of_its_error() -> None:
-    scored = ScoredPredictions(np.array([0.61, 0.65, 0.05]), np.array([True, False, False]), 2)
-    found = draw_calibration({"a": scored})
-    assert [(b.confidence, b.accuracy, b.count) for b in found] == [
-        (0.05, 0, 1),
-        (pytest.approx(0.63), 0.5, 2),
-    ]

@@ -1,7 +1,7 @@
 """The worst tasks of a version, drawn: what is true of them, and what was predicted."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from shared.backend.passages import Passages
@@ -21,6 +21,8 @@ from shared.results import Dialogue
 MAX_IMAGES = 4
 # Regions that are listed under a drawing at most.
 MAX_LISTED = 60
+# Regions of an object tag that are drawn at most: the wrong ones come first.
+MAX_DRAWN = 400
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class TaskDrawing:
-    """A task with its drawings and values."""
+    """A task with its drawings and values; `undrawn` counts regions that were too many."""
 
     name: str
     link: str | None
@@ -67,7 +69,8 @@ class TaskDrawing:
     misses: int
     inventions: int
     drawings: Sequence[Drawing]
-    values: Sequence[ValueRow] = field(default_factory=list)
+    values: Sequence[ValueRow] = ()
+    undrawn: int = 0
 
 
 class TaskDrawer:
@@ -82,11 +85,12 @@ class TaskDrawer:
         """Draw what became of a task; what cannot be fetched is said in its place."""
         task = result.task
         link = link_task(self._task_url, task.id)
+        by_object = marks_by_object(result)
         drawings = [
             drawing
-            for name, marks in marks_by_object(result).items()
+            for name, marks in by_object.items()
             if (target := task.config.objects.get(name)) is not None
-            for drawing in self._draw_object(result, target, marks)
+            for drawing in self._draw_object(result, target, marks[-MAX_DRAWN:])
         ]
         return TaskDrawing(
             task.name,
@@ -96,6 +100,7 @@ class TaskDrawer:
             result.inventions,
             drawings,
             compare_values(result),
+            sum(max(len(marks) - MAX_DRAWN, 0) for marks in by_object.values()),
         )
 
     def _draw_object(
@@ -135,8 +140,11 @@ class TaskDrawer:
         for mark in marks:
             by_item.setdefault(_item_index(mark), []).append(mark)
         order = sorted(by_item, key=lambda at: all(mark.number is None for mark in by_item[at]))
+        last = max(order[:MAX_IMAGES])
         for at in sorted(order[:MAX_IMAGES]):
             name = f"{target.name}, image {at + 1}" if target.is_list else target.name
+            if at == last and len(order) > MAX_IMAGES:
+                name += f" ({len(order) - MAX_IMAGES} more images with regions are not drawn)"
             yield self._draw_image(name, result, target, (at, by_item[at]))
 
     def _draw_image(

@@ -14,8 +14,6 @@ from shared.label_studio.label_config import Control
 
 # Longer values are cut.
 MAX_CHARACTERS = 600
-# Rows of one task at most.
-MAX_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ def compare_values(result: TaskResult) -> list[ValueRow]:
         control = result.task.config.find_control(name)
         if control is not None and is_value_tag(control):
             rows += _rows_of(control, outcome)
-    return rows[:MAX_ROWS]
+    return rows
 
 
 def _rows_of(control: Control, outcome: Outcome) -> Iterable[ValueRow]:
