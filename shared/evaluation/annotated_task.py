@@ -7,6 +7,7 @@ from typing import Any
 from shared.backend.passages import read_dialogue
 from shared.errors import PrelabelError
 from shared.evaluation.problems import ProblemLog
+from shared.evaluation.result_faults import find_fault
 from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
 from shared.label_studio.task import Task, describe_type
 from shared.label_studio.task_labels import with_task_labels
@@ -193,7 +194,12 @@ class _RegionParser:
             what = f'a result of "{control}" has no object under "value"'
             self.problems.add(what, f"{name}, {where}")
             return False
-        return True
+        fault = find_fault(result)
+        if fault is not None:
+            self.problems.add(
+                f'a result of "{control}" cannot be used: {fault}', f"{name}, {where}"
+            )
+        return fault is None
 
     def _has_known_labels(self, region: ParsedRegion, where: str, name: str) -> bool:
         for control, value in region.values.items():

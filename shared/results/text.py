@@ -26,4 +26,4 @@ class TextSpan:
     @classmethod
     def from_value(cls, value: Mapping[str, Any], text: str) -> "TextSpan":
         """Read the span of a result's `value`."""
-        return cls(value["start"], value["end"])
+        return cls(int(value["start"]), int(value["end"]))

@@ -75,8 +75,8 @@ def test_long_rankings_cost_little() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, {}, {"c": []}, "a, b", ["a", "b"]],
-    ids=["null", "no buckets", "no items", "a text", "a list"],
+    [None, {}, {"c": []}, {"c": 5}, "a, b", ["a", "b"]],
+    ids=["null", "no buckets", "no items", "no list", "a text", "a list"],
 )
 def test_what_is_no_ranking_is_no_answer(value: Any) -> None:
     figures = evaluate(PLAIN, [(ranked(c="ab"), [Said(value)])]).figures

@@ -26,7 +26,7 @@ def calibration_figures(
     """
     if not len(scores):
         return {}
-    bins = np.clip(np.ceil(scores * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    bins = np.maximum(np.ceil(np.clip(scores, 0, 1) * BINS).astype(np.int64) - 1, 0)
     gaps = scores - hits
     total = np.abs(np.bincount(bins, gaps, BINS)).sum()
     drawn: Any = 0.0

@@ -81,7 +81,8 @@ class RankingMetric:
         for region in regions:
             _, value = control_value(region, self._control.name)
             if isinstance(value, Mapping):
-                ranking = {str(name): list(map(str, ids)) for name, ids in value.items() if ids}
+                lists = ((name, ids) for name, ids in value.items() if isinstance(ids, list))
+                ranking = {str(name): list(map(str, ids)) for name, ids in lists if ids}
         if self._control.buckets or not ranking:
             return ranking
         return {self._control.name: [one for ids in ranking.values() for one in ids]}
