@@ -9,7 +9,18 @@ from tests.e2e.every_type import ROWS, SCENES, Row
 from tests.evaluation.tasks import annotation, prediction, raw_task, read_task
 
 # What the figures are where everything agrees.
-BEST = {"precision": 1, "recall": 1, "f1": 1, "accuracy": 1, "mae": 0, "tau": 1, "cer": 0, "wer": 0}
+BEST = {
+    "precision": 1,
+    "recall": 1,
+    "f1": 1,
+    "accuracy": 1,
+    "mae": 0,
+    "tau": 1,
+    "hota": 1,
+    "idf1": 1,
+    "cer": 0,
+    "wer": 0,
+}
 VALUES = {
     "Choices": "ClassMetric",
     "Taxonomy": "ClassMetric",

@@ -155,7 +155,13 @@ def test_calibration_of_a_small_set() -> None:
 
 @pytest.mark.parametrize(
     ("score", "hit", "expected"),
-    [(0.0, False, 0.0), (1.0, True, 0.0), (1.0, False, 1.0), (1.2, True, 0.2), (9e15, True, 9e15 - 1)],
+    [
+        (0.0, False, 0.0),
+        (1.0, True, 0.0),
+        (1.0, False, 1.0),
+        (1.2, True, 0.2),
+        (9e15, True, 9e15 - 1),
+    ],
 )
 def test_calibration_at_the_ends(score: float, hit: bool, expected: float) -> None:
     case = (chosen("a"), chosen("a" if hit else "b", score=score))
