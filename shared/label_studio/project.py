@@ -3,12 +3,12 @@
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.errors import PrelabelError, SettingError
 from shared.label_studio.import_file import ImportFile
@@ -17,6 +17,8 @@ from shared.label_studio.task_file import TaskEntry
 from shared.media.egress import ssl_context
 from shared.media.label_studio_files import sdk_client
 from shared.settings import Settings
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -59,11 +61,11 @@ class Project:
         self.name = f"project {number}"
         self.versions: frozenset[str] = frozenset()
         self.after = 0
-        self._number = number
+        self.number = number
         self._read = 0
         self._http = Client(verify=ssl_context(settings), timeout=60.0, follow_redirects=True)
         key = settings.label_studio_api_key.get_secret_value()
-        self._client = sdk_client(settings.label_studio_url, key, self._http)
+        self.client = sdk_client(settings.label_studio_url, key, self._http)
 
     def close(self) -> None:
         """Close the connections."""
@@ -71,8 +73,8 @@ class Project:
 
     @cached_property
     def _details(self) -> Any:
-        with self._named_errors("reading it"):
-            return self._client.projects.get(self._number)
+        with self.named_errors("reading it"):
+            return self.client.projects.get(self.number)
 
     @property
     def label_config(self) -> str:
@@ -118,28 +120,33 @@ class Project:
                 index += 1
 
     def _read_annotated_page(self, after: int) -> list[Any]:
+        return self._retry(
+            lambda: self._read_page(after, ANNOTATED_PAGE_TASKS, ANNOTATED_TASK_FIELDS)
+        )
+
+    def _retry(self, request: Callable[[], T]) -> T:
+        """Return what a request answers; one that fails for now is sent again."""
         for seconds in RETRY_SECONDS:
             try:
-                return self._read_page(after, ANNOTATED_PAGE_TASKS, ANNOTATED_TASK_FIELDS)
+                return request()
             except UnavailableError as error:
                 logger.warning("%s; trying again in %g s", error, seconds)
                 time.sleep(seconds)
-        return self._read_page(after, ANNOTATED_PAGE_TASKS, ANNOTATED_TASK_FIELDS)
+        return request()
 
     def _read_page(
         self, after: int, size: int = PAGE_TASKS, fields: str = TASK_FIELDS
     ) -> list[Any]:
-        newer = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number"}
         query = {
-            "filters": {"conjunction": "and", "items": [newer | {"value": after}]},
+            "filters": {"conjunction": "and", "items": [_id_filter("greater", after)]},
             "ordering": ["tasks:id"],
         }
         return self._list_tasks(query, size, fields)
 
     def _list_tasks(self, query: dict[str, Any], size: int, fields: str = TASK_FIELDS) -> list[Any]:
-        with self._named_errors("reading its tasks"):
-            pager = self._client.tasks.list(
-                project=self._number,
+        with self.named_errors("reading its tasks"):
+            pager = self.client.tasks.list(
+                project=self.number,
                 page_size=size,
                 query=json.dumps(query),
                 fields="all",
@@ -147,6 +154,24 @@ class Project:
                 resolve_uri=False,
             )
             return list(pager.items or [])
+
+    def read_task_data(self, task: int) -> dict[str, Any]:
+        """Return a task's data as it is stored, with addresses as the user wrote them."""
+        query = {"filters": {"conjunction": "and", "items": [_id_filter("equal", task)]}}
+        found = self._retry(lambda: self._list_tasks(query, 1))
+        if not found:
+            raise PrelabelError(f"{self.name}: task {task} is gone")
+        data: dict[str, Any] = found[0].data
+        return data
+
+    def write_task_data(self, task: int, data: dict[str, Any]) -> None:
+        """Replace a task's data."""
+
+        def write() -> None:
+            with self.named_errors(f"changing task {task}"):
+                self.client.tasks.update(str(task), data=data)
+
+        self._retry(write)
 
     def store_predictions(self, tasks: Sequence[dict[str, Any]], again: bool) -> None:
         """Store the predictions of tasks that are in the project.
@@ -159,20 +184,20 @@ class Project:
             for task in tasks
             for prediction in task["predictions"]
         ]
-        with self._named_errors("storing predictions"):
+        with self.named_errors("storing predictions"):
             if again:
                 wanted = self._missing_predictions(wanted)
             if not wanted:
                 return
-            answer = self._client.projects.import_predictions(self._number, request=wanted)
+            answer = self.client.projects.import_predictions(self.number, request=wanted)
             if answer.created != len(wanted):
                 for prediction in self._missing_predictions(wanted):
-                    self._client.predictions.create(**prediction)
+                    self.client.predictions.create(**prediction)
 
     def stored_predictions(self, task: int) -> list[dict[str, Any]]:
         """Return a task's stored predictions, each with `model_version` and `result`."""
-        with self._named_errors("reading predictions"):
-            found = self._client.predictions.list(task=task)
+        with self.named_errors("reading predictions"):
+            found = self.client.predictions.list(task=task)
         return [{"model_version": one.model_version, "result": one.result} for one in found]
 
     def import_tasks(self, tasks: Sequence[dict[str, Any]], again: bool) -> None:
@@ -182,19 +207,18 @@ class Project:
             newest = self._list_tasks({"ordering": ["-tasks:id"]}, len(tasks))
             if [task.data for task in reversed(newest)] == [task["data"] for task in request]:
                 return
-        with self._named_errors("importing tasks"):
-            self._client.projects.import_tasks(self._number, request=request)
+        with self.named_errors("importing tasks"):
+            self.client.projects.import_tasks(self.number, request=request)
 
     def _missing_predictions(self, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
         there: dict[Any, set[Any]] = {}
         for task in dict.fromkeys(prediction["task"] for prediction in predictions):
-            there[task] = {
-                found.model_version for found in self._client.predictions.list(task=task)
-            }
+            there[task] = {found.model_version for found in self.client.predictions.list(task=task)}
         return [p for p in predictions if p.get("model_version") not in there[p["task"]]]
 
     @contextmanager
-    def _named_errors(self, doing: str) -> Iterator[None]:
+    def named_errors(self, doing: str) -> Iterator[None]:
+        """Raise the API's errors in this context as one sentence that names the project."""
         from httpx import HTTPError
         from label_studio_sdk.core.api_error import ApiError
 
@@ -259,6 +283,15 @@ class Upload:
         new = Path(f"{self._state}.new")
         new.write_bytes(dump_line({"sent": sent, "sending": sending}))
         new.replace(self._state)
+
+
+def _id_filter(operator: str, value: int) -> dict[str, Any]:
+    return {
+        "filter": "filter:tasks:id",
+        "operator": operator,
+        "type": "Number",
+        "value": value,
+    }
 
 
 def _annotated_json(task: Any) -> dict[str, Any]:

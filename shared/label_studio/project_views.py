@@ -1,0 +1,77 @@
+"""Views (tabs) of a project's Data Manager: created or replaced by our own mark, and removed."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from shared.label_studio.project import Project
+
+# The key in a view's data that tells which of our views it is. Label Studio keeps unknown keys.
+MARK_KEY = "prelabel"
+
+
+class ProjectViews:
+    """Our views in a project. Those of users are never changed."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def save(
+        self,
+        mark: str,
+        title: str,
+        ordering: Sequence[str],
+        number_columns: Iterable[str] = (),
+        filters: Sequence[dict[str, Any]] = (),
+    ) -> int:
+        """Create the view with a mark, or replace it; return its id.
+
+        `ordering` are columns such as `-tasks:data.score`, of which Label Studio reads the first.
+        It sorts a column of the data as text unless it is among `number_columns`. The labelling
+        stream of the view ("Label tasks as displayed") follows its order.
+        """
+        data = {
+            MARK_KEY: mark,
+            "title": title,
+            "type": "list",
+            "target": "tasks",
+            "ordering": list(ordering),
+            "columnsDisplayType": dict.fromkeys(number_columns, "Number"),
+            "filters": {"conjunction": "and", "items": list(filters)},
+        }
+        known = next((view for view in self.list_marked() if view.data[MARK_KEY] == mark), None)
+        with self._project.named_errors(f'saving the view "{title}"'):
+            if known is None:
+                return int(self._project.client.views.create(**self._request(data)).id)
+            # What the user has changed of it, such as the widths of columns, stays.
+            merged = {**known.data, **data}
+            view = self._project.client.views.update(str(known.id), **self._request(merged))
+            return int(view.id)
+
+    def remove(self, *prefixes: str) -> int:
+        """Remove our views whose mark begins with one of `prefixes`; return how many there were."""
+        views = [one for one in self.list_marked() if one.data[MARK_KEY].startswith(prefixes)]
+        for view in views:
+            with self._project.named_errors("removing a view"):
+                self._project.client.views.delete(str(view.id))
+        return len(views)
+
+    def list_marked(self) -> list[Any]:
+        """Return our views, with `id` and `data`."""
+        with self._project.named_errors("reading its views"):
+            views = self._project.client.views.list(project=self._project.number)
+        return [_with_plain_data(view) for view in views if MARK_KEY in _plain(view.data)]
+
+    def _request(self, data: dict[str, Any]) -> dict[str, Any]:
+        return {"project": self._project.number, "data": data}
+
+
+def _plain(data: Any) -> dict[str, Any]:
+    if data is None or isinstance(data, dict):
+        return data or {}
+    plain: dict[str, Any] = data.dict()
+    return plain
+
+
+def _with_plain_data(view: Any) -> Any:
+    view.data = _plain(view.data)
+    return view

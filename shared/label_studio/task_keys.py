@@ -1,0 +1,88 @@
+"""Keys of our own in the data of a project's tasks: columns that the Data Manager can sort by.
+
+Nothing else in the free edition can be both written per task and sorted by: a task's `meta` is not
+shown, and the score of a prediction is that of the model. Keys with the prefix are ours; no other
+key is ever changed, and none with it is written where the label config shows one.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from shared.errors import SettingError
+from shared.label_studio.project import Project
+
+KEY_PREFIX = "prelabel_"
+# Requests to Label Studio at a time.
+CONCURRENT_REQUESTS = 4
+
+_UNREADABLE = re.compile(r"[^A-Za-z0-9]+")
+
+
+def task_key(*parts: str) -> str:
+    """Return a key with the prefix, in characters that the Data Manager can filter by."""
+    return KEY_PREFIX + "_".join(_UNREADABLE.sub("_", part).strip("_") for part in parts)
+
+
+def column_of(key: str) -> str:
+    """Return the Data Manager's column of a key of the data."""
+    return f"tasks:data.{key}"
+
+
+def own_keys(data: Mapping[str, Any], *prefixes: str) -> dict[str, Any]:
+    """Return the keys of a task's data that begin with one of the prefixes."""
+    return {key: value for key, value in data.items() if key.startswith(prefixes)}
+
+
+def without_own_keys(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a task's data as the user gave it."""
+    return {key: value for key, value in data.items() if not key.startswith(KEY_PREFIX)}
+
+
+class TaskKeys:
+    """Writes keys with prefixes into tasks; tasks that have them already cost no request."""
+
+    def __init__(self, project: Project, *prefixes: str) -> None:
+        """SettingError if the label config shows a key with the prefix of all our keys."""
+        if f"${KEY_PREFIX}" in project.label_config:
+            raise SettingError(
+                f"{project.name}: its label config shows keys that begin with {KEY_PREFIX}, which"
+                " are those of prelabel: rename them"
+            )
+        self._project = project
+        self._prefixes = prefixes
+        self._pool = ThreadPoolExecutor(CONCURRENT_REQUESTS, "task keys")
+        self._running: list[Any] = []
+        self.changed = 0
+
+    def write(self, task_id: int, data: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
+        """Let a task have exactly these keys with the prefixes; `data` is its data as last read."""
+        if own_keys(data, *self._prefixes) != keys:
+            self._running.append(self._pool.submit(self._replace, task_id, keys))
+            self.changed += 1
+            if len(self._running) >= 4 * CONCURRENT_REQUESTS:
+                self._running.pop(0).result()
+
+    def finish(self, report: Callable[[int], None] = lambda done: None) -> None:
+        """Wait until all is written."""
+        for done, running in enumerate(self._running, 1):
+            running.result()
+            report(done)
+        self._running.clear()
+        self._pool.shutdown()
+
+    def _replace(self, task_id: int, keys: Mapping[str, Any]) -> None:
+        """Read the task again and change only our keys: the rest may have changed since."""
+        data = self._project.read_task_data(task_id)
+        others = {key: value for key, value in data.items() if not key.startswith(self._prefixes)}
+        self._project.write_task_data(task_id, {**others, **keys})
+
+
+def remove_keys(project: Project, tasks: Iterable[Any], *prefixes: str) -> int:
+    """Remove the keys with one of the prefixes from all tasks; return how many tasks had some."""
+    writer = TaskKeys(project, *prefixes)
+    for task in tasks:
+        writer.write(task["id"], task["data"], {})
+    writer.finish()
+    return writer.changed
