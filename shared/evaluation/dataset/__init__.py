@@ -1,0 +1,1 @@
+"""Datasets for trainers: annotated tasks become the files that a trainer's own loader opens."""
