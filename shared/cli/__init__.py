@@ -14,6 +14,7 @@ COMMANDS = (
     "predict",
     "evaluate",
     "next",
+    "dataset",
     "pages",
     "validate",
     "doctor.command",

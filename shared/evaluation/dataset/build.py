@@ -13,10 +13,10 @@ from shared.evaluation.dataset.formats import create_writer, fetched_tags
 from shared.evaluation.dataset.label_index import LabelIndex
 from shared.evaluation.dataset.manifest import Manifest, ManifestEntry, sample_digest
 from shared.evaluation.dataset.media_store import MediaRequest, MediaStore, StoredMedium
+from shared.evaluation.dataset.near_duplicates import text_signature
 from shared.evaluation.dataset.options import DatasetOptions
 from shared.evaluation.dataset.sample import Sample
 from shared.evaluation.dataset.sampler import Sampler, content_digest_of, document_of
-from shared.evaluation.dataset.similarity import text_signature
 from shared.evaluation.dataset.split import (
     SplitEntry,
     assign_parts,

@@ -78,7 +78,8 @@ class CocoWriter:
         if not inside:
             return None
         left, top, right, bottom = inside
-        bbox = [round(value, DECIMALS) for value in (left, top, right - left, bottom - top)]
+        sides = (left, top, right - left, bottom - top)
+        bbox = [round(float(value), DECIMALS) for value in sides]
         found = {"bbox": bbox, "iscrowd": 0, **_segmentation(picture, pose.box)}
         return {**found, **self._keypoints(pose)} if self._points else found
 
@@ -89,7 +90,7 @@ class CocoWriter:
             if point is None:
                 written += [0, 0, 0]
             else:
-                written += [round(point[0], DECIMALS), round(point[1], DECIMALS), VISIBLE]
+                written += [*(round(float(value), DECIMALS) for value in point), VISIBLE]
         return {"keypoints": written, "num_keypoints": len(pose.points)}
 
 

@@ -25,12 +25,12 @@ class HuggingFaceWriter:
     def __init__(self, context: WriterContext) -> None:
         self._datasets = require("datasets", "dataset")
         self._columns = ColumnMaker(context).make()
-        features = self._datasets.Features({one.name: one.feature for one in self._columns})
+        self._features = self._datasets.Features({one.name: one.feature for one in self._columns})
         self._folder = context.folder
         self._rows = context.folder / "rows"
         self._rows.mkdir()
         self._parts = {
-            part: _RowFile(self._rows / f"{part}.arrow", features.arrow_schema)
+            part: _RowFile(self._rows / f"{part}.arrow", self._features.arrow_schema)
             for part in context.options.split_names
         }
 
@@ -46,15 +46,22 @@ class HuggingFaceWriter:
         bars = self._datasets.utils.logging.is_progress_bar_enabled()
         self._datasets.disable_progress_bars()
         try:
-            found = {
-                part: self._datasets.Dataset.from_file(str(rows.path))
-                for part, rows in self._parts.items()
-            }
-            self._datasets.DatasetDict(found).save_to_disk(str(self._folder))
+            found = {part: self._open(rows) for part, rows in self._parts.items()}
+            # Without a file a part that is empty could not be loaded.
+            shards = {part: None if rows.count else 1 for part, rows in self._parts.items()}
+            folder = str(self._folder)
+            self._datasets.DatasetDict(found).save_to_disk(folder, num_shards=shards)
         finally:
             if bars:
                 self._datasets.enable_progress_bars()
         shutil.rmtree(self._rows)
+
+    def _open(self, rows: "_RowFile") -> Any:
+        if rows.count:
+            return self._datasets.Dataset.from_file(str(rows.path))
+        # A file without rows cannot be opened.
+        empty: dict[str, list[Any]] = {one.name: [] for one in self._columns}
+        return self._datasets.Dataset.from_dict(empty, features=self._features)
 
 
 def _rows_of(sample: Sample, files: Sequence[SampleFile]) -> Iterator[Row]:
@@ -72,7 +79,7 @@ class _RowFile:
         self._arrow: Any = require("pyarrow", "dataset")
         self._stream = self._arrow.ipc.new_stream(str(path), schema)
         self._waiting: list[dict[str, Any]] = []
-        self._bytes = 0
+        self._bytes = self.count = 0
 
     def add(self, row: dict[str, Any]) -> None:
         self._waiting.append(row)
@@ -82,8 +89,9 @@ class _RowFile:
             self._write()
 
     def _write(self) -> None:
-        table = self._arrow.Table.from_pylist(self._waiting, schema=self._schema)
-        self._stream.write_table(table)
+        batch = self._arrow.RecordBatch.from_pylist(self._waiting, schema=self._schema)
+        self._stream.write_batch(batch)
+        self.count += len(self._waiting)
         self._waiting, self._bytes = [], 0
 
     def close(self) -> None:

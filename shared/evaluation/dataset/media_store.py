@@ -15,7 +15,7 @@ from PIL.Image import open as open_image
 
 from shared.errors import PrelabelError
 from shared.evaluation.dataset.frames import read_frames
-from shared.evaluation.dataset.similarity import image_signature
+from shared.evaluation.dataset.near_duplicates import image_signature
 from shared.evaluation.dataset.workspace import write_file
 from shared.media.image import Image, content_digest
 from shared.media.reader import MediaReader, memoized_reads
@@ -85,7 +85,11 @@ class MediaStore:
         with ThreadPoolExecutor(FETCH_THREADS, "dataset media") as pool:
             try:
                 for request in requests:
-                    waiting.append((request, pool.submit(self._fetch, request)))
+                    # One that is being fetched is waited for, not fetched twice.
+                    running = next(
+                        (one for other, one in waiting if other.key == request.key), None
+                    )
+                    waiting.append((request, running or pool.submit(self._fetch, request)))
                     if len(waiting) >= QUEUED_MEDIA:
                         yield _take(waiting)
                 while waiting:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import SettingError
-from shared.evaluation.truth import AnnotationChoice
+from shared.evaluation.annotation_choice import AnnotationChoice
 
 SPLIT_NAMES = ("train", "val", "test")
 

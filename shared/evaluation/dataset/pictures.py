@@ -13,7 +13,7 @@ from shared.evaluation.dataset.sample import Sample
 from shared.evaluation.dataset.shape_json import shape_from_json
 from shared.evaluation.dataset.writer import SampleFile
 from shared.label_studio.label_config import Control, LabelConfig
-from shared.results.video import VideoTrack
+from shared.results import Rectangle, VideoTrack
 
 PICTURE_TAGS = frozenset(("Image", "Video"))
 
@@ -113,5 +113,11 @@ def _shape_on(region: Mapping[str, Any], file: SampleFile) -> PictureShape | Non
     box = box_at(track.boxes, stored.frame) if isinstance(track, VideoTrack) else None
     if box is None:
         return None
-    # Tracks are in percent of the frame.
-    return PictureShape(box, (stored.width / 100, stored.height / 100))
+    return PictureShape(_percent_to_pixels(box, stored.width / 100, stored.height / 100))
+
+
+def _percent_to_pixels(box: Rectangle, across: float, down: float) -> Rectangle:
+    """Return a track's box, which is in percent of the frame; it is turned in pixels."""
+    return Rectangle(
+        box.x * across, box.y * down, box.width * across, box.height * down, box.rotation
+    )

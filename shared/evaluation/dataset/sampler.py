@@ -11,14 +11,15 @@ import orjson
 
 from shared.errors import PrelabelError, TaskError
 from shared.evaluation.annotated_task import AnnotatedTask
+from shared.evaluation.annotation_choice import AnnotationChoice
 from shared.evaluation.dataset.sample import Sample
 from shared.evaluation.dataset.shape_json import shape_to_json
 from shared.evaluation.problems import ProblemLog
-from shared.evaluation.truth import AnnotationChoice, Truth, read_truths
+from shared.evaluation.truth import Truth, read_truths
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
-from shared.results import Dialogue, ParsedRegion
+from shared.results import Dialogue, Document, ParsedRegion
 from shared.results.video import frame_rate
 from shared.results.whole_task import WholeTask
 
@@ -166,8 +167,10 @@ def _read_text(task: AnnotatedTask, target: ObjectTag, media: MediaReader) -> st
     source = (task.sources or {}).get(target.name)
     if isinstance(source, Dialogue):
         return "\n".join(source.texts)
-    if source is not None:
-        return str(source.text)
+    if isinstance(source, str):
+        return source
+    if isinstance(source, Document):
+        return source.text
     if target.tag == "Text":
         return Task(task.id, task.data).read_text(target, media)
     raise TaskError(f"what {target} shows by {target.shown_value} cannot be read")

@@ -17,7 +17,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from shared.evaluation.dataset.similarity import SimilarImages, SimilarTexts, TextSignature
+from shared.evaluation.dataset.near_duplicates import SimilarImages, SimilarTexts, TextSignature
 
 # The hash is read as a number from 0 to below 1.
 HASH_BYTES = 8

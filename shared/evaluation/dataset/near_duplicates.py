@@ -71,18 +71,25 @@ class _SignatureIndex:
     """Finds the first similar signature by equal parts of both (locality-sensitive hashing)."""
 
     def __init__(self) -> None:
-        self._buckets: dict[int, list[int]] = {}
+        # Most parts are of one signature only: its number takes less memory than a list.
+        self._buckets: dict[int, int | list[int]] = {}
 
     def find(self, parts: Sequence[int], is_similar: Callable[[int], bool]) -> int | None:
         """Return the number of the first entry that has an equal part and is similar."""
-        found = {entry for part in parts for entry in self._buckets.get(part, ())}
+        found = {entry for part in parts for entry in self._entries_of(part)}
         return next((entry for entry in sorted(found) if is_similar(entry)), None)
 
     def add(self, parts: Sequence[int], entry: int) -> None:
         for part in parts:
-            bucket = self._buckets.setdefault(part, [])
-            if len(bucket) < MAX_CANDIDATES:
-                bucket.append(entry)
+            known = self._entries_of(part)
+            if not known:
+                self._buckets[part] = entry
+            elif len(known) < MAX_CANDIDATES:
+                self._buckets[part] = [*known, entry]
+
+    def _entries_of(self, part: int) -> Sequence[int]:
+        found = self._buckets.get(part, ())
+        return (found,) if isinstance(found, int) else found
 
 
 class SimilarImages:
