@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backends._inference.device import choose_device
 from backends._transformers.engine import choose_runner
 from backends._transformers.model_source import ModelSource
 from backends._transformers.parity_trial import ParityTrial
-from backends._transformers.runners import Batch, Logits, NetworkRunner
+from backends._transformers.runners import Batch, HiddenStates, Logits, NetworkRunner
 from backends._transformers.tokenizer import Row, Tokenizer, context_length
 from shared.settings import Settings
 
@@ -83,6 +84,30 @@ class Network:
             for index, output in zip(group, outputs, strict=True):
                 logits[index] = output[: len(rows[index].ids)] if output.ndim == 2 else output
         return logits
+
+    def embed(self, rows: Sequence[Row]) -> NDArray[np.float32]:
+        """Return the hidden state before the last layer of each row, shape (rows, hidden).
+
+        A token classifier's is the mean over the row's tokens, without padding.
+        """
+        states: list[HiddenStates] = [np.empty(0, np.float32)] * len(rows)
+        groups = self._group_rows(rows)
+        batches = (self._build_batch([rows[index] for index in group]) for group in groups)
+        for group, outputs in zip(groups, self.runner.run_trunk(batches), strict=True):
+            for index, output in zip(group, outputs, strict=True):
+                is_tokens = output.ndim == 2
+                states[index] = output[: len(rows[index].ids)].mean(axis=0) if is_tokens else output
+        return np.stack(states)
+
+    def embed_texts(self, row_groups: Sequence[Sequence[Row]]) -> NDArray[np.float32]:
+        """Return the mean hidden state of each group of rows, weighted by their length."""
+        states = iter(self.embed([row for rows in row_groups for row in rows]))
+        return np.stack(
+            [
+                np.average([next(states) for _ in rows], axis=0, weights=[len(r.ids) for r in rows])
+                for rows in row_groups
+            ]
+        ).astype(np.float32)
 
     def _group_rows(self, rows: Sequence[Row]) -> list[list[int]]:
         """Return the row indices of each batch: the longest rows together, at similar cost.

@@ -66,11 +66,13 @@ class ParityTrial:
                 self.network, self.input_names, self.max_tokens, precision, folder
             )
 
-        def load(folder: Path) -> NetworkRunner:
+        def load(folder: Path) -> OpenVinoRunner:
             return OpenVinoRunner(folder, self.input_names)
 
         folder = self.source.cache_folder / precision
-        return load_verified(folder, convert, load, self.describe_deviation)
+        runner = load_verified(folder, convert, load, self.describe_deviation)
+        runner.folder = folder  # a new network was loaded from its draft, which has been moved
+        return runner
 
     def describe_deviation(self, runner: NetworkRunner) -> str:
         """Tell how another engine's probabilities differ; "" if they agree.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ from backends._inference.openvino import InferRequestPool, import_openvino
 
 # shape (rows, tokens, labels) for token classifiers, (rows, labels) for sequence classifiers
 Logits = NDArray[np.float32]
+# shape (rows, tokens, hidden) and (rows, hidden)
+HiddenStates = NDArray[np.float32]
 # The arrays of a batch by input name, shape (rows, tokens) each.
 Batch = Mapping[str, NDArray[np.int64]]
 
@@ -28,6 +31,9 @@ class NetworkRunner(Protocol):
 
     def run(self, batches: Iterable[Batch]) -> list[Logits]:
         """Return the logits of each batch, in their order."""
+
+    def run_trunk(self, batches: Iterable[Batch]) -> list[HiddenStates]:
+        """Return what the last linear layer, which gives the logits, makes them of."""
 
 
 class TorchRunner:
@@ -46,6 +52,21 @@ class TorchRunner:
         with torch.inference_mode():
             return [self._run_batch(torch, batch) for batch in batches]
 
+    def run_trunk(self, batches: Iterable[Batch]) -> list[HiddenStates]:
+        """Return what the last linear layer gets."""
+        import torch
+
+        seen: list[HiddenStates] = []
+        layers = [one for one in self._network.modules() if isinstance(one, torch.nn.Linear)]
+        hook = layers[-1].register_forward_pre_hook(
+            lambda _, inputs: seen.append(inputs[0].float().cpu().numpy())
+        )
+        try:
+            self.run(batches)
+        finally:
+            hook.remove()
+        return seen
+
     def _run_batch(self, torch: Any, batch: Batch) -> Logits:
         tensors = {name: torch.from_numpy(ids).to(self._device) for name, ids in batch.items()}
         logits: Logits = self._network(**tensors).logits.float().cpu().numpy()
@@ -56,12 +77,9 @@ class OpenVinoRunner:
     """Runs a converted network on the CPU, which each stream shares with the others."""
 
     def __init__(self, folder: Path, input_names: Sequence[str]) -> None:
-        # "f32" keeps what the conversion left in f32: only the layers that it put into bf16 run
-        # in bf16.
-        hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
-        model = import_openvino().Core().compile_model(folder / OPENVINO_FILE, "CPU", hints)
+        self.folder = folder
         self._input_names = input_names
-        self._requests = InferRequestPool(model)
+        self._requests = InferRequestPool(_compile(folder / OPENVINO_FILE))
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="openvino")
 
     @property
@@ -71,11 +89,36 @@ class OpenVinoRunner:
 
     def run(self, batches: Iterable[Batch]) -> list[Logits]:
         """Return the logits of each batch."""
-        return list(self._threads.map(self._run_batch, batches))
+        return list(self._threads.map(partial(self._run_batch, self._requests), batches))
 
-    def _run_batch(self, batch: Batch) -> Logits:
-        with self._requests.infer([batch[name] for name in self._input_names]) as outputs:
+    def run_trunk(self, batches: Iterable[Batch]) -> list[HiddenStates]:
+        """Return what the last linear layer gets, of each batch."""
+        return list(self._threads.map(partial(self._run_batch, self._trunk_requests), batches))
+
+    @cached_property
+    def _trunk_requests(self) -> InferRequestPool:
+        """The network without its last layer, compiled when it is first asked for."""
+        model = import_openvino().Core().read_model(self.folder / OPENVINO_FILE)
+        return InferRequestPool(_compile(_without_last_layer(model)))
+
+    def _run_batch(self, requests: InferRequestPool, batch: Batch) -> NDArray[np.float32]:
+        with requests.infer([batch[name] for name in self._input_names]) as outputs:
             return outputs[0].copy()
+
+
+def _compile(model: Any) -> Any:
+    """Compile a file or a model."""
+    # "f32" keeps what the conversion left in f32: only the layers that it put into bf16 run in it.
+    hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+    return import_openvino().Core().compile_model(model, "CPU", hints)
+
+
+def _without_last_layer(model: Any) -> Any:
+    """Return the part of an OpenVINO model before the last multiplication with weights."""
+    node = model.get_results()[0].input_value(0).get_node()
+    while node.get_type_name() != "MatMul":  # over the bias and conversions of the precision
+        node = node.input_value(0).get_node()
+    return import_openvino().Model([node.input_value(0)], model.get_parameters(), "trunk")
 
 
 def softmax(logits: Logits) -> Logits:

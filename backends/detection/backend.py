@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from backends.detection.images import ImageDetection
 from backends.detection.inputs.image_list import ImageDetector, ImageList
 from backends.detection.inputs.video import VideoDetector, VideoInput, is_video_model, networks_of
@@ -15,6 +17,7 @@ from backends.detection.tags import image_tags, tag_options, video_tags
 from backends.detection.videos import VideoDetection
 from shared.backend.base import Backend, Context
 from shared.backend.claim import Claim, ModelSpec
+from shared.backend.embedding import describe_content
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
 from shared.results import Region
@@ -102,6 +105,15 @@ class DetectionBackend(Backend):
 
     def infer(self, model: ImageDetector | VideoDetector, items: list[Any]) -> Sequence[Any]:
         return model.infer(items)
+
+    def embed(
+        self, model: ImageDetector | VideoDetector, items: list[Any], claims: Sequence[Claim]
+    ) -> Any:
+        features = model.embed(items)
+        if features is None:
+            return super().embed(model, items, claims)
+        # Features tell what is there; near-duplicates also have the same layout and colours.
+        return np.concatenate([features, np.stack(list(map(describe_content, items)))], axis=1)
 
     def regions(self, output: Sequence[Any], claim: Claim) -> Iterable[Region]:
         return self._steps_of(claim.spec).regions(output, claim)

@@ -151,6 +151,13 @@ class NerBackend(TransformersBackend):
             for item, parts in zip(items, passages, strict=True)
         ]
 
+    def embed(
+        self, model: TokenClassifier | GlinerModel, items: list[NerInput], claims: Sequence[Claim]
+    ) -> Any:
+        if isinstance(model, GlinerModel):  # its encoder also reads the types that are asked for
+            return super().embed(model, items, claims)
+        return model.embed([item.passages.text for item in items])
+
     def regions(self, output: NerOutput, claim: Claim) -> Iterable[Region]:
         if output.item.user_spans is not None:
             return _mark_other_occurrences(

@@ -3,9 +3,11 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
@@ -14,6 +16,9 @@ from backends._transformers.tokenizer import Tokenizer, Tokens, Window, split_wi
 from backends.ner.sentence_splitter import sentence_gaps
 from backends.ner.word_aggregation import Probabilities
 from shared.settings import Settings
+
+# Sentences or windows of a text, from its beginning, that tell what it is like.
+MAX_EMBEDDED_WINDOWS = 16
 
 
 class TokenScores(NamedTuple):
@@ -63,6 +68,15 @@ class TokenClassifier:
             own_logits = logits[offset + window.own_start : offset + window.own_end]
             probabilities[index][window.own_start : window.own_end] = softmax(own_logits)
         return [TokenScores(*scores) for scores in zip(texts, encoded, probabilities, strict=True)]
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the mean hidden state of each text's tokens, shape (texts, hidden)."""
+        rows_by_text = []
+        for text, tokens in zip(texts, self.tokenizer.encode(texts), strict=True):
+            windows = islice(self._split_text(text, tokens), MAX_EMBEDDED_WINDOWS)
+            rows = [tokens.build_row(window.start, window.end) for window in windows]
+            rows_by_text.append(rows or [tokens.build_row(0, 0)])
+        return self.network.embed_texts(rows_by_text)
 
     def _split_text(self, text: str, tokens: Tokens) -> Iterator[Window]:
         max_tokens = self.network.max_tokens - len(tokens.prefix) - len(tokens.suffix)

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -36,6 +37,7 @@ from shared.backend import (
     Task,
     spec_options,
 )
+from shared.backend.embedding import describe_content
 from shared.media.image import Image
 from shared.results import ParsedRegion, Polygon, Rectangle, Region, region, whole_task
 
@@ -174,6 +176,10 @@ class OcrBackend(Backend):
     def infer(self, model: OcrEngine, items: list[OcrInput]) -> Sequence[OcrOutput]:
         pages = iter(model.read_pages([image for item in items for _, image in item.images]))
         return [item.with_pages([next(pages) for _ in item.images]) for item in items]
+
+    def embed(self, model: OcrEngine, items: list[OcrInput], claims: Sequence[Claim]) -> Any:
+        # Pages that look alike: reading them would take a hundred times as long.
+        return np.stack(list(map(describe_content, items)))
 
     def regions(self, output: OcrOutput, claim: Claim) -> Iterable[Region]:
         min_score = claim.options["score_threshold"]

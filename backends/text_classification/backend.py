@@ -100,6 +100,11 @@ class TextClassificationBackend(TransformersBackend):
     ) -> Sequence[Classification]:
         return model.classify(items)
 
+    def embed(
+        self, model: TextClassifier, items: list[ClassifierInput], claims: Sequence[Claim]
+    ) -> Any:
+        return model.embed(items)
+
     def regions(self, output: Classification, claim: Claim) -> Iterable[Region]:
         several = allows_several(claim.control)
         classes = class_names(claim.control) if output.kind == "named" else output.classes

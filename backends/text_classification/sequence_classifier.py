@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
@@ -119,12 +120,20 @@ class TextClassifier:
         kind: Kind = "one"
         if self.network.config.problem_type == "multi_label_classification":
             kind = "several"
-        rows_by_text = [
+        labels = tuple(self.network.labels)
+        rows = self._build_rows(inputs)
+        return [Classification(labels, logits, kind) for logits in self._mean_logits(rows)]
+
+    def embed(self, inputs: Sequence[ClassifierInput]) -> NDArray[np.float32]:
+        """Return the hidden state of each text before the last layer, shape (texts, hidden)."""
+        return self.network.embed_texts(self._build_rows(inputs))
+
+    def _build_rows(self, inputs: Sequence[ClassifierInput]) -> list[list[Row]]:
+        """Return the rows of each text's windows."""
+        return [
             [tokens.build_row(start, end) for start, end in self._window_spans(tokens)]
             for tokens in self.tokenizer.encode([item.text for item in inputs])
         ]
-        labels = tuple(self.network.labels)
-        return [Classification(labels, logits, kind) for logits in self._mean_logits(rows_by_text)]
 
     def _classify_zero_shot(self, item: ClassifierInput, nli_indices: list[int]) -> Classification:
         """Ask for each class whether "This text is about sports." follows from the text."""

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Detector, Thresholds
 from shared.backend.claim import Claim
@@ -90,6 +93,13 @@ class ImageDetector:
             ImageDetections(getattr(view.image, "item_index", None), detections[index])
             for index, view in enumerate(views)
         ]
+
+    def embed(self, views: Sequence[ImageView]) -> NDArray[np.float32] | None:
+        """Return a vector of each image, shape (images, channels); see `Detector.embed`."""
+        images = [view.image for view in views]
+        return self.network.embed(
+            [_decode_file(image) if isinstance(image, ListedImage) else image for image in images]
+        )
 
     def _detect(
         self, network: Detector, images: Sequence[Image | ListedImage]

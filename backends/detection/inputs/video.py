@@ -116,6 +116,11 @@ class VideoDetector:
             detections = self._recent[digest] = self._detect_frames(video.file)
         return AlignedDetections(detections, video.video)
 
+    def embed(self, videos: Sequence[VideoInput]) -> NDArray[np.float32] | None:
+        """Return a vector of each video's first frame, by the first network."""
+        network = next(iter(self.networks.values()))
+        return network.embed([_first_frame(video.file) for video in videos])
+
     def _detect_frames(self, file: VideoFile) -> VideoDetections:
         start = time.monotonic()
         frame_times: list[float] = []
@@ -173,6 +178,14 @@ class VideoDetector:
                     image = frame.decode()
                     gray = shrink_to_gray(image) if self.estimates_motion else None
                     yield _SampledFrame(frame.index, image, gray)
+
+
+def _first_frame(file: VideoFile) -> Image:
+    """Return the first frame; DecodeError if none can be read."""
+    with closing(file.frames()) as frames:
+        for frame in frames:
+            return frame.decode()
+    raise DecodeError("The video has no readable frame")
 
 
 def _without_unused_arrays(detections: Detections) -> Detections:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.detections import Detections
@@ -92,6 +93,22 @@ class Detector:
             list(self._threads.map(run_batch, batches))
         return [detections[index] for index in range(len(images))]
 
+    def embed(self, images: Sequence[Image]) -> NDArray[np.float32] | None:
+        """Return what the trunk makes of each image, shape (images, channels).
+
+        The means of the feature maps that the head gets, each map's channels with length 1. None
+        if the engine gives nothing but the outputs.
+        """
+        vectors: dict[int, NDArray[np.float32]] = {}
+        for batch in self._batches(frame_for(self.spec, image.size) for image in images):
+            pixels = np.stack([frame.apply(images[index].pixels) for index, frame in batch])
+            maps = self.engine.pool_features(pixels)
+            if maps is None:
+                return None
+            joined = np.concatenate([_with_length_one(channels) for channels in maps], axis=1)
+            vectors |= {index: joined[row] for row, (index, _) in enumerate(batch)}
+        return np.stack([vectors[index] for index in range(len(images))])
+
     def _batches(self, frames: Iterable[Letterbox | CenterCrop]) -> Iterator[list[IndexedFrame]]:
         """Yield what runs together: only inputs of one shape, at most `engine.batch_size`.
 
@@ -104,3 +121,8 @@ class Detector:
         for same_shape in shapes.values():
             for start in range(0, len(same_shape), self.engine.batch_size):
                 yield same_shape[start : start + self.engine.batch_size]
+
+
+def _with_length_one(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)

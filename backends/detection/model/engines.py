@@ -3,11 +3,13 @@
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from backends._inference.openvino import InferRequestPool, import_openvino
 from backends.detection.model.letterbox import Floats
+from backends.detection.model.trunk import head_inputs
 from shared.media.image import Pixels
 
 # Input shapes for which OpenVINO is compiled: the common ones of three image sizes. Each has its
@@ -27,6 +29,12 @@ class Engine(Protocol):
 
     def run(self, pixels: Pixels) -> AbstractContextManager[Sequence[Floats]]:
         """Return the outputs for images (n, height, width, 3), valid only inside the context."""
+
+    def pool_features(self, pixels: Pixels) -> Sequence[Floats] | None:
+        """Return the mean of each feature map that the head gets, shape (n, channels) each.
+
+        None if the engine gives nothing but the outputs.
+        """
 
 
 class TorchEngine:
@@ -51,6 +59,20 @@ class TorchEngine:
             tensors = self._network(torch.from_numpy(pixels).to(self._device))
             outputs = [tensor.float().cpu().numpy() for tensor in tensors]
         yield outputs
+
+    def pool_features(self, pixels: Pixels) -> Sequence[Floats]:
+        seen: list[Floats] = []
+
+        def pool(_: Any, inputs: Any) -> None:
+            maps = inputs[0] if isinstance(inputs[0], list | tuple) else [inputs[0]]
+            seen.extend(one.float().mean(dim=(2, 3)).cpu().numpy() for one in maps)
+
+        hook = self._network.network.model[-1].register_forward_pre_hook(pool)
+        try:
+            with self.run(pixels):
+                return seen
+        finally:
+            hook.remove()
 
 
 class OpenVinoEngine:
@@ -91,6 +113,23 @@ class OpenVinoEngine:
         with model.infer([pixels]) as outputs:
             yield outputs
 
+    def pool_features(self, pixels: Pixels) -> Sequence[Floats] | None:
+        if self._trunk is None:
+            return None
+        with self._trunk.infer([pixels]) as maps:
+            return [one.mean(axis=(2, 3)) for one in maps]
+
+    @cached_property
+    def _trunk(self) -> InferRequestPool | None:
+        """The network up to its head, for any shape, compiled when it is first asked for."""
+        model = self._core.read_model(self._path)
+        maps = head_inputs(model)
+        if not maps:
+            return None
+        trunk = import_openvino().Model(maps, model.get_parameters(), "trunk")
+        hints = {"INFERENCE_PRECISION_HINT": self._precision}
+        return InferRequestPool(self._core.compile_model(trunk, "CPU", hints))
+
     def _compiled_for(self, shape: tuple[int, int] | None) -> InferRequestPool:
         model = self._compiled.get(shape)
         if model is None:
@@ -127,3 +166,6 @@ class OnnxEngine:
     @contextmanager
     def run(self, pixels: Pixels) -> Iterator[Sequence[Floats]]:
         yield self._session.run(None, {"pixels": pixels})
+
+    def pool_features(self, pixels: Pixels) -> None:
+        return None
