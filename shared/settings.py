@@ -110,6 +110,11 @@ class Settings(BaseSettings):
     model_memory: float = Field(
         0.0, ge=0, description="MB of models that a worker keeps loaded; 0: all"
     )
+    label_studio_assets: Path | None = Field(
+        None,
+        description="Folder of Label Studio's editor, or an environment in which label-studio is"
+        " installed; empty: this environment",
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     engine: Literal["auto", "torch", "openvino", "onnx"] = Field(
         "auto",
@@ -150,7 +155,7 @@ class Settings(BaseSettings):
                 raise ValueError("expected a file with certificates in PEM format") from None
         return value
 
-    @field_validator("cache_dir", "model_dir", "local_files_root")
+    @field_validator("cache_dir", "model_dir", "local_files_root", "label_studio_assets")
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None

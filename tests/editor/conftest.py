@@ -1,0 +1,28 @@
+"""Fixtures of the editor alone. `make e2e-install` prepares what they need."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shared.editor.assets import EditorAssets, require_assets
+from shared.settings import Settings
+
+REPO = Path(__file__).parents[2]
+
+
+def label_studio_folder() -> Path:
+    """Where Label Studio is installed; without it the test is skipped, except in CI."""
+    folder = Path(os.environ.get("LABEL_STUDIO_VENV") or REPO / ".venv-label-studio").absolute()
+    if not folder.exists():
+        reason = f"Label Studio is not installed in {folder}: run `make e2e-install`"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def assets() -> EditorAssets:
+    """The editor's files of the Label Studio that the end-to-end tests use."""
+    return require_assets(Settings(label_studio_assets=label_studio_folder()))
