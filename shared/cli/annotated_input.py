@@ -39,6 +39,13 @@ class AnnotatedInput:
     title: str
     task_url: str | None = None
 
+    def __enter__(self) -> "AnnotatedInput":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.project is not None:
+            self.project.close()
+
 
 def open_annotated_input(
     inputs: list[str] | None,
@@ -68,7 +75,7 @@ def open_annotated_input(
         assert opened is not None
         source = ProjectTasks(opened)
     tasks = AnnotatedTasks(source, config, resources.media, problems)
-    title = ", ".join(inputs) if inputs else f"project {project}"
+    title = ", ".join(Path(name).name for name in inputs) if inputs else f"project {project}"
     return AnnotatedInput(config, tasks, opened, title, _task_url(resources.settings, project))
 
 

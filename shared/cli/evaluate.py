@@ -24,9 +24,11 @@ from shared.evaluation.annotation_choice import AnnotationChoice
 
 if TYPE_CHECKING:
     from shared.cli.evaluation_parts import EvaluationParts
+    from shared.cli.progress import Meter
     from shared.evaluation.annotated_task import AnnotatedTask
     from shared.evaluation.evaluation import Evaluation
     from shared.evaluation.problems import ProblemLog
+    from shared.label_studio.project import Project
 
 
 class Format(str, Enum):
@@ -52,6 +54,7 @@ class Options:
     precision: float | None
     agreement: bool
     label_errors: bool
+    push: bool
 
 
 @app.command()
@@ -83,6 +86,14 @@ def evaluate(
     label_errors: bool = typer.Option(
         False, "--label-errors", help="List the annotations that are most likely wrong"
     ),
+    push: bool = typer.Option(
+        False,
+        "--push",
+        help="Store each task's results in --project, with a view that has the worst ones first",
+    ),
+    remove: bool = typer.Option(
+        False, "--remove", help="Take back all that --push has stored in --project"
+    ),
 ) -> None:
     """Compare predictions with annotations: precision, recall, F1 and more by control tag.
 
@@ -101,13 +112,35 @@ def evaluate(
         precision,
         agreement,
         label_errors,
+        push,
     )
+    if (push or remove) and (project is None or inputs):
+        raise typer.BadParameter("--push and --remove need --project, without an INPUT")
     from shared.pipeline.runtime import reset_runtime
 
     try:
-        _run(options)
+        _remove(options) if remove else _run(options)
     finally:
         reset_runtime()
+
+
+def _remove(options: Options) -> None:
+    """Take back what was stored in the project."""
+    from shared.cli.progress import Meter
+    from shared.evaluation.problems import ProblemLog
+    from shared.evaluation.pushed_results import remove_pushed
+
+    problems = ProblemLog()
+    with open_annotated_input([], options.project, options.label_config, problems) as source:
+        assert source.project is not None
+        with Meter(source.tasks, "remove") as meter:
+            typer.echo(remove_pushed(source.project, _raw_tasks(source.project, meter)))
+
+
+def _raw_tasks(project: "Project", meter: "Meter") -> "Iterator[Any]":
+    for number, entry in enumerate(project, 1):
+        yield entry.task
+        meter.report_done(number)
 
 
 def _run(options: Options) -> None:
@@ -115,19 +148,23 @@ def _run(options: Options) -> None:
     from shared.evaluation.problems import ProblemLog
 
     problems = ProblemLog()
-    source = open_annotated_input(options.inputs, options.project, options.label_config, problems)
-    parts = EvaluationParts(source.config, options)
-    evaluation = _evaluate(options, source, parts, problems)
-    print_problems(problems)
-    _check_any(evaluation, options)
-    figures = evaluation.report() | parts.figures(evaluation)
-    if options.format is Format.json:
-        _write_json(figures)
-    else:
-        parts.print_tables(figures, evaluation)
-    if options.report is not None:
-        page = _write_report(options.report, figures, evaluation, source)
-        typer.echo(f"{page}: open it in a browser", err=options.format is Format.json)
+    with open_annotated_input(
+        options.inputs, options.project, options.label_config, problems
+    ) as source:
+        parts = EvaluationParts(source, options)
+        evaluation = _evaluate(options, source, parts, problems)
+        print_problems(problems)
+        _check_any(evaluation, options)
+        figures = evaluation.report() | parts.figures(evaluation)
+        if options.format is Format.json:
+            _write_json(figures)
+        else:
+            parts.print_tables(figures, evaluation)
+        for sentence in parts.push():
+            typer.echo(sentence, err=options.format is Format.json)
+        if options.report is not None:
+            page = _write_report(options.report, figures, evaluation, source)
+            typer.echo(f"{page}: open it in a browser", err=options.format is Format.json)
 
 
 def _evaluate(
@@ -141,8 +178,7 @@ def _evaluate(
     )
     with Meter(source.tasks, "evaluate") as meter:
         for number, task in enumerate(_predicted_tasks(options, source, problems), 1):
-            parts.add_task(task)
-            evaluation.add(task)
+            parts.add_task(task, evaluation.add(task))
             meter.report_done(number)
     return evaluation
 

@@ -1,6 +1,6 @@
 """What `prelabel evaluate` tells beside the figures of versions, where it is asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.cli.tables import (
@@ -12,10 +12,12 @@ from shared.cli.tables import (
 )
 
 if TYPE_CHECKING:
+    from shared.cli.annotated_input import AnnotatedInput
     from shared.evaluation.agreement import Agreement
     from shared.evaluation.annotated_task import AnnotatedTask
     from shared.evaluation.evaluation import Evaluation, TaskResult
     from shared.evaluation.label_errors import LabelErrors
+    from shared.evaluation.pushed_results import ResultPush
     from shared.evaluation.thresholds import Threshold
     from shared.label_studio.label_config import LabelConfig
 
@@ -35,13 +37,18 @@ class PartOptions(Protocol):
     @property
     def label_errors(self) -> bool: ...
 
+    @property
+    def push(self) -> bool: ...
+
 
 class EvaluationParts:
     """Collects what is asked for as tasks come, and then prints it."""
 
-    def __init__(self, config: "LabelConfig", options: PartOptions) -> None:
-        self._config = config
+    def __init__(self, source: "AnnotatedInput", options: PartOptions) -> None:
+        config = self._config = source.config
+        self._project = source.project
         self._options = options
+        self._push = _create_push(source) if options.push else None
         self._agreement = _create_agreement(config) if options.agreement else None
         self._errors = _create_label_errors(config) if options.label_errors else None
 
@@ -50,8 +57,10 @@ class EvaluationParts:
         """What gets each result of a task."""
         return [self._errors.add] if self._errors is not None else []
 
-    def add_task(self, task: "AnnotatedTask") -> None:
-        """Take a task with its annotations and predictions."""
+    def add_task(self, task: "AnnotatedTask", results: "Sequence[TaskResult]") -> None:
+        """Take a task with its annotations and predictions, and what became of these."""
+        if self._push is not None:
+            self._push.add(task, results)
         if self._agreement is not None:
             self._agreement.add(task)
 
@@ -68,6 +77,17 @@ class EvaluationParts:
                 for version, found in self._thresholds(evaluation).items()
             }
         return figures
+
+    def push(self) -> "Iterator[str]":
+        """Finish what is stored in the project; yield a sentence for each view."""
+        if self._push is None:
+            return
+        yield self._push.finish()
+        if self._errors is not None and self._project is not None:
+            from shared.evaluation.pushed_results import push_label_errors
+
+            tasks = (entry.task for entry in self._project)
+            yield push_label_errors(self._project, self._errors.rows(), tasks)
 
     def print_tables(self, figures: dict[str, Any], evaluation: "Evaluation") -> None:
         """Print the report, and then each part."""
@@ -99,6 +119,13 @@ class EvaluationParts:
             xml = config_with_thresholds(self._config, thresholds)
             notes = conflicting_attributes(self._config, thresholds)
             print_thresholds(thresholds, xml, notes, console)
+
+
+def _create_push(source: "AnnotatedInput") -> "ResultPush":
+    from shared.evaluation.pushed_results import ResultPush
+
+    assert source.project is not None
+    return ResultPush(source.project)
 
 
 def _create_agreement(config: "LabelConfig") -> "Agreement":

@@ -117,20 +117,26 @@ class Evaluation:
         for version in versions:
             self._version(version)
 
-    def add(self, task: AnnotatedTask) -> None:
-        """Compare a task's predictions with its truth."""
+    def add(self, task: AnnotatedTask) -> list[TaskResult]:
+        """Compare a task's predictions with its truth; return what became of each version's.
+
+        There are none for a task without truth, and several of a version with all annotations.
+        """
         self.read_tasks += 1
         truths = read_truths(task, self._choice)
         if not truths:
-            return
+            return []
         self.annotated_tasks += 1
         stored = dict.fromkeys(one.version for one in task.predictions)
         self.stored_versions |= stored
         versions = self._wanted or stored
-        for version in versions:
-            for result in self._version(version).add(task, truths):
-                for observe in self._observers:
-                    observe(result)
+        results = [
+            result for version in versions for result in self._version(version).add(task, truths)
+        ]
+        for result in results:
+            for observe in self._observers:
+                observe(result)
+        return results
 
     def report(self) -> dict[str, Any]:
         """Return all figures as the report's JSON; those of no cases are left out."""

@@ -49,8 +49,7 @@ class ResultPush:
         self._keys.write(task.id, task.data, keys)
 
     def finish(self) -> str:
-        """Wait until all is stored, save the views, and describe in a sentence what was done."""
-        self._keys.finish()
+        """Save the views, and describe in a sentence what was done."""
         views = ProjectViews(self._project)
         for version, name in self._names.items():
             columns = [column_of(f"{name}_{figure}") for figure in FIGURES[:3]]
@@ -92,7 +91,6 @@ def push_label_errors(project: Project, issues: Iterable[LabelIssue], tasks: Ite
     for task in tasks:
         found = worst.get(task["id"])
         keys.write(task["id"], task["data"], {} if found is None else {SUSPICION_KEY: found})
-    keys.finish()
     column = column_of(SUSPICION_KEY)
     shown = [{"filter": f"filter:{column}", **ERROR_FILTER}]
     title = "Annotations that may be wrong"

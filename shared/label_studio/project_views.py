@@ -1,12 +1,19 @@
 """Views (tabs) of a project's Data Manager: created or replaced by our own mark, and removed."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.label_studio.project import Project
 
 # The key in a view's data that tells which of our views it is. Label Studio keeps unknown keys.
 MARK_KEY = "prelabel"
+
+
+class MarkedView(NamedTuple):
+    """One of our views: its id, and its data with our mark under MARK_KEY."""
+
+    id: int
+    data: dict[str, Any]
 
 
 class ProjectViews:
@@ -55,11 +62,12 @@ class ProjectViews:
                 self._project.client.views.delete(str(view.id))
         return len(views)
 
-    def list_marked(self) -> list[Any]:
-        """Return our views, with `id` and `data`."""
+    def list_marked(self) -> list[MarkedView]:
+        """Return our views."""
         with self._project.named_errors("reading its views"):
             views = self._project.client.views.list(project=self._project.number)
-        return [_with_plain_data(view) for view in views if MARK_KEY in _plain(view.data)]
+        found = (MarkedView(view.id, _plain(view.data)) for view in views)
+        return [view for view in found if MARK_KEY in view.data]
 
     def _request(self, data: dict[str, Any]) -> dict[str, Any]:
         return {"project": self._project.number, "data": data}
@@ -70,8 +78,3 @@ def _plain(data: Any) -> dict[str, Any]:
         return data or {}
     plain: dict[str, Any] = data.dict()
     return plain
-
-
-def _with_plain_data(view: Any) -> Any:
-    view.data = _plain(view.data)
-    return view

@@ -6,17 +6,13 @@ key is ever changed, and none with it is written where the label config shows on
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shared.errors import SettingError
 from shared.label_studio.project import Project
 
 KEY_PREFIX = "prelabel_"
-# Requests to Label Studio at a time.
-CONCURRENT_REQUESTS = 4
-
 _UNREADABLE = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -41,7 +37,11 @@ def without_own_keys(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class TaskKeys:
-    """Writes keys with prefixes into tasks; tasks that have them already cost no request."""
+    """Writes keys with prefixes into tasks; tasks that have them already cost no request.
+
+    One task after the other: Label Studio 1.23 loses counts of the project's columns where two
+    tasks are changed at the same time.
+    """
 
     def __init__(self, project: Project, *prefixes: str) -> None:
         """SettingError if the label config shows a key with the prefix of all our keys."""
@@ -52,25 +52,13 @@ class TaskKeys:
             )
         self._project = project
         self._prefixes = prefixes
-        self._pool = ThreadPoolExecutor(CONCURRENT_REQUESTS, "task keys")
-        self._running: list[Any] = []
         self.changed = 0
 
     def write(self, task_id: int, data: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
         """Let a task have exactly these keys with the prefixes; `data` is its data as last read."""
         if own_keys(data, *self._prefixes) != keys:
-            self._running.append(self._pool.submit(self._replace, task_id, keys))
+            self._replace(task_id, keys)
             self.changed += 1
-            if len(self._running) >= 4 * CONCURRENT_REQUESTS:
-                self._running.pop(0).result()
-
-    def finish(self, report: Callable[[int], None] = lambda done: None) -> None:
-        """Wait until all is written."""
-        for done, running in enumerate(self._running, 1):
-            running.result()
-            report(done)
-        self._running.clear()
-        self._pool.shutdown()
 
     def _replace(self, task_id: int, keys: Mapping[str, Any]) -> None:
         """Read the task again and change only our keys: the rest may have changed since."""
@@ -84,5 +72,4 @@ def remove_keys(project: Project, tasks: Iterable[Any], *prefixes: str) -> int:
     writer = TaskKeys(project, *prefixes)
     for task in tasks:
         writer.write(task["id"], task["data"], {})
-    writer.finish()
     return writer.changed

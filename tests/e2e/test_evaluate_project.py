@@ -1,9 +1,6 @@
 """`prelabel evaluate --project` reads annotations and predictions of a real Label Studio."""
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -11,6 +8,7 @@ import pytest
 from shared.label_studio import project as project_module
 from shared.label_studio.project import Project, UnavailableError
 from shared.settings import Settings
+from tests.e2e.evaluate import run_evaluate
 from tests.e2e.label_studio import LabelStudio
 
 CONFIG = """<View><Text name="text" value="$text"/>
@@ -48,20 +46,9 @@ def settings_of(label_studio: LabelStudio) -> Settings:
     )
 
 
-def evaluate(label_studio: LabelStudio, *words: str) -> "subprocess.CompletedProcess[str]":
-    access = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
-    return subprocess.run(
-        [sys.executable, "-m", "shared.cli", "evaluate", *words],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | access,
-    )
-
-
 def test_a_project_is_evaluated(label_studio: LabelStudio, project: int) -> None:
-    run = evaluate(label_studio, "--project", str(project), "--format", "json")
-    assert run.returncode == 0, run.stderr
+    run = run_evaluate(label_studio, "--project", str(project), "--format", "json")
+    assert run.exit_code == 0, run.stderr
     report = json.loads(run.stdout)
     assert report["tasks"] == {"read": 120, "annotated": 90}
     topic = report["versions"]["v1"]["controls"]["topic"]
@@ -72,8 +59,8 @@ def test_a_project_is_evaluated(label_studio: LabelStudio, project: int) -> None
 def test_a_version_that_does_not_exist_names_those_that_do(
     label_studio: LabelStudio, project: int
 ) -> None:
-    run = evaluate(label_studio, "--project", str(project), "--version", "v2")
-    assert run.returncode == 2
+    run = run_evaluate(label_studio, "--project", str(project), "--version", "v2")
+    assert run.exit_code == 2
     expected = 'no annotated task has a prediction of version "v2"; stored are: "v1"'
     assert expected in run.stderr
 
@@ -82,8 +69,8 @@ def test_a_project_without_annotations(label_studio: LabelStudio) -> None:
     client = label_studio.client
     made = client.projects.create(title="no annotations", label_config=CONFIG)
     client.projects.import_tasks(made.id, request=[{"data": {"text": "one"}}])
-    run = evaluate(label_studio, "--project", str(made.id))
-    assert run.returncode == 2
+    run = run_evaluate(label_studio, "--project", str(made.id))
+    assert run.exit_code == 2
     assert "none of 1 task has an annotation that counts" in run.stderr
 
 
