@@ -1,8 +1,8 @@
 """Average precision as COCO defines it (https://cocodataset.org/#detection-eval).
 
-COCO's own tools hold every box as a dictionary of Python, over 1 GB for a million of them. Here
-cases are matched as they come, and of a detection stay its score, its case, its label and the
-thresholds at which it hits.
+COCO's tools hold every box as a dictionary of Python: with faster-coco-eval 1.8, 200,000 true and
+as many predicted boxes took 870 MB. Here cases are matched as they come, and of a detection stay
+its score, its case, its label and the thresholds at which it hits.
 """
 
 from array import array

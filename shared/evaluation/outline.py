@@ -41,8 +41,9 @@ def paired_overlap(outlines: Any, others: Any) -> Floats:
 def outlines_of(shapes: Sequence[Any]) -> Any:
     """Return valid polygons of shapes that have an outline, shape (n,).
 
-    Lines that cross themselves bound what lies between them (even-odd). An outline of fewer than
-    three points, or with numbers that are not finite, has no area.
+    Of an outline that crosses itself, all that it goes round is inside, as the editor fills it
+    (nonzero winding). One of fewer than three points, or with numbers that are not finite, has no
+    area.
     """
     shapely = require("shapely", "evaluate")
     found: Any = np.empty(len(shapes), object)
@@ -50,9 +51,8 @@ def outlines_of(shapes: Sequence[Any]) -> Any:
         points = _corners_of(shape)
         is_area = len(points) >= 3 and bool(np.isfinite(points).all())
         found[place] = shapely.Polygon(points) if is_area else shapely.Polygon()
-    for place in np.flatnonzero(~shapely.is_valid(found)):
-        parts = shapely.get_parts(shapely.make_valid(found[place]))
-        found[place] = shapely.union_all(parts[shapely.get_dimensions(parts) == 2])
+    broken = ~shapely.is_valid(found)
+    found[broken] = shapely.make_valid(found[broken], method="structure", keep_collapsed=False)
     return found
 
 

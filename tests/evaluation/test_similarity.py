@@ -46,6 +46,13 @@ def similarity(one, other, source=None):
 
 SQUARE = Rectangle(0, 0, 10, 10)
 
+# Every second corner of a pentagon around (50, 50).
+PENTAGRAM = [
+    (50 + 40 * math.sin(math.radians(144 * at)), 50 - 40 * math.cos(math.radians(144 * at)))
+    for at in range(5)
+]
+INNER = math.cos(math.radians(72)) / math.cos(math.radians(36))
+
 AREAS = {
     "equal boxes": (SQUARE, SQUARE, 1),
     # overlap 5 × 10, union 100 + 100 - 50
@@ -72,6 +79,13 @@ AREAS = {
         Polygon([(0, 0), (10, 10), (10, 0), (0, 10)]),
         SQUARE,
         0.5,
+    ),
+    # a pentagram fills its middle, too, as its line goes round that twice: of radius 1 it has the
+    # area 10 sin 36° r / 2, where the inner corners are r = cos 72° / cos 36° from the middle
+    "a polygon that goes round twice": (
+        Polygon(PENTAGRAM),
+        Polygon([PENTAGRAM[at] for at in (0, 3, 1, 4, 2)]),
+        10 * math.sin(math.radians(36)) * INNER / 2 / (5 * math.sin(math.radians(72)) / 2),
     ),
     "a polygon of two points": (Polygon([(0, 0), (10, 0)]), SQUARE, 0),
     "a polygon without a point": (Polygon([]), SQUARE, 0),
