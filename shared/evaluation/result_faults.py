@@ -29,9 +29,20 @@ def _faults(result: Mapping[str, Any]) -> Iterator[str]:
             yield f'"{key}" is {value:g}, expected at most {MAX_NUMBER:g}'
         elif key.startswith("original_") and isinstance(value, int | float) and value < 1:
             yield f'"{key}" is {value}, expected at least a pixel'
-    for key, value in result["value"].items():
+    for key, value in _numbers_of(result["value"]):
         if _is_too_large(value):
             yield f'"{key}" is {value:g}, expected at most {MAX_NUMBER:g}'
+    if "imageDataURL" in result["value"] and "original_width" not in result:
+        yield '"original_width" is missing'
+
+
+def _numbers_of(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the keys and values in a result's `value` and in the key frames of a track."""
+    yield from value.items()
+    keyframes = value.get("sequence")
+    for keyframe in keyframes if isinstance(keyframes, list) else ():
+        if isinstance(keyframe, Mapping):
+            yield from keyframe.items()
 
 
 def _is_too_large(value: Any) -> bool:

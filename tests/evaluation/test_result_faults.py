@@ -42,6 +42,8 @@ def test_what_is_right_has_no_fault(keys: dict[str, Any]) -> None:
         ({"original_width": 1e308}, '"original_width" is 1e+308, expected at most 1e+20'),
         ({"original_height": 0}, '"original_height" is 0, expected at least a pixel'),
         ({"value": {"x": 1e308}}, '"x" is 1e+308, expected at most 1e+20'),
+        ({"value": {"sequence": [{"x": -1e308}]}}, '"x" is -1e+308, expected at most 1e+20'),
+        ({"value": {"imageDataURL": "data:"}}, '"original_width" is missing'),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )

@@ -14,7 +14,7 @@ BINS = 15
 
 
 def calibration_figures(
-    cases: NDArray[np.int64],
+    cases: NDArray[Any],
     scores: NDArray[np.float64],
     hits: NDArray[np.bool_],
     resampler: Resampler,

@@ -11,7 +11,7 @@ from shared.evaluation.metrics.metric import Resampler
 
 
 def ratio_figures(
-    cases: NDArray[np.int64],
+    cases: NDArray[Any],
     ratios: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
     resampler: Resampler,
 ) -> dict[str, Any]:
@@ -49,6 +49,6 @@ def join_figures(*parts: Mapping[str, Any]) -> dict[str, Any]:
     return joined | {"interval": intervals} if intervals else joined
 
 
-def count_distinct(cases: NDArray[np.int64]) -> int:
+def count_distinct(cases: NDArray[Any]) -> int:
     """Return the number of different cases; they stand in ascending order."""
     return int(np.count_nonzero(np.diff(cases))) + 1 if len(cases) else 0

@@ -18,10 +18,10 @@ from shared.evaluation.metrics.metric import NO_LABEL, Resampler, ScoredPredicti
 class Counts:
     """Counts by entry, shape (n,) each; `similarities` are summed over the hits."""
 
-    cases: NDArray[np.int64]
-    hits: NDArray[np.float64]
-    truths: NDArray[np.float64]
-    predicted: NDArray[np.float64]
+    cases: NDArray[np.int32]
+    hits: NDArray[np.int32]
+    truths: NDArray[np.int32]
+    predicted: NDArray[np.int32]
     similarities: NDArray[np.float64]
 
     def at(self, rows: NDArray[np.int64]) -> "Counts":
@@ -40,7 +40,7 @@ class Counts:
         With `similarity`, that is the key of the hits' mean similarity.
         """
         below = self.truths + self.predicted
-        ratios = {
+        ratios: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {
             "precision": (self.hits, self.predicted),
             "recall": (self.hits, self.truths),
             "f1": (2 * self.hits, below),
@@ -56,10 +56,10 @@ class LabelCounts:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-        self._cases, self._labels = array("q"), array("i")
+        self._cases, self._labels = array("i"), array("i")
         self._hits, self._truths, self._predicted = array("i"), array("i"), array("i")
         self._similarities = array("d")
-        self._score_cases, self._score_labels = array("q"), array("i")
+        self._score_cases, self._score_labels = array("i"), array("i")
         self._scores, self._score_hits = array("d"), array("b")
 
     def add(
@@ -120,7 +120,7 @@ class LabelCounts:
 
     def calibration(self, resampler: Resampler) -> dict[str, Any]:
         """Return the calibration error of all scores as `ece`; nothing without scores."""
-        cases = np.array(self._score_cases, np.int64)
+        cases = np.array(self._score_cases, np.int32)
         return calibration_figures(cases, *self._all_scores(), resampler)
 
     def scored(self) -> Mapping[str, ScoredPredictions]:
@@ -144,9 +144,12 @@ class LabelCounts:
         return self._numbers.setdefault(label, len(self._numbers))
 
     def _counts(self) -> Counts:
-        columns = (self._hits, self._truths, self._predicted, self._similarities)
         return Counts(
-            np.array(self._cases, np.int64), *(np.array(one, np.float64) for one in columns)
+            np.array(self._cases, np.int32),
+            np.array(self._hits, np.int32),
+            np.array(self._truths, np.int32),
+            np.array(self._predicted, np.int32),
+            np.array(self._similarities, np.float64),
         )
 
     def _by_label(self) -> Iterator[tuple[str, Counts]]:
