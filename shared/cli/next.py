@@ -49,6 +49,7 @@ class Options:
     backends: list[str]
     versions: list[str]
     output: Path | None
+    remove: bool
 
 
 @dataclass
@@ -71,7 +72,9 @@ class Tally:
 def next_tasks(
     inputs: list[str] = typer.Argument(None, metavar="INPUT", help=INPUT_HELP),
     label_config: Path = typer.Option(None, help=LABEL_CONFIG_HELP, exists=True, dir_okay=False),
-    project: int = typer.Option(None, help=PROJECT_HELP),
+    project: int = typer.Option(
+        None, help=f'{PROJECT_HELP}: its view "Label next" gets the order, for the labelling stream'
+    ),
     strategy: StrategyName = typer.Option(
         StrategyName.uncertainty,
         help="First those of which the model is least sure (uncertainty), the least like all others"
@@ -87,11 +90,16 @@ def next_tasks(
         None, help="A model version whose stored predictions are read; may be repeated"
     ),
     output: Path = typer.Option(None, "--output", "-o", help="Write the order, as JSON Lines"),
+    remove: bool = typer.Option(
+        False, "--remove", help="Take the order and its view out of --project again"
+    ),
 ) -> None:
     """Order the tasks without annotation: what to label next.
 
-    Skipped tasks and drafts count as not annotated.
+    Skipped tasks and drafts count as not annotated. Asking again replaces the order.
     """
+    if remove and project is None:
+        raise typer.BadParameter("--remove needs --project")
     options = Options(
         inputs or [],
         label_config,
@@ -101,13 +109,24 @@ def next_tasks(
         list(dict.fromkeys(backend or [])),
         version or [],
         output,
+        remove,
     )
     from shared.pipeline.runtime import reset_runtime
 
     try:
-        _run(options)
+        _remove(options) if remove else _run(options)
     finally:
         reset_runtime()
+
+
+def _remove(options: Options) -> None:
+    from shared.backend.process_resources import shared_resources
+    from shared.evaluation.labeling_order.stored_order import remove_order
+    from shared.label_studio.project import Project
+
+    assert options.project is not None
+    project = Project(options.project, shared_resources().settings)
+    typer.echo(remove_order(project, (entry.task for entry in project)))
 
 
 def _run(options: Options) -> None:
@@ -126,6 +145,10 @@ def _run(options: Options) -> None:
     if ranked:
         _print_table(first, options)
     typer.echo(_describe_count(len(first), tally))
+    if source.project is not None and not options.inputs:
+        from shared.evaluation.labeling_order.stored_order import store_order
+
+        typer.echo(store_order(source.project, first, (one.task for one in source.project)))
 
 
 def _rank(
