@@ -41,7 +41,6 @@ def store_order(project: Project, ranked: Sequence[RankedTask], tasks: Iterable[
     for task in tasks:
         rank = ranks.get(task["id"])
         keys.write(task["id"], task["data"], {} if rank is None else {RANK_KEY: rank})
-    keys.finish()
     column = column_of(RANK_KEY)
     ProjectViews(project).save(VIEW_MARK, VIEW_TITLE, [column], [column], FILTERS)
     return f'{project.name}: the view "{VIEW_TITLE}" has the order'
