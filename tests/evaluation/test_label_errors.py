@@ -1,20 +1,15 @@
 """Annotations that are likely wrong: in generated sets, those that were made wrong come first."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
 
-from shared.evaluation.annotated_task import annotated_by
-from shared.evaluation.answers import label_key
-from shared.evaluation.evaluation import TaskResult
+from shared.evaluation.annotated_task import AnnotatedTask, StoredPrediction
+from shared.evaluation.evaluation import Evaluation
 from shared.evaluation.label_errors import LabelErrors
 from shared.evaluation.label_issue import IssueRanking, LabelIssue
-from shared.evaluation.matching import match_by_score
-from shared.evaluation.metrics.metric import Match, Outcome
-from shared.evaluation.similarity import similarity_matrix
-from shared.evaluation.truth import Truth
 from shared.results import ParsedRegion
 
 from .annotations import CONFIG, annotation, answer, box, span, task
@@ -22,47 +17,24 @@ from .annotations import CONFIG, annotation, answer, box, span, task
 Regions = Sequence[ParsedRegion]
 
 
-def compared(number: int, truth: Regions, predicted: Regions) -> TaskResult:
-    """Return the result of a task, with the outcomes of boxes and spans."""
-    made = annotation(*truth)
-    outcomes = {name: _outcome(name, truth, predicted) for name in ("box", "span")}
-    return TaskResult(
-        "v1",
-        task(made, number=number),
-        Truth(tuple(truth), (made,)),
-        tuple(predicted),
-        outcomes,
-        None,
-    )
+def compared(number: int, truth: Regions, predicted: Regions) -> AnnotatedTask:
+    """Return a task with one annotation and one prediction."""
+    prediction = StoredPrediction(tuple(predicted), "v1")
+    return task(annotation(*truth), number=number, predictions=[prediction])
 
 
-def _outcome(name: str, truth: Regions, predicted: Regions) -> Outcome:
-    true, found = (
-        [one for one in regions if annotated_by(one, name)] for regions in (truth, predicted)
-    )
-    similar = similarity_matrix(found, true)
-    for row, one in enumerate(found):
-        for column, other in enumerate(true):
-            similar[row, column] *= label_key(one) == label_key(other)
-    pairs = match_by_score(similar, [one.score for one in found], 0.5)
-    hit, matched = ({pair[side] for pair in pairs} for side in (0, 1))
-    return Outcome(
-        [Match(true[t], found[p], similar[p, t]) for p, t in pairs],
-        [one for place, one in enumerate(true) if place not in matched],
-        [one for place, one in enumerate(found) if place not in hit],
-    )
-
-
-def issues_of(*results: TaskResult) -> list[LabelIssue]:
+def issues_of(tasks: Iterable[AnnotatedTask], limit: int = 1000) -> list[LabelIssue]:
+    """Return the issues that an evaluation of the tasks finds."""
     errors = LabelErrors(CONFIG)
-    for result in results:
-        errors.add(result)
-    return errors.rows()
+    evaluation = Evaluation(CONFIG, observers=[errors.add])
+    for one in tasks:
+        evaluation.add(one)
+    return errors.rows(limit)
 
 
 def test_flipped_classes_come_first() -> None:
     numbers = random.Random(0)
-    errors = LabelErrors(CONFIG)
+    tasks: list[AnnotatedTask] = []
     flipped: set[Any] = set()
     for number in range(1000):
         true = numbers.choice("ABC")
@@ -74,10 +46,10 @@ def test_flipped_classes_come_first() -> None:
         if number % 20 == 0:
             flipped.add(number)
             annotated = numbers.choice([c for c in "ABC" if c != true])
-        errors.add(
+        tasks.append(
             compared(number, [answer("class", [annotated])], [answer("class", [said], score)])
         )
-    found = errors.rows()
+    found = issues_of(tasks)
     top = {issue.task for issue in found[: len(flipped)]}
     assert len(top & flipped) / len(flipped) >= 0.8
     assert {issue.kind for issue in found} == {"wrong class"}
@@ -88,7 +60,7 @@ def test_flipped_classes_come_first() -> None:
 @pytest.mark.parametrize("shape", ["boxes", "spans"])
 def test_flipped_labels_of_regions_come_first(shape: str) -> None:
     numbers = random.Random(1)
-    errors = LabelErrors(CONFIG)
+    tasks: list[AnnotatedTask] = []
     flipped: set[Any] = set()
     names = ("Car", "Bus") if shape == "boxes" else ("Person", "Place")
     for number in range(200):
@@ -105,8 +77,8 @@ def test_flipped_labels_of_regions_come_first(shape: str) -> None:
                 flipped.add((number, truth[-1].id))
             if numbers.random() < 0.97:
                 predicted.append(_region(shape, place, said, score))
-        errors.add(compared(number, truth, predicted))
-    top = {(issue.task, issue.region) for issue in errors.rows(len(flipped))}
+        tasks.append(compared(number, truth, predicted))
+    top = {(issue.task, issue.region) for issue in issues_of(tasks, len(flipped))}
     assert len(flipped) > 30
     assert len(top & flipped) / len(flipped) >= 0.8
 
@@ -120,12 +92,14 @@ def _region(shape: str, place: int, label: str, score: float | None = None) -> P
 def test_each_kind_of_region() -> None:
     usual = [compared(n, [box(0)], [box(0, score=0.9)]) for n in range(18)]
     found = issues_of(
-        *usual,
-        compared(20, [box(0, "Bus")], [box(1, "Car", 0.8)]),  # same place, another label
-        compared(21, [], [box(50, "Car", 0.7)]),  # nothing there
-        compared(22, [box(0)], []),  # the model is silent: 18 of 19 cars were found
-        compared(23, [box(0, "Bus")], []),  # it finds no bus: its silence says nothing
-        compared(24, [], [box(50, "Car")]),  # a prediction without a score says nothing
+        [
+            *usual,
+            compared(20, [box(0, "Bus")], [box(1, "Car", 0.8)]),  # same place, another label
+            compared(21, [], [box(50, "Car", 0.7)]),  # nothing there
+            compared(22, [box(0)], []),  # the model is silent: 18 of 19 cars were found
+            compared(23, [box(0, "Bus")], []),  # it finds no bus: its silence says nothing
+            compared(24, [], [box(50, "Car")]),  # a prediction without a score says nothing
+        ]
     )
     assert found == [
         LabelIssue(20, "box", "Bus", "wrong label", 0.8, "Car", "Bus0"),
@@ -135,14 +109,14 @@ def test_each_kind_of_region() -> None:
 
 
 def test_what_says_nothing_of_classes() -> None:
-    assert issues_of() == []
-    results = [
+    assert issues_of([]) == []
+    tasks = [
         compared(1, [answer("class", ["A"])], [answer("class", ["B"])]),  # no score
         compared(2, [], [answer("class", ["B"], 0.9)]),  # no annotation
         compared(3, [answer("class", ["A"])], []),  # no prediction
         compared(4, [answer("classes", ["A", "B"])], [answer("classes", ["A"], 0.9)]),  # several
     ]
-    assert issues_of(*results) == []
+    assert issues_of(tasks) == []
 
 
 def test_only_the_most_suspicious_are_kept() -> None:
