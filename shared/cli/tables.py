@@ -85,11 +85,11 @@ def print_agreement(
     rows = list(agreement.rows())
     if not rows:
         return
-    table = _create_table(["control tag", "annotator", "other"])
+    table = create_table(["control tag", "annotator", "other"])
     for name in ("agreement", "tasks"):
         table.add_column(name, justify="right")
     for row in rows[:shown_pairs]:
-        names = map(_name_cell, (row.control, row.annotator, row.other))
+        names = map(name_cell, (row.control, row.annotator, row.other))
         table.add_row(*names, f"{row.agreement:.3f}", format_number(row.tasks))
     console.print(table)
     _print_unshown(len(rows) - shown_pairs, "pairs", console)
@@ -104,11 +104,11 @@ def print_label_errors(
     if not issues:
         console.print(f"{NO_CASES}: the predictions contradict no annotation, or have no scores")
         return
-    table = _create_table(["task", "control tag", "what", "annotated", "the model says", "region"])
+    table = create_table(["task", "control tag", "what", "annotated", "the model says", "region"])
     table.add_column("confidence", justify="right")
     for issue in issues[:shown]:
         names = (issue.task, issue.control, issue.kind, issue.label, issue.suggestion, issue.region)
-        cells = (_name_cell("" if name is None else str(name)) for name in names)
+        cells = (name_cell("" if name is None else str(name)) for name in names)
         table.add_row(*cells, f"{issue.confidence:.3f}")
     console.print(table)
     _print_unshown(len(issues) - shown, "annotations", console)
@@ -182,29 +182,29 @@ def _figure_table(rows: Sequence[FigureRow], keys: Sequence[str]) -> "Table":
     is_label = rows[0].label is not None
     has_counts = any(row.tasks is not None or row.truth is not None for row in rows)
     second = "tag" if not is_label else "label" if has_counts else "matched by"
-    table = _create_table(["control tag", second])
+    table = create_table(["control tag", second])
     for name in (*(COUNT_NAMES if has_counts else ()), *map(figure_name, keys)):
         table.add_column(name, justify="right")
     for row in rows:
         names = (row.control, (row.label or "no label") if is_label else row.tag)
         counts = (row.tasks, row.truth, row.predicted) if has_counts else ()
         cells = ["" if count is None else format_number(count) for count in counts]
-        table.add_row(*map(_name_cell, names), *cells, *(_cell(row.figures.get(k)) for k in keys))
+        table.add_row(*map(name_cell, names), *cells, *(_cell(row.figures.get(k)) for k in keys))
     return table
 
 
 def _comparison_table(versions: Mapping[str, Any]) -> "Table":
     """Return a table of the control tags' figures, with a column for each version."""
-    table = _create_table(["control tag", "figure"])
+    table = create_table(["control tag", "figure"])
     for name in versions:
-        table.add_column(_name_cell(name), justify="right")
+        table.add_column(name_cell(name), justify="right")
     by_version = [{row.control: row for row in control_rows(one)} for one in versions.values()]
     for control in dict.fromkeys(name for rows in by_version for name in rows):
         rows = [found[control] for found in by_version if control in found]
         keys = column_keys(rows)
         if keys:
             counts = (_counts_cell(found.get(control)) for found in by_version)
-            table.add_row(_name_cell(control), "tasks · true", *counts)
+            table.add_row(name_cell(control), "tasks · true", *counts)
         for key in keys:
             cells = (
                 _cell(found[control].figures.get(key) if control in found else None)
@@ -215,7 +215,7 @@ def _comparison_table(versions: Mapping[str, Any]) -> "Table":
 
 
 def _threshold_table(thresholds: Sequence["Threshold"]) -> "Table":
-    table = _create_table(["control tag", "label"])
+    table = create_table(["control tag", "label"])
     for name in ("threshold", "precision", "recall", "F1", "predicted", "true"):
         table.add_column(name, justify="right")
     table.add_column("", overflow="fold")
@@ -226,18 +226,18 @@ def _threshold_table(thresholds: Sequence["Threshold"]) -> "Table":
             shares = (f"{share:.3f}" for share in (point.precision, point.recall, point.f1))
             cells = [f"{point.score:g}", *shares, f"{point.predicted:,}", f"{point.truths:,}"]
         style = "bold" if one.label is None else None
-        names = (_name_cell(one.control), _name_cell(label))
-        table.add_row(*names, *cells, _name_cell(one.note), style=style)
+        names = (name_cell(one.control), name_cell(label))
+        table.add_row(*names, *cells, name_cell(one.note), style=style)
     return table
 
 
-def _create_table(names: Sequence[str]) -> "Table":
+def create_table(names: Sequence[str]) -> "Table":
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in names:
-        table.add_column(_name_cell(name), overflow="fold")
+        table.add_column(name_cell(name), overflow="fold")
     return table
 
 
@@ -253,7 +253,7 @@ def _counts_cell(row: FigureRow | None) -> str:
     return " · ".join(format_number(count) for count in counts if count is not None)
 
 
-def _name_cell(name: str) -> Any:
+def name_cell(name: str) -> Any:
     """Return a user's text as a cell: not read as markup, nor able to steer the terminal."""
     from rich.text import Text
 

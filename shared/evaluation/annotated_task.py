@@ -58,6 +58,8 @@ class AnnotatedTask:
 
     `config` is the label config with the labels that the task brings. `sources` holds, by object
     tag, what regions lie on where results do not tell it: a document, a dialogue.
+    `stored_predictions` is how many predictions the task has, read or not; None where its source
+    does not tell.
     """
 
     number: int
@@ -67,6 +69,7 @@ class AnnotatedTask:
     annotations: tuple[Annotation, ...] = ()
     predictions: tuple[StoredPrediction, ...] = ()
     sources: Mapping[str, Any] | None = None
+    stored_predictions: int | None = None
 
     @property
     def name(self) -> str:
@@ -108,7 +111,14 @@ class TaskReader:
             if isinstance(one, Mapping) and isinstance(one.get("result"), list)
         )
         return AnnotatedTask(
-            number, task.id, task.data, config, annotations, predictions, parser.sources
+            number,
+            task.id,
+            task.data,
+            config,
+            annotations,
+            predictions,
+            parser.sources,
+            _count_stored(raw.get("predictions")),
         )
 
     def parse_results(
@@ -258,6 +268,10 @@ def _list_under(raw: Mapping[str, Any], key: str, name: str, problems: ProblemLo
         return found
     problems.add(f'"{key}" is {describe_type(found)}, expected a list', name)
     return []
+
+
+def _count_stored(predictions: Any) -> int | None:
+    return len(predictions) if isinstance(predictions, list) else None
 
 
 def _annotator_name(completed_by: Any) -> str:
