@@ -55,6 +55,7 @@ class Options:
     agreement: bool
     label_errors: bool
     push: bool
+    time_saved: bool
 
 
 @app.command()
@@ -91,6 +92,11 @@ def evaluate(
         "--push",
         help="Store each task's results in --project, with a view that has the worst ones first",
     ),
+    time_saved: bool = typer.Option(
+        False,
+        "--time-saved",
+        help="What people made of the stored predictions, and how long tasks took with and without",
+    ),
     remove: bool = typer.Option(
         False, "--remove", help="Take back all that --push has stored in --project"
     ),
@@ -113,7 +119,13 @@ def evaluate(
         agreement,
         label_errors,
         push,
+        time_saved,
     )
+    if time_saved and backend:
+        raise typer.BadParameter(
+            "--time-saved is about the stored predictions that annotators began with: leave"
+            " --backend out"
+        )
     if (push or remove) and (project is None or inputs):
         raise typer.BadParameter("--push and --remove need --project, without an INPUT")
     from shared.pipeline.runtime import reset_runtime
@@ -212,7 +224,7 @@ def _check_any(evaluation: "Evaluation", options: Options) -> None:
             " ones and drafts do not"
         )
     missing = [name for name, found in evaluation.versions.items() if not found.tasks]
-    if (missing or not evaluation.versions) and not options.agreement:
+    if (missing or not evaluation.versions) and not (options.agreement or options.time_saved):
         stored = ", ".join(f'"{name}"' for name in evaluation.stored_versions) or "none"
         what = f'version "{missing[0]}"' if missing else "any version"
         raise SettingError(

@@ -10,6 +10,7 @@ from shared.cli.tables import (
     print_report,
     print_thresholds,
 )
+from shared.cli.time_saved_table import print_time_saved
 
 if TYPE_CHECKING:
     from shared.cli.annotated_input import AnnotatedInput
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from shared.evaluation.label_errors import LabelErrors
     from shared.evaluation.pushed_results import ResultPush
     from shared.evaluation.thresholds import Threshold
+    from shared.evaluation.time_saved import TimeSaved
     from shared.label_studio.label_config import LabelConfig
 
 
@@ -40,6 +42,9 @@ class PartOptions(Protocol):
     @property
     def push(self) -> bool: ...
 
+    @property
+    def time_saved(self) -> bool: ...
+
 
 class EvaluationParts:
     """Collects what is asked for as tasks come, and then prints it."""
@@ -51,6 +56,7 @@ class EvaluationParts:
         self._push = _create_push(source) if options.push else None
         self._agreement = _create_agreement(config) if options.agreement else None
         self._errors = _create_label_errors(config) if options.label_errors else None
+        self._time_saved = _create_time_saved(config) if options.time_saved else None
 
     @property
     def result_observers(self) -> "list[Callable[[TaskResult], None]]":
@@ -63,6 +69,8 @@ class EvaluationParts:
             self._push.add(task, results)
         if self._agreement is not None:
             self._agreement.add(task)
+        if self._time_saved is not None:
+            self._time_saved.add(task)
 
     def figures(self, evaluation: "Evaluation") -> dict[str, Any]:
         """Return the figures of the parts, for the report's JSON."""
@@ -71,6 +79,8 @@ class EvaluationParts:
             figures["agreement"] = self._agreement.figures()
         if self._errors is not None:
             figures["label_errors"] = [issue._asdict() for issue in self._errors.rows()]
+        if self._time_saved is not None:
+            figures["time_saved"] = self._time_saved.figures()
         if self._options.thresholds:
             figures["thresholds"] = {
                 version: [_threshold_json(one) for one in found]
@@ -97,6 +107,8 @@ class EvaluationParts:
             print_agreement(self._agreement, console=console)
         if self._errors is not None:
             print_label_errors(self._errors.rows(), console=console)
+        if self._time_saved is not None:
+            print_time_saved(self._time_saved, console)
         if self._options.thresholds:
             self._print_thresholds(evaluation, console)
 
@@ -138,6 +150,12 @@ def _create_label_errors(config: "LabelConfig") -> "LabelErrors":
     from shared.evaluation.label_errors import LabelErrors
 
     return LabelErrors(config)
+
+
+def _create_time_saved(config: "LabelConfig") -> "TimeSaved":
+    from shared.evaluation.time_saved import TimeSaved
+
+    return TimeSaved(config)
 
 
 def _threshold_json(threshold: "Threshold") -> dict[str, Any]:

@@ -75,7 +75,8 @@ def _pair_answers(
     """Yield both answers by each tag for the whole task, or for each item of a list."""
     before, after = (_read_answers(regions) for regions in (predicted, annotated))
     for key, (tag, _) in (before | after).items():
-        yield tag, *(found[key][1] if key in found else None for found in (before, after))
+        one, other = before.get(key), after.get(key)
+        yield tag, one and one[1], other and other[1]
 
 
 def _read_answers(
