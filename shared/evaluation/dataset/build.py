@@ -18,6 +18,7 @@ from shared.evaluation.dataset.options import DatasetOptions
 from shared.evaluation.dataset.sample import Sample
 from shared.evaluation.dataset.sampler import Sampler, content_digest_of, document_of
 from shared.evaluation.dataset.split import (
+    Grouping,
     SplitEntry,
     assign_parts,
     find_better_seed,
@@ -62,12 +63,13 @@ def build_dataset(
     tags = fetched_tags(config, options)
     state = {"options": options.to_json(), "label_config": config.xml}
     workspace.begin(state, options.resume)
-    if not workspace.is_made:
-        build = _Build(workspace, config, options, tools, labels)
-        manifest = build.run(tasks, tags)
-        manifest.write(workspace.made / MANIFEST)
+    if workspace.is_made:
+        workspace.finish()
+        return Manifest.read(options.output / MANIFEST)
+    manifest = _Build(workspace, config, options, tools, labels).run(tasks, tags)
+    manifest.write(workspace.made / MANIFEST)
     workspace.finish()
-    return Manifest.read(options.output / MANIFEST)
+    return manifest
 
 
 @dataclass
@@ -181,13 +183,20 @@ class _Build:
         grouping = group_entries(self.entries, self.options.near_duplicates)
         parts = assign_parts(self.entries, grouping, shares, self.options.seed)
         self._report_parts(parts, grouping.joined)
-        lacking = lacking_labels(self.entries, parts, len(shares))
-        if lacking:
-            shown = self.labels.describe(lacking)
-            better = find_better_seed(self.entries, grouping, shares)
-            helps = "" if better is None else f"; with --seed {better} none does"
-            self.tools.problems.add(f"not in each of {', '.join(names)}: {shown}{helps}")
+        self._report_labels(grouping, parts)
         return [names[part] for part in parts], grouping.joined
+
+    def _report_labels(self, grouping: Grouping, parts: Sequence[int]) -> None:
+        shares, names = self.options.split, ", ".join(self.options.split_names)
+        lacking = lacking_labels(self.entries, grouping, parts, len(shares))
+        if lacking.rare:
+            shown = self.labels.describe(lacking.rare)
+            self.tools.problems.add(f"too rare to be in each of {names}: {shown}")
+        if lacking.others:
+            shown = self.labels.describe(lacking.others)
+            better = find_better_seed(self.entries, grouping, shares)
+            helps = "" if better is None else f"; with --seed {better} each has them"
+            self.tools.problems.add(f"not in each of {names}: {shown}{helps}")
 
     def _report_parts(self, parts: Sequence[int], joined: int) -> None:
         for part, name in enumerate(self.options.split_names):

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import orjson
 
 from shared.evaluation.dataset.sample import Sample
-from shared.evaluation.dataset.workspace import write_file
 
 DIGEST_BYTES = 16
 
@@ -77,8 +76,14 @@ class Manifest:
             "joined": self.joined,
         }
         text = orjson.dumps(head, option=orjson.OPT_INDENT_2)
-        lines = b",\n".join(orjson.dumps(one.to_json(), default=str) for one in self._sorted())
-        write_file(path, text[:-2] + b',\n  "tasks": [\n' + lines + b"\n  ]\n}\n")
+        made = path.with_name(path.name + ".new")
+        with made.open("wb") as file:
+            file.write(text[:-2] + b',\n  "tasks": [')
+            for number, entry in enumerate(self._sorted()):
+                file.write(b",\n" if number else b"\n")
+                file.write(orjson.dumps(entry.to_json(), default=str))
+            file.write(b"\n  ]\n}\n")
+        made.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":

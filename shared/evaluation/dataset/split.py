@@ -21,8 +21,9 @@ from shared.evaluation.dataset.near_duplicates import SimilarImages, SimilarText
 
 # The hash is read as a number from 0 to below 1.
 HASH_BYTES = 8
-# Seeds that are tried for a better one to name.
+# Seeds that are tried for a better one to name, and tasks with all of them together.
 TRIED_SEEDS = 100
+TRIED_TASKS = 1_000_000
 
 
 @dataclass
@@ -150,21 +151,39 @@ class _LabelCounter:
             self._counts.setdefault(label, [0] * len(self._shares))[part] += 1
 
 
-def lacking_labels(entries: Sequence[SplitEntry], parts: Sequence[int], count: int) -> set[int]:
+@dataclass(frozen=True)
+class LackingLabels:
+    """Labels that a part lacks: those that come too rarely to be in each, and the others."""
+
+    rare: frozenset[int]
+    others: frozenset[int]
+
+
+def lacking_labels(
+    entries: Sequence[SplitEntry], grouping: Grouping, parts: Sequence[int], count: int
+) -> LackingLabels:
     """Return the labels that one of the `count` parts lacks."""
-    found: dict[int, set[int]] = {}
-    for entry, part in zip(entries, parts, strict=True):
+    found: dict[int, tuple[set[int], set[int]]] = {}
+    for entry, group, part in zip(entries, grouping.groups, parts, strict=True):
         for label in entry.labels:
-            found.setdefault(label, set()).add(part)
-    return {label for label, own in found.items() if len(own) < count}
+            own_groups, own_parts = found.setdefault(label, (set(), set()))
+            if len(own_groups) < count:
+                own_groups.add(group)
+            own_parts.add(part)
+    lacking = {label: groups for label, (groups, own) in found.items() if len(own) < count}
+    rare = frozenset(label for label, groups in lacking.items() if len(groups) < count)
+    return LackingLabels(rare, frozenset(lacking) - rare)
 
 
 def find_better_seed(
     entries: Sequence[SplitEntry], grouping: Grouping, shares: Sequence[float]
 ) -> int | None:
-    """Return the first seed with which no part lacks a label; None if 100 have none."""
-    for seed in range(TRIED_SEEDS):
+    """Return the first seed with which each part has all labels that are not too rare.
+
+    None if it is not found soon.
+    """
+    for seed in range(min(TRIED_SEEDS, TRIED_TASKS // max(len(entries), 1))):
         parts = assign_parts(entries, grouping, shares, seed)
-        if not lacking_labels(entries, parts, len(shares)):
+        if not lacking_labels(entries, grouping, parts, len(shares)).others:
             return seed
     return None

@@ -220,13 +220,29 @@ def test_json_lines(tmp_path: Path) -> None:
     }
 
 
-def test_labels_that_a_part_lacks_are_named(tmp_path: Path) -> None:
-    tasks = [
-        task(number, {"text": f"Text {number}"}, [answer("mood", "choices", ["Bad"])])
-        for number in range(3)
+@pytest.mark.parametrize(
+    ("rare", "message"),
+    [(1, 'too rare to be in each of train, val: "Bad"'), (3, 'not in each of train, val: "Bad"')],
+)
+def test_labels_that_a_part_lacks_are_named(rare: int, message: str, tmp_path: Path) -> None:
+    moods = [
+        answer("mood", "choices", ["Bad" if number < rare else "Good"]) for number in range(90)
     ]
+    tasks = [task(number, {"text": f"Text {number}"}, [mood]) for number, mood in enumerate(moods)]
+    built = build(tmp_path, TEXTS, tasks, "jsonl", split=(0.9, 0.1))
+    assert [one for one in built.problems if one.startswith(message)]
+    if rare > 1:
+        [seed] = [one.partition("--seed ")[2].split()[0] for one in built.problems]
+        better = build(
+            tmp_path, TEXTS, tasks, "jsonl", split=(0.9, 0.1), seed=int(seed), output=tmp_path / "b"
+        )
+        assert better.problems == []
+        assert sorted(better.manifest.labels["mood"]["Bad"]) == ["train", "val"]
+
+
+def test_an_empty_part_is_named(tmp_path: Path) -> None:
+    tasks = [task(number, {"text": f"Text {number}"}, []) for number in range(3)]
     built = build(tmp_path, TEXTS, tasks, "jsonl", split=(0.98, 0.02))
-    assert any(problem.startswith('not in each of train, val: "Bad"') for problem in built.problems)
     assert any("val is empty: of 3 tasks none" in problem for problem in built.problems)
 
 

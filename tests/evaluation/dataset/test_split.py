@@ -13,6 +13,7 @@ from shared.evaluation.dataset.near_duplicates import (
     text_signature,
 )
 from shared.evaluation.dataset.split import (
+    LackingLabels,
     SplitEntry,
     assign_parts,
     find_better_seed,
@@ -78,19 +79,25 @@ def test_rare_labels_come_into_each_part(seed: int) -> None:
     assert Counter(rare.values()) == {1: 13, 2: 12, 3: 12}
     entries = [entry(number, [rare.get(number, 0)]) for number in range(3000)]
     parts = split(entries, seed)
-    assert lacking_labels(entries, parts, 3) == set()
+    assert lacking(entries, parts) == LackingLabels(frozenset(), frozenset())
     for label in (1, 2, 3):
         counts = Counter(parts[number] for number, own in rare.items() if own == label)
         assert counts[0] >= 5, "most are still in train"
 
 
+def lacking(entries: Sequence[SplitEntry], parts: Sequence[int]) -> LackingLabels:
+    return lacking_labels(entries, group_entries(entries), parts, 3)
+
+
 def test_a_better_seed_is_found() -> None:
-    entries = [entry(number, [1] if number < 4 else [0]) for number in range(200)]
+    """Label 1 has four tasks; label 2 has two, which cannot be in three parts."""
+    labels = {0: 1, 1: 1, 2: 1, 3: 1, 4: 2, 5: 2}
+    entries = [entry(number, [labels.get(number, 0)]) for number in range(200)]
     grouping = group_entries(entries)
+    assert lacking(entries, split(entries)) == LackingLabels(frozenset([2]), frozenset([1]))
     seed = find_better_seed(entries, grouping, SHARES)
     assert seed is not None
-    assert lacking_labels(entries, assign_parts(entries, grouping, SHARES, seed), 3) == set()
-    assert find_better_seed(entries[:2], group_entries(entries[:2]), SHARES) is None
+    assert lacking(entries, split(entries, seed)) == LackingLabels(frozenset([2]), frozenset())
 
 
 def test_pages_of_a_document_stay_together() -> None:
