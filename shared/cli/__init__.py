@@ -17,6 +17,7 @@ COMMANDS = (
     "dataset",
     "pages",
     "validate",
+    "show",
     "doctor.command",
     "scaffold.command",
     "expected",

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 from typing_extensions import Self
 
+import shared.editor as editor_package
+
 from .label_studio import LabelStudio
 
 T = TypeVar("T")
@@ -31,8 +33,8 @@ VIEWPORT = {"width": 1400, "height": 900}
 QUIET_MS = 300
 """So long nothing may change before the editor counts as ready: it builds its store twice."""
 
-SCRIPT = Path(__file__).with_name("editor.js")
-SHOWN = "(wanted) => window.e2e?.shown(wanted)"
+SCRIPT = Path(editor_package.__file__).with_name("drawn.js")
+SHOWN = "(wanted) => window.prelabelDrawn?.shown(wanted)"
 
 
 class EditorError(RuntimeError):
@@ -88,7 +90,7 @@ class Editor:
     def highlights(self) -> dict[str, str]:
         """The text under the highlight of each text region that was displayed last, by its id."""
         found: dict[str, str] = self._do(
-            lambda: self._page.evaluate("() => window.e2e.highlights()")
+            lambda: self._page.evaluate("() => window.prelabelDrawn.highlights()")
         )
         return found
 
@@ -102,13 +104,15 @@ class Editor:
         The name is empty where the control tag does not have the label.
         """
         found: dict[str, list[str]] = self._do(
-            lambda: self._page.evaluate("() => window.e2e.labels()")
+            lambda: self._page.evaluate("() => window.prelabelDrawn.labels()")
         )
         return found
 
     def checked(self) -> list[str]:
         """The choices that are checked in what was displayed last."""
-        found: list[str] = self._do(lambda: self._page.evaluate("() => window.e2e.checked()"))
+        found: list[str] = self._do(
+            lambda: self._page.evaluate("() => window.prelabelDrawn.checked()")
+        )
         return found
 
     def config(self, project_id: int, task_id: int) -> tuple[str, list[str]]:
@@ -133,7 +137,9 @@ class Editor:
         `width`, `height`, and of each of `regions` its `id`, its `box` (left, top, right, bottom)
         and the `colour` (RGB) that the browser shows in the middle of it.
         """
-        found: dict[str, Any] = self._do(lambda: self._page.evaluate("() => window.e2e.boxes()"))
+        found: dict[str, Any] = self._do(
+            lambda: self._page.evaluate("() => window.prelabelDrawn.boxes()")
+        )
         return found
 
     def screenshot(self, project_id: int, task_id: int, path: Path, prediction: int = 0) -> None:
@@ -175,12 +181,12 @@ class Editor:
         found = []
         for pk in pks:
             self._shown(task_id, pks, pk)
-            found.append(self._page.evaluate("() => window.e2e.highlights()"))
+            found.append(self._page.evaluate("() => window.prelabelDrawn.highlights()"))
         return found
 
     def _config(self, project_id: int, task_id: int) -> tuple[str, list[str]]:
         self._open(project_id, task_id)
-        errors, regions = self._page.evaluate("() => window.e2e.config()")
+        errors, regions = self._page.evaluate("() => window.prelabelDrawn.config()")
         return errors, regions
 
     def _drawn(self, project_id: int, task_id: int, frames: Sequence[Sequence[int]]) -> list[Any]:
@@ -190,13 +196,15 @@ class Editor:
             self._shown(task_id, pks, pk)
             if wanted:
                 for _ in range(4):  # a busy machine may draw the first track late
-                    by_frame = self._page.evaluate("(f) => window.e2e.track(f)", list(wanted))
+                    by_frame = self._page.evaluate(
+                        "(f) => window.prelabelDrawn.track(f)", list(wanted)
+                    )
                     if any(place is not None for place in by_frame.values()):
                         break
                     self._page.wait_for_timeout(1000)
                 found.append({int(frame): place for frame, place in by_frame.items()})
             else:
-                found.append(self._page.evaluate("() => window.e2e.bars()"))
+                found.append(self._page.evaluate("() => window.prelabelDrawn.bars()"))
         return found
 
     def _screenshot(self, project_id: int, task_id: int, path: Path, prediction: int) -> None:

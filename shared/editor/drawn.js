@@ -1,8 +1,8 @@
-// Runs in the editor's page, before its own scripts.
-window.e2e = (() => {
+// Runs in the editor's page, before its own scripts: what the editor shows, and what it draws.
+window.prelabelDrawn = (() => {
   const seen = { state: "", since: 0 };
-  const find = (pk) =>
-    window.Htx.annotationStore.predictions.find((prediction) => String(prediction.pk) === pk);
+  const find = (pk, side = "predictions") =>
+    window.Htx.annotationStore[side].find((shown) => String(shown.pk) === pk);
 
   function loaded(object) {
     if (object.type === "image") {
@@ -18,14 +18,15 @@ window.e2e = (() => {
   // Selects the prediction until it stays selected, as the editor builds its store more than once,
   // and waits for its media: until an image is loaded, the editor gives the raw result back,
   // whatever it is (createSerializedResult).
-  function shown({ task, pks, pk, quiet }) {
+  function shown({ task, pks, pk, quiet, side }) {
     const htx = window.Htx;
     if (!htx?.annotationStore || htx.isLoading || String(htx.task?.id) !== task) return false;
-    if (!pks.every(find)) return false;
+    if (!pks.every((other) => find(other, side))) return false;
     if (pk === null) return [];
-    const prediction = find(pk);
+    const prediction = find(pk, side);
     if (htx.annotationStore.selected !== prediction) {
-      htx.annotationStore.selectPrediction(prediction.id);
+      if (side === "annotations") htx.annotationStore.selectAnnotation(prediction.id);
+      else htx.annotationStore.selectPrediction(prediction.id);
       return false;
     }
     for (const object of prediction.objects) {
@@ -87,6 +88,142 @@ window.e2e = (() => {
   // The names of the choices that are checked on the page.
   function checked() {
     return [...document.querySelectorAll(".lsf-choices input:checked")].map(({ name }) => name);
+  }
+
+  // What the editor complains of in the task's place, or of a medium; empty if nothing.
+  function complaint() {
+    const places = document.querySelectorAll(".lsf-errors, .lsf-error-message, .ant-alert-message");
+    return [...places].map((place) => place.innerText.trim()).filter(Boolean).join("; ");
+  }
+
+  // What is drawn of each region of the prediction (or annotation) that is shown: its id, kind,
+  // labels that its control tags have, colour, whether it is hidden, and where it is: in pixels of
+  // the image, in characters, in seconds, in the series' own time.
+  async function drawn() {
+    await new Promise((done) => setTimeout(done));
+    const selected = window.Htx.annotationStore.selected;
+    return selected.regions.map((region) => ({
+      id: region.cleanId,
+      kind: region.type,
+      labels: shownLabels(region),
+      colour: region.getOneColor?.() ?? null,
+      hidden: Boolean(region.hidden),
+      item: region.item_index ?? null,
+      ...(PLACES[region.type]?.(region) ?? {}),
+    }));
+  }
+
+  function shownLabels(region) {
+    return region.results.flatMap(({ from_name: control, mainValue }) =>
+      control.findLabel && control.type !== "choices" && Array.isArray(mainValue)
+        ? mainValue.filter((label) => control.isLoadedByApi || control.findLabel(label))
+        : [],
+    );
+  }
+
+  const PLACES = {
+    rectangleregion: (region) => ({ points: corners(region, "Rect") }),
+    ellipseregion: (region) => ({ points: corners(region, "Ellipse") }),
+    polygonregion: (region) => ({ points: vertices(region) }),
+    keypointregion: (region) => ({ points: corners(region, "Circle") }),
+    vectorregion: (region) => ({ points: vertices(region) }),
+    brushregion: (region) => ({ runs: mask(region) }),
+    bitmaskregion: (region) => ({ runs: mask(region) }),
+    richtextregion: (region) => words(region),
+    paragraphs: (region) => words(region),
+    audioregion: (region) => ({ span: sound(region) }),
+    timeseriesregion: (region) => ({ span: series(region) }),
+  };
+
+  function nodes(region, kind) {
+    const found = window.Konva.stages.flatMap((stage) => stage.find(kind));
+    return found.filter((node) => {
+      for (let at = node; at; at = at.getParent())
+        if (at.name?.()?.split(" ").includes(region.id) || at.id?.() === region.cleanId) return true;
+      return false;
+    });
+  }
+
+  // From the canvas to pixels of the image, whatever the zoom: the stage's own transform is not in.
+  function inImage(region, node, points) {
+    const image = region.parent;
+    const { naturalWidth: width, naturalHeight: height } = image.imageRef ?? image.currentImageEntity;
+    const place = node.getAbsoluteTransform(node.getStage()).copy();
+    return points.map((point) => {
+      const { x, y } = place.point(point);
+      return [(x / image.stageWidth) * width, (y / image.stageHeight) * height].map(thousandth);
+    });
+  }
+
+  const thousandth = (number) => Math.round(number * 1000) / 1000;
+
+  // Of a box its corners; of an ellipse the ends of its axes; of a key point its centre.
+  function corners(region, kind) {
+    const [node] = nodes(region, kind).filter((shape) => shape.isVisible());
+    if (!node) return null;
+    if (kind === "Circle") return inImage(region, node, [{ x: 0, y: 0 }]);
+    const [x, y] = kind === "Rect" ? [node.width(), node.height()] : [node.radiusX(), node.radiusY()];
+    const local = kind === "Rect" ? [[0, 0], [x, 0], [x, y], [0, y]] : [[x, 0], [0, y], [-x, 0], [0, -y]];
+    return inImage(region, node, local.map(([left, top]) => ({ x: left, y: top })));
+  }
+
+  // Of a polygon the points of its line, of a vector those of its path's segments.
+  function vertices(region) {
+    const lines = nodes(region, "Line").filter((line) => line.isVisible() && line.points().length > 3);
+    const line = lines.sort((one, other) => other.points().length - one.points().length)[0];
+    if (line) {
+      const flat = line.points();
+      const points = flat.flatMap((x, at) => (at % 2 ? [] : [{ x, y: flat[at + 1] }]));
+      return inImage(region, line, points);
+    }
+    const [path] = nodes(region, "Shape").concat(nodes(region, "Path")).filter((shape) => shape.isVisible());
+    if (!path) return null;
+    const { x, y, width, height } = path.getSelfRect();
+    return inImage(region, path, [{ x, y }, { x: x + width, y: y + height }]);
+  }
+
+  // The lengths of the runs of pixels that a mask does not and does cover, in turn, row by row.
+  function mask(region) {
+    const image = region.parent;
+    const { naturalWidth: width, naturalHeight: height } = image.imageRef ?? image.currentImageEntity;
+    const [node] = nodes(region, "Image").filter((shape) => shape.isVisible() && shape.image());
+    if (!node) return null;
+    const canvas = new OffscreenCanvas(width, height).getContext("2d");
+    canvas.imageSmoothingEnabled = false;
+    canvas.drawImage(node.image(), 0, 0, width, height);
+    const { data } = canvas.getImageData(0, 0, width, height);
+    const runs = [0];
+    for (let at = 3; at < data.length; at += 4) {
+      if ((data[at] > 127) !== (runs.length % 2 === 0)) runs.push(0);
+      runs[runs.length - 1] += 1;
+    }
+    return runs;
+  }
+
+  // The characters that are highlighted, the name on them, and how many boxes the page draws.
+  function words(region) {
+    const spans = region._spans ?? [];
+    const [, name = ""] = spans[0]?.getAttribute("data-label")?.match(/:(.*)/s) ?? [];
+    const boxes = spans.flatMap((span) => [...span.getClientRects()]);
+    return {
+      text: spans.length ? text(spans) : null,
+      name,
+      boxes: boxes.filter(({ width, height }) => width > 0 && height > 0).length,
+    };
+  }
+
+  // Where a region lies on the drawn wave form, in seconds.
+  function sound(region) {
+    const wave = region._ws_region;
+    if (!wave) return null;
+    const { visualizer } = wave;
+    const seconds = (x) => ((x + visualizer.getScrollLeftPx()) / visualizer.fullWidth) * region.object._ws.duration;
+    return [seconds(wave.xStart), seconds(wave.xEnd)].map(thousandth);
+  }
+
+  // Where a region lies on the overview of the series, in its own time.
+  function series(region) {
+    return [region.start, region.end];
   }
 
   // The boxes of the prediction that is shown, as left, top, right, bottom in pixels of the image as
@@ -169,5 +306,5 @@ window.e2e = (() => {
     return spans.map((span) => span.textContent).join("");
   }
 
-  return { bars, boxes, checked, config, highlights, labels, shown, track };
+  return { bars, boxes, checked, complaint, config, drawn, highlights, labels, shown, track };
 })();
