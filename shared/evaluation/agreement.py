@@ -186,11 +186,12 @@ def region_distance(
     """
     if not regions and not others:
         return 0.0
+    said, said_by_others = ([_said(control, one) for one in group] for group in (regions, others))
+    if not set(said) & set(said_by_others):
+        return 1.0
     similar = similarity_matrix(regions, others)
-    for row, one in enumerate(regions):
-        for column, other in enumerate(others):
-            if _said(control, one) != _said(control, other):
-                similar[row, column] = 0.0
+    for row, one in enumerate(said):
+        similar[row, [one != other for other in said_by_others]] = 0.0
     matched = match_by_score(similar, [None] * len(regions), SAME_PLACE)
     return 1 - 2 * len(matched) / (len(regions) + len(others))
 
