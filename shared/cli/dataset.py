@@ -1,5 +1,6 @@
 """`prelabel dataset`: annotated tasks become a dataset that a trainer opens."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from shared.evaluation.dataset.options import (
 )
 
 if TYPE_CHECKING:
+    from shared.cli.progress import Meter
     from shared.evaluation.dataset.manifest import Manifest
     from shared.evaluation.task_source import AnnotatedTasks
 
@@ -107,40 +109,49 @@ def _build(
     options: DatasetOptions, inputs: list[str] | None, project: int | None, config: Path | None
 ) -> "Manifest":
     from shared.backend.process_resources import shared_resources
-    from shared.cli.progress import Meter
     from shared.evaluation.dataset.build import BuildTools, build_dataset
     from shared.evaluation.problems import ProblemLog
 
     problems = ProblemLog()
     source = open_annotated_input(inputs, project, config, problems)
-    work = _Work(source.tasks)
-    with Meter(work, "dataset") as meter:
-
-        def report(stage: str, done: int, total: int | None) -> None:
-            work.stage, work.done, work.total = stage, done, total
-            meter.report_done(done)
-
-        tools = BuildTools(shared_resources().media, problems, report)
+    with _StageMeters(source.tasks) as meters:
+        tools = BuildTools(shared_resources().media, problems, meters.report)
         manifest = build_dataset(source.tasks, source.config, options, tools)
     print_problems(problems)
     return manifest
 
 
-class _Work:
-    """How much of a dataset is done: reading, fetching and writing count a third each."""
-
-    stage, done = "read", 0
-    total: int | None = None
+class _StageMeters:
+    """Shows the progress of reading, fetching and writing, one after the other."""
 
     def __init__(self, tasks: "AnnotatedTasks") -> None:
         self._tasks = tasks
+        self._stage, self._done = "", 0
+        self._total: int | None = None
+        self._meters = ExitStack()
+        self._meter: Meter | None = None
+
+    def __enter__(self) -> "_StageMeters":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._meters.close()
 
     @property
     def fraction(self) -> float | None:
-        """The share that is done, from 0 to 1; None if that is not known."""
-        part = self._tasks.fraction if self.total is None else self.done / max(self.total, 1)
-        stages = ("read", "fetch", "write")
-        return None if part is None else (stages.index(self.stage) + part) / len(stages)
+        """The share of the stage that is done, from 0 to 1; None if that is not known."""
+        return self._tasks.fraction if self._total is None else self._done / max(self._total, 1)
+
+    def report(self, stage: str, done: int, total: int | None) -> None:
+        """Show how many tasks of a stage are done."""
+        from shared.cli.progress import Meter
+
+        self._done, self._total = done, total
+        if self._meter is None or stage != self._stage:
+            self._meters.close()
+            self._stage = stage
+            self._meter = self._meters.enter_context(Meter(self, stage))
+        self._meter.report_done(done)
 
 
 def _report(manifest: "Manifest", output: Path) -> bool:
