@@ -104,7 +104,7 @@ clean: ## Remove the environments and everything that was built
 bench: install ## Compare with others in one table (ARGS="--quick ocr" for a part, "--page" to keep the rows)
 	$(BIN)/python -m tests.bench $(ARGS)
 
-bench-files: install ## Measure time and memory of validate and predict, up to 1,000,000 tasks
+bench-files: install ## Measure time and memory of validate, predict and evaluate, up to 1,000,000 tasks
 	$(BIN)/python -m tests.bench.files
 
 bench-ocr: install ## Measure error rates of the OCR engines, and pages/s beside RapidOCR alone
