@@ -80,6 +80,7 @@ def create_app(
                 for path in endpoint.paths
             ),
             *documentation_routes(ENDPOINTS),
+            Route("/pages/{path:path}", endpoints.pages, methods=["GET", "POST"]),
         ],
         middleware=[
             Middleware(RequestIdMiddleware, metrics=metrics),

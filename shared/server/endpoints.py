@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 import orjson
@@ -33,6 +33,9 @@ from shared.server.metrics import ServerMetrics
 from shared.server.service import MAX_INLINE_BODY_BYTES, PredictionService
 from shared.settings import Settings
 
+if TYPE_CHECKING:
+    from shared.server.pages.site import Site
+
 logger = logging.getLogger(__name__)
 
 # Threads for interactive requests, and as many for bulk requests; more of a kind queue up, so
@@ -55,6 +58,8 @@ class Endpoints:
         self, service: PredictionService, settings: Settings, metrics: ServerMetrics
     ) -> None:
         self._service = service
+        self._settings = settings
+        self._site: Site | None = None
         self._deadline = settings.predict_deadline
         self._bodies = BodyReader(settings)
         self._metrics = metrics
@@ -69,24 +74,23 @@ class Endpoints:
 
     async def predict(self, request: Request) -> Response:
         """Predict tasks. As many results as tasks, in their order."""
-        start, scope = time.monotonic(), RequestScope(self._deadline)
+        scope = RequestScope(self._deadline)
         backend = self._backend_of(request)
         body = await self._bodies.read(request)
         if self._stopping:
             raise StoppingError
         # Parsed before it queues for a thread: its content says whether a user waits for it.
         message = await self._parse_predict_request(body)
-        scope.interactive = message.interactive
-        if self._service.answers_inline(message, len(body), backend):
-            packed, failed = self._predict_tasks(message, backend, scope)
-        else:
-            packed, failed = await self._predict_in_thread(message, backend, scope, request.receive)
-        count, seconds = len(message.tasks), round(time.monotonic() - start, 4)
-        self._metrics.predicted_tasks.inc(count - failed)
-        self._metrics.failed_tasks.inc(failed)
-        fields = {"tasks": count, "failed": failed, "seconds": seconds}
-        logger.info("predicted", extra={"fields": fields})
+        packed = await self._predict(message, len(body), backend, scope, request.receive)
         return Response(packed, media_type="application/json")
+
+    async def predict_from_page(
+        self, message: PredictRequest, body_bytes: int, receive: Receive
+    ) -> bytes:
+        """Predict what a form holds, as `predict` does."""
+        if self._stopping:
+            raise StoppingError
+        return await self._predict(message, body_bytes, None, RequestScope(self._deadline), receive)
 
     async def health(self, request: Request) -> Response:
         """Label Studio's health check: answered from memory, whatever else is running."""
@@ -122,7 +126,9 @@ class Endpoints:
         return JSONResponse({"versions": versions})
 
     async def index(self, request: Request) -> Response:
-        """Name the server, its backends and further endpoints."""
+        """Name the server, its backends and further endpoints; a browser gets a page instead."""
+        if _wants_html(request):
+            return await self.pages(request)
         return JSONResponse(
             {
                 "status": "UP",
@@ -149,6 +155,17 @@ class Endpoints:
         text = await anyio.to_thread.run_sync(self._metrics.render)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    async def pages(self, request: Request) -> Response:
+        """Show a page. Nothing of the pages is imported before the first is asked for."""
+        if self._site is None:
+            self._site = await anyio.to_thread.run_sync(self._open_site)
+        return await self._site.answer(request)
+
+    def _open_site(self) -> "Site":
+        from shared.server.pages.site import Site
+
+        return Site(self._service, self._settings, self._bodies, self.predict_from_page)
+
     def drain(self, seconds: float) -> None:
         """Start nothing new; after `seconds`, running requests answer what is done by then."""
         self._stopping = True
@@ -173,6 +190,28 @@ class Endpoints:
             return parse_body(body, PredictRequest)
         parse = partial(parse_body, body, PredictRequest)
         return await anyio.to_thread.run_sync(parse, limiter=self._parse_threads)
+
+    async def _predict(
+        self,
+        message: PredictRequest,
+        body_bytes: int,
+        backend: str | None,
+        scope: RequestScope,
+        receive: Receive,
+    ) -> bytes:
+        """Predict in this thread or another, and count it; return the response's body."""
+        start = time.monotonic()
+        scope.interactive = message.interactive
+        if self._service.answers_inline(message, body_bytes, backend):
+            packed, failed = self._predict_tasks(message, backend, scope)
+        else:
+            packed, failed = await self._predict_in_thread(message, backend, scope, receive)
+        count, seconds = len(message.tasks), round(time.monotonic() - start, 4)
+        self._metrics.predicted_tasks.inc(count - failed)
+        self._metrics.failed_tasks.inc(failed)
+        fields = {"tasks": count, "failed": failed, "seconds": seconds}
+        logger.info("predicted", extra={"fields": fields})
+        return packed
 
     async def _predict_in_thread(
         self, message: PredictRequest, backend: str | None, scope: RequestScope, receive: Receive
@@ -212,3 +251,13 @@ async def _cancel_on_disconnect(receive: Receive, scope: RequestScope) -> AsyncI
         yield
     finally:
         listener.cancel()
+
+
+def _wants_html(request: Request) -> bool:
+    """Return whether a browser asks: it names HTML, which programs that read JSON do not."""
+    accepted = request.headers.get("accept", "").lower().split(",")
+    kinds = [kind.partition(";")[0].strip() for kind in accepted]
+    if "text/html" not in kinds:
+        return False
+    json = kinds.index("application/json") if "application/json" in kinds else len(kinds)
+    return kinds.index("text/html") < json

@@ -19,6 +19,11 @@ from shared.settings import Settings
 
 # Ids of clients that may appear in a log and in a header as they are.
 SAFE_ID = re.compile(rb"[\w.:-]{1,64}")
+# Where the pages for a browser are.
+PAGES_PATH = "/pages/"
+# Label Studio's editor, the same in each installation: its frame has no origin, so that browsers
+# send no password for what it loads. It holds no data of anybody.
+PUBLIC_PATH = "/pages/editor/"
 SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105
 
 
@@ -81,6 +86,8 @@ def _path_template(scope: Scope) -> str:
     if "endpoint" not in scope:
         return "unknown"
     path: str = scope["path"]
+    if path.startswith(PAGES_PATH):
+        return PAGES_PATH
     return "/{backend}" + path[path.rindex("/") :] if "backend" in scope["path_params"] else path
 
 
@@ -112,7 +119,7 @@ class AuthMiddleware:
     def _is_allowed(self, scope: Scope) -> bool:
         # No endpoint but these two has such a last segment, with or without a backend before it.
         endpoint = _last_segment(scope)
-        if endpoint == "health":
+        if endpoint == "health" or scope["path"].startswith(PUBLIC_PATH):
             return True
         if endpoint == "webhook" and self._secret is not None:
             return self._has_secret(scope, self._secret) or self._has_password(scope)

@@ -74,7 +74,27 @@ def report_plan(plan: PredictionPlan) -> dict[str, Any]:
         "tags": plan.config.describe_controls(),
         "model_version": plan.version(),
         "filled": plan.filled_by(),
+        "controls": _report_controls(plan),
         "labels": [report for claim in claims for report in claim.mapping_report()],
         "mappings": [label_map.to_json() for claim in claims for label_map in claim.label_maps()],
         "problems": list(plan.problems),
     }
+
+
+def _report_controls(plan: PredictionPlan) -> list[dict[str, Any]]:
+    """Return each control tag, what it is on, and which backend and models fill it, if any."""
+    filled = plan.filled_by()
+    models: dict[str, dict[str, None]] = {}
+    for claim in plan.all_claims():
+        for control in claim.controls:
+            models.setdefault(control.name, {})[claim.spec.label] = None
+    return [
+        {
+            "name": control.name,
+            "tag": control.tag,
+            "on": list(control.to_names),
+            "backend": filled.get(control.name),
+            "models": list(models.get(control.name, ())),
+        }
+        for control in plan.config.controls
+    ]
