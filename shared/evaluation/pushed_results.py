@@ -16,7 +16,13 @@ from shared.evaluation.evaluation import TaskResult
 from shared.evaluation.label_issue import LabelIssue
 from shared.label_studio.project import Project
 from shared.label_studio.project_views import ProjectViews
-from shared.label_studio.task_keys import TaskKeys, column_of, remove_keys, task_key
+from shared.label_studio.task_keys import (
+    TaskKeys,
+    column_of,
+    describe_columns_left,
+    remove_keys,
+    task_key,
+)
 
 FIGURES = ("score", "misses", "inventions", "worst_label")
 RESULT_MARK, ERROR_MARK = "worst first:", "label errors"
@@ -56,6 +62,8 @@ class ResultPush:
             title = "Worst predictions first"
             title += f" ({version})" if len(self._names) > 1 else ""
             views.save(RESULT_MARK + name, title, columns[:1], columns)
+        # Tasks have no results of other versions any more.
+        views.remove(RESULT_MARK, keep={RESULT_MARK + name for name in self._names.values()})
         return (
             f"{self._project.name}: {self._keys.changed:,} tasks changed;"
             f' {len(self._names)} view(s) "Worst predictions first"'
@@ -102,7 +110,8 @@ def remove_pushed(project: Project, tasks: Iterable[Any]) -> str:
     """Take back all keys and views of evaluations; describe in a sentence what was removed."""
     views = ProjectViews(project).remove(RESULT_MARK, ERROR_MARK)
     changed = remove_keys(project, tasks, RESULT_PREFIX, SUSPICION_KEY)
-    return f"{project.name}: results removed from {changed:,} tasks, and {views} view(s)"
+    left = describe_columns_left(project, RESULT_PREFIX, SUSPICION_KEY)
+    return f"{project.name}: results removed from {changed:,} tasks, and {views} view(s){left}"
 
 
 def _worst_label(results: Sequence[TaskResult]) -> str | None:

@@ -155,14 +155,24 @@ class Project:
             )
             return list(pager.items or [])
 
-    def read_task_data(self, task: int) -> dict[str, Any]:
-        """Return a task's data as it is stored, with addresses as the user wrote them."""
+    def read_task_data(self, task: int) -> dict[str, Any] | None:
+        """Return a task's data as it is stored, with addresses as the user wrote them.
+
+        None if the task has been deleted.
+        """
         query = {"filters": {"conjunction": "and", "items": [_id_filter("equal", task)]}}
         found = self._retry(lambda: self._list_tasks(query, 1))
-        if not found:
-            raise PrelabelError(f"{self.name}: task {task} is gone")
-        data: dict[str, Any] = found[0].data
-        return data
+        return dict(found[0].data) if found else None
+
+    def list_data_columns(self) -> list[str]:
+        """Return the keys of data for which the Data Manager shows a column."""
+        with self.named_errors("reading its columns"):
+            # The SDK has no method for it.
+            answer = self.client._client_wrapper.httpx_client.request(
+                "api/dm/columns", method="GET", params={"project": self.number}
+            )
+            answer.raise_for_status()
+        return [one["id"] for one in answer.json()["columns"] if one.get("parent") == "data"]
 
     def write_task_data(self, task: int, data: dict[str, Any]) -> None:
         """Replace a task's data."""

@@ -1,12 +1,20 @@
 """Views (tabs) of a project's Data Manager: created or replaced by our own mark, and removed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from shared.label_studio.project import Project
 
 # The key in a view's data that tells which of our views it is. Label Studio keeps unknown keys.
 MARK_KEY = "prelabel"
+# Columns that a new view does not show, so that those of the data, which come last, are on the
+# screen.
+HIDDEN_COLUMNS = (
+    *("completed_at", "cancelled_annotations", "annotators"),
+    *("inner_id", "annotations_results", "annotations_ids", "predictions_score"),
+    *("predictions_model_versions", "predictions_results", "file_upload", "storage_filename"),
+    *("created_at", "updated_at", "updated_by", "avg_lead_time", "draft_exists"),
+)
 
 
 class MarkedView(NamedTuple):
@@ -34,29 +42,37 @@ class ProjectViews:
 
         `ordering` are columns such as `-tasks:data.score`, of which Label Studio reads the first.
         It sorts a column of the data as text unless it is among `number_columns`. The labelling
-        stream of the view ("Label tasks as displayed") follows its order.
+        stream follows the order with "Label Tasks As Displayed" (not with "Label All Tasks"), and
+        always as text on PostgreSQL: the browser sends it `ordering` and `filters` alone.
         """
-        data = {
+        columns = list(number_columns)
+        widths = {column: _column_width(column) for column in columns}
+        data: dict[str, Any] = {
             MARK_KEY: mark,
             "title": title,
             "type": "list",
             "target": "tasks",
             "ordering": list(ordering),
-            "columnsDisplayType": dict.fromkeys(number_columns, "Number"),
+            "columnsDisplayType": dict.fromkeys(columns, "Number"),
             "filters": {"conjunction": "and", "items": list(filters)},
         }
         known = next((view for view in self.list_marked() if view.data[MARK_KEY] == mark), None)
         with self._project.named_errors(f'saving the view "{title}"'):
             if known is None:
+                data |= {"hiddenColumns": _hidden_columns(), "columnsWidth": widths}
                 return int(self._project.client.views.create(**self._request(data)).id)
             # What the user has changed of it, such as the widths of columns, stays.
             merged = {**known.data, **data}
             view = self._project.client.views.update(str(known.id), **self._request(merged))
             return int(view.id)
 
-    def remove(self, *prefixes: str) -> int:
-        """Remove our views whose mark begins with one of `prefixes`; return how many there were."""
-        views = [one for one in self.list_marked() if one.data[MARK_KEY].startswith(prefixes)]
+    def remove(self, *prefixes: str, keep: Container[str] = ()) -> int:
+        """Remove our views whose mark begins with one of `prefixes`; return how many there were.
+
+        Those whose mark is in `keep` stay.
+        """
+        marked = [one for one in self.list_marked() if one.data[MARK_KEY].startswith(prefixes)]
+        views = [one for one in marked if one.data[MARK_KEY] not in keep]
         for view in views:
             with self._project.named_errors("removing a view"):
                 self._project.client.views.delete(str(view.id))
@@ -71,6 +87,17 @@ class ProjectViews:
 
     def _request(self, data: dict[str, Any]) -> dict[str, Any]:
         return {"project": self._project.number, "data": data}
+
+
+def _hidden_columns() -> dict[str, list[str]]:
+    """Return what is hidden in the list of tasks, and in the list beside the editor."""
+    hidden = [f"tasks:{column}" for column in HIDDEN_COLUMNS]
+    return {"explore": hidden, "labeling": [*hidden, "tasks:id", "tasks:total_predictions"]}
+
+
+def _column_width(column: str) -> int:
+    """Return the pixels in which a column's title can be read whole."""
+    return 50 + 8 * len(column.removeprefix("tasks:data."))
 
 
 def _plain(data: Any) -> dict[str, Any]:

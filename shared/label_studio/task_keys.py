@@ -57,14 +57,35 @@ class TaskKeys:
     def write(self, task_id: int, data: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
         """Let a task have exactly these keys with the prefixes; `data` is its data as last read."""
         if own_keys(data, *self._prefixes) != keys:
-            self._replace(task_id, keys)
-            self.changed += 1
+            self.changed += self._replace(task_id, keys)
 
-    def _replace(self, task_id: int, keys: Mapping[str, Any]) -> None:
-        """Read the task again and change only our keys: the rest may have changed since."""
+    def _replace(self, task_id: int, keys: Mapping[str, Any]) -> bool:
+        """Read the task again and change only our keys: the rest may have changed since.
+
+        False if the task has been deleted in the meantime.
+        """
         data = self._project.read_task_data(task_id)
+        if data is None:
+            return False
         others = {key: value for key, value in data.items() if not key.startswith(self._prefixes)}
         self._project.write_task_data(task_id, {**others, **keys})
+        return True
+
+
+def describe_columns_left(project: Project, *prefixes: str) -> str:
+    """Return a clause about columns that Label Studio shows though no task has the key any more.
+
+    It counts the tasks that have a key, and counts one again whenever a task gets an annotation or
+    prediction. Its "Reset Cache" counts anew; we leave that to the user, since it also forgets
+    which labels are in use.
+    """
+    left = [key for key in project.list_data_columns() if key.startswith(prefixes)]
+    if not left:
+        return ""
+    return (
+        f"; Label Studio still lists the empty column(s) {', '.join(left)}, since it has counted"
+        ' some tasks twice: "Reset Cache" in the project\'s settings, Danger Zone, removes them'
+    )
 
 
 def remove_keys(project: Project, tasks: Iterable[Any], *prefixes: str) -> int:

@@ -85,6 +85,17 @@ class ProjectState:
             "tasks": sorted(tasks, key=lambda task: task["id"]),
         }
 
+    def titles_of_ours(self) -> list[str]:
+        views = self.http.get("/api/dm/views", params={"project": self.id}).json()
+        return [view["data"]["title"] for view in views if "prelabel" in view["data"]]
+
+
+def open_project(server: LabelStudio, number: int) -> Project:
+    return Project(
+        number,
+        Settings(label_studio_url=server.url, label_studio_api_key=server.token),
+    )
+
 
 @pytest.fixture(scope="module")
 def project(label_studio: LabelStudio) -> Iterator[ProjectState]:
@@ -167,6 +178,76 @@ def test_results_follow_the_annotations(project: ProjectState) -> None:
     assert [task["data"] for task in after["tasks"]] == [task["data"] for task in before["tasks"]]
 
 
+def test_each_version_has_its_view(project: ProjectState) -> None:
+    """Versions whose names differ in a character that keys cannot have, too."""
+    before = project.dump()
+    first, *_ = before["tasks"]
+    twin = project.client.predictions.create(
+        task=first["id"], model_version="v1-0", result=results([("B", 0, 3)])
+    )
+    assert project.run("--push").exit_code == 0
+    data = project.client.tasks.get(str(first["id"])).data
+    other = next(key for key in data if key.endswith("_score") and key not in (SCORE, "score"))
+    assert other.startswith("prelabel_result_v1_0_")
+    # The names are given in the order in which the versions are found.
+    assert sorted([data[SCORE], data[other]]) == [0.0, 1.0]
+    assert set(project.titles_of_ours()) == {
+        "Worst predictions first (v1.0)",
+        "Worst predictions first (v1-0)",
+    }
+
+    assert project.run("--push", "--version", "v1.0").exit_code == 0
+    assert project.titles_of_ours() == ["Worst predictions first"]
+    data = project.client.tasks.get(str(first["id"])).data
+    assert data[SCORE] == 1.0
+    assert other not in data
+    project.client.predictions.delete(twin.id)
+    project.run("--remove")
+    assert project.titles_of_ours() == []
+    now = project.dump()
+    assert [task["data"] for task in now["tasks"]] == [task["data"] for task in before["tasks"]]
+
+
+def test_column_that_label_studio_keeps_is_named_with_the_remedy(project: ProjectState) -> None:
+    """Its count of a key goes up when a task that has the key gets a prediction."""
+    project.run("--push")
+    first, *_ = project.tasks()
+    made = project.client.predictions.create(task=first["id"], model_version="x", result=[])
+    project.client.predictions.delete(made.id)
+    run = project.run("--remove")
+    assert f"still lists the empty column(s) {SCORE}" in run.stdout
+    assert "Reset Cache" in run.stdout
+    project.http.post(f"/api/projects/{project.id}/summary/reset/", json={}).raise_for_status()
+    assert "still lists" not in project.run("--remove").stdout
+
+
+def test_stream_has_the_tasks_that_are_left_to_annotate(project: ProjectState) -> None:
+    """As the browser asks for "Label Tasks As Displayed"."""
+    project.run("--push")
+    [view] = [one for one in project.dump()["views"] if "prelabel" in one["data"]]
+    answer = project.http.post(
+        "/api/dm/actions",
+        params={"id": "next_task", "project": project.id, "tabID": view["id"]},
+        json={key: view["data"][key] for key in ("ordering", "filters")},
+    )
+    assert answer.json()["queue"] == "Data manager queue"
+    [left] = [task["id"] for task in project.tasks() if not task["annotations"]]
+    assert answer.json()["id"] == left
+    project.run("--remove")
+
+
+def test_task_that_is_deleted_meanwhile_costs_only_itself(
+    project: ProjectState, label_studio: LabelStudio
+) -> None:
+    made = project.client.tasks.create(project=project.id, data={"text": "gone soon"})
+    project.client.tasks.delete(str(made.id))
+    opened = open_project(label_studio, project.id)
+    keys = TaskKeys(opened, "prelabel_result_")
+    keys.write(made.id, {"text": "gone soon"}, {SCORE: 1.0})
+    assert keys.changed == 0
+    opened.close()
+
+
 def test_keys_with_our_prefix_that_the_label_config_shows_are_refused(
     label_studio: LabelStudio,
 ) -> None:
@@ -174,10 +255,7 @@ def test_keys_with_our_prefix_that_the_label_config_shows_are_refused(
         '<View><Text name="text" value="$prelabel_text"/><Rating name="r" toName="text"/></View>'
     )
     made = label_studio.client.projects.create(title="prefix", label_config=config)
-    project = Project(
-        made.id,
-        Settings(label_studio_url=label_studio.url, label_studio_api_key=label_studio.token),  # type: ignore[arg-type]
-    )
+    project = open_project(label_studio, made.id)
     with pytest.raises(SettingError, match="its label config shows keys that begin with prelabel_"):
         TaskKeys(project, "prelabel_result_")
     project.close()
