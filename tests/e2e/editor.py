@@ -36,6 +36,14 @@ QUIET_MS = 300
 SCRIPT = Path(editor_package.__file__).with_name("drawn.js")
 SHOWN = "(wanted) => window.prelabelDrawn?.shown(wanted)"
 
+BEGUN = """() => {
+  const { selected } = window.Htx.annotationStore;
+  const images = selected?.objects.filter(({ type }) => type === "image") ?? [];
+  const ready = images.every(({ currentImageEntity }) => currentImageEntity?.imageLoaded);
+  return selected?.type === "annotation" && ready ? selected.id : null;
+}"""
+"""The id of the annotation that is selected, once its images are loaded."""
+
 
 class EditorError(RuntimeError):
     """The editor could not show the task."""
@@ -142,6 +150,13 @@ class Editor:
         )
         return found
 
+    def annotate(self, project_id: int, task_id: int, script: str = "") -> None:
+        """Submit the annotation that the editor begins for a user, after what a script does to it.
+
+        The script is JavaScript, in which `annotation` is the annotation.
+        """
+        self._do(lambda: self._annotate(project_id, task_id, script))
+
     def screenshot(self, project_id: int, task_id: int, path: Path, prediction: int = 0) -> None:
         """A picture of the editor with one prediction selected, as PNG."""
         self._do(lambda: self._screenshot(project_id, task_id, path, prediction))
@@ -206,6 +221,28 @@ class Editor:
             else:
                 found.append(self._page.evaluate("() => window.prelabelDrawn.bars()"))
         return found
+
+    def _annotate(self, project_id: int, task_id: int, script: str) -> None:
+        self._open(project_id, task_id)
+        self._wait_for_annotation()
+        self._page.evaluate(
+            f"() => {{ const annotation = Htx.annotationStore.selected; {script} }}"
+        )
+        path = f"/api/tasks/{task_id}/annotations"
+        with self._page.expect_response(lambda answer: path in answer.url) as answered:
+            self._page.evaluate("() => window.Htx.submitAnnotation()")
+        if not answered.value.ok:
+            raise EditorError(f"Task {task_id} is not submitted: {answered.value.text()}")
+
+    def _wait_for_annotation(self) -> None:
+        """Wait until the annotation that the editor begins for a user stays selected."""
+        last = ""
+        while True:
+            begun = self._page.wait_for_function(BEGUN).json_value()
+            if begun == last:
+                return
+            last = begun
+            self._page.wait_for_timeout(3 * QUIET_MS)
 
     def _screenshot(self, project_id: int, task_id: int, path: Path, prediction: int) -> None:
         pks = self._open(project_id, task_id)
