@@ -1,17 +1,23 @@
 """What people made of predictions and how long it took, by hand."""
 
 import io
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from shared.cli.time_saved_table import print_time_saved
+from shared.evaluation.report import write_report
 from shared.evaluation.time_saved import TimeSaved
+from shared.label_studio.label_config import LabelConfig
 from shared.results import ParsedRegion, Rectangle, Region, TextSpan, region
 from shared.results.types import Shape
+from tests.e2e.every_type import ROWS, SCENES, Row
 
 from .annotations import CONFIG, SIZE, TEXT, answer, box, span
+from .gallery import GALLERY, evaluate, sources_of
 from .tasks import annotation, prediction, raw_task, read_task
 
 DATA = {"image": "x", "text": TEXT}
@@ -286,3 +292,41 @@ def test_spans_of_other_texts_are_other_regions() -> None:
     before = region(TextSpan(0, 3), span(0, 3).values, TEXT, id="a")
     found = controls_of([before], renamed([span(13, 16)], ["b"]))
     assert found["span"]["labels"] == {"Person": counts(deleted=1, added=1)}
+
+
+@pytest.mark.parametrize("keeps_ids", [True, False], ids=["by id", "by place"])
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_equal_regions_of_every_control_tag_are_accepted(row: Row, keeps_ids: bool) -> None:
+    scene = SCENES[row.scene]
+    results = [dict(one) for built in row.regions() for one in built.results]
+    said = [one for one in results if one["type"] != "relation"]
+    made = [one if keeps_ids else one | {"id": f"new-{one['id']}"} for one in said]
+    task = raw_task(
+        scene.data(),
+        [annotation() | {"parent_prediction": 7, "result": made}],
+        [prediction() | {"result": said}],
+    )
+    config = LabelConfig.parse(scene.config)
+    read = read_task(task, config)
+    assert read is not None
+    saved = TimeSaved(config)
+    saved.add(read)
+    rows = list(saved.rows())
+    assert rows
+    assert all(one.counts == counts(accepted=one.counts["accepted"]) for one in rows), rows
+
+
+def test_report_page(tmp_path: Path) -> None:
+    before = renamed([box(0), box(20, "Bus")], ["a", "b"])
+    made = annotation(before[:1], parent_prediction=7, lead_time=12.5)
+    alone = raw_task(DATA, [annotation()])
+    saved = saved_of(raw_task(DATA, [made], [prediction(before, "<v1>")]), alone)
+    report, evaluated, problems = evaluate(GALLERY)
+    report["time_saved"] = saved.figures()
+    page = write_report(tmp_path, report, sources_of(evaluated, problems)).read_text()
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "&lt;v1&gt; box 1 0 0 0 1 0 Bus 0 0 0 0 1 0 Car 1 0 0 0 0 0" in text
+    assert "with &lt;v1&gt; 1 1 1 12.5 without a prediction 1 1 0 not known" in text
+    report["time_saved"] = saved_of(alone).figures()
+    page = write_report(tmp_path, report, sources_of(evaluated, problems)).read_text()
+    assert "no cases: no annotation names a prediction" in page
