@@ -10,7 +10,13 @@ from typing import Any
 from shared.evaluation.labeling_order.strategy import RankedTask
 from shared.label_studio.project import Project
 from shared.label_studio.project_views import ProjectViews
-from shared.label_studio.task_keys import TaskKeys, column_of, remove_keys, task_key
+from shared.label_studio.task_keys import (
+    TaskKeys,
+    column_of,
+    describe_columns_left,
+    remove_keys,
+    task_key,
+)
 
 RANK_KEY = task_key("next")
 VIEW_MARK, VIEW_TITLE = "label next", "Label next"
@@ -36,13 +42,16 @@ def store_order(project: Project, ranked: Sequence[RankedTask], tasks: Iterable[
 
     `tasks` are all tasks of the project, as `id` and `data`.
     """
-    ranks = {one.task: one.rank for one in ranked}
+    # All of one length, so that they sort as texts: on PostgreSQL the stream sorts so, whatever the
+    # view says, since the browser tells it only the column.
+    digits = len(str(max((one.rank for one in ranked), default=0)))
+    ranks = {one.task: f"{one.rank:0{digits}}" for one in ranked}
     keys = TaskKeys(project, RANK_KEY)
     for task in tasks:
         rank = ranks.get(task["id"])
         keys.write(task["id"], task["data"], {} if rank is None else {RANK_KEY: rank})
     column = column_of(RANK_KEY)
-    ProjectViews(project).save(VIEW_MARK, VIEW_TITLE, [column], [column], FILTERS)
+    ProjectViews(project).save(VIEW_MARK, VIEW_TITLE, [column], filters=FILTERS)
     return f'{project.name}: the view "{VIEW_TITLE}" has the order'
 
 
@@ -50,4 +59,5 @@ def remove_order(project: Project, tasks: Iterable[Any]) -> str:
     """Take the ranks and the view back; describe in a sentence what was removed."""
     views = ProjectViews(project).remove(VIEW_MARK)
     changed = remove_keys(project, tasks, RANK_KEY)
-    return f"{project.name}: the order removed from {changed:,} tasks, and {views} view(s)"
+    left = describe_columns_left(project, RANK_KEY)
+    return f"{project.name}: the order removed from {changed:,} tasks, and {views} view(s){left}"
