@@ -84,7 +84,9 @@ def _draw_track(boxes: Sequence[VideoBox], last: int, aspect: float) -> TrackFra
     values = np.array([(*_xywh(key.box), key.box.rotation) for key in keys], np.float64)
     # in the editor's order of operations, so that boxes are equal to the last bit
     part = (frames - at[before]) / np.maximum(at[after] - at[before], 1)
-    drawn = values[before] + (values[after] - values[before]) * part[:, None]
+    change = values[after] - values[before]
+    change[:, 4] = (change[:, 4] + 180) % 360 - 180  # the editor turns boxes the shorter way
+    drawn = values[before] + change * part[:, None]
     return TrackFrames(frames, drawn, aspect)
 
 

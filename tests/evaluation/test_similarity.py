@@ -292,6 +292,18 @@ def test_turned_boxes_of_tracks_are_on_frames_of_16_to_9():
     assert similarity(turned, beside, VIDEO) == pytest.approx(1)
 
 
+def test_boxes_of_tracks_turn_the_shorter_way():
+    # from 350 over 0 to 10 degrees, as the editor does (interpolateProp)
+    def turned(*keys):
+        return VideoTrack(
+            [VideoBox(frame, Rectangle(50, 50, 20, 5, angle)) for frame, angle in keys]
+        )
+
+    assert similarity(
+        turned((0, 350), (10, 10)), turned((0, 350), (5, 0), (10, 10))
+    ) == pytest.approx(1)
+
+
 def test_a_track_that_is_too_long_is_like_no_other():
     endless = track_of((0, 0, True), (10_000_000, 0, True))
     assert similarity(endless, endless, VIDEO) == 0
