@@ -316,6 +316,27 @@ def test_equal_regions_of_every_control_tag_are_accepted(row: Row, keeps_ids: bo
     assert all(one.counts == counts(accepted=one.counts["accepted"]) for one in rows), rows
 
 
+def test_labels_of_tracks_are_found_in_the_tag_that_the_editor_writes() -> None:
+    row = next(row for row in ROWS if row.name == "videorectangle and labels")
+    scene = SCENES[row.scene]
+    said = [dict(one) for built in row.regions() for one in built.results]
+    track, labels = said
+    made = [track | {"value": track["value"] | {"labels": labels["value"]["labels"]}}]
+    task = raw_task(
+        scene.data(),
+        [annotation() | {"parent_prediction": 7, "result": made}],
+        [prediction() | {"result": said}],
+    )
+    config = LabelConfig.parse(scene.config)
+    read, saved = read_task(task, config), TimeSaved(config)
+    assert read is not None
+    saved.add(read)
+    assert [(one.control, one.label, one.counts) for one in saved.rows()] == [
+        ("box", None, counts(accepted=1)),
+        ("box", "Car", counts(accepted=1)),
+    ]
+
+
 def test_report_page(tmp_path: Path) -> None:
     before = renamed([box(0), box(20, "Bus")], ["a", "b"])
     made = annotation(before[:1], parent_prediction=7, lead_time=12.5)
