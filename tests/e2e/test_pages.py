@@ -53,7 +53,8 @@ FAULTS = """() => {
     if (!words || !e.offsetParent || e.closest("svg") || e.matches(":disabled")) continue;
     const [a, b] = [rgb(getComputedStyle(e).color), back(e)].map(light);
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (contrast < 4.5) faults.push(`contrast ${contrast.toFixed(2)}: ${e.textContent.slice(0, 40)}`);
+    if (contrast < 4.5)
+      faults.push(`contrast ${contrast.toFixed(2)}: ${e.textContent.slice(0, 30)}`);
   }
   return faults;
 }"""
