@@ -2,7 +2,8 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
@@ -52,6 +53,11 @@ def validate(
         min=0,
         help=f"Findings to show, 0 for all (default: {TABLE_LIMIT} in a table, all in JSON)",
     ),
+    editor: bool = typer.Option(
+        False,
+        "--editor",
+        help="Also show each prediction in Label Studio's own editor, and compare what it draws",
+    ),
 ) -> None:
     """Check a file of tasks with predictions against a label config, before it is imported.
 
@@ -61,20 +67,35 @@ def validate(
     from shared.label_studio.task_file import TaskFile
 
     config = LabelConfig.parse(label_config.read_text(encoding="utf-8", errors="replace"))
-    summary = Summary()
-    rows = summary.check_tasks(TaskFile(file), config)
-    if format is Format.table:
-        _print_tables(rows, summary, TABLE_LIMIT if limit is None else limit)
-    else:
-        _print_json_lines(rows, summary, limit or 0)
+    with ExitStack() as stack:
+        summary = Summary(compare=_open_editor(stack, config) if editor else None)
+        rows = summary.check_tasks(TaskFile(file), config)
+        if format is Format.table:
+            _print_tables(rows, summary, TABLE_LIMIT if limit is None else limit)
+        else:
+            _print_json_lines(rows, summary, limit or 0)
     if summary.severities["error"]:
         raise typer.Exit(1)
 
 
+def _open_editor(stack: ExitStack, config: "LabelConfig") -> "Callable[[Any], list[Finding]]":
+    """Start the editor, until the stack is closed; return what compares a task in it."""
+    from shared.editor.browser import EditorBrowser
+    from shared.editor.findings import compare_task
+    from shared.settings import Settings, read_settings
+
+    browser = stack.enter_context(EditorBrowser(read_settings(Settings)))
+    return lambda task: compare_task(browser, config, task)
+
+
 @dataclass
 class Summary:
-    """Counts what has been checked and found so far."""
+    """Counts what has been checked and found so far.
 
+    `compare` returns what the editor shows of a task otherwise than it is meant.
+    """
+
+    compare: "Callable[[Any], list[Finding]] | None" = None
     tasks: int = 0
     predictions: int = 0
     results: int = 0
@@ -116,7 +137,8 @@ class Summary:
             results = _get_list(prediction, "result")
             self.results += len(results)
             fractions.observe_results(results)
-        return check_task(config, task)
+        found = check_task(config, task)
+        return found if self.compare is None else [*found, *self.compare(task)]
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts as JSON."""

@@ -149,6 +149,7 @@ class EditorBrowser:
             "pk": pk,
             "quiet": QUIET_MS,
             "side": side,
+            "frames": True,
         }
         try:
             answer = self._do(

@@ -13,12 +13,20 @@ window.prelabelDrawn = (() => {
     return object.isReady !== false;
   }
 
+  const videos = () => [...document.querySelectorAll("video")];
+
+  // Until its frames are there, nothing is drawn on a video.
+  function playable(object) {
+    if (object.type !== "video") return true;
+    return object.length > 1 && videos().every(({ readyState }) => readyState >= 2);
+  }
+
   // The results displayed, false for not yet, or what is wrong, in words. One call does both, so
   // that nothing is built anew in between.
   // Selects the prediction until it stays selected, as the editor builds its store more than once,
   // and waits for its media: until an image is loaded, the editor gives the raw result back,
   // whatever it is (createSerializedResult).
-  function shown({ task, pks, pk, quiet, side }) {
+  function shown({ task, pks, pk, quiet, side, frames }) {
     const htx = window.Htx;
     if (!htx?.annotationStore || htx.isLoading || String(htx.task?.id) !== task) return false;
     if (!pks.every((other) => find(other, side))) return false;
@@ -29,10 +37,12 @@ window.prelabelDrawn = (() => {
       else htx.annotationStore.selectPrediction(prediction.id);
       return false;
     }
+    const broken = frames && videos().find(({ error }) => error);
+    if (broken) return `the browser cannot play the video: ${broken.error.message}`;
     for (const object of prediction.objects) {
       const image = object.type === "image" ? object.currentImageEntity : null;
       if (image?.error) return `object ${object.name} is not loaded: ${image.src}`;
-      if (!loaded(object)) return false;
+      if (!loaded(object) || (frames && !playable(object))) return false;
     }
     const state = JSON.stringify([prediction.id, prediction.serializeAnnotation()]);
     if (seen.state !== state) Object.assign(seen, { state, since: performance.now() });
@@ -100,10 +110,14 @@ window.prelabelDrawn = (() => {
   // labels that its control tags have, colour, whether it is hidden, and where it is: in pixels of
   // the image, in characters, in seconds, in the series' own time.
   async function drawn() {
-    await new Promise((done) => setTimeout(done));
-    const selected = window.Htx.annotationStore.selected;
+    return JSON.parse(await steady(() => JSON.stringify(regions()), 60));
+  }
+
+  function regions() {
+    const { selected } = window.Htx.annotationStore;
     return selected.regions.map((region) => ({
       id: region.cleanId,
+      size: region.parent?.imageRef ? naturalSize(region.parent) : null,
       kind: region.type,
       labels: shownLabels(region),
       colour: region.getOneColor?.() ?? null,
@@ -111,6 +125,26 @@ window.prelabelDrawn = (() => {
       item: region.item_index ?? null,
       ...(PLACES[region.type]?.(region) ?? {}),
     }));
+  }
+
+  // The choices that are checked on the page, the numbers and texts that stand in its fields.
+  function answered() {
+    const value = (field) => field.value;
+    const all = (selector) => [...document.querySelectorAll(selector)];
+    const { names } = window.Htx.annotationStore.selected;
+    const controls = [...names.values()].filter(({ type }) => type === "choices");
+    const shown = new Set(checked());
+    return {
+      chosen: Object.fromEntries(
+        controls.map((control) => [
+          control.name,
+          control.tiedChildren.filter(({ sel, _value }) => sel && shown.has(_value)).map((c) => c.resultValue),
+        ]),
+      ),
+      stars: all(".ant-rate-star-full, .lsf-rating__star_filled").length,
+      fields: all("input:not([type=checkbox]):not([type=radio]), textarea").map(value).filter(Boolean),
+      texts: all("[data-testid^='textarea-region'], .lsf-text-area__region").map((at) => at.innerText),
+    };
   }
 
   function shownLabels(region) {
@@ -130,9 +164,10 @@ window.prelabelDrawn = (() => {
     brushregion: (region) => ({ runs: mask(region) }),
     bitmaskregion: (region) => ({ runs: mask(region) }),
     richtextregion: (region) => words(region),
-    paragraphs: (region) => words(region),
+    textrange: (region) => words(region),
     audioregion: (region) => ({ span: sound(region) }),
     timeseriesregion: (region) => ({ span: series(region) }),
+    timelineregion: (region) => ({ bars: frameBars(region) }),
   };
 
   function nodes(region, kind) {
@@ -144,10 +179,14 @@ window.prelabelDrawn = (() => {
     });
   }
 
+  function naturalSize(image) {
+    return [image.imageRef.naturalWidth, image.imageRef.naturalHeight];
+  }
+
   // From the canvas to pixels of the image, whatever the zoom: the stage's own transform is not in.
   function inImage(region, node, points) {
     const image = region.parent;
-    const { naturalWidth: width, naturalHeight: height } = image.imageRef ?? image.currentImageEntity;
+    const [width, height] = naturalSize(image);
     const place = node.getAbsoluteTransform(node.getStage()).copy();
     return points.map((point) => {
       const { x, y } = place.point(point);
@@ -185,7 +224,7 @@ window.prelabelDrawn = (() => {
   // The lengths of the runs of pixels that a mask does not and does cover, in turn, row by row.
   function mask(region) {
     const image = region.parent;
-    const { naturalWidth: width, naturalHeight: height } = image.imageRef ?? image.currentImageEntity;
+    const [width, height] = naturalSize(image);
     const [node] = nodes(region, "Image").filter((shape) => shape.isVisible() && shape.image());
     if (!node) return null;
     const canvas = new OffscreenCanvas(width, height).getContext("2d");
@@ -223,7 +262,56 @@ window.prelabelDrawn = (() => {
 
   // Where a region lies on the overview of the series, in its own time.
   function series(region) {
-    return [region.start, region.end];
+    const places = [...document.querySelectorAll(".htx-timeseries-overview .region")];
+    const place = places.find((rect) => rect.__data__?.id === region.id && rect.style.display !== "none");
+    if (!place) return null;
+    const whole = Number(place.ownerSVGElement.querySelector(".overlay").getAttribute("width"));
+    const [first, last] = region.object.keysRange;
+    const [left, size] = ["x", "width"].map((name) => Number(place.getAttribute(name)));
+    const time = (x) => first + (x / whole) * (last - first);
+    return [time(left), time(left + size), time(1) - first]; // and how long a pixel is
+  }
+
+  // The frames that the bars of a region on the timeline go over, as [first, last].
+  function frameBars(region) {
+    const rows = [...document.querySelectorAll(".lsf-keypoints")].filter(({ dataset }) => dataset.id === region.cleanId);
+    return rows.flatMap((row) => {
+      const frames = row.closest(".lsf-timeline-frames");
+      const step = parseFloat(frames?.style.getPropertyValue("--frame-size"));
+      return [...row.querySelectorAll(".lsf-keypoints__lifespan")].map(({ style }) => {
+        const first = parseFloat(style.left) / step + 0.5;
+        return [first, first + parseFloat(style.width) / step].map(thousandth);
+      });
+    });
+  }
+
+  // The video's size, and of each track the corners of its box on some frames, in pixels of the video;
+  // null if it is not drawn there.
+  async function tracks(frames) {
+    const { selected } = window.Htx.annotationStore;
+    const video = selected.objects.find(({ type }) => type === "video");
+    const found = Object.fromEntries(selected.regions.map(({ cleanId }) => [cleanId, {}]));
+    for (const frame of frames) {
+      video.setFrame(frame);
+      const look = () =>
+        video.frame === frame
+          ? JSON.stringify(selected.regions.map(({ id, cleanId }) => [cleanId, box(id)]))
+          : null;
+      for (const [id, place] of JSON.parse(await steady(look, 120))) found[id][frame] = place;
+    }
+    const [{ videoWidth, videoHeight }] = videos();
+    return { size: [videoWidth, videoHeight], places: found };
+  }
+
+  function box(id) {
+    const node = window.Konva.stages.flatMap((stage) => stage.find("Rect")).find((rect) => rect.id() === id);
+    if (!node || Number.isNaN(node.rotation()) || !node.isVisible()) return null;
+    const place = node.getTransform().copy();
+    const [w, h] = [node.width(), node.height()];
+    return [[0, 0], [w, 0], [w, h], [0, h]].map(([left, top]) => {
+      const { x, y } = place.point({ x: left, y: top });
+      return [x, y].map(thousandth);
+    });
   }
 
   // The boxes of the prediction that is shown, as left, top, right, bottom in pixels of the image as
@@ -292,12 +380,12 @@ window.prelabelDrawn = (() => {
   }
 
   // What `look` says once it has said so for a while; null is nothing yet.
-  async function steady(look) {
+  async function steady(look, quiet = 300) {
     for (let last = null, since = 0, end = performance.now() + 30000; performance.now() < end; ) {
       const now = look();
       if (now !== last) [last, since] = [now, performance.now()];
-      if (now !== null && performance.now() - since > 300) return now;
-      await new Promise((done) => setTimeout(done, 50));
+      if (now !== null && performance.now() - since > quiet) return now;
+      await new Promise((done) => setTimeout(done, Math.min(50, quiet / 3)));
     }
     throw new Error("the editor shows nothing that stays");
   }
@@ -306,5 +394,18 @@ window.prelabelDrawn = (() => {
     return spans.map((span) => span.textContent).join("");
   }
 
-  return { bars, boxes, checked, complaint, config, drawn, highlights, labels, shown, track };
+  return {
+    answered,
+    bars,
+    boxes,
+    checked,
+    complaint,
+    config,
+    drawn,
+    highlights,
+    labels,
+    shown,
+    track,
+    tracks,
+  };
 })();

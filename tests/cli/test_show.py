@@ -89,3 +89,17 @@ def test_without_the_editor_s_files_the_command_says_what_installs_them(
     ran = prelabel("show", "tasks.json", "--label-config", "config.xml", "-o", "a.png")
     assert ran.status == 2
     assert "pip install --no-deps label-studio" in ran.err
+
+
+def test_validate_compares_what_the_editor_draws(files: Path, prelabel: Command) -> None:
+    tasks = json.loads((files / "tasks.json").read_text())[:1]
+    [box] = tasks[0]["predictions"][0]["result"]
+    box["value"]["rectanglelabels"] = ["Van"]
+    (files / "wrong.json").write_text(json.dumps(tasks))
+    arguments = ("--label-config", "config.xml", "--editor", "--format", "json")
+    ran = prelabel("validate", "wrong.json", *arguments)
+    found = [json.loads(line) for line in ran.out.splitlines()][:-1]
+    [drawn] = [row for row in found if row["rule"] == "drawn"]
+    assert (drawn["task"], drawn["prediction"], drawn["region"]) == (0, 0, "a")
+    assert "its label 'Van' is not one of the editor's" in drawn["message"]
+    assert ran.status == 1
