@@ -1,7 +1,7 @@
 """Annotated tasks: a task's annotations and predictions, read into the units of models."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.backend.passages import read_dialogue
@@ -184,7 +184,7 @@ class _RegionParser:
                 what = f"{control} speaks of a region, but a result of it does not say of which"
                 self.problems.add(f"{what}: JSON-MIN leaves that out, JSON has it", name)
             elif self._has_known_labels(found, where, name):
-                regions.append(found)
+                regions.append(_with_track_labels(found))
         return tuple(regions)
 
     def _is_usable(self, result: Any, where: str, name: str) -> bool:
@@ -219,6 +219,19 @@ class _RegionParser:
                     self.problems.add(f"{what}: such regions are left out", f"{name}, {where}")
                     return False
         return True
+
+
+def _with_track_labels(region: ParsedRegion) -> ParsedRegion:
+    """Return a track with its labels in VideoRectangle, as the editor writes them.
+
+    In predictions they stand in a result of the Labels tag.
+    """
+    track = next((tag for tag in region.values if tag.type == "videorectangle"), None)
+    if track is None or len(region.values) == 1:
+        return region
+    labels = [value for tag, value in region.values.items() if tag.type == "labels" and value]
+    others = {tag: value for tag, value in region.values.items() if tag.type != "labels"}
+    return replace(region, values={**others, track: labels[0] if labels else others[track]})
 
 
 def _lacks_place(region: ParsedRegion) -> bool:

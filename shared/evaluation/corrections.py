@@ -7,7 +7,7 @@ answer for the whole task, or for an item of a list, is compared with the one of
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from math import isclose
 from typing import Any, NamedTuple
 
@@ -92,7 +92,7 @@ def _read_answers(
 def _pair_regions(predicted: Regions, annotated: Regions) -> Iterator[Pair]:
     """Yield the regions that are the same, and then those that were deleted and added."""
     before, after = (
-        [_with_track_labels(region) for region in regions if not is_whole_task(region)]
+        [region for region in regions if not is_whole_task(region)]
         for regions in (predicted, annotated)
     )
     for match in (_match_ids, _match_equal_labels, _match_places):
@@ -103,19 +103,6 @@ def _pair_regions(predicted: Regions, annotated: Regions) -> Iterator[Pair]:
         after = [region for place, region in enumerate(after) if place not in columns]
     yield from ((region, None) for region in before)
     yield from ((None, region) for region in after)
-
-
-def _with_track_labels(region: ParsedRegion) -> ParsedRegion:
-    """Return a track with its labels in VideoRectangle, as the editor writes them.
-
-    In predictions they may stand in a result of the Labels tag.
-    """
-    track = next((tag for tag in region.values if tag.type == "videorectangle"), None)
-    if track is None:
-        return region
-    labels = [value for tag, value in region.values.items() if is_label_tag(tag) and value]
-    others = {tag: value for tag, value in region.values.items() if not is_label_tag(tag)}
-    return replace(region, values={track: labels[0] if labels else None, **others})
 
 
 def _match_ids(before: Regions, after: Regions) -> list[tuple[int, int]]:

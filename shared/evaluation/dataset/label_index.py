@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from shared.label_studio.label_config import LabelConfig
+from shared.label_studio.label_config import Control, LabelConfig
 
 # Labels that a message names.
 MAX_NAMED_LABELS = 8
@@ -13,12 +13,7 @@ class LabelIndex:
     """Numbers the labels of control tags."""
 
     def __init__(self, config: LabelConfig) -> None:
-        self._own = {
-            control.name: list(dict.fromkeys(["/".join(path) for path in control.paths]))
-            if control.has_nested_choices
-            else list(control.labels)
-            for control in config.controls
-        }
+        self._own = {control.name: _own_labels(control, config) for control in config.controls}
         self._numbers: dict[tuple[str, str], int] = {}
 
     def add_all(self, labels: Iterable[tuple[str, str]]) -> tuple[int, ...]:
@@ -42,6 +37,16 @@ class LabelIndex:
     def counter(self) -> "LabelCounter":
         """Return a counter of the labels."""
         return LabelCounter(list(self._numbers))
+
+
+def _own_labels(control: Control, config: LabelConfig) -> list[str]:
+    """Return the labels of a control tag in their order; a track has those of the Labels tag."""
+    if control.has_nested_choices:
+        return list(dict.fromkeys("/".join(path) for path in control.paths))
+    if control.tag == "VideoRectangle":
+        beside = config.controls_on(control.to_name)
+        return [label for other in beside if other.tag == "Labels" for label in other.labels]
+    return list(control.labels)
 
 
 class LabelCounter:
