@@ -114,11 +114,12 @@ def _build(
 
     problems = ProblemLog()
     source = open_annotated_input(inputs, project, config, problems)
-    with _StageMeters(source.tasks) as meters:
-        tools = BuildTools(shared_resources().media, problems, meters.report)
-        manifest = build_dataset(source.tasks, source.config, options, tools)
-    print_problems(problems)
-    return manifest
+    try:
+        with _StageMeters(source.tasks) as meters:
+            tools = BuildTools(shared_resources().media, problems, meters.report)
+            return build_dataset(source.tasks, source.config, options, tools)
+    finally:
+        print_problems(problems)
 
 
 class _StageMeters:
@@ -160,7 +161,7 @@ def _report(manifest: "Manifest", output: Path) -> bool:
 
     counts = ", ".join(f"{part} {count:,}" for part, count in manifest.counts.items())
     tasks = format_count(len(manifest.entries))
-    typer.echo(f"{output}: {tasks} ({counts or 'none is annotated'}), version {manifest.version}")
+    typer.echo(f"{output}: {tasks} ({counts or 'none can be used'}), version {manifest.version}")
     for reason, count in manifest.left_out.items():
         typer.echo(f"{output}: {format_count(count)} left out: {reason}", err=True)
     if manifest.failed_media:

@@ -1,6 +1,7 @@
 """Annotated tasks: a task's annotations and predictions, read into the units of models."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -102,13 +103,11 @@ class TaskReader:
         parser = _RegionParser(config, _read_sources(config, task, self._media), self._problems)
         annotations = tuple(
             parser.read_annotation(one, name)
-            for one in _list_under(raw, "annotations", name, self._problems)
-            if _counts(one)
+            for one in self._with_results(_annotations_of(raw, name, self._problems), name)
         )
         predictions = tuple(
             parser.read_prediction(one, name)
-            for one in self._full_predictions(raw, name)
-            if isinstance(one, Mapping) and isinstance(one.get("result"), list)
+            for one in self._with_results(self._full_predictions(raw, name), name)
         )
         return AnnotatedTask(
             number,
@@ -136,7 +135,20 @@ class TaskReader:
                 " them: read them with --project, or predict now with --backend",
                 name,
             )
-        return found
+        return [one for one in found if not isinstance(one, int)]
+
+    def _with_results(self, found: Iterable[Any], name: str) -> Iterator[Mapping[str, Any]]:
+        """Yield annotations or predictions that have a list of results."""
+        for one in found:
+            if not isinstance(one, Mapping):
+                what = f"an annotation or prediction is {describe_type(one)}, expected an object"
+                self._problems.add(what, name)
+            elif not isinstance(one.get("result"), list):
+                found_type = describe_type(one["result"]) if "result" in one else "missing"
+                what = f'"result" is {found_type}, expected a list: it does not count'
+                self._problems.add(what, f"{name}, {_describe_origin(one)}")
+            else:
+                yield one
 
 
 @dataclass
@@ -149,27 +161,25 @@ class _RegionParser:
 
     def read_annotation(self, raw: Mapping[str, Any], name: str) -> Annotation:
         number = raw.get("id")
-        where = "an annotation" if number is None else f"annotation {number}"
         return Annotation(
-            self.parse(raw["result"], where, name),
+            self.parse(raw["result"], _describe_origin(raw), name),
             number,
             _annotator_name(raw.get("completed_by")),
             str(raw.get("updated_at") or raw.get("created_at") or ""),
             bool(raw.get("ground_truth")),
             _seconds(raw.get("lead_time")),
             raw.get("parent_prediction"),
-            raw["result"],
+            [result for result in raw["result"] if isinstance(result, Mapping)],
         )
 
     def read_prediction(self, raw: Mapping[str, Any], name: str) -> StoredPrediction:
-        version = str(raw.get("model_version") or "undefined")
-        score = raw.get("score")
+        version = _version_of(raw)
         return StoredPrediction(
             self.parse(raw["result"], f"the prediction of {version}", name),
             version,
             raw.get("id"),
-            float(score) if isinstance(score, int | float) else None,
-            raw["result"],
+            _finite(raw.get("score")),
+            [result for result in raw["result"] if isinstance(result, Mapping)],
         )
 
     def parse(self, results: Sequence[Any], where: str, name: str) -> tuple[ParsedRegion, ...]:
@@ -268,11 +278,23 @@ def _knows_label(control: Control, label: str) -> bool:
     return label in control.labels
 
 
-def _counts(raw: Any) -> bool:
-    """Return whether an annotation counts: a skipped one (`was_cancelled`) does not."""
-    if not isinstance(raw, Mapping) or raw.get("was_cancelled"):
-        return False
-    return isinstance(raw.get("result"), list)
+def _annotations_of(raw: Mapping[str, Any], name: str, problems: ProblemLog) -> Iterator[Any]:
+    """Yield the annotations of a task that were not skipped (`was_cancelled`)."""
+    for one in _list_under(raw, "annotations", name, problems):
+        if not (isinstance(one, Mapping) and one.get("was_cancelled")):
+            yield one
+
+
+def _describe_origin(raw: Mapping[str, Any]) -> str:
+    """Return how messages name an annotation or a prediction."""
+    if "model_version" in raw:
+        return f"the prediction of {_version_of(raw)}"
+    number = raw.get("id")
+    return "an annotation" if number is None else f"annotation {number}"
+
+
+def _version_of(raw: Mapping[str, Any]) -> str:
+    return str(raw.get("model_version") or "undefined")
 
 
 def _list_under(raw: Mapping[str, Any], key: str, name: str, problems: ProblemLog) -> Sequence[Any]:
@@ -293,8 +315,14 @@ def _annotator_name(completed_by: Any) -> str:
     return "" if completed_by is None else str(completed_by)
 
 
+def _finite(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and abs(value) <= sys.float_info.max
+    return float(value) if is_number else None
+
+
 def _seconds(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and value >= 0 else None
+    number = _finite(value)
+    return number if number is not None and number >= 0 else None
 
 
 def _read_sources(config: LabelConfig, task: Task, media: MediaReader) -> dict[str, Any]:

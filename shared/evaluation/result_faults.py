@@ -26,12 +26,12 @@ def _faults(result: Mapping[str, Any]) -> Iterator[str]:
         if value is not None and not isinstance(value, kinds):
             yield f'"{key}" is {describe_type(value)}, expected {expected}'
         elif _is_too_large(value):
-            yield f'"{key}" is {value:g}, expected at most {MAX_NUMBER:g}'
+            yield f'"{key}" is {_shorten(value)}, expected at most {MAX_NUMBER:g}'
         elif key.startswith("original_") and isinstance(value, int | float) and value < 1:
             yield f'"{key}" is {value}, expected at least a pixel'
     for key, value in _numbers_of(result["value"]):
         if _is_too_large(value):
-            yield f'"{key}" is {value:g}, expected at most {MAX_NUMBER:g}'
+            yield f'"{key}" is {_shorten(value)}, expected at most {MAX_NUMBER:g}'
     if "imageDataURL" in result["value"] and "original_width" not in result:
         yield '"original_width" is missing'
 
@@ -43,6 +43,13 @@ def _numbers_of(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for keyframe in keyframes if isinstance(keyframes, list) else ():
         if isinstance(keyframe, Mapping):
             yield from keyframe.items()
+
+
+def _shorten(number: Any) -> str:
+    try:
+        return f"{number:g}"
+    except OverflowError:  # an integer of more than 308 digits
+        return "an integer of hundreds of digits"
 
 
 def _is_too_large(value: Any) -> bool:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from shared.errors import SettingError
 from shared.evaluation.annotated_task import AnnotatedTask, TaskReader
 from shared.evaluation.problems import ProblemLog
 from shared.label_studio.json_min import read_json_min
+from shared.label_studio.json_values import with_common_values
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.project import Project
 from shared.label_studio.task_file import TaskEntry, TaskFile, as_task
@@ -26,6 +28,8 @@ class ExportFiles:
 
     def __init__(self, names: Sequence[str], config: LabelConfig) -> None:
         """SettingError if one of the files does not exist."""
+        if names.count("-") > 1:
+            raise SettingError('"-" is named twice: standard input can be read only once')
         self._files = [TaskFile(name) for name in names]
         self._config = config
         self._passed = 0
@@ -83,6 +87,14 @@ class AnnotatedTasks:
             if entry.problem is not None:
                 self._problems.add(entry.problem, entry)
                 continue
-            task = self.reader.read(as_task(entry.task), entry.number)
+            task = self._read(entry)
             if task is not None:
                 yield task
+
+    def _read(self, entry: TaskEntry) -> AnnotatedTask | None:
+        try:
+            raw = with_common_values(as_task(entry.task))
+        except ValueError as error:
+            self._problems.add(str(error), entry)
+            return None
+        return self.reader.read(raw, entry.number)

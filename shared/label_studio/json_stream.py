@@ -37,6 +37,9 @@ class JsonStream:
         self._file = file
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._scan = json.JSONDecoder(parse_constant=self._note_constant).raw_decode
+        self._scan_any_number = json.JSONDecoder(
+            parse_constant=self._note_constant, parse_int=self._read_integer
+        ).raw_decode
         self._text, self._at = "", 0
         self._line, self._column, self._counted = 1, 1, 0
         self._ended, self._fault = False, ""
@@ -73,6 +76,8 @@ class JsonStream:
             except JSONDecodeError as error:
                 if not (self._is_cut(error) and self._read_more()):
                     raise self._syntax_error(_describe_error(error), error.pos) from None
+            except ValueError:  # Python refuses integers of more than 4,300 digits
+                self._scan = self._scan_any_number
             except RecursionError:
                 raise self._syntax_error("The value is nested too deep") from None
             else:
@@ -153,6 +158,13 @@ class JsonStream:
 
     def _note_constant(self, name: str) -> None:
         self._not_json = f"{name} is not a JSON number; Label Studio refuses the file"
+
+    def _read_integer(self, digits: str) -> int:
+        try:
+            return int(digits)
+        except ValueError:
+            self._not_json = f"a number has {len(digits)} digits, more than can be read"
+            return 0
 
     def _syntax_error(self, message: str, place: int | None = None) -> JsonSyntaxError:
         self._at = self._at if place is None else place

@@ -44,6 +44,29 @@ def test_from_a_file(prelabel: Command, tmp_path: Path) -> None:
     assert "out: 1 task left out: no annotation" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("content", "messages"),
+    [
+        ("a,b\n1,2\n", ["The file is not JSON", "there are no tasks"]),
+        ("[]", ["there are no tasks"]),
+        (json.dumps([task(1, {"text": "One"}, None)]), ["1 left out: no annotation"]),
+        (json.dumps([task(1, {"other": "One"}, [])]), ["(task 1)", "1 left out: nothing can be"]),
+    ],
+    ids=["a table", "empty list", "no annotation", "no text"],
+)
+def test_nothing_to_write_leaves_the_folder_empty(
+    content: str, messages: list[str], prelabel: Command, tmp_path: Path
+) -> None:
+    arguments = write(tmp_path, TEXTS, [])
+    (tmp_path / "in.json").write_text(content)
+    ran = prelabel(*arguments, "jsonl")
+    assert ran.status == 2
+    assert [message for message in messages if message not in ran.err] == []
+    assert list((tmp_path / "out").iterdir()) == []
+    write(tmp_path, TEXTS, [task(1, {"text": "One"}, ENTITIES)])
+    assert prelabel(*arguments, "jsonl").status == 0
+
+
 def test_what_failed_is_named(prelabel: Command, tmp_path: Path) -> None:
     tasks = [
         task(1, {"image": data_url(noise(1))}, [box("Red", (0, 0, 6, 4), SIZE)]),
@@ -67,8 +90,9 @@ def test_what_failed_is_named(prelabel: Command, tmp_path: Path) -> None:
         (("coco",), "no control tag on an Image or Video"),
         (("spacy", "--language", "nowhere"), "--language nowhere: spaCy cannot use it"),
         (("jsonl", "--annotations", "all"), "use latest or consensus"),
+        (("jsonl", "--seed", 10**30), "expected at most"),
     ],
-    ids=["split", "task", "yolo", "coco", "language", "annotations"],
+    ids=["split", "task", "yolo", "coco", "language", "annotations", "seed"],
 )
 def test_what_cannot_be(
     more: tuple[str, ...], message: str, prelabel: Command, tmp_path: Path

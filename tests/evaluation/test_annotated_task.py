@@ -155,8 +155,29 @@ def test_broken_regions_cost_only_themselves(results: list[object], message: str
             "the file has only the ids of predictions, as Label Studio's JSON export writes them:"
             " read them with --project, or predict now with --backend (task 3)",
         ),
+        (
+            {"id": 3, "data": {"image": "x"}, "annotations": ["x"]},
+            "an annotation or prediction is a string, expected an object (task 3)",
+        ),
+        (
+            {"id": 3, "data": {"image": "x"}, "annotations": [{"id": 9, "result": "x"}]},
+            '"result" is a string, expected a list: it does not count (task 3, annotation 9)',
+        ),
+        (
+            {"id": 3, "data": {"image": "x"}, "predictions": [{"model_version": "v1"}]},
+            '"result" is missing, expected a list: it does not count'
+            " (task 3, the prediction of v1)",
+        ),
     ],
-    ids=["no object", "no data", "no list", "ids of predictions"],
+    ids=[
+        "no object",
+        "no data",
+        "no list",
+        "ids of predictions",
+        "annotation that is none",
+        "result that is a text",
+        "prediction without a result",
+    ],
 )
 def test_faulty_tasks_are_named(raw: object, message: str) -> None:
     problems = ProblemLog()
@@ -197,9 +218,10 @@ def test_labels_of_a_value(xml: str, value: object, labels: list[str]) -> None:
     assert labels_of(config.controls[0], value) == labels
 
 
-def test_scores_that_are_no_numbers_are_none() -> None:
-    stored = prediction([box()], score="high")
-    task = read_task(raw_task({"image": "x"}, [annotation(lead_time="long")], [stored]), BOXES)
+@pytest.mark.parametrize("value", ["high", 10**400, math.inf, math.nan, [1]], ids=type)
+def test_scores_that_are_no_numbers_are_none(value: object) -> None:
+    stored = prediction([box()], score=value)
+    task = read_task(raw_task({"image": "x"}, [annotation(lead_time=value)], [stored]), BOXES)
     assert task.predictions[0].score is None
     assert task.annotations[0].lead_time is None
     assert not math.isnan(len(task.name))

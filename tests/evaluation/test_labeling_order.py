@@ -80,6 +80,22 @@ def test_what_is_known_less_of_comes_later_and_is_said() -> None:
     ]
 
 
+def test_scores_out_of_range_are_ignored_and_said() -> None:
+    problems = ProblemLog()
+    tasks = [
+        task(number=0, predictions=[predicted(box(0, score=11.0))]),
+        task(number=1, predictions=[predicted(box(0, score=-3.0), box(20, score=0.8))]),  # 0.6
+        task(number=2, predictions=[predicted(box(0, score=0.0))]),  # 1
+    ]
+    found = ranked(UncertaintyStrategy(problems), tasks)
+    assert found == [(1, pytest.approx(0.6)), (2, 1), (0, None)]
+    said = {one.message: one.tasks for one in problems}
+    assert next(tasks for said, tasks in said.items() if "from 0 to 1" in said) == [
+        "task 0",
+        "task 1",
+    ]
+
+
 def test_uncertainty_of_a_named_version() -> None:
     tasks = [
         task(

@@ -15,7 +15,10 @@ from shared.label_studio.label_config import LabelConfig
 from tests.e2e.every_type import ROWS, SCENES, Row
 from tests.evaluation.tasks import annotation, prediction, raw_task, read_task
 
-ODD = [None, "x", "5", -1, 0, 0.5, 1e308, -1e308, 10**30, True, [], {}, [None], [[1]], {"a": 1}]
+ODD = [
+    *(None, "x", "5", -1, 0, 0.5, 1e308, -1e308, 10**30, 10**400, True, [], {}, [None], [[1]]),
+    *({"a": 1}, "\ud800"),
+]
 CHANGES = 6
 
 

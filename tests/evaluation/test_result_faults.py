@@ -40,6 +40,7 @@ def test_what_is_right_has_no_fault(keys: dict[str, Any]) -> None:
         ({"item_index": [1]}, '"item_index" is a list, expected a number'),
         ({"original_width": "640"}, '"original_width" is a string, expected a number'),
         ({"original_width": 1e308}, '"original_width" is 1e+308, expected at most 1e+20'),
+        ({"score": 10**400}, '"score" is an integer of hundreds of digits, expected at most 1e+20'),
         ({"original_height": 0}, '"original_height" is 0, expected at least a pixel'),
         ({"value": {"x": 1e308}}, '"x" is 1e+308, expected at most 1e+20'),
         ({"value": {"sequence": [{"x": -1e308}]}}, '"x" is -1e+308, expected at most 1e+20'),

@@ -63,6 +63,25 @@ def test_empty_file_is_a_problem(tmp_path: Path) -> None:
     assert "The file is empty" in str(next(iter(problems)))
 
 
+def test_half_characters_and_endless_numbers_cost_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    tasks = [raw_task({"text": "\ud800", "n": 10**400}, [annotation(lead_time=10**400)], task_id=0)]
+    deep: list[object] = []
+    for _ in range(400):
+        deep = [deep]
+    tasks += [raw_task({"text": deep}, task_id=1), raw_task({"text": "x"}, task_id=2)]
+    file.write_text(json.dumps(tasks))
+    problems = ProblemLog()
+    assert read([str(file)], problems) == [(0, 0), (2, 2)]
+    [problem] = problems
+    assert str(problem).startswith(f"The value is nested too deep ({file}: task 1")
+
+
+def test_standard_input_is_read_once() -> None:
+    with pytest.raises(SettingError, match="only once"):
+        ExportFiles(["-", "-"], CONFIG)
+
+
 def test_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="file not found"):
         ExportFiles([str(tmp_path / "none.json")], CONFIG)

@@ -136,6 +136,17 @@ def test_lines_come_back(value: Any) -> None:
     assert load_line(line) == json.loads(json.dumps(value))
 
 
+def test_an_endless_integer_costs_only_its_item() -> None:
+    text = f'[{{"a": 1}}, {{"a": {"9" * 5000}}}, {{"a": {"8" * 4000}}}]'
+    found = list(JsonStream(io.BytesIO(text.encode())).list_items())
+    assert [fault for _, _, fault in found] == [
+        "",
+        "a number has 5000 digits, more than can be read",
+        "",
+    ]
+    assert found[2][1] == {"a": int("8" * 4000)}
+
+
 @pytest.mark.parametrize("text", ['"\\ud800"', '{"\\udfff": [1]}'])
 def test_half_surrogates_are_escaped(text: str) -> None:
     assert json.loads(dump_line(load_line(text.encode()))) == json.loads(text)

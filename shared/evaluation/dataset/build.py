@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from shared.errors import PrelabelError
+from shared.errors import PrelabelError, SettingError
 from shared.evaluation.annotated_task import AnnotatedTask
 from shared.evaluation.dataset.formats import create_writer, fetched_tags
 from shared.evaluation.dataset.label_index import LabelIndex
@@ -87,6 +87,7 @@ class _Build:
 
     def run(self, tasks: Iterable[AnnotatedTask], tags: frozenset[str]) -> Manifest:
         self._collect(tasks)
+        self._check_any()
         store = MediaStore(self.workspace.media, self.tools.media)
         self._fetch(store, tags)
         parts, joined = self._split()
@@ -113,6 +114,16 @@ class _Build:
                     self.entries.append(SplitEntry(_order_of(task), b"", labels))
                 self.tools.report("read", done, None)
         self.left_out = sampler.left_out
+
+    def _check_any(self) -> None:
+        """Raise SettingError if there is nothing to write, and leave the folder empty."""
+        if self.entries:
+            return
+        self.workspace.discard()
+        if not self.left_out:
+            raise SettingError("there are no tasks")
+        why = ", ".join(f"{count:,} left out: {why}" for why, count in self.left_out.items())
+        raise SettingError(f"no task can be in the dataset: {why}")
 
     def _samples(self) -> Iterator[Sample]:
         with self.workspace.samples.open("rb") as file:

@@ -10,6 +10,8 @@ from shared.errors import SettingError
 from shared.evaluation.annotation_choice import AnnotationChoice
 
 SPLIT_NAMES = ("train", "val", "test")
+# What a JSON number of the manifest can hold.
+MAX_SEED = 2**63 - 1
 
 
 class DatasetFormat(str, Enum):
@@ -63,6 +65,8 @@ class DatasetOptions:
         check_split(self.split)
         if self.frame_step < 1:
             raise SettingError(f"--frame-step {self.frame_step}: expected 1 or more")
+        if abs(self.seed) > MAX_SEED:
+            raise SettingError(f"--seed {self.seed}: expected at most {MAX_SEED}")
         if self.annotations is AnnotationChoice.all:
             raise SettingError(
                 "--annotations all would put a task into the dataset once for each annotator, with"

@@ -89,6 +89,10 @@ class Workspace:
             path.replace(self.folder / path.name)
         shutil.rmtree(self.folder / WORK)
 
+    def discard(self) -> None:
+        """Leave the folder empty again."""
+        shutil.rmtree(self.folder / WORK)
+
     @property
     def is_made(self) -> bool:
         """Whether an interrupted run had made all, and only has to move it."""

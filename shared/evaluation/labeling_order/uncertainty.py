@@ -19,6 +19,8 @@ MESSAGES = {
     NO_PREDICTION: "tasks have no prediction: they come last",
 }
 
+OUT_OF_RANGE = "scores are not from 0 to 1, and do not tell how sure the model is: they are ignored"
+
 
 class _Uncertainty(NamedTuple):
     """What is known of a task, and how sure the model is of it: 0 is not at all."""
@@ -47,10 +49,13 @@ class UncertaintyStrategy:
         """Look at a task."""
         if task.annotations:
             return
-        known, score = _how_sure(self._prediction_of(task))
+        prediction = self._prediction_of(task)
+        known, score = _how_sure(prediction)
         self._found.append(_Uncertainty(known, score, task.number, task.id))
         if known in MESSAGES:
             self._problems.add(MESSAGES[known], task.name)
+        if prediction is not None and not all(map(_is_probability, _scores_of(prediction))):
+            self._problems.add(OUT_OF_RANGE, task.name)
 
     def _prediction_of(self, task: AnnotatedTask) -> StoredPrediction | None:
         wanted = [
@@ -76,9 +81,17 @@ def _how_sure(prediction: StoredPrediction | None) -> tuple[int, float]:
     """Return what is known of a prediction, and how sure it is."""
     if prediction is None:
         return NO_PREDICTION, 0.0
-    scores = [region.score for region in prediction.regions if region.score is not None]
+    scores = [score for score in _scores_of(prediction) if _is_probability(score)]
     if scores:
         return REGION_SCORES, TASK_SCORES["margin"](scores)
     if prediction.regions and prediction.score is not None:
         return TASK_SCORE, prediction.score
     return NO_SCORE, 0.0
+
+
+def _scores_of(prediction: StoredPrediction) -> list[float]:
+    return [region.score for region in prediction.regions if region.score is not None]
+
+
+def _is_probability(score: float) -> bool:
+    return 0 <= score <= 1

@@ -75,7 +75,9 @@ def test_each_medium_is_fetched_once(tmp_path: Path) -> None:
 
 def test_turned_in_the_editor(tmp_path: Path) -> None:
     turned = box("Red", (0, 0, 6, 4), SIZE) | {"image_rotation": 90}
-    built = build(tmp_path, BOXES, [task(4, {"image": data_url(noise(1))}, [turned])], "yolo")
+    tasks = [task(4, {"image": data_url(noise(1))}, [turned])]
+    tasks.append(task(5, {"image": data_url(noise(2))}, []))
+    built = build(tmp_path, BOXES, tasks, "yolo")
     assert built.manifest.left_out == {"turned in the editor": 1}
     assert "turned by 90 degrees" in built.problems[0]
 

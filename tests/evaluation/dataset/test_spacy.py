@@ -86,4 +86,4 @@ def test_a_step_of_training(tmp_path: Path) -> None:
 
 def test_an_unknown_language(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="--language klingon: spaCy cannot use it"):
-        build(tmp_path, TEXTS, [], "spacy", language="klingon")
+        build(tmp_path, TEXTS, [task(1, {"text": "One"}, [])], "spacy", language="klingon")
