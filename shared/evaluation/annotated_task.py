@@ -1,6 +1,7 @@
 """Annotated tasks: a task's annotations and predictions, read into the units of models."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -185,6 +186,7 @@ class _RegionParser:
     def parse(self, results: Sequence[Any], where: str, name: str) -> tuple[ParsedRegion, ...]:
         regions = []
         usable = [result for result in results if self._is_usable(result, where, name)]
+        self._report_doubled_ids(usable, f"{name}, {where}")
         for found in parse_each_region(usable, self.config, self.sources):
             if isinstance(found, BrokenRegion):
                 what = f"a region of {found.control} cannot be read: {found.reason}"
@@ -196,6 +198,14 @@ class _RegionParser:
             elif self._has_known_labels(found, where, name):
                 regions.append(_with_track_labels(found))
         return tuple(regions)
+
+    def _report_doubled_ids(self, results: Iterable[Mapping[str, Any]], where: str) -> None:
+        """Report several results of a control tag with one id: the editor shows one region."""
+        counts = Counter((one["from_name"], one["id"]) for one in results if one.get("id"))
+        for (control, _), count in counts.items():
+            if count > 1:
+                what = f'results of "{control}" have the same id: they are read as one region'
+                self.problems.add(f"{what}, and the shape is that of the first", where)
 
     def _is_usable(self, result: Any, where: str, name: str) -> bool:
         if not isinstance(result, Mapping):

@@ -185,6 +185,18 @@ def test_faulty_tasks_are_named(raw: object, message: str) -> None:
     assert [str(problem) for problem in problems] == [message]
 
 
+def test_results_with_one_id_are_named() -> None:
+    problems = ProblemLog()
+    twice = [result(id="same"), result(id="same"), result(id="other")]
+    task = read_task(raw_task({"image": "x"}, [annotation(result=twice)]), BOXES, problems)
+    assert [one.id for one in task.annotations[0].regions] == ["same", "other"]
+    [problem] = problems
+    assert str(problem) == (
+        'results of "box" have the same id: they are read as one region, and the shape is that of'
+        " the first (task 1, annotation 1)"
+    )
+
+
 def test_equal_problems_of_many_tasks_are_one() -> None:
     problems = ProblemLog()
     for number in range(100_000):
