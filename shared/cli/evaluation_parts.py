@@ -14,13 +14,13 @@ from shared.cli.time_saved_table import print_time_saved
 
 if TYPE_CHECKING:
     from shared.cli.annotated_input import AnnotatedInput
-    from shared.evaluation.agreement import Agreement
     from shared.evaluation.annotated_task import AnnotatedTask
+    from shared.evaluation.annotators.agreement import Agreement
+    from shared.evaluation.annotators.time_saved import TimeSaved
     from shared.evaluation.evaluation import Evaluation, TaskResult
-    from shared.evaluation.label_errors import LabelErrors
+    from shared.evaluation.label_errors.collector import LabelErrors
     from shared.evaluation.pushed_results import ResultPush
     from shared.evaluation.thresholds import Threshold
-    from shared.evaluation.time_saved import TimeSaved
     from shared.label_studio.label_config import LabelConfig
 
 
@@ -141,19 +141,19 @@ def _create_push(source: "AnnotatedInput") -> "ResultPush":
 
 
 def _create_agreement(config: "LabelConfig") -> "Agreement":
-    from shared.evaluation.agreement import Agreement
+    from shared.evaluation.annotators.agreement import Agreement
 
     return Agreement(config)
 
 
 def _create_label_errors(config: "LabelConfig") -> "LabelErrors":
-    from shared.evaluation.label_errors import LabelErrors
+    from shared.evaluation.label_errors.collector import LabelErrors
 
     return LabelErrors(config)
 
 
 def _create_time_saved(config: "LabelConfig") -> "TimeSaved":
-    from shared.evaluation.time_saved import TimeSaved
+    from shared.evaluation.annotators.time_saved import TimeSaved
 
     return TimeSaved(config)
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from shared.evaluation.agreement import Agreement
-    from shared.evaluation.label_issue import LabelIssue
+    from shared.evaluation.annotators.agreement import Agreement
+    from shared.evaluation.label_errors.issue import LabelIssue
     from shared.evaluation.thresholds import Threshold
 
 # Columns of a table that does not go to a terminal.
@@ -76,7 +76,7 @@ def print_agreement(
     agreement: "Agreement", shown_pairs: int = 20, console: "Console | None" = None
 ) -> None:
     """Print how far annotators agree on each control tag, and the pairs who agree least."""
-    from shared.evaluation.agreement import describe_agreement
+    from shared.evaluation.annotators.agreement import describe_agreement
 
     console = console or create_console()
     console.print("Agreement of annotators", style="bold")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from shared.evaluation.time_saved import CorrectionRow, TimeSaved
+    from shared.evaluation.annotators.time_saved import CorrectionRow, TimeSaved
 
 # What the groups of annotations are called whose prediction is not there.
 GROUP_NAMES: Mapping[str, str] = {
@@ -23,7 +23,7 @@ GROUP_NAMES: Mapping[str, str] = {
 
 def print_time_saved(saved: "TimeSaved", console: "Console | None" = None) -> None:
     """Print what became of predictions, by version and label, and then the seconds a task."""
-    from shared.evaluation.corrections import OUTCOMES
+    from shared.evaluation.annotators.corrections import OUTCOMES
 
     console = console or create_console()
     console.print("Time saved", style="bold")

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from typing_extensions import Self
 
+from shared.backend.extras import require
 from shared.editor.assets import require_assets
 from shared.editor.local_server import LocalServer
 from shared.editor.task_media import localize_media
 from shared.errors import SettingError, TaskError, truncate
-from shared.evaluation.extras import require
 from shared.label_studio.label_config import LabelConfig
 from shared.media.reader import MediaReader
 from shared.settings import Settings

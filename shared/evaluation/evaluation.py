@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.evaluation.annotated_task import AnnotatedTask
 from shared.evaluation.annotation_choice import AnnotationChoice
-from shared.evaluation.bootstrap import Bootstrap
+from shared.evaluation.metrics.bootstrap import Bootstrap
 from shared.evaluation.metrics.choose import create_metric
 from shared.evaluation.metrics.metric import Metric, Outcome
 from shared.evaluation.problems import ProblemLog

@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.evaluation.annotated_task import AnnotatedTask, labels_of
 from shared.evaluation.evaluation import TaskResult
-from shared.evaluation.label_issue import LabelIssue
+from shared.evaluation.label_errors.issue import LabelIssue
 from shared.label_studio.project import Project
 from shared.label_studio.project_views import ProjectViews
 from shared.label_studio.task_keys import (

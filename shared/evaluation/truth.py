@@ -31,7 +31,7 @@ def read_truths(task: AnnotatedTask, choice: AnnotationChoice) -> Sequence[Truth
     if choice is AnnotationChoice.all:
         return [Truth(one.regions, (one,)) for one in counted]
     if choice is AnnotationChoice.consensus and len(counted) > 1:
-        from shared.evaluation.consensus import find_consensus
+        from shared.evaluation.annotators.consensus import find_consensus
 
         return [Truth(find_consensus(task.config, counted), counted)]
     latest = latest_annotation(counted)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from shared.evaluation.bootstrap import Bootstrap
+from shared.evaluation.metrics.bootstrap import Bootstrap
 from shared.evaluation.metrics.choose import create_metric
 from shared.evaluation.metrics.metric import Metric, Outcome
 from shared.label_studio.label_config import LabelConfig

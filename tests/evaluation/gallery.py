@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from shared.backend.process_resources import shared_resources
-from shared.evaluation.bootstrap import Bootstrap
 from shared.evaluation.evaluation import VersionEvaluation
+from shared.evaluation.metrics.bootstrap import Bootstrap
 from shared.evaluation.problems import ProblemLog
 from shared.evaluation.report import ReportSources, write_report
 from shared.evaluation.truth import AnnotationChoice, read_truths

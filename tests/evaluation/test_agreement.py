@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.evaluation.agreement import Agreement, describe_agreement
 from shared.evaluation.annotated_task import Annotation
+from shared.evaluation.annotators.agreement import Agreement, describe_agreement
 
 from .annotations import CONFIG, annotation, answer, box, span, task
 

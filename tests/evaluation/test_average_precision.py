@@ -11,14 +11,14 @@ import pycocotools.cocoeval
 import pytest
 from pycocotools import mask as coco_masks
 
-from shared.evaluation.average_precision import (
+from shared.evaluation.metrics.average_precision import (
     COUNTS_BIT,
     DetectionLog,
     average_precisions,
     resampled_precisions,
 )
 from shared.evaluation.metrics.region_metric import RegionMetric
-from shared.evaluation.outline import draw_inside, outlines_of
+from shared.evaluation.similarity.outlines import draw_inside, outlines_of
 from shared.label_studio.label_config import Control
 from shared.results import Brush, Polygon, Rectangle
 from tests.evaluation.regions import region_of

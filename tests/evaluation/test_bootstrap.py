@@ -4,7 +4,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from shared.evaluation.bootstrap import MAX_UNITS, RESAMPLES, Bootstrap, percentile_interval
+from shared.evaluation.metrics.bootstrap import MAX_UNITS, RESAMPLES, Bootstrap, percentile_interval
 
 
 def test_interval_of_a_share_is_that_of_the_binomial_distribution() -> None:

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from shared.evaluation.consensus import find_consensus
+from shared.evaluation.annotators.consensus import find_consensus
 from shared.results import ParsedRegion
 
 from .annotations import CONFIG, annotation, answer, box, span

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.backend.extras import require
 from shared.errors import SettingError
-from shared.evaluation.extras import require
 from tests.evaluation.cases import Said, evaluate
 
 TEXT = "<View><Text name='t' value='$t'/><TextArea name='c' toName='t'/></View>"

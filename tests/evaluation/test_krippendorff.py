@@ -4,7 +4,12 @@ import random
 
 import pytest
 
-from shared.evaluation.krippendorff import Alpha, IntervalAlpha, NominalAlpha, SampledAlpha
+from shared.evaluation.annotators.krippendorff import (
+    Alpha,
+    IntervalAlpha,
+    NominalAlpha,
+    SampledAlpha,
+)
 
 # One row for each annotator, one column for each task; a dot is a missing answer.
 # K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C.

@@ -8,8 +8,8 @@ import pytest
 
 from shared.evaluation.annotated_task import AnnotatedTask, StoredPrediction
 from shared.evaluation.evaluation import Evaluation
-from shared.evaluation.label_errors import LabelErrors
-from shared.evaluation.label_issue import IssueRanking, LabelIssue
+from shared.evaluation.label_errors.collector import LabelErrors
+from shared.evaluation.label_errors.issue import IssueRanking, LabelIssue
 from shared.results import ParsedRegion
 
 from .annotations import CONFIG, annotation, answer, box, span, task

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from shared.evaluation.average_precision import THRESHOLDS
-from shared.evaluation.matching import Candidate, match_at_thresholds, match_by_score
+from shared.evaluation.metrics.average_precision import THRESHOLDS
+from shared.evaluation.similarity.matching import Candidate, match_at_thresholds, match_by_score
 
 # Similarities, scores, and the pairs (predicted, true) at a threshold of 0.5.
 CASES = {

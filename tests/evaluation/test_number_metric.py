@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.evaluation.bootstrap import Bootstrap
+from shared.evaluation.metrics.bootstrap import Bootstrap
 from shared.media.image_size import ImageSize
 from shared.results import Rectangle
 from tests.evaluation.cases import Case, Said, evaluate, without_intervals

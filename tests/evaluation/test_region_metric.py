@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shared.evaluation.bootstrap import Bootstrap
+from shared.evaluation.metrics.bootstrap import Bootstrap
 from shared.evaluation.metrics.region_metric import RegionMetric
 from shared.label_studio.label_config import Control
 from shared.results import KeyPoint, Rectangle, Vector

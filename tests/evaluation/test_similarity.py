@@ -6,8 +6,8 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from shared.evaluation.outline import draw_inside, outlines_of
-from shared.evaluation.similarity import similarity_matrix
+from shared.evaluation.similarity.outlines import draw_inside, outlines_of
+from shared.evaluation.similarity.regions import similarity_matrix
 from shared.label_studio.label_config import Control
 from shared.results import (
     AudioSpan,

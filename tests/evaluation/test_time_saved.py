@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from shared.cli.time_saved_table import print_time_saved
+from shared.evaluation.annotators.time_saved import TimeSaved
 from shared.evaluation.report import write_report
-from shared.evaluation.time_saved import TimeSaved
 from shared.label_studio.label_config import LabelConfig
 from shared.results import ParsedRegion, Rectangle, Region, TextSpan, region
 from shared.results.types import Shape

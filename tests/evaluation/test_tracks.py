@@ -7,7 +7,7 @@ import pytest
 import trackeval
 from trackeval.datasets._base_dataset import _BaseDataset
 
-from shared.evaluation.bootstrap import Bootstrap
+from shared.evaluation.metrics.bootstrap import Bootstrap
 from shared.evaluation.metrics.track_metric import TrackMetric
 from shared.evaluation.problems import ProblemLog
 from shared.label_studio.label_config import Control

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shared.backend.extras import require
 from shared.errors import SettingError
 from shared.evaluation.annotated_task import labels_of
 from shared.evaluation.dataset.file_names import UniqueNames
@@ -12,7 +13,6 @@ from shared.evaluation.dataset.sample import Sample
 from shared.evaluation.dataset.sampler import TEXT_TAGS
 from shared.evaluation.dataset.text_spans import read_spans, span_controls
 from shared.evaluation.dataset.writer import SampleFile, WriterContext
-from shared.evaluation.extras import require
 from shared.label_studio.label_config import Control, ObjectTag
 
 # What a column of each kind of object tag is called, unless there are several.

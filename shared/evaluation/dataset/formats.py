@@ -1,10 +1,10 @@
 """Which writer a format has, and which media it needs."""
 
+from shared.backend.extras import require
 from shared.errors import SettingError
 from shared.evaluation.dataset.options import DatasetFormat, DatasetOptions, YoloTask
 from shared.evaluation.dataset.writer import DatasetWriter, WriterContext
 from shared.evaluation.dataset.yolo_task import choose_yolo_task
-from shared.evaluation.extras import require
 from shared.label_studio.label_config import LabelConfig
 
 # The library that each format needs, by the extra `dataset`.

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from shared.backend.extras import require
 from shared.evaluation.dataset.columns import ColumnMaker, Row
 from shared.evaluation.dataset.sample import Sample
 from shared.evaluation.dataset.writer import SampleFile, WriterContext
-from shared.evaluation.extras import require
 
 # Rows that are written at a time, and bytes of their media from which fewer are.
 BATCH_ROWS = 500

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from shared.backend.extras import require
 from shared.errors import SettingError
 from shared.evaluation.annotated_task import labels_of
 from shared.evaluation.dataset.sample import Sample
@@ -14,7 +15,6 @@ from shared.evaluation.dataset.text_spans import (
     read_spans,
 )
 from shared.evaluation.dataset.writer import SampleFile, WriterContext
-from shared.evaluation.extras import require
 
 # Docs of a file: a larger part becomes a folder of the same name, which spaCy reads as well.
 FILE_DOCS = 20_000

@@ -6,8 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from shared.errors import SettingError
-from shared.evaluation.agreement import answer_gap, read_answers
 from shared.evaluation.annotated_task import AnnotatedTask
+from shared.evaluation.annotators.agreement import answer_gap, read_answers
 from shared.evaluation.labeling_order.strategy import RankedTask, number_ranks
 from shared.evaluation.problems import ProblemLog
 from shared.label_studio.label_config import Control, LabelConfig
@@ -19,8 +19,8 @@ ONE_VERSION = "tasks have predictions of fewer than two versions: they come last
 class DisagreementStrategy:
     """Ranks tasks by 1 minus the agreement of the predictions of all versions, or of those named.
 
-    The agreement is that of annotators (see `shared.evaluation.agreement`): the mean over each two
-    versions and over the control tags of which one of the two says something.
+    The agreement is that of annotators (see `shared.evaluation.annotators.agreement`): the mean
+    over each two versions and over the control tags of which one of the two says something.
     """
 
     def __init__(self, problems: ProblemLog, versions: Sequence[str] = ()) -> None:

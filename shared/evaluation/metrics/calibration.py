@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.bootstrap import percentile_interval
+from shared.evaluation.metrics.bootstrap import percentile_interval
 from shared.evaluation.metrics.figures import with_intervals
 from shared.evaluation.metrics.metric import Resampler
 

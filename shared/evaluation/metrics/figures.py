@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.bootstrap import ratio_interval
+from shared.evaluation.metrics.bootstrap import ratio_interval
 from shared.evaluation.metrics.metric import Resampler
 
 

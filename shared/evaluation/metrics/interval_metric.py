@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.evaluation.matching import match_by_score
 from shared.evaluation.metrics.labelled_regions import LabelledRegion, Pair, RegionTally
 from shared.evaluation.metrics.metric import Outcome, Resampler, ScoredPredictions
-from shared.evaluation.similarity import similarity_matrix
+from shared.evaluation.similarity.matching import match_by_score
+from shared.evaluation.similarity.regions import similarity_matrix
 from shared.label_studio.label_config import Control
 from shared.results import ParsedRegion
 

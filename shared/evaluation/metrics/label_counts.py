@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.bootstrap import percentile_interval
+from shared.evaluation.metrics.bootstrap import percentile_interval
 from shared.evaluation.metrics.calibration import calibration_figures
 from shared.evaluation.metrics.figures import count_distinct, ratio_figures, with_intervals
 from shared.evaluation.metrics.metric import NO_LABEL, Resampler, ScoredPredictions

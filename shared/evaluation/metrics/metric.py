@@ -47,7 +47,7 @@ class ScoredPredictions(NamedTuple):
 
 
 class Resampler(Protocol):
-    """Draws cases with replacement, for intervals: see `shared.evaluation.bootstrap`."""
+    """Draws cases with replacement, for intervals: see `shared.evaluation.metrics.bootstrap`."""
 
     def interval(
         self, cases: Any, numerators: Any, denominators: Any

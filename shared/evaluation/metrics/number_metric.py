@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.bootstrap import percentile_interval
-from shared.evaluation.extras import require
+from shared.backend.extras import require
+from shared.evaluation.metrics.bootstrap import percentile_interval
 from shared.evaluation.metrics.figures import (
     count_distinct,
     join_figures,

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from shared.evaluation.matching import match_by_score
-from shared.evaluation.similarity import similarity_matrix
+from shared.evaluation.similarity.matching import match_by_score
+from shared.evaluation.similarity.regions import similarity_matrix
 from shared.results import ParsedRegion
 from shared.results.whole_task import WholeTask
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.average_precision import COUNTS_BIT, MAX_DETECTIONS, DetectionLog
+from shared.evaluation.metrics.average_precision import COUNTS_BIT, MAX_DETECTIONS, DetectionLog
 from shared.evaluation.metrics.metric import ScoredPredictions
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.average_precision import average_precisions, resampled_precisions
-from shared.evaluation.bootstrap import RESAMPLES, percentile_interval, ratio_interval
+from shared.evaluation.metrics.average_precision import average_precisions, resampled_precisions
+from shared.evaluation.metrics.bootstrap import RESAMPLES, percentile_interval, ratio_interval
 from shared.evaluation.metrics.figures import join_figures, with_intervals
 from shared.evaluation.metrics.metric import NO_LABEL, Resampler
 from shared.evaluation.metrics.region_counts import RegionCounts
-from shared.evaluation.resampled_totals import resampled_totals
+from shared.evaluation.metrics.resampled_totals import resampled_totals
 
 Floats = NDArray[np.float64]
 

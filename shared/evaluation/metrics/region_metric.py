@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shared.evaluation.annotated_task import labels_of, value_of
-from shared.evaluation.average_precision import THRESHOLDS
-from shared.evaluation.matching import Candidate, match_at_thresholds
+from shared.evaluation.metrics.average_precision import THRESHOLDS
 from shared.evaluation.metrics.metric import (
     NO_LABEL,
     Match,
@@ -17,7 +16,8 @@ from shared.evaluation.metrics.metric import (
 )
 from shared.evaluation.metrics.region_counts import Detection, RegionCounts
 from shared.evaluation.metrics.region_figures import region_figures
-from shared.evaluation.similarity import similarity_matrix
+from shared.evaluation.similarity.matching import Candidate, match_at_thresholds
+from shared.evaluation.similarity.regions import similarity_matrix
 from shared.label_studio.label_config import Control, ObjectTag
 from shared.results import ParsedRegion
 

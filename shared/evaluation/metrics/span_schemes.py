@@ -10,12 +10,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from shared.evaluation.extras import require
+from shared.backend.extras import require
 from shared.evaluation.metrics.figures import ratio_figures
 from shared.evaluation.metrics.labelled_regions import LabelledRegion
 from shared.evaluation.metrics.metric import Resampler
 from shared.evaluation.problems import ProblemLog
-from shared.evaluation.span_overlap import extent_of
+from shared.evaluation.similarity.spans import extent_of
 from shared.results import HyperTextSpan, ParagraphSpan, TextSpan
 
 # nervaluate's names of the schemes (https://github.com/MantisAI/nervaluate), and of its classes.

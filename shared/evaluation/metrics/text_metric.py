@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from shared.evaluation.extras import require
+from shared.backend.extras import require
 from shared.evaluation.metrics.figures import count_distinct, ratio_figures
 from shared.evaluation.metrics.labelled_regions import control_value
 from shared.evaluation.metrics.metric import Match, Outcome, Resampler, ScoredPredictions

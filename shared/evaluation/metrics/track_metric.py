@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.backend.extras import require
 from shared.evaluation.annotated_task import labels_of, value_of
-from shared.evaluation.bootstrap import percentile_interval
-from shared.evaluation.extras import require
-from shared.evaluation.matching import match_by_score
+from shared.evaluation.metrics.bootstrap import percentile_interval
 from shared.evaluation.metrics.figures import with_intervals
 from shared.evaluation.metrics.metric import (
     NO_LABEL,
@@ -20,10 +19,11 @@ from shared.evaluation.metrics.metric import (
     ScoredPredictions,
 )
 from shared.evaluation.metrics.region_counts import Detection, RegionCounts
+from shared.evaluation.metrics.resampled_totals import resampled_totals
 from shared.evaluation.metrics.track_sequence import TrackSequence
 from shared.evaluation.problems import ProblemLog
-from shared.evaluation.resampled_totals import resampled_totals
-from shared.evaluation.track_frames import MAX_TRACK_FRAMES, draw_tracks, is_too_long
+from shared.evaluation.similarity.matching import match_by_score
+from shared.evaluation.similarity.track_frames import MAX_TRACK_FRAMES, draw_tracks, is_too_long
 from shared.label_studio.label_config import Control, ObjectTag
 from shared.results import ParsedRegion, VideoTrack
 

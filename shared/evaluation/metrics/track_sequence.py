@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.box_overlap import box_iou, paired_box_iou
-from shared.evaluation.track_frames import TrackFrames
+from shared.evaluation.similarity.boxes import box_iou, paired_box_iou
+from shared.evaluation.similarity.track_frames import TrackFrames
 
 Floats = NDArray[np.float64]
 

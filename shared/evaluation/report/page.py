@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 
 from shared import __version__
+from shared.backend.extras import require
 from shared.errors import SettingError
 from shared.evaluation.evaluation import VersionEvaluation
-from shared.evaluation.extras import require
 from shared.evaluation.figures import (
     NO_CASES,
     FigureRow,

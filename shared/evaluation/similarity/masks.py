@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.ratio import overlap_ratio
+from shared.evaluation.similarity.ratio import overlap_ratio
 
 # Shape (height, width).
 Masks = NDArray[np.bool_]

@@ -12,7 +12,7 @@ class LabelIssue(NamedTuple):
 
     - `label`: what was annotated; empty for a missed object
     - `suggestion`: what the model says instead; empty if it says nothing
-    - `kind`: one of the kinds of `shared.evaluation.label_errors`
+    - `kind`: one of the kinds of `shared.evaluation.label_errors.collector`
     - `confidence`: how sure the model is, from 0 to 1
     - `region`: the id of the annotated region, or of the predicted one for a missed object; empty
       for answers for the whole task

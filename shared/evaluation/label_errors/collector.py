@@ -1,6 +1,6 @@
 """The annotations most likely wrong, by what a model is sure of.
 
-- "wrong class": the class of a whole task, see `shared.evaluation.class_errors`
+- "wrong class": the class of a whole task, see `shared.evaluation.label_errors.class_errors`
 - "wrong label": a region or span where the model finds another label at the same place
 - "missed object": what the model finds where nothing is annotated at all
 - "other place": what the model finds with the same label, but with other bounds
@@ -18,13 +18,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shared.evaluation.annotated_task import labels_of, value_of
-from shared.evaluation.answers import is_label_tag, names_classes
-from shared.evaluation.class_errors import WRONG_CLASS, ClassErrors
-from shared.evaluation.consensus import SAME_PLACE
-from shared.evaluation.label_issue import MAX_ISSUES, IssueRanking, LabelIssue
-from shared.evaluation.matching import match_by_score
+from shared.evaluation.annotators.answers import is_label_tag, names_classes
+from shared.evaluation.annotators.consensus import SAME_PLACE
+from shared.evaluation.label_errors.class_errors import WRONG_CLASS, ClassErrors
+from shared.evaluation.label_errors.issue import MAX_ISSUES, IssueRanking, LabelIssue
 from shared.evaluation.metrics.metric import Outcome
-from shared.evaluation.similarity import similarity_matrix
+from shared.evaluation.similarity.matching import match_by_score
+from shared.evaluation.similarity.regions import similarity_matrix
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.results import ParsedRegion
 

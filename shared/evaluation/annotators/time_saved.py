@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from shared.evaluation.annotated_task import AnnotatedTask, Annotation, StoredPrediction
-from shared.evaluation.answers import names_classes
-from shared.evaluation.corrections import OUTCOMES, Correction, find_corrections
+from shared.evaluation.annotators.answers import names_classes
+from shared.evaluation.annotators.corrections import OUTCOMES, Correction, find_corrections
 from shared.label_studio.label_config import LabelConfig
 
 # What is known of the prediction that an annotation began with, beside its version.

@@ -19,11 +19,22 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from shared.evaluation.annotated_task import AnnotatedTask, Annotation, annotated_by, value_of
-from shared.evaluation.answers import NUMBER_TAGS, answer_key, as_number, as_text, text_distance
-from shared.evaluation.consensus import SAME_PLACE, is_whole_task
-from shared.evaluation.krippendorff import Alpha, IntervalAlpha, NominalAlpha, SampledAlpha
-from shared.evaluation.matching import match_by_score
-from shared.evaluation.similarity import similarity_matrix
+from shared.evaluation.annotators.answers import (
+    NUMBER_TAGS,
+    answer_key,
+    as_number,
+    as_text,
+    text_distance,
+)
+from shared.evaluation.annotators.consensus import SAME_PLACE, is_whole_task
+from shared.evaluation.annotators.krippendorff import (
+    Alpha,
+    IntervalAlpha,
+    NominalAlpha,
+    SampledAlpha,
+)
+from shared.evaluation.similarity.matching import match_by_score
+from shared.evaluation.similarity.regions import similarity_matrix
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.results import ParsedRegion
 
@@ -182,7 +193,7 @@ def region_distance(
     """Return 1 - F1 of two annotators' regions; 0 if both have none.
 
     Two are the same, one to one, if their values of the control tag are equal and their
-    similarity is at least 0.5 (see `shared.evaluation.similarity`).
+    similarity is at least 0.5 (see `shared.evaluation.similarity.regions`).
     """
     if not regions and not others:
         return 0.0

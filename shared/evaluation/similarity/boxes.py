@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.outline import outlines_of, paired_overlap
-from shared.evaluation.ratio import overlap_ratio
+from shared.evaluation.similarity.outlines import outlines_of, paired_overlap
+from shared.evaluation.similarity.ratio import overlap_ratio
 from shared.results import Rectangle
 
 Floats = NDArray[np.float64]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.evaluation.annotated_task import PERCENT_SIZE
-from shared.evaluation.box_overlap import paired_box_iou
+from shared.evaluation.similarity.boxes import paired_box_iou
 from shared.results import ParsedRegion, Rectangle, VideoBox, VideoTrack
 
 # Results do not tell the size of a video. Only the turn of a box depends on it, and on nothing but

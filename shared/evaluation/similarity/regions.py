@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.area_overlap import area_iou, bounding_area, line_iou, shapes_on
-from shared.evaluation.span_overlap import SPANS, span_iou
-from shared.evaluation.track_frames import track_iou
+from shared.evaluation.similarity.areas import area_iou, bounding_area, line_iou, shapes_on
+from shared.evaluation.similarity.spans import SPANS, span_iou
+from shared.evaluation.similarity.track_frames import track_iou
 from shared.results import (
     Bitmask,
     Brush,

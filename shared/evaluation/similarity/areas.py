@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.box_overlap import box_iou
-from shared.evaluation.mask_overlap import Masks, mask_iou, resize_mask
-from shared.evaluation.outline import bands_along, draw_inside, outline_iou, outlines_of
+from shared.evaluation.similarity.boxes import box_iou
+from shared.evaluation.similarity.masks import Masks, mask_iou, resize_mask
+from shared.evaluation.similarity.outlines import bands_along, draw_inside, outline_iou, outlines_of
 from shared.results import Bitmask, Brush, ParsedRegion, Rectangle
 
 Floats = NDArray[np.float64]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.extras import require
+from shared.backend.extras import require
 from shared.evaluation.metrics.metric import Resampler
 
 # Cases drawn at a time: bounds the memory.

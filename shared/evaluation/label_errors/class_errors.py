@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.backend.extras import require
 from shared.evaluation.annotated_task import labels_of, value_of
-from shared.evaluation.consensus import is_whole_task
-from shared.evaluation.extras import require
-from shared.evaluation.label_issue import LabelIssue
+from shared.evaluation.annotators.consensus import is_whole_task
+from shared.evaluation.label_errors.issue import LabelIssue
 from shared.label_studio.label_config import Control
 from shared.results import ParsedRegion
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
+from shared.backend.extras import require
 from shared.evaluation.annotated_task import labels_of
-from shared.evaluation.extras import require
 from shared.label_studio.label_config import Control
 from shared.results import ParsedRegion
 from shared.results.region import names_labels

@@ -2,8 +2,8 @@
 
 A region is the same in both if its id is: the editor keeps the ids of a prediction's regions when
 someone corrects it (Label Studio 1.23). Regions without such an id are the same if their
-similarity is at least 0.5 (see `shared.evaluation.similarity`), those with equal labels first. An
-answer for the whole task, or for an item of a list, is compared with the one of the same tag.
+similarity is at least 0.5 (see `shared.evaluation.similarity.regions`), those with equal labels
+first. An answer for the whole task, or for an item of a list, is compared with the one of the same tag.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,12 +14,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shared.evaluation.annotated_task import annotated_by, labels_of, value_of
-from shared.evaluation.answers import NUMBER_TAGS, answer_key, as_number, is_label_tag, label_key
-from shared.evaluation.area_overlap import shapes_on
-from shared.evaluation.consensus import SAME_PLACE, is_whole_task
-from shared.evaluation.matching import match_by_score
+from shared.evaluation.annotators.answers import (
+    NUMBER_TAGS,
+    answer_key,
+    as_number,
+    is_label_tag,
+    label_key,
+)
+from shared.evaluation.annotators.consensus import SAME_PLACE, is_whole_task
 from shared.evaluation.metrics.metric import NO_LABEL
-from shared.evaluation.similarity import similarity_matrix
+from shared.evaluation.similarity.areas import shapes_on
+from shared.evaluation.similarity.matching import match_by_score
+from shared.evaluation.similarity.regions import similarity_matrix
 from shared.label_studio.label_config import Control
 from shared.media.image_size import ImageSize
 from shared.results import Bitmask, Brush, ParsedRegion

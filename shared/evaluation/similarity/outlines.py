@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.extras import require
-from shared.evaluation.ratio import overlap_ratio
+from shared.backend.extras import require
+from shared.evaluation.similarity.ratio import overlap_ratio
 from shared.results import Ellipse, Polygon, Rectangle, Vector
 
 Floats = NDArray[np.float64]

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.evaluation.annotated_task import Annotation
-from shared.evaluation.answers import answer_distance, is_label_tag, label_key
-from shared.evaluation.similarity import similarity_matrix
+from shared.evaluation.annotators.answers import answer_distance, is_label_tag, label_key
+from shared.evaluation.similarity.regions import similarity_matrix
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.results import ParsedRegion
 from shared.results.whole_task import WholeTask

@@ -1,0 +1,1 @@
+"""Annotators: how far they agree, what most of them say, what they made of predictions."""

@@ -1,0 +1,1 @@
+"""Annotations that may be wrong."""
