@@ -37,7 +37,7 @@ def task(text: str, end: int = 3, label: str = "Person") -> dict[str, Any]:
     return {"data": {"text": text}, "predictions": [{"result": [result]}]}
 
 
-def test_task_after_task_is_shown_hundreds_a_minute(browser: EditorBrowser) -> None:
+def test_tasks_follow_each_other_in_one_page(browser: EditorBrowser) -> None:
     browser.show(TEXT, task("warm up"))
     start = time.monotonic()
     for name in ("Ann", "Bob", "Eve", "Tom", "Kim"):

@@ -3,9 +3,13 @@ from typing import Any
 
 import pytest
 
+from shared.evaluation.evaluation import Evaluation
+from shared.evaluation.problems import ProblemLog
+from shared.label_studio.label_config import LabelConfig
 from shared.media.image_size import ImageSize
-from shared.results import Rectangle
+from shared.results import Rectangle, whole_task
 from tests.evaluation.cases import Case, Said, evaluate, without_intervals
+from tests.evaluation.tasks import annotation, prediction, raw_task, read_task
 
 WHOLE = "<View><Text name='t' value='$t'/><TextArea name='c' toName='t'/></View>"
 OCR = (
@@ -113,3 +117,18 @@ def test_nothing_to_compare() -> None:
     empty = {"tasks": 0, "regions": {"truth": 0, "predicted": 0}}
     assert evaluate(WHOLE, []).figures == empty
     assert evaluate(WHOLE, [([], []), (texts(""), texts(" "))]).figures == empty
+
+
+def test_texts_that_would_take_minutes_are_named_and_not_compared() -> None:
+    problems = ProblemLog()
+    config = LabelConfig.parse(WHOLE)
+    evaluation = Evaluation(config, problems=problems)
+    for number, (true, written) in enumerate([("a" * 60_000, "b" * 60_000), ("one", "on")]):
+        answers = [[whole_task(config.controls[0], text)] for text in (true, written)]
+        raw = raw_task({"t": "x"}, [annotation(answers[0])], [prediction(answers[1])], number)
+        evaluation.add(read_task(raw, config))
+    figures = evaluation.report()["versions"]["v1"]["controls"]["c"]
+    assert figures["cer"] == pytest.approx(1 / 3)
+    assert [str(problem) for problem in problems] == [
+        'texts of TextArea "c" over 50,000 characters that differ are not compared'
+    ]

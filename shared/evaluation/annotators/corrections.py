@@ -3,7 +3,8 @@
 A region is the same in both if its id is: the editor keeps the ids of a prediction's regions when
 someone corrects it (Label Studio 1.23). Regions without such an id are the same if their
 similarity is at least 0.5 (see `shared.evaluation.similarity.regions`), those with equal labels
-first. An answer for the whole task, or for an item of a list, is compared with the one of the same tag.
+first. An answer for the whole task, or for an item of a list, is compared with the one of the same
+tag.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -21,7 +21,6 @@ VALUE_METRICS: Mapping[str, Callable[[Control], Metric]] = {
     "Rating": NumberMetric,
     "Number": NumberMetric,
     "Ranker": RankingMetric,
-    "TextArea": TextMetric,
 }
 
 TEXT_OBJECTS = frozenset(("Text", "HyperText", "Paragraphs"))
@@ -37,6 +36,8 @@ def create_metric(
     shapes on images, as their results are read as these. `problems` gets what cannot be told.
     SettingError if a library is missing.
     """
+    if control.tag == "TextArea":
+        return TextMetric(control, problems)
     if control.tag in VALUE_METRICS:
         return VALUE_METRICS[control.tag](control)
     tag = target.tag if target is not None else ""

@@ -12,8 +12,12 @@ from shared.evaluation.metrics.figures import count_distinct, ratio_figures
 from shared.evaluation.metrics.labelled_regions import control_value
 from shared.evaluation.metrics.metric import Match, Outcome, Resampler, ScoredPredictions
 from shared.evaluation.metrics.paired_values import pair_values
+from shared.evaluation.problems import ProblemLog
 from shared.label_studio.label_config import Control
 from shared.results import ParsedRegion
+
+# Longer texts are not aligned: the time grows with the product of both lengths.
+MAX_ALIGNED_CHARACTERS = 50_000
 
 
 class Edits(NamedTuple):
@@ -33,9 +37,10 @@ class TextMetric:
     A task's score is 1 - CER, at least 0.
     """
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, problems: ProblemLog | None = None) -> None:
         """SettingError if jiwer is missing."""
         self._control = control
+        self._problems = ProblemLog() if problems is None else problems
         self._jiwer = require("jiwer", "evaluate")
         self._cases = array("q")
         self._edits = array("q")
@@ -99,7 +104,11 @@ class TextMetric:
     def _count_edits(self, texts: Sequence[tuple[str, str]]) -> Edits:
         """Return the edits of all pairs (true, written); equal ones need no alignment."""
         equal = [true for true, written in texts if true == written]
-        different = [(true, written) for true, written in texts if true != written]
+        different = [
+            (true, written)
+            for true, written in texts
+            if true != written and not self._is_too_long(true, written)
+        ]
         characters, words = sum(map(len, equal)), sum(len(text.split()) for text in equal)
         if not different:
             return Edits(0, characters, 0, words)
@@ -112,6 +121,14 @@ class TextMetric:
             _edits_of(by_words),
             words + _true_length(by_words),
         )
+
+    def _is_too_long(self, true: str, written: str) -> bool:
+        """Return whether aligning two texts would take minutes, and note it."""
+        is_long = max(len(true), len(written)) > MAX_ALIGNED_CHARACTERS
+        if is_long:
+            limit = f"over {MAX_ALIGNED_CHARACTERS:,} characters"
+            self._problems.add(f"texts of {self._control} {limit} that differ are not compared")
+        return is_long
 
 
 def _edits_of(alignment: Any) -> int:
