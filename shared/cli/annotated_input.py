@@ -52,9 +52,14 @@ def open_annotated_input(
     project: int | None,
     label_config: Path | None,
     problems: "ProblemLog",
+    needs_predictions: bool = True,
 ) -> AnnotatedInput:
-    """Open export files, or else the tasks of a project; BadParameter if neither is given."""
+    """Open export files, or else the tasks of a project; BadParameter if neither is given.
+
+    `needs_predictions`: whether stored predictions that a file lacks are a problem.
+    """
     from shared.backend.process_resources import shared_resources
+    from shared.evaluation.annotated_task import TaskReader
     from shared.evaluation.task_source import AnnotatedTasks, ExportFiles, ProjectTasks
     from shared.label_studio.label_config import LabelConfig
     from shared.label_studio.project import Project
@@ -74,7 +79,8 @@ def open_annotated_input(
     else:
         assert opened is not None
         source = ProjectTasks(opened)
-    tasks = AnnotatedTasks(source, config, resources.media, problems)
+    reader = TaskReader(config, resources.media, problems, needs_predictions)
+    tasks = AnnotatedTasks(source, reader, problems)
     title = ", ".join(Path(name).name for name in inputs) if inputs else f"project {project}"
     return AnnotatedInput(config, tasks, opened, title, _task_url(resources.settings, project))
 

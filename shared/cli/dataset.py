@@ -113,7 +113,7 @@ def _build(
     from shared.evaluation.problems import ProblemLog
 
     problems = ProblemLog()
-    source = open_annotated_input(inputs, project, config, problems)
+    source = open_annotated_input(inputs, project, config, problems, needs_predictions=False)
     try:
         with _StageMeters(source.tasks) as meters:
             tools = BuildTools(shared_resources().media, problems, meters.report)

@@ -161,7 +161,11 @@ def _run(options: Options) -> None:
 
     problems = ProblemLog()
     with open_annotated_input(
-        options.inputs, options.project, options.label_config, problems
+        options.inputs,
+        options.project,
+        options.label_config,
+        problems,
+        needs_predictions=not options.backends,
     ) as source:
         parts = EvaluationParts(source, options)
         evaluation = _evaluate(options, source, parts, problems)
@@ -225,11 +229,12 @@ def _check_any(evaluation: "Evaluation", options: Options) -> None:
         )
     missing = [name for name, found in evaluation.versions.items() if not found.tasks]
     if (missing or not evaluation.versions) and not (options.agreement or options.time_saved):
-        stored = ", ".join(f'"{name}"' for name in evaluation.stored_versions) or "none"
-        what = f'version "{missing[0]}"' if missing else "any version"
+        stored = ", ".join(f'"{name}"' for name in evaluation.stored_versions)
+        what = f' of version "{missing[0]}"' if missing else ""
         raise SettingError(
-            f"no annotated task has a prediction of {what}; stored are: {stored}"
-            " (predict now with --backend)"
+            f"no annotated task has a prediction{what}; "
+            + (f"stored are: {stored}" if stored else "none is stored")
+            + " (predict now with --backend)"
         )
 
 

@@ -133,7 +133,13 @@ def _run(options: Options) -> None:
     from shared.evaluation.problems import ProblemLog
 
     problems = ProblemLog()
-    source = open_annotated_input(options.inputs, options.project, options.label_config, problems)
+    source = open_annotated_input(
+        options.inputs,
+        options.project,
+        options.label_config,
+        problems,
+        needs_predictions=options.strategy is not StrategyName.diverse and not options.backends,
+    )
     tally = Tally()
     ranked = _rank(options, source, tally, problems)
     print_problems(problems)

@@ -85,12 +85,22 @@ class AnnotatedTask:
 
 
 class TaskReader:
-    """Reads tasks as an export or the API gives them; what cannot be read goes to `problems`."""
+    """Reads tasks as an export or the API gives them; what cannot be read goes to `problems`.
 
-    def __init__(self, config: LabelConfig, media: MediaReader, problems: ProblemLog) -> None:
+    `needs_predictions`: whether stored predictions that a file lacks are a problem.
+    """
+
+    def __init__(
+        self,
+        config: LabelConfig,
+        media: MediaReader,
+        problems: ProblemLog,
+        needs_predictions: bool = True,
+    ) -> None:
         self._config = config
         self._media = media
         self._problems = problems
+        self._needs_predictions = needs_predictions
 
     def read(self, raw: Any, number: int) -> AnnotatedTask | None:
         """Return the task; None if it is not one."""
@@ -130,7 +140,7 @@ class TaskReader:
 
     def _full_predictions(self, raw: Mapping[str, Any], name: str) -> Iterable[Any]:
         found = _list_under(raw, "predictions", name, self._problems)
-        if any(isinstance(one, int) for one in found):
+        if self._needs_predictions and any(isinstance(one, int) for one in found):
             self._problems.add(
                 "the file has only the ids of predictions, as Label Studio's JSON export writes"
                 " them: read them with --project, or predict now with --backend",

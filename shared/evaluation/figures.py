@@ -79,6 +79,11 @@ def format_number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.{DECIMALS}f}"
 
 
+def format_count(count: int, noun: str) -> str:
+    """Return a number of things in words: 1 view, 2,000 views."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def figure_name(key: str) -> str:
     """Return what a figure is called; a key that is not known by its own name."""
     return FIGURE_NAMES.get(key, key.replace("_", " "))

@@ -1,7 +1,7 @@
 """Results of an evaluation in the project's tasks, where the Data Manager sorts and filters.
 
-Each task gets, for each version, `prelabel_VERSION_score` (F1 or its equivalent, 0 to 1),
-`prelabel_VERSION_misses`, `prelabel_VERSION_inventions` and `prelabel_VERSION_worst_label`, and
+Each task gets, for each version, `prelabel_result_VERSION_score` (F1 or its equivalent, 0 to 1),
+`…_misses`, `…_inventions` and `…_worst_label`, and
 the project a view "Worst predictions first" for each version.
 """
 
@@ -13,9 +13,10 @@ from typing import Any
 
 from shared.evaluation.annotated_task import AnnotatedTask, labels_of
 from shared.evaluation.evaluation import TaskResult
+from shared.evaluation.figures import format_count
 from shared.evaluation.label_errors.issue import LabelIssue
 from shared.label_studio.project import Project
-from shared.label_studio.project_views import ProjectViews
+from shared.label_studio.project_views import ERRORS_TITLE, WORST_TITLE, ProjectViews
 from shared.label_studio.task_keys import (
     TaskKeys,
     column_of,
@@ -25,7 +26,6 @@ from shared.label_studio.task_keys import (
 )
 
 FIGURES = ("score", "misses", "inventions", "worst_label")
-RESULT_MARK, ERROR_MARK = "worst first:", "label errors"
 # The key that orders the annotations that may be wrong.
 SUSPICION_KEY = task_key("label_error")
 # Keys of results begin so, those of `prelabel next` do not.
@@ -59,15 +59,14 @@ class ResultPush:
         views = ProjectViews(self._project)
         for version, name in self._names.items():
             columns = [column_of(f"{name}_{figure}") for figure in FIGURES[:3]]
-            title = "Worst predictions first"
+            title = WORST_TITLE
             title += f" ({version})" if len(self._names) > 1 else ""
-            views.save(RESULT_MARK + name, title, columns[:1], columns)
+            views.save(f"{name}_score", title, columns[:1], columns)
         # Tasks have no results of other versions any more.
-        views.remove(RESULT_MARK, keep={RESULT_MARK + name for name in self._names.values()})
-        return (
-            f"{self._project.name}: {self._keys.changed:,} tasks changed;"
-            f' {len(self._names)} view(s) "Worst predictions first"'
-        )
+        views.remove(RESULT_PREFIX, keep={f"{name}_score" for name in self._names.values()})
+        shown = format_count(len(self._names), "view")
+        changed = format_count(self._keys.changed, "task")
+        return f'{self._project.name}: {changed} changed; {shown} "Worst predictions first"'
 
     def _keys_of(self, version: str, results: Sequence[TaskResult]) -> dict[str, Any]:
         name = self._name_of(version)
@@ -101,17 +100,19 @@ def push_label_errors(project: Project, issues: Iterable[LabelIssue], tasks: Ite
         keys.write(task["id"], task["data"], {} if found is None else {SUSPICION_KEY: found})
     column = column_of(SUSPICION_KEY)
     shown = [{"filter": f"filter:{column}", **ERROR_FILTER}]
-    title = "Annotations that may be wrong"
-    ProjectViews(project).save(ERROR_MARK, title, [f"-{column}"], [column], shown)
-    return f'{project.name}: {len(worst):,} tasks in the view "{title}"'
+    ProjectViews(project).save(SUSPICION_KEY, ERRORS_TITLE, [f"-{column}"], [column], shown)
+    return f'{project.name}: {format_count(len(worst), "task")} in the view "{ERRORS_TITLE}"'
 
 
 def remove_pushed(project: Project, tasks: Iterable[Any]) -> str:
     """Take back all keys and views of evaluations; describe in a sentence what was removed."""
-    views = ProjectViews(project).remove(RESULT_MARK, ERROR_MARK)
+    views = ProjectViews(project).remove(RESULT_PREFIX, SUSPICION_KEY)
     changed = remove_keys(project, tasks, RESULT_PREFIX, SUSPICION_KEY)
     left = describe_columns_left(project, RESULT_PREFIX, SUSPICION_KEY)
-    return f"{project.name}: results removed from {changed:,} tasks, and {views} view(s){left}"
+    return (
+        f"{project.name}: results removed from {format_count(changed, 'task')},"
+        f" and {format_count(views, 'view')}{left}"
+    )
 
 
 def _worst_label(results: Sequence[TaskResult]) -> str | None:

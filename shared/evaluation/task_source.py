@@ -11,7 +11,6 @@ from shared.label_studio.json_values import with_common_values
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.project import Project
 from shared.label_studio.task_file import TaskEntry, TaskFile, as_task
-from shared.media.reader import MediaReader
 
 
 class RawSource(Protocol):
@@ -68,13 +67,11 @@ class ProjectTasks:
 
 
 class AnnotatedTasks:
-    """The tasks of a source, read into the units of models; faulty ones go to `problems`."""
+    """The tasks of a source, as `reader` reads them; faulty entries go to `problems`."""
 
-    def __init__(
-        self, source: RawSource, config: LabelConfig, media: MediaReader, problems: ProblemLog
-    ) -> None:
+    def __init__(self, source: RawSource, reader: TaskReader, problems: ProblemLog) -> None:
         self._source = source
-        self.reader = TaskReader(config, media, problems)
+        self.reader = reader
         self._problems = problems
 
     @property

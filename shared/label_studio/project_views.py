@@ -4,9 +4,16 @@ from collections.abc import Container, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from shared.label_studio.project import Project
+from shared.label_studio.task_keys import KEY_PREFIX, column_of
 
-# The key in a view's data that tells which of our views it is. Label Studio keeps unknown keys.
+# The key in a view's data that tells which of our views it is: the key of the tasks' data by which
+# it was made to sort. Label Studio keeps unknown keys, but its page loses them when it saves a
+# view, and it does so when someone only opens one: then the title and the order tell.
 MARK_KEY = "prelabel"
+WORST_TITLE = "Worst predictions first"
+ERRORS_TITLE = "Annotations that may be wrong"
+NEXT_TITLE = "Label next"
+TITLES = (WORST_TITLE, ERRORS_TITLE, NEXT_TITLE)
 # Columns that a new view does not show, so that those of the data, which come last, are on the
 # screen.
 HIDDEN_COLUMNS = (
@@ -18,9 +25,10 @@ HIDDEN_COLUMNS = (
 
 
 class MarkedView(NamedTuple):
-    """One of our views: its id, and its data with our mark under MARK_KEY."""
+    """One of our views: its id, mark and data."""
 
     id: int
+    mark: str
     data: dict[str, Any]
 
 
@@ -56,7 +64,7 @@ class ProjectViews:
             "columnsDisplayType": dict.fromkeys(columns, "Number"),
             "filters": {"conjunction": "and", "items": list(filters)},
         }
-        known = next((view for view in self.list_marked() if view.data[MARK_KEY] == mark), None)
+        known = next((view for view in self.list_marked() if view.mark == mark), None)
         with self._project.named_errors(f'saving the view "{title}"'):
             if known is None:
                 data |= {"hiddenColumns": _hidden_columns(), "columnsWidth": widths}
@@ -71,8 +79,8 @@ class ProjectViews:
 
         Those whose mark is in `keep` stay.
         """
-        marked = [one for one in self.list_marked() if one.data[MARK_KEY].startswith(prefixes)]
-        views = [one for one in marked if one.data[MARK_KEY] not in keep]
+        marked = [one for one in self.list_marked() if one.mark.startswith(prefixes)]
+        views = [one for one in marked if one.mark not in keep]
         for view in views:
             with self._project.named_errors("removing a view"):
                 self._project.client.views.delete(str(view.id))
@@ -82,11 +90,25 @@ class ProjectViews:
         """Return our views."""
         with self._project.named_errors("reading its views"):
             views = self._project.client.views.list(project=self._project.number)
-        found = (MarkedView(view.id, _plain(view.data)) for view in views)
-        return [view for view in found if MARK_KEY in view.data]
+        found = [(view.id, _plain(view.data)) for view in views]
+        marked = [(number, read_mark(data), data) for number, data in found]
+        return [MarkedView(number, mark, data) for number, mark, data in marked if mark is not None]
 
     def _request(self, data: dict[str, Any]) -> dict[str, Any]:
         return {"project": self._project.number, "data": data}
+
+
+def read_mark(data: dict[str, Any]) -> str | None:
+    """Return the mark of a view of ours; None of a user's own."""
+    if MARK_KEY in data:
+        return str(data[MARK_KEY])
+    title = str(data.get("title", ""))
+    ordering = data.get("ordering") or [""]
+    sorts_by = str(ordering[0]).removeprefix("-")
+    ours = title in TITLES or title.startswith(f"{WORST_TITLE} (")
+    if not ours or not sorts_by.startswith(column_of(KEY_PREFIX)):
+        return None
+    return sorts_by.removeprefix(column_of(""))
 
 
 def _hidden_columns() -> dict[str, list[str]]:

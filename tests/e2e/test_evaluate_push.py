@@ -151,7 +151,7 @@ def test_push_replace_and_remove(project: ProjectState) -> None:
 
     removed = project.run("--remove")
     assert removed.exit_code == 0, removed.stderr
-    assert "results removed from 4 tasks, and 1 view(s)" in removed.stdout
+    assert "results removed from 4 tasks, and 1 view" in removed.stdout
     assert project.dump() == before
 
 
@@ -165,7 +165,7 @@ def test_results_follow_the_annotations(project: ProjectState) -> None:
     data = {**first["data"], "score": "changed"}
     project.client.tasks.update(str(first["id"]), data=data)
     run = project.run("--push", "--label-errors")
-    assert "1 tasks changed" in run.stdout
+    assert "1 task changed" in run.stdout
     now = next(task for task in project.tasks() if task["id"] == first["id"])
     assert now["data"] == {"text": TEXT, "score": "changed", "url": "/data/upload/x.png"}
     titles = [one["data"]["title"] for one in project.dump()["views"]]

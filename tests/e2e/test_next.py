@@ -106,7 +106,7 @@ def test_the_view_has_the_order_and_the_stream_follows_it(
     assert sorted(views(label_studio, project)) == ["Label next", "Mine"]
 
     run = run_next(label_studio, project, "--remove")
-    assert "removed from 3 tasks, and 1 view(s)" in run.stdout
+    assert "removed from 3 tasks, and 1 view" in run.stdout
     after = [(task.id, task.data) for task in label_studio.client.tasks.list(project=project)]
     assert after == before
     assert list(views(label_studio, project)) == ["Mine"]

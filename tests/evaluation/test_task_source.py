@@ -6,6 +6,7 @@ import pytest
 
 from shared.backend.process_resources import shared_resources
 from shared.errors import SettingError
+from shared.evaluation.annotated_task import TaskReader
 from shared.evaluation.problems import ProblemLog
 from shared.evaluation.task_source import AnnotatedTasks, ExportFiles
 from shared.label_studio.label_config import LabelConfig
@@ -28,7 +29,7 @@ def write(file: Path) -> str:
 
 def read(names: list[str], problems: ProblemLog) -> list[object]:
     source = ExportFiles(names, CONFIG)
-    tasks = AnnotatedTasks(source, CONFIG, shared_resources().media, problems)
+    tasks = AnnotatedTasks(source, TaskReader(CONFIG, shared_resources().media, problems), problems)
     found = [(task.number, task.id) for task in tasks]
     assert tasks.fraction == 1.0
     return found

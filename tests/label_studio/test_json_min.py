@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from label_studio_sdk.converter import Converter
 
-from shared.evaluation.annotated_task import AnnotatedTask
+from shared.evaluation.annotated_task import AnnotatedTask, TaskReader
 from shared.evaluation.problems import ProblemLog
 from shared.evaluation.task_source import AnnotatedTasks, ExportFiles
 from shared.label_studio.json_min import read_json_min
@@ -36,7 +36,9 @@ def read(file: Path, config: str, problems: ProblemLog) -> list[AnnotatedTask]:
 
     parsed = LabelConfig.parse(config)
     source = ExportFiles([str(file)], parsed)
-    return list(AnnotatedTasks(source, parsed, shared_resources().media, problems))
+    return list(
+        AnnotatedTasks(source, TaskReader(parsed, shared_resources().media, problems), problems)
+    )
 
 
 ROWS_KEPT = [row for row in ROWS if row.name not in LOST | UNKNOWN | PLACELESS]

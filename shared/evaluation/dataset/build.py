@@ -206,7 +206,7 @@ class _Build:
         if lacking.others:
             shown = self.labels.describe(lacking.others)
             better = find_better_seed(self.entries, grouping, shares)
-            helps = "" if better is None else f"; with --seed {better} each has them"
+            helps = "" if better is None else f"; with --seed {better} each part has them"
             self.tools.problems.add(f"not in each of {names}: {shown}{helps}")
 
     def _report_parts(self, parts: Sequence[int], joined: int) -> None:

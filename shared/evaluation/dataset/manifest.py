@@ -1,6 +1,7 @@
 """The manifest of a dataset: what is in it, how it was split, and its version."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from shared.evaluation.dataset.options import SPLIT_NAMES
 from shared.evaluation.dataset.sample import Sample
 
 DIGEST_BYTES = 16
@@ -57,11 +59,9 @@ class Manifest:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The number of tasks of each part."""
-        found: dict[str, int] = {}
-        for entry in self.entries:
-            found[entry.part] = found.get(entry.part, 0) + 1
-        return found
+        """The number of tasks of each part that has some: train, val, test."""
+        found = Counter(entry.part for entry in self.entries)
+        return {part: found[part] for part in SPLIT_NAMES if part in found}
 
     def write(self, path: Path) -> None:
         """Write the manifest, one task a line."""

@@ -7,9 +7,10 @@ annotation leaves the view.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from shared.evaluation.figures import format_count
 from shared.evaluation.labeling_order.strategy import RankedTask
 from shared.label_studio.project import Project
-from shared.label_studio.project_views import ProjectViews
+from shared.label_studio.project_views import NEXT_TITLE, ProjectViews
 from shared.label_studio.task_keys import (
     TaskKeys,
     column_of,
@@ -19,7 +20,6 @@ from shared.label_studio.task_keys import (
 )
 
 RANK_KEY = task_key("next")
-VIEW_MARK, VIEW_TITLE = "label next", "Label next"
 # What the view shows: tasks with a rank, until they have an annotation.
 FILTERS = (
     {
@@ -51,13 +51,16 @@ def store_order(project: Project, ranked: Sequence[RankedTask], tasks: Iterable[
         rank = ranks.get(task["id"])
         keys.write(task["id"], task["data"], {} if rank is None else {RANK_KEY: rank})
     column = column_of(RANK_KEY)
-    ProjectViews(project).save(VIEW_MARK, VIEW_TITLE, [column], filters=FILTERS)
-    return f'{project.name}: the view "{VIEW_TITLE}" has the order'
+    ProjectViews(project).save(RANK_KEY, NEXT_TITLE, [column], filters=FILTERS)
+    return f'{project.name}: the view "{NEXT_TITLE}" has the order'
 
 
 def remove_order(project: Project, tasks: Iterable[Any]) -> str:
     """Take the ranks and the view back; describe in a sentence what was removed."""
-    views = ProjectViews(project).remove(VIEW_MARK)
+    views = ProjectViews(project).remove(RANK_KEY)
     changed = remove_keys(project, tasks, RANK_KEY)
     left = describe_columns_left(project, RANK_KEY)
-    return f"{project.name}: the order removed from {changed:,} tasks, and {views} view(s){left}"
+    return (
+        f"{project.name}: the order removed from {format_count(changed, 'task')},"
+        f" and {format_count(views, 'view')}{left}"
+    )
