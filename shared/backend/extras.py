@@ -3,6 +3,7 @@
 import importlib
 from types import ModuleType
 
+from shared.backend.installation import extra_command
 from shared.errors import SettingError
 
 
@@ -13,7 +14,5 @@ def require(module: str, extra: str) -> ModuleType:
     except ImportError as error:
         if (error.name or "").split(".")[0] != module.split(".")[0]:
             raise
-        raise SettingError(
-            f'{module.split(".")[0]} is not installed: pip install "prelabel[{extra}]"'
-            f" (in a checkout: make install EXTRAS={extra})"
-        ) from None
+        name, command = module.split(".")[0], extra_command(extra)
+        raise SettingError(f"{name} is not installed: install the extra, e.g. {command}") from None

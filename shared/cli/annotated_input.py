@@ -60,7 +60,7 @@ def open_annotated_input(
     """
     from shared.backend.process_resources import shared_resources
     from shared.evaluation.annotated_task import TaskReader
-    from shared.evaluation.task_source import AnnotatedTasks, ExportFiles, ProjectTasks
+    from shared.evaluation.task_source import AnnotatedTasks, ProjectTasks, RawSource, open_exports
     from shared.label_studio.label_config import LabelConfig
     from shared.label_studio.project import Project
 
@@ -75,7 +75,7 @@ def open_annotated_input(
         xml = label_config.read_text("utf-8", errors="replace")
     config = LabelConfig.parse(xml)
     if inputs:
-        source: ExportFiles | ProjectTasks = ExportFiles(inputs, config)
+        source: RawSource = open_exports(inputs, config)
     else:
         assert opened is not None
         source = ProjectTasks(opened)

@@ -11,6 +11,7 @@ from shared.label_studio.json_values import with_common_values
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.project import Project
 from shared.label_studio.task_file import TaskEntry, TaskFile, as_task
+from shared.pipeline.bulk import Inputs
 
 
 class RawSource(Protocol):
@@ -22,33 +23,31 @@ class RawSource(Protocol):
     def __iter__(self) -> Iterator[TaskEntry]: ...
 
 
-class ExportFiles:
-    """Export files (JSON, JSON-MIN, JSON Lines, gzipped or not), one after the other."""
+class ExportFile:
+    """An export file: JSON, JSON-MIN or JSON Lines, gzipped or not."""
 
-    def __init__(self, names: Sequence[str], config: LabelConfig) -> None:
-        """SettingError if one of the files does not exist."""
-        if names.count("-") > 1:
-            raise SettingError('"-" is named twice: standard input can be read only once')
-        self._files = [TaskFile(name) for name in names]
+    def __init__(self, name: str, config: LabelConfig) -> None:
+        """SettingError if the file does not exist."""
+        self.name = name
+        self._file = TaskFile(name)
         self._config = config
-        self._passed = 0
 
     @property
     def fraction(self) -> float | None:
-        """The share that has been read; each file counts the same."""
-        if self._passed == len(self._files):
-            return 1.0
-        part = self._files[self._passed].fraction
-        return None if part is None else (self._passed + part) / len(self._files)
+        """The share that has been read."""
+        return self._file.fraction
 
     def __iter__(self) -> Iterator[TaskEntry]:
-        first = 0
-        for passed, file in enumerate(self._files):
-            self._passed, number = passed, -1
-            for number, entry in enumerate(read_json_min(file, self._config)):
-                yield entry._replace(number=first + number, source=file.name)
-            first += number + 1
-        self._passed = len(self._files)
+        # Several records of JSON-MIN may be one task, so tasks are counted again.
+        for number, entry in enumerate(read_json_min(self._file, self._config)):
+            yield entry._replace(number=number)
+
+
+def open_exports(names: Sequence[str], config: LabelConfig) -> Inputs:
+    """Chain export files; SettingError if one does not exist, or two are standard input."""
+    if names.count("-") > 1:
+        raise SettingError('"-" is named twice: standard input can be read only once')
+    return Inputs([ExportFile(name, config) for name in names])
 
 
 class ProjectTasks:

@@ -41,10 +41,14 @@ class Video(NamedTuple):
 
         DecodeError if the editor would show more frames than MAX_VIDEO_FRAMES.
         """
-        rate = frame_rate(target, task)
-        frames = max(math.floor(file.duration * rate + 0.5), 1)
+        return cls.at_rate(file, frame_rate(target, task))
+
+    @classmethod
+    def at_rate(cls, file: VideoFile, fps: float) -> "Video":
+        """Return a video file at a frame rate; DecodeError as `of_file` raises it."""
+        frames = max(math.floor(file.duration * fps + 0.5), 1)
         file.limits.check(file.size, frames)
-        return cls(file.size, frames, rate, file.duration)
+        return cls(file.size, frames, fps, file.duration)
 
     def frame_seconds(self, frame: int) -> float:
         """Return the time that the editor writes for a frame, which is counted from 1."""

@@ -1,9 +1,11 @@
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from shared.backend.extras import require
+from shared.backend.installation import extra_command
 from shared.errors import SettingError
 from tests.evaluation.cases import Said, evaluate
 
@@ -12,7 +14,8 @@ TEXT = "<View><Text name='t' value='$t'/><TextArea name='c' toName='t'/></View>"
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jiwer", None)
-    with pytest.raises(SettingError, match=r'jiwer is not installed: pip install "prelabel\[eval'):
+    expected = f"jiwer is not installed: install the extra, e.g. {extra_command('evaluate')}"
+    with pytest.raises(SettingError, match=re.escape(expected)):
         evaluate(TEXT, [([Said(["a"])], [Said(["a"])])])
 
 

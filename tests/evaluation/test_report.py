@@ -1,5 +1,4 @@
 import re
-import sys
 from pathlib import Path
 
 import orjson
@@ -53,12 +52,6 @@ def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingError, match="the report cannot be written to"):
         written(GALLERY, tmp_path / "file")
-
-
-def test_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(SettingError, match=r"jinja2 is not installed: pip install"):
-        written(GALLERY, tmp_path)
 
 
 def test_figures_stand_in_the_page(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from shared.backend.process_resources import shared_resources
 from shared.errors import SettingError
 from shared.evaluation.annotated_task import TaskReader
 from shared.evaluation.problems import ProblemLog
-from shared.evaluation.task_source import AnnotatedTasks, ExportFiles
+from shared.evaluation.task_source import AnnotatedTasks, open_exports
 from shared.label_studio.label_config import LabelConfig
 from tests.evaluation.tasks import annotation, raw_task
 
@@ -28,7 +28,7 @@ def write(file: Path) -> str:
 
 
 def read(names: list[str], problems: ProblemLog) -> list[object]:
-    source = ExportFiles(names, CONFIG)
+    source = open_exports(names, CONFIG)
     tasks = AnnotatedTasks(source, TaskReader(CONFIG, shared_resources().media, problems), problems)
     found = [(task.number, task.id) for task in tasks]
     assert tasks.fraction == 1.0
@@ -80,9 +80,9 @@ def test_half_characters_and_endless_numbers_cost_nothing(tmp_path: Path) -> Non
 
 def test_standard_input_is_read_once() -> None:
     with pytest.raises(SettingError, match="only once"):
-        ExportFiles(["-", "-"], CONFIG)
+        open_exports(["-", "-"], CONFIG)
 
 
 def test_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="file not found"):
-        ExportFiles([str(tmp_path / "none.json")], CONFIG)
+        open_exports([str(tmp_path / "none.json")], CONFIG)

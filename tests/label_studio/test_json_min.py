@@ -8,7 +8,7 @@ from label_studio_sdk.converter import Converter
 
 from shared.evaluation.annotated_task import AnnotatedTask, TaskReader
 from shared.evaluation.problems import ProblemLog
-from shared.evaluation.task_source import AnnotatedTasks, ExportFiles
+from shared.evaluation.task_source import AnnotatedTasks, open_exports
 from shared.label_studio.json_min import read_json_min
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.task_file import TaskFile
@@ -37,7 +37,7 @@ def read(file: Path, config: str, problems: ProblemLog) -> list[AnnotatedTask]:
     from shared.backend.process_resources import shared_resources
 
     parsed = LabelConfig.parse(config)
-    source = ExportFiles([str(file)], parsed)
+    source = open_exports([str(file)], parsed)
     return list(
         AnnotatedTasks(source, TaskReader(parsed, shared_resources().media, problems), problems)
     )

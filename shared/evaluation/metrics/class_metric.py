@@ -4,7 +4,6 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import product
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,11 @@ from shared.evaluation.metrics.label_counts import LabelCounts
 from shared.evaluation.metrics.labelled_regions import control_value
 from shared.evaluation.metrics.metric import (
     NO_LABEL,
-    Match,
     Outcome,
     Resampler,
     ScoredPredictions,
 )
-from shared.evaluation.metrics.paired_values import pair_values
+from shared.evaluation.metrics.paired_values import ComparedValues, compare_values
 from shared.label_studio.label_config import Control
 from shared.results import ParsedRegion
 
@@ -54,22 +52,18 @@ class ClassMetric:
         self, case: int, truth: Sequence[ParsedRegion], predicted: Sequence[ParsedRegion]
     ) -> Outcome:
         """Compare one case's answers."""
-        hits: list[Match] = []
-        misses: list[ParsedRegion] = []
-        inventions: list[ParsedRegion] = []
-        scores = []
-        for true_regions, predicted_regions in pair_values(truth, predicted):
+
+        def compare(
+            true_regions: Sequence[ParsedRegion], predicted_regions: Sequence[ParsedRegion]
+        ) -> ComparedValues | None:
             true_set, predicted_set = self._answer(true_regions), self._answer(predicted_regions)
             if not true_set and not predicted_set:
-                continue
-            scores.append(self._count(case, true_set, predicted_set))
+                return None
+            score = self._count(case, true_set, predicted_set)
             self._count_scores(case, predicted_regions, true_set)
-            if true_set == predicted_set:
-                hits.append(Match(true_regions[0], predicted_regions[0], 1.0))
-            else:
-                misses += true_regions
-                inventions += predicted_regions
-        return Outcome(hits, misses, inventions, fmean(scores) if scores else None)
+            return ComparedValues(score, true_set == predicted_set)
+
+        return compare_values(truth, predicted, compare)
 
     def figures(self, resampler: Resampler) -> dict[str, Any]:
         """Return the figures overall and by label.

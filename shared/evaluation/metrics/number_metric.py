@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,8 @@ from shared.evaluation.metrics.figures import (
     with_intervals,
 )
 from shared.evaluation.metrics.labelled_regions import control_value
-from shared.evaluation.metrics.metric import Match, Outcome, Resampler, ScoredPredictions
-from shared.evaluation.metrics.paired_values import pair_values
+from shared.evaluation.metrics.metric import Outcome, Resampler, ScoredPredictions
+from shared.evaluation.metrics.paired_values import ComparedValues, compare_values
 from shared.label_studio.label_config import Control
 from shared.results import ParsedRegion
 
@@ -41,22 +40,17 @@ class NumberMetric:
         self, case: int, truth: Sequence[ParsedRegion], predicted: Sequence[ParsedRegion]
     ) -> Outcome:
         """Compare one case's numbers."""
-        hits: list[Match] = []
-        misses: list[ParsedRegion] = []
-        inventions: list[ParsedRegion] = []
-        scores = []
-        for true_regions, predicted_regions in pair_values(truth, predicted):
+
+        def compare(
+            true_regions: Sequence[ParsedRegion], predicted_regions: Sequence[ParsedRegion]
+        ) -> ComparedValues | None:
             true, claimed = self._number(true_regions), self._number(predicted_regions)
             if true is None and claimed is None:
-                continue
+                return None
             score = self._count(case, true, claimed)
-            scores.append(score)
-            if score == 1:
-                hits.append(Match(true_regions[-1], predicted_regions[-1], 1.0))
-            else:
-                misses += true_regions
-                inventions += predicted_regions
-        return Outcome(hits, misses, inventions, fmean(scores) if scores else None)
+            return ComparedValues(score, score == 1)
+
+        return compare_values(truth, predicted, compare)
 
     def figures(self, resampler: Resampler) -> dict[str, Any]:
         """Return `mae` and `spearman`, which lacks where one side always says the same."""

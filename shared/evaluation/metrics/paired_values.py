@@ -5,9 +5,11 @@ not matter for that.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import Any, NamedTuple
 
+from shared.evaluation.metrics.metric import Match, Outcome
 from shared.evaluation.similarity.matching import match_by_score
 from shared.evaluation.similarity.regions import similarity_matrix
 from shared.results import ParsedRegion
@@ -28,6 +30,13 @@ class PairedValues(NamedTuple):
     predicted: Sequence[ParsedRegion]
 
 
+class ComparedValues(NamedTuple):
+    """How well a prediction says something, from 0 to 1, and whether it says just what is true."""
+
+    score: float
+    is_equal: bool
+
+
 def pair_values(
     truth: Sequence[ParsedRegion], predicted: Sequence[ParsedRegion]
 ) -> list[PairedValues]:
@@ -40,6 +49,32 @@ def pair_values(
     items = dict.fromkeys((*true_whole, *predicted_whole))
     pairs = [PairedValues(true_whole.get(i, ()), predicted_whole.get(i, ())) for i in items]
     return pairs + _pair_regions(_on_media(truth), _on_media(predicted))
+
+
+def compare_values(
+    truth: Sequence[ParsedRegion],
+    predicted: Sequence[ParsedRegion],
+    compare: Callable[[Sequence[ParsedRegion], Sequence[ParsedRegion]], ComparedValues | None],
+) -> Outcome:
+    """Compare what true and predicted regions say of each thing; None is no case.
+
+    The outcome's score is the mean of the scores. A hit has the last region of each side.
+    """
+    hits: list[Match] = []
+    misses: list[ParsedRegion] = []
+    inventions: list[ParsedRegion] = []
+    scores = []
+    for true_regions, predicted_regions in pair_values(truth, predicted):
+        compared = compare(true_regions, predicted_regions)
+        if compared is None:
+            continue
+        scores.append(compared.score)
+        if compared.is_equal:
+            hits.append(Match(true_regions[-1], predicted_regions[-1], 1.0))
+        else:
+            misses += true_regions
+            inventions += predicted_regions
+    return Outcome(hits, misses, inventions, fmean(scores) if scores else None)
 
 
 def _pair_regions(

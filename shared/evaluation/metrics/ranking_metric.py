@@ -11,8 +11,8 @@ import numpy as np
 
 from shared.evaluation.metrics.figures import count_distinct, join_figures, ratio_figures
 from shared.evaluation.metrics.labelled_regions import control_value
-from shared.evaluation.metrics.metric import Match, Outcome, Resampler, ScoredPredictions
-from shared.evaluation.metrics.paired_values import pair_values
+from shared.evaluation.metrics.metric import Outcome, Resampler, ScoredPredictions
+from shared.evaluation.metrics.paired_values import ComparedValues, compare_values
 from shared.label_studio.label_config import Control
 from shared.results import ParsedRegion
 
@@ -40,21 +40,16 @@ class RankingMetric:
         self, case: int, truth: Sequence[ParsedRegion], predicted: Sequence[ParsedRegion]
     ) -> Outcome:
         """Compare one case's rankings."""
-        hits: list[Match] = []
-        misses: list[ParsedRegion] = []
-        inventions: list[ParsedRegion] = []
-        scores = []
-        for true_regions, predicted_regions in pair_values(truth, predicted):
+
+        def compare(
+            true_regions: Sequence[ParsedRegion], predicted_regions: Sequence[ParsedRegion]
+        ) -> ComparedValues | None:
             true, claimed = self._ranking(true_regions), self._ranking(predicted_regions)
             if not true and not claimed:
-                continue
-            scores.append(self._count(case, true, claimed))
-            if true == claimed:
-                hits.append(Match(true_regions[-1], predicted_regions[-1], 1.0))
-            else:
-                misses += true_regions
-                inventions += predicted_regions
-        return Outcome(hits, misses, inventions, fmean(scores) if scores else None)
+                return None
+            return ComparedValues(self._count(case, true, claimed), true == claimed)
+
+        return compare_values(truth, predicted, compare)
 
     def figures(self, resampler: Resampler) -> dict[str, Any]:
         """Return `tau` and `accuracy` overall, and `tau` by bucket if there are several."""

@@ -6,13 +6,11 @@ from datetime import datetime
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import orjson
 
 from shared import __version__
-from shared.backend.extras import require
 from shared.errors import SettingError
 from shared.evaluation.evaluation import VersionEvaluation
 from shared.evaluation.figures import (
@@ -123,25 +121,30 @@ def render_page(
         _build_version(name, part, sources.versions.get(name), drawer)
         for name, part in report["versions"].items()
     ]
-    environment = _create_environment(require("jinja2", "evaluate"))
-    page: str = environment.get_template(TEMPLATE).render(
-        title=sources.title,
-        report=report,
-        versions=versions,
-        comparisons=compare_versions(report) if len(versions) > 1 else [],
-        problems=list(problems),
-        images=drawer.images.by_id,
-        kinds=KINDS,
-        link=partial(link_task, sources.task_url),
-        made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        program=f"prelabel {__version__}",
+    page: str = (
+        _create_environment()
+        .get_template(TEMPLATE)
+        .render(
+            title=sources.title,
+            report=report,
+            versions=versions,
+            comparisons=compare_versions(report) if len(versions) > 1 else [],
+            problems=list(problems),
+            images=drawer.images.by_id,
+            kinds=KINDS,
+            link=partial(link_task, sources.task_url),
+            made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+            program=f"prelabel {__version__}",
+        )
     )
     return page
 
 
 @cache
-def _create_environment(jinja2: ModuleType) -> Any:
-    environment = jinja2.Environment(
+def _create_environment() -> Any:
+    import jinja2
+
+    environment: Any = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__),
         autoescape=True,
         undefined=jinja2.StrictUndefined,

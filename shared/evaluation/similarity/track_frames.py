@@ -33,11 +33,9 @@ class TrackFrames(NamedTuple):
 def draw_tracks(*groups: Sequence[ParsedRegion]) -> list[list[TrackFrames]]:
     """Return the frames of each track of each group; all are on the same video.
 
-    As in the editor (tags/object/Video, VideoRectangleRegion.getShape and isInLifespan), all
-    numbers of a box move evenly between two key frames; nothing is shown before the first one and
-    after one that is not enabled, which is shown itself. The last key frame's box, if enabled,
-    stays to the end of the video: results do not keep it, so that it is the last key frame of all
-    tracks here. A track that is too long (see `is_too_long`) is on no frame.
+    The last key frame's box, if enabled, stays to the end of the video: results do not keep it, so
+    that it is the last key frame of all tracks here. A track that is too long (see `is_too_long`)
+    is on no frame.
     """
     drawn = [[() if is_too_long(one) else _boxes_of(one) for one in group] for group in groups]
     last = max((box.frame for group in drawn for boxes in group for box in boxes), default=0)
@@ -70,13 +68,26 @@ def _boxes_of(region: ParsedRegion) -> Sequence[VideoBox]:
 
 
 def _draw_track(boxes: Sequence[VideoBox], last: int, aspect: float) -> TrackFrames:
+    first = min((box.frame for box in boxes), default=last + 1)
+    return TrackFrames(*interpolate_boxes(boxes, np.arange(first, last + 1)), aspect)
+
+
+def interpolate_boxes(
+    boxes: Sequence[VideoBox], frames: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return those of the frames on which a track is shown, and its boxes there, shape (n, 5).
+
+    As in the editor (tags/object/Video, VideoRectangleRegion.getShape and isInLifespan), all
+    numbers of a box move evenly between two key frames; nothing is shown before the first one and
+    after one that is not enabled, which is shown itself. Of several at one frame the first counts.
+    """
     by_frame = {box.frame: box for box in reversed(boxes)}
     keys = [by_frame[frame] for frame in sorted(by_frame)]
     if not keys:
-        return TrackFrames(np.zeros(0, np.int64), np.zeros((0, 5)), aspect)
+        return np.zeros(0, np.int64), np.zeros((0, 5))
     at = np.array([key.frame for key in keys], np.int64)
     enabled = np.array([key.enabled for key in keys], bool)
-    frames = np.arange(at[0], last + 1)
+    frames = frames[frames >= at[0]]
     before = np.searchsorted(at, frames, side="right") - 1
     is_shown = enabled[before] | (at[before] == frames)
     frames, before = frames[is_shown], before[is_shown]
@@ -86,8 +97,7 @@ def _draw_track(boxes: Sequence[VideoBox], last: int, aspect: float) -> TrackFra
     part = (frames - at[before]) / np.maximum(at[after] - at[before], 1)
     change = values[after] - values[before]
     change[:, 4] = (change[:, 4] + 180) % 360 - 180  # the editor turns boxes the shorter way
-    drawn = values[before] + change * part[:, None]
-    return TrackFrames(frames, drawn, aspect)
+    return frames, values[before] + change * part[:, None]
 
 
 def _xywh(box: Rectangle) -> tuple[float, float, float, float]:
