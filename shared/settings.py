@@ -99,6 +99,32 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(
         Path("~/.cache/prelabel"), description="Folder for downloaded and converted weights"
     )
+    train_dir: Path = Field(
+        Path("training"), description="Folder for trainings, and for the weights that they make"
+    )
+    train_threads: int = Field(
+        1, ge=1, le=256, description="Threads of a training, beside the server's"
+    )
+    train_each_n_updates: int = Field(
+        0,
+        ge=0,
+        validation_alias=AliasChoices("TRAIN_EACH_N_UPDATES", "START_TRAINING_EACH_N_UPDATES"),
+        description="Train a project after so many changed annotations; 0: only when asked",
+    )
+    train_gate: bool = Field(
+        True,
+        description="Serve a trained model only if it is better on held-out tasks than the one"
+        " that serves",
+    )
+    train_keep: int = Field(5, ge=1, description="Trained versions kept of each control tag")
+    train_max_minutes: float = Field(
+        60.0, gt=0, description="Minutes after which a training ends with the best epoch so far"
+    )
+    queue_url: str | None = Field(
+        None,
+        description="A Redis, e.g. redis://host:6379/0, whose RQ workers (`prelabel worker`) run"
+        " the trainings; empty: this machine",
+    )
     answer_cache_mb: float = Field(
         64.0, ge=0, description="What models said is kept up to so many MB a worker; 0: nothing is"
     )
@@ -155,7 +181,9 @@ class Settings(BaseSettings):
                 raise ValueError("expected a file with certificates in PEM format") from None
         return value
 
-    @field_validator("cache_dir", "model_dir", "local_files_root", "label_studio_assets")
+    @field_validator(
+        "cache_dir", "model_dir", "train_dir", "local_files_root", "label_studio_assets"
+    )
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None

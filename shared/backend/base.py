@@ -15,6 +15,7 @@ from shared.backend.embedding import describe_items
 from shared.backend.installation import extra_command
 from shared.backend.label_studio_ml import LabelStudioMLBase
 from shared.backend.process_resources import Resources, shared_resources
+from shared.backend.training import TrainedWeights, TrainingError, TrainingRun
 from shared.errors import SettingError
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
@@ -81,6 +82,8 @@ class Backend(LabelStudioMLBase):
     """Its environment variables."""
     model_name: ClassVar[str | None] = None
     """The model that takes the place of that of its settings, as in `ner:dslim/bert-base-NER`."""
+    dataset_format: ClassVar[str | None] = None
+    """The format of the dataset that `train` reads, such as `yolo` or `hf`; None: no training."""
     example_settings: ClassVar[Mapping[str, str]] = {}
     """Environment variables under which its example is predicted, such as a starter model."""
 
@@ -90,9 +93,11 @@ class Backend(LabelStudioMLBase):
         """Accept the arguments of label-studio-ml 1.x (`train_output`) and 2.x (`project_id`).
 
         `label_config` is XML or None. Our own server passes `served=True` and asks for the model
-        version by itself.
+        version by itself. `trained_weights` are a project's own, by the names of the control tags
+        that they fill.
         """
         self._served = bool(kwargs.pop("served", False))
+        self.trained_weights: Mapping[str, TrainedWeights] = kwargs.pop("trained_weights", {})
         self._known_resources: Resources | None = None
         known = inspect.signature(LabelStudioMLBase.__init__).parameters
         if "project_id" in known:
@@ -174,6 +179,32 @@ class Backend(LabelStudioMLBase):
         Raises ModelError with the file or name that is missing, and where it was looked for.
         """
         return ()
+
+    # Optional: training from annotations
+
+    def train(self, run: TrainingRun) -> None:
+        """Train a model on the dataset at `run.dataset`, and write its weights to `run.output`.
+
+        Called in a process of its own, which holds no other model. Call `run.report` after each
+        epoch. Raise TrainingError with what is missing or what went wrong.
+
+        A backend that overrides it also sets `dataset_format`, and its `spec` returns
+        `trained_spec(control)` where that is not None.
+        """
+        raise TrainingError(f"{self.name} cannot be trained")
+
+    def training_obstacle(self, claim: Claim) -> str | None:
+        """Return why a claim cannot be trained; None if it can."""
+        if self.dataset_format is None:
+            return f"{self.name} cannot be trained"
+        return None
+
+    def trained_spec(self, control: Control) -> ModelSpec | None:
+        """Return the spec of the project's own weights for a control tag, if it has any."""
+        own = self.trained_weights.get(control.name)
+        if own is None or own.backend != self.name:
+            return None
+        return ModelSpec(self.name, str(own.folder), trained_version=own.version)
 
     # Optional: what the model gets of a task
 

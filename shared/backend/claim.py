@@ -19,15 +19,21 @@ class ModelSpec:
 
     `model` is a name or path as the user gave it; `options` are what else changes how it runs
     (image size, zero-shot prompt), as sorted pairs: see `spec_options`.
+
+    `trained_version` is set for a project's own weights, and by `Backend.trained_spec` alone:
+    `model` is then their folder below TRAIN_DIR, and may be loaded as it is.
     """
 
     backend: str
     model: str
     options: tuple[tuple[str, Any], ...] = ()
+    trained_version: str = ""
 
     @property
     def label(self) -> str:
         """The short name in versions, logs and metrics."""
+        if self.trained_version:
+            return f"{self.backend}-{self.trained_version}"
         name = self.model.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
         return f"{self.backend}-{name}" if name and name != self.backend else self.backend
 

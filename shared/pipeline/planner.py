@@ -1,12 +1,14 @@
 """Decides which backend fills which control tag, and says why one gets nothing."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from shared.backend.base import Backend
 from shared.backend.claim import Claim
 from shared.backend.registry import group_by_prediction
+from shared.backend.training import TrainedWeights
 from shared.errors import ConfigError
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.pipeline.claim_selection import select_claims
@@ -26,16 +28,24 @@ class Planner:
         self._score_mode = score_mode
 
     def plan_all(
-        self, config: LabelConfig, classes: Iterable[type[Backend]], named: Collection[str] = ()
+        self,
+        config: LabelConfig,
+        classes: Iterable[type[Backend]],
+        named: Collection[str] = (),
+        trained: Mapping[str, TrainedWeights] = MappingProxyType({}),
     ) -> list[PredictionPlan]:
         """Return a plan for each prediction that a task gets.
 
         There is one, unless a backend comes with several models. Only the first may be without
-        steps: its problems say why nothing is filled.
+        steps: its problems say why nothing is filled. `trained` are the project's own weights by
+        control tag, which take part in the first.
         """
         plans: list[PredictionPlan] = []
         for group in group_by_prediction(classes):
-            backends = [cls(label_config=config.xml, served=True) for cls in group]
+            own = {} if plans else trained
+            backends = [
+                cls(label_config=config.xml, served=True, trained_weights=own) for cls in group
+            ]
             plan = self.plan(config, backends, named)
             if plan.steps or not plans:
                 plans.append(replace(plan, preceding=tuple(plans)))
@@ -114,7 +124,8 @@ def _offered_to(backend: Backend, config: LabelConfig, named: Collection[str]) -
 def _is_offered(control: Control, backend: Backend, named: Collection[str]) -> bool:
     if control.get_flag("model_skip") or control.repeated or control.is_remote:
         return False
-    chosen = _chosen_backend(control)
+    own = backend.trained_weights.get(control.name)
+    chosen = own.backend if own else _chosen_backend(control)
     if chosen:
         return chosen == backend.name
     return not backend.opt_in or backend.name in named

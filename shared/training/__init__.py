@@ -1,0 +1,1 @@
+"""Trains backends from annotations: snapshot, training, gate, versions."""

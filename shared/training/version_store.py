@@ -1,0 +1,206 @@
+"""Trained versions on disk, and which of them serve: TRAIN_DIR/projects/PROJECT.
+
+    projects/7/serving.json                     which version serves each control tag
+    projects/7/label/v3-1a2b3c4d/               a version of the control tag `label`
+        weights/                                what `load` of the backend reads
+        version.json                            backend, control tag, figures, when
+        manifest.json, metrics.json, README.md  and what else the training left
+
+Readers never see half of a version: a folder is renamed into its place when it is complete, and
+`serving.json` is replaced as a whole. Several servers may share the folder.
+"""
+
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from shared.backend.training import TrainedWeights
+from shared.errors import SettingError
+
+VERSION_FILE, SERVING_FILE, WEIGHTS_FOLDER = "version.json", "serving.json", "weights"
+# Versions that `prune` keeps of each control tag, besides those that serve or have served last.
+KEPT_VERSIONS = 5
+_NUMBER = re.compile(r"v(\d+)-")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+
+
+@dataclass(frozen=True)
+class TrainedVersion:
+    """A trained model of one control tag of one project.
+
+    `name` is `v3-1a2b3c4d`: a number, and the hash of the snapshot that it was trained on.
+    `figures` are those of the gate: on the held-out tasks, beside the model that served.
+    """
+
+    project: str
+    backend: str
+    control: str
+    name: str
+    folder: Path
+    created: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def weights(self) -> TrainedWeights:
+        """What the backend loads."""
+        return TrainedWeights(self.backend, self.folder / WEIGHTS_FOLDER, self.name)
+
+
+@dataclass(frozen=True)
+class ServingState:
+    """Which version serves each control tag of a project, and which did before, newest first."""
+
+    serving: Mapping[str, str] = field(default_factory=dict)
+    previous: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class VersionStore:
+    """The trained versions below TRAIN_DIR."""
+
+    def __init__(self, train_dir: Path) -> None:
+        self._projects = train_dir / "projects"
+
+    def project_folder(self, project: str) -> Path:
+        """Return a project's folder, which need not exist."""
+        return self._projects / _safe_name(project)
+
+    def list_versions(self, project: str) -> list[TrainedVersion]:
+        """Return a project's versions by control tag, the oldest first."""
+        files = sorted(self.project_folder(project).glob(f"*/*/{VERSION_FILE}"), key=_order_key)
+        return [_read_version(file, project) for file in files]
+
+    def find(self, project: str, control: str, name: str) -> TrainedVersion:
+        """Return a version; SettingError names those that there are."""
+        versions = [one for one in self.list_versions(project) if one.control == control]
+        for version in versions:
+            if version.name == name:
+                return version
+        names = ", ".join(one.name for one in versions) or "none"
+        raise SettingError(
+            f'project {project} has no version "{name}" of "{control}"; there are: {names}'
+        )
+
+    def add(
+        self, staged: Path, project: str, backend: str, control: str, details: Mapping[str, Any]
+    ) -> TrainedVersion:
+        """Move a complete folder with `weights/` into its place, as the next version.
+
+        `details` has `snapshot`, a hash, `created` and `figures`.
+        """
+        parent = self.project_folder(project) / _safe_name(control)
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            name = f"v{_next_number(parent)}-{str(details['snapshot'])[:8]}"
+            version = TrainedVersion(
+                project,
+                backend,
+                control,
+                name,
+                parent / name,
+                details["created"],
+                details.get("figures", {}),
+            )
+            _write_json(staged / VERSION_FILE, {**asdict(version), "folder": None})
+            try:
+                staged.rename(version.folder)
+            except OSError:
+                if not version.folder.exists():
+                    raise
+                continue  # another server was faster
+            return version
+
+    def serving_state(self, project: str) -> ServingState:
+        """Return which versions serve; an empty state if none was trained."""
+        try:
+            found = orjson.loads((self.project_folder(project) / SERVING_FILE).read_bytes())
+        except FileNotFoundError:
+            return ServingState()
+        previous = {control: tuple(names) for control, names in found["previous"].items()}
+        return ServingState(found["serving"], previous)
+
+    def serving_versions(self, project: str) -> dict[str, TrainedVersion]:
+        """Return the version that serves each control tag; one whose weights are gone is none."""
+        found = {}
+        for control, name in self.serving_state(project).serving.items():
+            file = self.project_folder(project) / _safe_name(control) / name / VERSION_FILE
+            if file.is_file() and (file.parent / WEIGHTS_FOLDER).is_dir():
+                found[control] = _read_version(file, project)
+        return found
+
+    def serving_stamp(self, project: str) -> int:
+        """Return what changes whenever `serving.json` does: 0 if there is none."""
+        try:
+            return (self.project_folder(project) / SERVING_FILE).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def promote(self, version: TrainedVersion) -> None:
+        """Let a version serve its control tag."""
+        state = self.serving_state(version.project)
+        before = state.serving.get(version.control, "")
+        if before == version.name:
+            return
+        earlier = [n for n in state.previous.get(version.control, ()) if n != version.name]
+        self._write_state(version.project, version.control, version.name, [before, *earlier])
+
+    def roll_back(self, project: str, control: str) -> str:
+        """Let the version serve that did before; return its name, empty for the base model."""
+        state = self.serving_state(project)
+        if not state.serving.get(control):
+            raise SettingError(f'project {project}: no trained version serves "{control}"')
+        before, *earlier = state.previous.get(control) or ("",)
+        self._write_state(project, control, before, earlier)
+        return before
+
+    def prune(self, project: str, keep: int = KEPT_VERSIONS) -> None:
+        """Remove old versions, but those that serve or served last."""
+        state = self.serving_state(project)
+        by_control: dict[str, list[TrainedVersion]] = {}
+        for version in self.list_versions(project):
+            by_control.setdefault(version.control, []).append(version)
+        for control, versions in by_control.items():
+            wanted = {state.serving.get(control), *state.previous.get(control, ())[:1]}
+            for version in versions[: -keep or None]:
+                if version.name not in wanted:
+                    shutil.rmtree(version.folder, ignore_errors=True)
+
+    def _write_state(self, project: str, control: str, name: str, previous: Sequence[str]) -> None:
+        state = self.serving_state(project)
+        serving = {**state.serving, control: name}
+        earlier = {**state.previous, control: list(previous)[:KEPT_VERSIONS]}
+        folder = self.project_folder(project)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_json(folder / SERVING_FILE, {"serving": serving, "previous": earlier})
+
+
+def _read_version(file: Path, project: str) -> TrainedVersion:
+    found = orjson.loads(file.read_bytes())
+    return TrainedVersion(**{**found, "project": project, "folder": file.parent})
+
+
+def _write_json(file: Path, content: Any) -> None:
+    """Replace a file as a whole."""
+    new = file.with_name(f"{file.name}.new")
+    new.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str))
+    new.replace(file)
+
+
+def _next_number(parent: Path) -> int:
+    numbers = (_NUMBER.match(folder.name) for folder in parent.iterdir())
+    return max((int(found[1]) for found in numbers if found), default=0) + 1
+
+
+def _order_key(file: Path) -> tuple[str, int]:
+    found = _NUMBER.match(file.parent.name)
+    return file.parent.parent.name, int(found[1]) if found else 0
+
+
+def _safe_name(name: str) -> str:
+    """Return a folder's name for a project or control tag, whatever is in it; never `..`."""
+    plain = _UNSAFE.sub(lambda found: f"%{ord(found[0]):x}", name)
+    return plain if plain.strip(".") else plain.replace(".", "%2e") + "%"

@@ -1,0 +1,116 @@
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from shared.errors import SettingError
+from shared.training.version_store import TrainedVersion, VersionStore
+
+DETAILS = {"snapshot": "1a2b3c4d5e6f", "created": "2026-11-28T10:00:00Z", "figures": {"f1": 0.5}}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> VersionStore:
+    return VersionStore(tmp_path / "training")
+
+
+def add(store: VersionStore, folder: Path, control: str = "label") -> TrainedVersion:
+    staged = folder / f"staged-{threading.get_ident()}"
+    (staged / "weights").mkdir(parents=True)
+    (staged / "weights" / "model.safetensors").write_bytes(b"weights")
+    return store.add(staged, "7", "ner", control, DETAILS)
+
+
+def test_versions_are_numbered_and_named_by_their_snapshot(
+    store: VersionStore, tmp_path: Path
+) -> None:
+    added = [add(store, tmp_path) for _ in range(11)] + [add(store, tmp_path, "other")]
+    assert [one.name for one in added] == [
+        *(f"v{number}-1a2b3c4d" for number in range(1, 12)),
+        "v1-1a2b3c4d",
+    ]
+    assert store.list_versions("7") == added
+    assert added[0].weights.folder.joinpath("model.safetensors").read_bytes() == b"weights"
+    assert (added[0].figures, added[0].created) == ({"f1": 0.5}, DETAILS["created"])
+    assert store.list_versions("8") == []
+
+
+def test_versions_of_two_servers_do_not_collide(store: VersionStore, tmp_path: Path) -> None:
+    threads = [threading.Thread(target=add, args=(store, tmp_path / str(n))) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    names = [version.name for version in store.list_versions("7")]
+    assert names == [f"v{number}-1a2b3c4d" for number in range(1, 9)]
+
+
+def test_promotion_and_rollback(store: VersionStore, tmp_path: Path) -> None:
+    first, second = add(store, tmp_path), add(store, tmp_path)
+    assert store.serving_versions("7") == {}
+    assert store.serving_stamp("7") == 0
+    store.promote(first)
+    assert store.serving_versions("7") == {"label": first}
+    stamp = store.serving_stamp("7")
+    store.promote(second)
+    assert store.serving_versions("7") == {"label": second}
+    assert store.serving_stamp("7") != stamp
+    assert store.roll_back("7", "label") == first.name
+    assert store.serving_versions("7") == {"label": first}
+    assert store.roll_back("7", "label") == ""
+    assert store.serving_versions("7") == {}
+    with pytest.raises(SettingError, match='project 7: no trained version serves "label"'):
+        store.roll_back("7", "label")
+
+
+def test_each_project_and_control_tag_has_its_own(store: VersionStore, tmp_path: Path) -> None:
+    label, other = add(store, tmp_path), add(store, tmp_path, "other")
+    store.promote(label)
+    store.promote(other)
+    assert store.serving_versions("7") == {"label": label, "other": other}
+    assert store.serving_versions("8") == {}
+    store.roll_back("7", "label")
+    assert store.serving_versions("7") == {"other": other}
+
+
+def test_version_whose_weights_are_gone_does_not_serve(store: VersionStore, tmp_path: Path) -> None:
+    version = add(store, tmp_path)
+    store.promote(version)
+    shutil.rmtree(version.weights.folder)
+    assert store.serving_versions("7") == {}
+
+
+def test_old_versions_are_removed_but_those_that_served_last(
+    store: VersionStore, tmp_path: Path
+) -> None:
+    added = [add(store, tmp_path) for _ in range(6)]
+    store.promote(added[0])
+    store.promote(added[1])
+    store.prune("7", keep=2)
+    assert store.list_versions("7") == [added[0], added[1], added[4], added[5]]
+
+
+def test_unknown_version_names_those_that_there_are(store: VersionStore, tmp_path: Path) -> None:
+    add(store, tmp_path)
+    assert store.find("7", "label", "v1-1a2b3c4d").backend == "ner"
+    expected = 'project 7 has no version "v9" of "label"; there are: v1-1a2b3c4d'
+    with pytest.raises(SettingError, match=expected):
+        store.find("7", "label", "v9")
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../..", "a/b", "a b", "标签", "", "con\0"])
+def test_names_stay_below_the_folder(name: str, store: VersionStore, tmp_path: Path) -> None:
+    version = add(store, tmp_path, name)
+    root = tmp_path / "training" / "projects" / "7"
+    assert version.folder.resolve().parent.parent == root.resolve()
+    assert store.list_versions("7")[0].control == name
+    store.promote(version)
+    assert store.serving_versions("7") == {name: version}
+    assert store.project_folder(name).resolve().parent == root.parent.resolve()
+
+
+def test_unfinished_folder_is_no_version(store: VersionStore, tmp_path: Path) -> None:
+    version = add(store, tmp_path)
+    (version.folder.parent / "v2-unfinished" / "weights").mkdir(parents=True)
+    assert store.list_versions("7") == [version]
