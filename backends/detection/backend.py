@@ -62,7 +62,9 @@ class DetectionBackend(Backend):
         ]
 
     def spec(self, control: Control) -> ModelSpec:
-        return tag_options.choose_model(control, self.settings, self.server_settings)
+        return self.trained_spec(control) or tag_options.choose_model(
+            control, self.settings, self.server_settings
+        )
 
     def count_known_labels(self, model: ImageDetector | VideoDetector, claim: Claim) -> int:
         return model.count_known_labels(claim)

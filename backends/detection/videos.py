@@ -22,7 +22,7 @@ class VideoDetection:
 
     def claims(self, config: LabelConfig) -> list[Claim]:
         """Claim the control tags on each video; they share one model, so it is decoded once."""
-        return claim_videos(config, self.backend.settings, self.backend.server_settings)
+        return claim_videos(config, self.backend.settings, self.backend.spec)
 
     def build_detector(
         self, spec: ModelSpec, networks: Mapping[ModelSpec, Detector]

@@ -188,16 +188,24 @@ class Backend(LabelStudioMLBase):
         Called in a process of its own, which holds no other model. Call `run.report` after each
         epoch. Raise TrainingError with what is missing or what went wrong.
 
-        A backend that overrides it also sets `dataset_format`, and its `spec` returns
-        `trained_spec(control)` where that is not None.
+        A backend that overrides it also sets `dataset_format` (or returns one for each claim, by
+        `dataset_format_for`), and its `spec` returns `trained_spec(control)` where that is not
+        None.
         """
         raise TrainingError(f"{self.name} cannot be trained")
 
     def training_obstacle(self, claim: Claim) -> str | None:
         """Return why a claim cannot be trained; None if it can."""
-        if self.dataset_format is None:
+        if self.dataset_format_for(claim) is None:
             return f"{self.name} cannot be trained"
         return None
+
+    def dataset_format_for(self, claim: Claim) -> str | None:
+        """Return the format of the dataset that `train` reads for a claim: `dataset_format`.
+
+        Override it where control tags are trained from different formats.
+        """
+        return self.dataset_format
 
     def trained_spec(self, control: Control) -> ModelSpec | None:
         """Return the spec of the project's own weights for a control tag, if it has any."""

@@ -202,5 +202,5 @@ def networks_of(spec: ModelSpec) -> tuple[ModelSpec, ...]:
     """Return the networks that a model consists of: those for a video, or just itself."""
     if not is_video_model(spec):
         return (spec,)
-    networks: tuple[tuple[str, Any], ...] = dict(spec.options)["networks"]
-    return tuple(ModelSpec(spec.backend, model, options) for model, options in networks)
+    networks: tuple[tuple[str, Any, str], ...] = dict(spec.options)["networks"]
+    return tuple(ModelSpec(spec.backend, *network) for network in networks)

@@ -1,6 +1,6 @@
 """Which control tags on videos are filled, by which networks, and what their attributes ask for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -12,7 +12,6 @@ from shared.backend.base import spec_options
 from shared.backend.claim import Claim, ModelSpec
 from shared.errors import ConfigError
 from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
-from shared.settings import Settings
 
 TAGS = ("VideoRectangle", "TimelineLabels", "Choices", "Taxonomy")
 TRACKERS = ("botsort", "bytetrack")
@@ -47,6 +46,10 @@ NO_TRAINING_MESSAGE = (
 )
 
 
+# Returns the network that fills a control tag.
+ChooseNetwork = Callable[[Control], ModelSpec]
+
+
 class VideoTagRequest(NamedTuple):
     """A control tag on a video (and its Labels), the network that it needs, and its options."""
 
@@ -56,22 +59,27 @@ class VideoTagRequest(NamedTuple):
     frame_step: int
 
 
-def claim_videos(config: LabelConfig, settings: DetectionSettings, server: Settings) -> list[Claim]:
+def claim_videos(
+    config: LabelConfig, settings: DetectionSettings, choose_network: ChooseNetwork
+) -> list[Claim]:
     """Return the claims on all videos. Those on one video share a model, so it is decoded once."""
     return [
         claim
         for target in config.objects.values()
         if target.tag == "Video"
-        for claim in _claim_video(target, config, settings, server)
+        for claim in _claim_video(target, config, settings, choose_network)
     ]
 
 
 def _claim_video(
-    target: ObjectTag, config: LabelConfig, settings: DetectionSettings, server: Settings
+    target: ObjectTag,
+    config: LabelConfig,
+    settings: DetectionSettings,
+    choose_network: ChooseNetwork,
 ) -> list[Claim]:
     requests = _merge_min_scores(
         [
-            _read_request(control, config, settings, server)
+            _read_request(control, config, settings, choose_network(control))
             for control, shown in config.tag_pairs()
             if shown is target and control.tag in TAGS and not control.per_region
         ]
@@ -125,9 +133,13 @@ def _set_attributes(claim: Claim) -> Iterable[str]:
 def _build_model_spec(requests: Sequence[VideoTagRequest]) -> ModelSpec:
     """Build the spec of the model that runs all networks on a video's frames."""
     networks = dict.fromkeys(request.network for request in requests)
-    names = dict.fromkeys(PurePosixPath(network.model).name for network in networks)
+    names = dict.fromkeys(
+        network.trained_version or PurePosixPath(network.model).name for network in networks
+    )
     options = spec_options(
-        networks=tuple((network.model, network.options) for network in networks),
+        networks=tuple(
+            (network.model, network.options, network.trained_version) for network in networks
+        ),
         estimates_motion=any(request.options.get("camera_motion") for request in requests),
         frame_step=min((request.frame_step for request in requests), default=1),
     )
@@ -135,12 +147,9 @@ def _build_model_spec(requests: Sequence[VideoTagRequest]) -> ModelSpec:
 
 
 def _read_request(
-    control: Control, config: LabelConfig, settings: DetectionSettings, server: Settings
+    control: Control, config: LabelConfig, settings: DetectionSettings, network: ModelSpec
 ) -> VideoTagRequest:
-    network = _with_thresholds(
-        tag_options.choose_model(control, settings, server),
-        tag_options.read_thresholds(control, settings),
-    )
+    network = _with_thresholds(network, tag_options.read_thresholds(control, settings))
     frame_step = int(control.get_number("model_frame_step", 1, low=1, high=1000))
     options: dict[str, Any] = {"classes": tag_options.read_options(control, settings)["classes"]}
     if control.tag == "VideoRectangle":

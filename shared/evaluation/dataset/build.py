@@ -14,7 +14,7 @@ from shared.evaluation.dataset.label_index import LabelIndex
 from shared.evaluation.dataset.manifest import Manifest, ManifestEntry, sample_digest
 from shared.evaluation.dataset.media_store import MediaRequest, MediaStore, StoredMedium
 from shared.evaluation.dataset.near_duplicates import text_signature
-from shared.evaluation.dataset.options import DatasetOptions
+from shared.evaluation.dataset.options import DatasetFormat, DatasetOptions
 from shared.evaluation.dataset.sample import Sample
 from shared.evaluation.dataset.sampler import Sampler, content_digest_of, document_of
 from shared.evaluation.dataset.split import (
@@ -158,11 +158,11 @@ class _Build:
         for name, shows in sample.objects.items():
             if shows["tag"] not in tags:
                 continue
-            if shows["tag"] == "Video":
+            if shows["tag"] == "Video" and self.options.format is not DatasetFormat.video:
                 rate, step = shows["frame_rate"], self.options.frame_step
                 yield name, None, MediaRequest("Video", shows["address"], sample.id, rate, step)
-            elif shows["tag"] == "Audio":
-                yield name, None, MediaRequest("Audio", shows["address"], sample.id)
+            elif shows["tag"] in {"Audio", "Video"}:
+                yield name, None, MediaRequest(shows["tag"], shows["address"], sample.id)
             else:
                 for item, address in enumerate(shows["addresses"]):
                     place = item if shows["is_list"] else None

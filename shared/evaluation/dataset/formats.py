@@ -2,6 +2,7 @@
 
 from shared.backend.extras import require
 from shared.errors import SettingError
+from shared.evaluation.dataset.labelled_videos import LabelledVideoWriter, check_timelines
 from shared.evaluation.dataset.options import DatasetFormat, DatasetOptions, YoloTask
 from shared.evaluation.dataset.writer import DatasetWriter, WriterContext
 from shared.evaluation.dataset.yolo_task import choose_yolo_task
@@ -24,6 +25,9 @@ def fetched_tags(config: LabelConfig, options: DatasetOptions) -> frozenset[str]
         return frozenset(("Image", "Video") if detects else ("Image",))
     if options.format is DatasetFormat.coco:
         return frozenset(("Image", "Video"))
+    if options.format is DatasetFormat.video:
+        check_timelines(config)
+        return frozenset(("Video",))
     return frozenset(("Image", "Audio") if options.format is DatasetFormat.hf else ())
 
 
@@ -44,6 +48,8 @@ def create_writer(context: WriterContext) -> DatasetWriter:
         from shared.evaluation.dataset.spacy_docs import SpacyWriter
 
         return SpacyWriter(context)
+    if chosen is DatasetFormat.video:
+        return LabelledVideoWriter(context)
     from shared.evaluation.dataset.json_lines import JsonLinesWriter
 
     return JsonLinesWriter(context)

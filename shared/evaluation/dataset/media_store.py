@@ -31,11 +31,16 @@ EXIF_ORIENTATION = 274
 JPEG_QUALITY = 95
 # Ends of recordings' addresses that are kept.
 AUDIO_SUFFIXES = {".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".webm", ".aac", ".aiff"}
+# Ends of videos' files by their containers.
+VIDEO_SUFFIXES = {"matroska": ".mkv", "mov": ".mp4", "ogg": ".ogv", "avi": ".avi"}
 
 
 @dataclass(frozen=True)
 class MediaRequest:
-    """A medium to fetch: a picture, the frames of a video, or a recording as it is."""
+    """A medium to fetch: a picture, the frames of a video, or a video or recording as it is.
+
+    Of a video every `frame_step`-th frame is made a picture; 0 keeps the file.
+    """
 
     tag: str
     address: str
@@ -52,7 +57,7 @@ class MediaRequest:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file in the store: a picture with its size in pixels and signature, or a recording."""
+    """A file in the store: a picture with its size in pixels and signature, or a whole file."""
 
     file: str
     width: int = 0
@@ -130,6 +135,11 @@ class MediaStore:
             name = request.key + (suffix if suffix in AUDIO_SUFFIXES else ".audio")
             write_file(self.folder / name, data)
             yield StoredFile(name)
+        elif request.tag == "Video" and not request.frame_step:
+            video = self._media.read_video(request.address, request.task)
+            name = request.key + VIDEO_SUFFIXES[video.container]
+            write_file(self.folder / name, data)
+            yield StoredFile(name, *video.size)
         elif request.tag == "Video":
             video = self._media.read_video(request.address, request.task)
             for number, image in read_frames(video, request.frame_rate, request.frame_step):

@@ -21,6 +21,7 @@ class DatasetFormat(str, Enum):
     - `coco`: what pycocotools opens
     - `hf`: Hugging Face `datasets`
     - `spacy`: spaCy
+    - `video`: whole videos, and which frames have which labels
     - `jsonl`: one JSON object a line, for anything else
     """
 
@@ -28,6 +29,7 @@ class DatasetFormat(str, Enum):
     coco = "coco"
     hf = "hf"
     spacy = "spacy"
+    video = "video"
     jsonl = "jsonl"
 
 
