@@ -1,0 +1,20 @@
+"""Which versions of libraries a training has run with."""
+
+import platform
+import sys
+from importlib import metadata
+
+from shared import __version__
+
+
+def loaded_libraries() -> dict[str, str]:
+    """Return the version of every distribution that this process has imported something of."""
+    found = {"python": platform.python_version(), "prelabel": __version__}
+    loaded = {name.partition(".")[0] for name in sys.modules}
+    names = {
+        name
+        for module, distributions in metadata.packages_distributions().items()
+        if module in loaded
+        for name in distributions
+    }
+    return found | {name: metadata.version(name) for name in sorted(names - {"prelabel"})}
