@@ -1,0 +1,124 @@
+"""Calls the function of a job, in a process made for it, and writes how it ended."""
+
+import importlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+from shared.errors import truncate
+from shared.jobs.context import JobContext, describe_failure
+from shared.jobs.job import Job, JobCancelledError, JobError, JobState
+from shared.jobs.job_folder import DISK_FULL, JobFolder
+from shared.jobs.job_store import JobStore
+from shared.jobs.log_stream import Redactor, log_to_stderr
+from shared.settings import Settings, read_settings, restrain_libraries
+
+logger = logging.getLogger(__name__)
+
+# The exit status of an attempt that ran out of memory, and wrote no end.
+OUT_OF_MEMORY_STATUS = 82
+# The end of a job waits so long for room on a full disk.
+FULL_DISK_PATIENCE_SECONDS = 300.0
+_MAX_MESSAGE = 2000
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def execute(store: JobStore, job: Job, parent: int) -> int:
+    """Run an attempt of a job to its end in this process; return the exit status.
+
+    0 means that the end is written; `parent` is the process with which this one ends.
+    """
+    _die_with(parent)
+    folder = store.folder(job.id)
+    _end_on_sigterm(folder)
+    redactor = Redactor.of_environment()
+    stream = log_to_stderr(redactor, "INFO")
+    context = JobContext(job, folder, redactor)
+    try:
+        state, message, result = _call(context, folder)
+    except MemoryError:
+        logger.exception("attempt %d of job %s ran out of memory", job.attempts, job.id)
+        return OUT_OF_MEMORY_STATUS
+    finally:
+        stream.close()
+    ended = replace(job, progress=redactor.redact_json(context.progress))
+    message = redactor.redact(truncate(message, _MAX_MESSAGE))
+    finish(store, ended, state, message, redactor.redact_json(result))
+    return 0
+
+
+def finish(
+    store: JobStore, job: Job, state: JobState, message: str, result: Mapping[str, Any] | None
+) -> None:
+    """Write the end of a running job; on a full disk, as soon as there is room."""
+    deadline = time.monotonic() + FULL_DISK_PATIENCE_SECONDS
+    while True:
+        try:
+            with store.lock():
+                if not store.find(job.id).is_finished:
+                    store.end(job, state, message, result)
+        except OSError as error:
+            if error.errno not in DISK_FULL or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
+
+
+def _call(context: JobContext, folder: JobFolder) -> tuple[JobState, str, Mapping[str, Any] | None]:
+    """Call the function; return the state, the sentence and the result of the end."""
+    try:
+        logging.getLogger().setLevel(read_settings(Settings).log_level)
+        restrain_libraries()
+        result = _import_function(context.job.function)(context)
+        if not isinstance(result, Mapping):
+            raise JobError(f"{context.job.function} returned no mapping")
+        return JobState.done, context.message, result
+    except MemoryError:
+        raise
+    except JobCancelledError:
+        return JobState.cancelled, "cancelled while it ran", None
+    except (Exception, SystemExit) as error:  # the border: whatever it is ends the job, and only it
+        if folder.is_cancelled:
+            return JobState.cancelled, "cancelled while it ran", None
+        logger.exception("job %s failed", context.job.id)
+        return JobState.failed, describe_failure(error), None
+
+
+def _import_function(name: str) -> Callable[[JobContext], Mapping[str, Any]]:
+    module, _, attribute = name.partition(":")
+    try:
+        found: Callable[[JobContext], Mapping[str, Any]] = getattr(
+            importlib.import_module(module), attribute
+        )
+    except (ImportError, AttributeError, ValueError) as error:
+        raise JobError(f"the job's function {name} cannot be imported: {error}") from error
+    return found
+
+
+def _end_on_sigterm(folder: JobFolder) -> None:
+    """Let SIGTERM raise JobCancelledError if the job was cancelled, so that `finally` is kept."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if folder.is_cancelled:
+            raise JobCancelledError("cancelled")
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def _die_with(parent: int) -> None:
+    """Let this process be killed when its parent ends, where the kernel can: prctl(2)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -1,0 +1,127 @@
+"""The folder of one job: TRAIN_DIR/jobs/ID.
+
+job.json        the job; replaced as a whole, by who holds the lock of the store
+progress.json   what its function reported last, written by its process alone
+log.txt         what it and its libraries print
+cancel          is there when the job is to end
+heartbeat       is touched while a process has the job
+reserve         room for the end of the job on a full disk
+work/           scratch, removed at the end
+"""
+
+import errno
+import logging
+import shutil
+import time
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from shared.jobs.job import Job, JobState
+from shared.jobs.json_file import read_json, write_json
+
+logger = logging.getLogger(__name__)
+
+JOB_FILE, PROGRESS_FILE, LOG_FILE = "job.json", "progress.json", "log.txt"
+RESERVE_BYTES = 64 * 1024
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FIELDS = frozenset(one.name for one in fields(Job))
+
+
+class JobFolder:
+    """Reads and writes the files of a job."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.log = path / LOG_FILE
+        self.work = path / "work"
+        self._job = path / JOB_FILE
+        self._progress = path / PROGRESS_FILE
+        self._cancel = path / "cancel"
+        self._heartbeat = path / "heartbeat"
+        self._reserve = path / "reserve"
+
+    def fill(self, job: Job) -> None:
+        """Write the files of a new job."""
+        self.path.mkdir()
+        self._reserve.write_bytes(b"\0" * RESERVE_BYTES)
+        self._heartbeat.touch()
+        self.log.touch()
+        self.write(job)
+
+    def read(self) -> Job | None:
+        """Return the job, with its latest progress if it runs; None if there is none to read."""
+        found = read_json(self._job)
+        if found is None:
+            return None
+        try:
+            known = {name: value for name, value in found.items() if name in _FIELDS}
+            job = Job(**{**known, "state": JobState(found["state"])})
+        except (KeyError, TypeError, ValueError) as error:
+            logger.warning("job %s cannot be read: %s", self.path.name, error)
+            return None
+        return self._with_progress(job) if job.state is JobState.running else job
+
+    def write(self, job: Job) -> None:
+        """Replace job.json; on a full disk in the room that was kept for it."""
+        content = asdict(job)
+        try:
+            write_json(self._job, content)
+        except OSError as error:
+            if error.errno not in DISK_FULL or not self._reserve.exists():
+                raise
+            self._reserve.unlink(missing_ok=True)
+            write_json(self._job, content)
+
+    def write_progress(self, attempt: int, progress: dict[str, Any], message: str) -> None:
+        """Replace progress.json; OSError on a full disk."""
+        content = {"attempt": attempt, "progress": progress, "message": message}
+        write_json(self._progress, content, durable=False)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the job is to end."""
+        return self._cancel.exists()
+
+    @property
+    def seconds_since_cancel(self) -> float:
+        """How long ago the job was cancelled; 0 if it was not."""
+        return _age(self._cancel, time.time())
+
+    def request_cancel(self) -> None:
+        """Let the job end. An empty file needs no room on the disk."""
+        self._cancel.touch()
+
+    def beat(self) -> None:
+        """Say that a process has the job."""
+        self._heartbeat.touch()
+
+    def silent_seconds(self, file_time: float) -> float:
+        """Return how long no process said that it has the job; `file_time` as files have it."""
+        return _age(self._heartbeat, file_time)
+
+    def clear_work(self) -> Path:
+        """Return the scratch folder, empty."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(exist_ok=True)
+        return self.work
+
+    def clear(self) -> None:
+        """Remove what a finished job does not need."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        for file in (self._reserve, self._heartbeat, self._progress):
+            file.unlink(missing_ok=True)
+
+    def _with_progress(self, job: Job) -> Job:
+        found = read_json(self._progress)
+        if found is None or found.get("attempt") != job.attempts:
+            return job
+        message = found.get("message") or job.message
+        return replace(job, progress=found.get("progress") or {}, message=message)
+
+
+def _age(file: Path, time_now: float) -> float:
+    try:
+        return max(time_now - file.stat().st_mtime, 0.0)
+    except FileNotFoundError:
+        return 0.0

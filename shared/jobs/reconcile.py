@@ -1,0 +1,63 @@
+"""Finds jobs whose process is gone, and starts them again: a server does at its start and later."""
+
+import logging
+
+from shared.jobs.job import MAX_ATTEMPTS, Job, JobState
+from shared.jobs.job_store import START_LIMIT_SECONDS, JobStore, has_live_process
+from shared.jobs.process_name import ProcessName, kill_leftovers
+from shared.jobs.submit import start
+from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+WAS_KILLED = "its process was killed"
+
+
+def reconcile(settings: Settings) -> list[Job]:
+    """Settle the jobs whose process is gone, and return them as they are now.
+
+    One that ran is started again, once; one that waited is always. Several servers may call this
+    at once, and often: each job is settled by one of them. A job of another machine counts as dead
+    when it has given no sign for a minute, for its process cannot be seen from here.
+    """
+    store = JobStore(settings.train_dir)
+    settled = []
+    for job in store.list_jobs():
+        if job.is_finished:
+            continue
+        found = _settle(store, job.id)
+        if found is None:
+            continue
+        logger.warning("job %s: %s", found.id, found.message)
+        settled.append(found)
+        if found.is_waiting:
+            start(settings, store, found)
+    return settled
+
+
+def _settle(store: JobStore, job_id: str) -> Job | None:
+    """Write what has become of a job without a process; None if there is nothing to settle."""
+    with store.lock():
+        job, file_time = store.find(job_id), store.file_time()
+        if job.is_finished or has_live_process(job, store, file_time):
+            return None
+        is_starting = job.pid is None and file_time - job.submitted < START_LIMIT_SECONDS
+        if job.is_waiting and (is_starting or job.queue) and not job.process:
+            return None
+        _kill_leftovers(job)
+        if store.folder(job.id).is_cancelled:
+            return store.end(job, JobState.cancelled, "cancelled while it ran")
+        if job.attempts >= MAX_ATTEMPTS:
+            message = f"{WAS_KILLED} in {job.attempts} attempts (the log has what it said)"
+            return store.end(job, JobState.failed, message)
+        changes = {"pid": None, "process": "", "submitted": file_time}
+        if job.attempts == 0:
+            return store.change(job, message=job.message or "waits again", **changes)
+        message = f"{WAS_KILLED}: it is started again"
+        return store.change(job, state=JobState.interrupted, message=message, **changes)
+
+
+def _kill_leftovers(job: Job) -> None:
+    name = ProcessName.parse(job.process)
+    if name is not None and name.is_here and (count := kill_leftovers(job.id)):
+        logger.warning("job %s: %d processes that it had left were killed", job.id, count)

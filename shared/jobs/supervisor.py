@@ -1,0 +1,262 @@
+"""The process of a job: waits for the device, lets a child do the work, and sees to its end.
+
+The child alone imports models, so this process is small. It lives until the child has ended, and
+the child ends when it does.
+"""
+
+import contextlib
+import logging
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from shared.jobs.execution import OUT_OF_MEMORY_STATUS, execute, finish
+from shared.jobs.file_lock import FileLock
+from shared.jobs.job import MAX_ATTEMPTS, Job, JobState, format_time, now
+from shared.jobs.job_store import JobStore, has_live_process
+from shared.jobs.process_name import ProcessName, machine_name
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 5.0
+# A job that was just created goes first although its process has not come yet.
+_ARRIVAL_SECONDS = 10.0
+_VMSTAT = Path("/proc/vmstat")
+_OOM_KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a cancelled job may take, in seconds, and how often is looked.
+
+    `report`: until SIGTERM; `terminate`: from then to SIGKILL.
+    """
+
+    report: float = 10.0
+    terminate: float = 5.0
+    turn_poll: float = 0.3
+    child_poll: float = 0.05
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a child ended that has not written the end of the job.
+
+    `status` as `os.waitstatus_to_exitcode`: negative for a signal.
+    """
+
+    status: int
+    was_out_of_memory: bool
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether another attempt may go better."""
+        return self.status < 0 or self.was_out_of_memory
+
+    def __str__(self) -> str:
+        if self.was_out_of_memory:
+            return "the memory ran out"
+        if self.status < 0:
+            return f"its process was killed ({signal.Signals(-self.status).name})"
+        return f"its process ended with status {self.status}"
+
+
+class Supervisor:
+    """Takes a job from waiting to its end."""
+
+    def __init__(self, store: JobStore, job_id: str, patience: Patience | None = None) -> None:
+        self._store = store
+        self._id = job_id
+        self._folder = store.folder(job_id)
+        self._patience = patience or Patience()
+        self._was_told_to_stop = False
+        self._last_beat = 0.0
+
+    def run(self) -> None:
+        """Run the job to its end, unless another process has it."""
+        signal.signal(signal.SIGTERM, self._stop)
+        job = self._take()
+        if job is None:
+            return
+        device = FileLock(_device_file(self._store, job.device))
+        if not self._wait_for_turn(job, device):
+            return
+        try:
+            while (attempt := self._start()) is not None:
+                self._attempt(attempt)
+        finally:
+            device.release()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._was_told_to_stop = True
+
+    def _take(self) -> Job | None:
+        """Enter this process as the job's; return None if the job is not to be run here."""
+        with self._store.lock():
+            job = self._store.find(self._id)
+            name = ProcessName.of(os.getpid())
+            if not job.is_waiting or has_live_process(job, self._store, self._store.file_time()):
+                return None
+            return self._store.change(job, pid=os.getpid(), process=str(name), host=_host())
+
+    def _wait_for_turn(self, job: Job, device: FileLock) -> bool:
+        """Wait until the device is free and no older job waits; return False if that is moot."""
+        while not self._was_told_to_stop:
+            self._beat()
+            jobs = self._store.list_jobs()
+            if not any(one.id == job.id and one.is_waiting for one in jobs):
+                return False  # cancelled, or removed
+            if not self._is_first_kept_waiting(job, jobs) and device.acquire():
+                return True
+            time.sleep(self._patience.turn_poll)
+        return False
+
+    def _is_first_kept_waiting(self, job: Job, jobs: list[Job]) -> bool:
+        """Return whether an older job waits for the same device, in whose place this would be."""
+        return any(self._waits_here(one) for one in jobs if _precedes(one, job))
+
+    def _waits_here(self, job: Job) -> bool:
+        name = ProcessName.parse(job.process)
+        if name is not None and job.pid is not None:
+            return name.is_here and ProcessName.of(job.pid) == name
+        is_new = self._store.file_time() - job.submitted < _ARRIVAL_SECONDS
+        return is_new and not job.queue and job.host == _host()
+
+    def _start(self) -> Job | None:
+        """Write that the job runs; return None if it is not to run any more."""
+        with self._store.lock():
+            job = self._store.find(self._id)
+            if not job.is_waiting or self._was_told_to_stop:
+                return None
+            return self._store.change(
+                job,
+                state=JobState.running,
+                started=format_time(now()),
+                attempts=job.attempts + 1,
+                progress={},
+                message="",
+            )
+
+    def _attempt(self, job: Job) -> None:
+        """Let a child run the job, and write its end if the child could not."""
+        oom_kills = _count_oom_kills()
+        self._folder.clear_work()
+        parent = os.getpid()
+        child = os.fork()
+        if child == 0:
+            _run_child(lambda: execute(self._store, job, parent))
+        with contextlib.suppress(PermissionError):  # not needed if the child was faster
+            os.setpgid(child, child)
+        status = self._watch(child)
+        _signal_group(child, signal.SIGKILL)  # what the child has started and left
+        is_out_of_memory = status == OUT_OF_MEMORY_STATUS or (
+            status == -signal.SIGKILL and _count_oom_kills() > oom_kills
+        )
+        self._conclude(Death(status, is_out_of_memory))
+
+    def _watch(self, child: int) -> int:
+        """Wait for the child, and end it if the job is cancelled; return its exit status."""
+        while True:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
+            self._beat()
+            if self._was_told_to_stop:
+                _signal_group(child, signal.SIGKILL)
+            elif self._folder.is_cancelled:
+                self._press(child)
+            time.sleep(self._patience.child_poll)
+
+    def _press(self, child: int) -> None:
+        """End a child that was cancelled, and has not reported since."""
+        waited = self._folder.seconds_since_cancel
+        if waited > self._patience.report + self._patience.terminate:
+            _signal_group(child, signal.SIGKILL)
+        elif waited > self._patience.report:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+
+    def _conclude(self, death: Death) -> None:
+        job = self._store.find(self._id)
+        if job.is_finished:
+            self._folder.clear()
+        elif self._folder.is_cancelled:
+            finish(self._store, job, JobState.cancelled, "cancelled while it ran", None)
+        elif self._was_told_to_stop:
+            self._interrupt("its process was told to stop", counts=False)
+        elif death.was_killed and job.attempts < MAX_ATTEMPTS:
+            self._interrupt(f"{death}: it is started again", counts=True)
+        else:
+            finish(self._store, job, JobState.failed, describe_death(job, death), None)
+
+    def _interrupt(self, message: str, *, counts: bool) -> None:
+        """Write that the job is to be started again; `counts` as one of its attempts."""
+        with self._store.lock():
+            job = self._store.find(self._id)
+            attempts = job.attempts if counts else job.attempts - 1
+            self._store.change(job, state=JobState.interrupted, message=message, attempts=attempts)
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._last_beat > BEAT_SECONDS:
+            self._folder.beat()
+            self._last_beat = time.monotonic()
+
+
+def describe_death(job: Job, death: Death) -> str:
+    """Return in one sentence how a job ended whose process did."""
+    if death.was_out_of_memory:
+        return (
+            f"the memory ran out in {job.attempts} attempts: free some, use a smaller model or"
+            " smaller inputs, or a machine with more"
+        )
+    if death.was_killed:
+        return f"{death} in {job.attempts} attempts (the log has what it said until then)"
+    return f"{death} (the log has the details)"
+
+
+def _run_child(work: Callable[[], int]) -> None:
+    """Do the work in a forked child, which never returns."""
+    status = 1
+    try:
+        with contextlib.suppress(PermissionError):
+            os.setpgid(0, 0)
+        status = work()
+    except BaseException:
+        logging.getLogger(__name__).exception("the end of the job could not be written")
+    finally:
+        os._exit(status)
+
+
+def _signal_group(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _precedes(one: Job, job: Job) -> bool:
+    return one.is_waiting and one.id < job.id and one.device == job.device
+
+
+def _device_file(store: JobStore, device: str) -> Path:
+    """Return the file whose lock is the device's of this machine."""
+    return store.path / f".device-{machine_name()}-{_UNSAFE.sub('_', device)}.lock"
+
+
+def _host() -> str:
+    import socket
+
+    return socket.gethostname()
+
+
+def _count_oom_kills() -> int:
+    """Return how many processes the kernel has killed for lack of memory, since it started."""
+    try:
+        found = _OOM_KILLS.search(_VMSTAT.read_text())
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
