@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import json
 import os
 import pkgutil
 import re
@@ -102,6 +103,17 @@ def test_the_guide_makes_a_backend_that_conforms(guide: Path) -> None:
     tests = ["tests/test_conformance.py", "tests/test_structure.py", "-k", "Mood or mood"]
     output = run_python(guide, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
     assert "7 passed" in output
+
+
+@pytest.mark.slow
+def test_the_backend_of_the_guide_learns_from_annotations(guide: Path, tmp_path: Path) -> None:
+    """In the copy of the repository, as a training does it: a dataset, `train`, predictions."""
+    script = REPO / "tests" / "documents" / "train_mood.py"
+    answers = json.loads(run_python(guide, str(script), str(tmp_path)))
+    found = [answer["result"][0]["value"]["choices"] for answer in answers]
+    assert found == [["Puzzled"], ["Annoyed"], ["Puzzled"]]
+    versions = {answer["model_version"].rsplit("-", 1)[0] for answer in answers}
+    assert versions == {"mood-v1-1a2b3c4d"}
 
 
 def test_the_example_of_the_contract_runs() -> None:

@@ -8,6 +8,7 @@ from shared.backend.choices import SelectedChoices, select_choices
 from shared.backend.claim import Claim, ModelSpec
 from shared.backend.label_map import LabelMap
 from shared.backend.passages import Passage, Passages
+from shared.backend.training import TrainedWeights, TrainingError, TrainingRun
 from shared.errors import DecodeError, UnfillableError, ValueTypeError
 from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
 from shared.label_studio.task import Task
@@ -33,6 +34,9 @@ __all__ = [
     "Pixels",
     "SelectedChoices",
     "Task",
+    "TrainedWeights",
+    "TrainingError",
+    "TrainingRun",
     "UnfillableError",
     "ValueTypeError",
     "select_choices",

@@ -58,7 +58,7 @@ class TrainingRun:
     max_epochs: int = 0
     seed: int = 0
     on_epoch: Callable[[int, int, dict[str, float]], bool] = field(
-        default=lambda epoch, epochs, metrics: True, repr=False
+        default_factory=lambda: _go_on, repr=False
     )
 
     def report(self, epoch: int, epochs: int, **metrics: float) -> bool:
@@ -69,3 +69,7 @@ class TrainingRun:
         finite number: let it pass.
         """
         return self.on_epoch(epoch, epochs, metrics)
+
+
+def _go_on(epoch: int, epochs: int, metrics: dict[str, float]) -> bool:
+    return True

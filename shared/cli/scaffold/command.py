@@ -18,6 +18,9 @@ def new(
     requires: list[str] = typer.Option(
         None, help="A package that the model needs, e.g. scikit-learn; may be repeated"
     ),
+    trainable: bool = typer.Option(
+        False, "--trainable", help="Let it learn from annotations, by a stand-in that trains"
+    ),
     into: Path = typer.Option(
         None, help="Folder of a project of your own (default: backends/ of this repository)"
     ),
@@ -30,20 +33,28 @@ def new(
         verb = "is" if len(missing) == 1 else "are"
         raise SettingError(f"{' and '.join(missing)} {verb} missing")
     _check_pair(control, object)
+    if trainable:
+        _check_trainable(control, object)
     from shared.backend.installation import checkout_folder
-    from shared.cli.scaffold.create import check_name, create_in_repository, create_standalone
+    from shared.cli.scaffold.create import (
+        WantedBackend,
+        check_name,
+        create_in_repository,
+        create_standalone,
+    )
     from shared.cli.scaffold.tag_pairs import PAIRS
 
     check_name(name)
     packages = [*PAIRS[control, object].requires, *(requires or ())]
+    wanted = WantedBackend(name, control, object, tuple(packages), trainable)
     repository = checkout_folder()
     project = None
     if into is not None:
         into.mkdir(parents=True, exist_ok=True)
         project = next(into.resolve().glob("pyproject.toml"), None)
-        folder = create_standalone(name, control, object, packages, into.resolve())
+        folder = create_standalone(wanted, into.resolve())
     elif repository is not None:
-        folder = create_in_repository(name, control, object, packages, repository)
+        folder = create_in_repository(wanted, repository)
     else:
         raise SettingError("prelabel is installed without its repository: say --into FOLDER")
     if project is not None:
@@ -68,6 +79,18 @@ def _check_pair(control: str, target: str) -> None:
             raise SettingError(f'No {kind} tag "{tag}"{hint} There are: {", ".join(known)}')
     possible = ", ".join(other for tag, other in PAIRS if tag == control)
     raise SettingError(f"No builder makes {control} on {target}; {control} goes on {possible}")
+
+
+def _check_trainable(control: str, target: str) -> None:
+    """Raise SettingError that names what is possible, if no stand-in learns this pair."""
+    from shared.cli.scaffold.tag_pairs import TRAINABLE
+
+    if (control, target) not in TRAINABLE:
+        possible = ", ".join(f"{tag} on {other}" for tag, other in TRAINABLE)
+        raise SettingError(
+            f"--trainable has no stand-in for {control} on {target}; it has those for {possible}."
+            " Without it, add `dataset_format` and `train` by hand, see docs/add-a-backend.md"
+        )
 
 
 def _print_pairs() -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from shared.backend.base import Backend
@@ -42,16 +43,31 @@ def check_name(name: str) -> None:
         raise SettingError(f'There is a backend "{name}" already')
 
 
-def create_in_repository(
-    name: str, control: str, target: str, requires: Sequence[str], repository: Path
-) -> Path:
+@dataclass(frozen=True)
+class WantedBackend:
+    """What the user asks for: its name, its tags, the packages that it needs."""
+
+    name: str
+    control: str
+    object: str
+    requires: tuple[str, ...] = ()
+    trainable: bool = False
+
+    def scaffold(self, module: str) -> Scaffold:
+        """Return what is to be made, imported as `module`."""
+        modules = tuple(import_name(requirement) for requirement in self.requires)
+        return Scaffold(
+            self.name, self.control, self.object, module, self.requires, modules, self.trainable
+        )
+
+
+def create_in_repository(wanted: WantedBackend, repository: Path) -> Path:
     """Make a backend of this repository: its folder, and its extra in pyproject.toml."""
-    modules = tuple(import_name(requirement) for requirement in requires)
-    scaffold = Scaffold(name, control, target, f"{PACKAGE}.{name}", tuple(requires), modules)
+    scaffold = wanted.scaffold(f"{PACKAGE}.{wanted.name}")
     project = repository / "pyproject.toml"
     text = project.read_text(encoding="utf-8")
-    if requires:
-        text = _add_extra(text, name, requires)
+    if wanted.requires:
+        text = _add_extra(text, wanted.name, wanted.requires)
     folder = create_backend(scaffold, repository / PACKAGE)
     # written last: if the backend cannot be made, nothing is changed
     project.write_text(text, "utf-8")
@@ -68,20 +84,18 @@ def _add_extra(project: str, name: str, requires: Sequence[str]) -> str:
     return f"{before}{heading}{name} = {json.dumps(list(requires))}\n{after}"
 
 
-def create_standalone(
-    name: str, control: str, target: str, requires: Sequence[str], root: Path
-) -> Path:
+def create_standalone(wanted: WantedBackend, root: Path) -> Path:
     """Make a backend outside this repository, with its test and, if there is none, a project."""
+    name = wanted.name
     if importlib.util.find_spec(name) is not None:
         raise SettingError(f'"{name}" is a module that is installed already')
-    modules = tuple(import_name(requirement) for requirement in requires)
-    scaffold = Scaffold(name, control, target, name, tuple(requires), modules)
+    scaffold = wanted.scaffold(name)
     test, project = root / "tests" / f"test_{name}.py", root / "pyproject.toml"
     if test.exists():
         raise SettingError(f"{test} exists already; nothing was changed")
     folder = create_backend(scaffold, root)
     test.parent.mkdir(exist_ok=True)
-    dependencies = json.dumps(["prelabel", *requires])
+    dependencies = json.dumps(["prelabel", *wanted.requires])
     for file in (test, *([] if project.exists() else [project])):
         template = "pyproject.toml" if file is project else "test_backend.py"
         text = (PROJECT / f"{template}.template").read_text(encoding="utf-8")

@@ -17,6 +17,11 @@ READERS = ("clip", "series", "sound")
 # Outside this repository `shared` is a third-party package like those in the lines above it.
 THIRD_PARTY_GAP = re.compile(r"((?:cv2|numpy).*\n)\n(?=from shared)")
 
+TRAINING_NOTE = """
+"Start Training" in Label Studio, or `prelabel train`, makes weights of a project's annotations:
+`train` in `backend.py` learns the stand-in of `trained_model.py`.
+"""
+
 
 def class_name(name: str) -> str:
     """Return the name of a backend's class, by the backend's name."""
@@ -27,7 +32,8 @@ def class_name(name: str) -> str:
 class Scaffold:
     """A backend to be made: its name, its tags, and the module that it is imported as.
 
-    `requires` are the packages to install, `modules` what they are imported as.
+    `requires` are the packages to install, `modules` what they are imported as. One that is
+    `trainable` learns from annotations; `TRAINABLE` are the pairs for which there is such a one.
     """
 
     name: str
@@ -36,6 +42,7 @@ class Scaffold:
     module: str
     requires: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    trainable: bool = False
 
     @property
     def class_name(self) -> str:
@@ -77,16 +84,23 @@ class Scaffold:
             "__init__.py": self.fill_template(_read_template("__init__.py")),
             "backend.py": self._code("backend.py", "NewBackend"),
             "model.py": self._code("model.py", "Model"),
-            "README.md": self.fill_template(_read_template("README.md"), requires=requires),
+            "README.md": self.fill_template(
+                _read_template("README.md"),
+                requires=requires,
+                training=TRAINING_NOTE if self.trainable else "",
+            ),
             "label_config.xml": self.pair.label_config(self.control),
         }
+        if self.trainable:
+            files["trained_model.py"] = self._code("trained_model.py", "TrainedModel")
         for reader in READERS:
             if any(f"from .{reader} import" in text for text in files.values()):
                 files[f"{reader}.py"] = _read_template(f"{reader}.py")
         return files
 
     def _code(self, file: str, root: str) -> str:
-        code = select_variants(_read_template(file), self.pair.variants, root)
+        variants = *self.pair.variants, "trainable" if self.trainable else "fixed"
+        code = select_variants(_read_template(file), variants, root)
         names = ", ".join(f'"{name}"' for name in self.modules)
         modules = (
             f"    modules = ({names},)\n"

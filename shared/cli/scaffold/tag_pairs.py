@@ -130,3 +130,6 @@ PAIRS: dict[tuple[str, str], TagPair] = {
         for control, (variants, content) in WHOLE_TASK.items()
     },
 }
+
+# The pairs for which there is a stand-in that learns from annotations.
+TRAINABLE = [("Choices", target) for target in ("Text", "HyperText", "Paragraphs", "Image")]

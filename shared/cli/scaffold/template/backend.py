@@ -1,6 +1,8 @@
 """Fills $control on $object."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from shared.backend import (
@@ -12,6 +14,8 @@ from shared.backend import (
     ModelSpec,
     Passages,
     Task,
+    TrainingError,
+    TrainingRun,
     ValueTypeError,
     select_choices,
 )
@@ -38,6 +42,9 @@ from .clip import Clip
 from .model import Detection, Model
 from .series import Series
 from .sound import Sound
+from .trained_model import TrainedModel
+
+EPOCHS = 100
 
 
 class NewBackend(Backend):
@@ -46,13 +53,52 @@ class NewBackend(Backend):
     name = "$name"
     fills = frozenset({("$control", "$object")})
     modules = ()
+    dataset_format__trainable = "jsonl"
 
     def options__choices(self, control: Control) -> Mapping[str, Any]:
         return {"score_threshold": control.get_number("model_score_threshold", 0.5, 0.0, 1.0)}
 
-    def load(self, spec: ModelSpec) -> Model:
+    def spec__trainable(self, control: Control) -> ModelSpec:
+        return self.trained_spec(control) or ModelSpec(self.name, self.name)
+
+    def weights__trainable(self, spec: ModelSpec) -> Iterable[Path]:
+        return [Path(spec.model) / TrainedModel.file] if spec.trained_version else []
+
+    def load__fixed(self, spec: ModelSpec) -> Model:
         """Called once per process: what takes time, such as reading weights, belongs here."""
         return Model()
+
+    def load__trainable(self, spec: ModelSpec) -> Model | TrainedModel:
+        """Called once per process: what takes time, such as reading weights, belongs here."""
+        return TrainedModel.load(Path(spec.model)) if spec.trained_version else Model()
+
+    def train__trainable(self, run: TrainingRun) -> None:
+        """Learn from the annotated examples; called in a process of its own."""
+        items, labels = self.read_examples__trainable(run, "train")
+        if len(set(labels)) < 2:
+            found = ", ".join(sorted(set(labels))) or "none"
+            raise TrainingError(f"{run.control} needs examples of two labels; there are: {found}")
+        model = TrainedModel.untrained(list(run.labels))
+        epochs = run.max_epochs or EPOCHS
+        for epoch in range(1, epochs + 1):
+            if not run.report(epoch, epochs, loss=model.learn(items, labels)):
+                break
+        model.save(run.output)
+
+    def read_examples__trainable(self, run: TrainingRun, part: str) -> tuple[list[Any], list[str]]:
+        """Return the items of a part of the dataset that have one label, and that label."""
+        name, to_name = run.control.name, run.control.to_name
+        with (run.dataset / f"{part}.jsonl").open(encoding="utf-8") as file:
+            samples = [json.loads(line) for line in file]
+        samples = [one for one in samples if len(one["answers"].get(name) or ()) == 1]
+        items = [self.read_example__image(one["id"], one["objects"][to_name]) for one in samples]
+        return items, [one["answers"][name][0] for one in samples]
+
+    def read_example__image(self, task_id: Any, shown: dict[str, Any]) -> Image:
+        return self.media.read_image(shown["addresses"][0], task_id)
+
+    def read_example__text(self, task_id: Any, shown: dict[str, Any]) -> Passages:
+        return Passages.from_text(shown["text"])
 
     def read__text(self, task: Task, claim: Claim, context: Context | None) -> Passages:
         return Passages.read(task, claim.object, self.media)
@@ -82,7 +128,10 @@ class NewBackend(Backend):
             raise ValueTypeError(f"{claim.object.shown_value} should be a list of objects")
         return items
 
-    def infer(self, model: Model, items: list[Any]) -> Sequence[Any]:
+    def infer__fixed(self, model: Model, items: list[Any]) -> Sequence[Any]:
+        return model.predict__choices(items)
+
+    def infer__trainable(self, model: Model | TrainedModel, items: list[Any]) -> Sequence[Any]:
         return model.predict__choices(items)
 
     def regions__choices(self, output: Any, claim: Claim) -> Iterable[Region]:
