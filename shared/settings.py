@@ -125,6 +125,11 @@ class Settings(BaseSettings):
         description="A Redis, e.g. redis://host:6379/0, whose RQ workers (`prelabel worker`) run"
         " the trainings; empty: this machine",
     )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None,
+        description="A collector of OpenTelemetry, e.g. http://collector:4318, which gets traces of"
+        " the requests; the other OTEL_ variables hold as well; empty: no traces",
+    )
     answer_cache_mb: float = Field(
         64.0, ge=0, description="What models said is kept up to so many MB a worker; 0: nothing is"
     )

@@ -2,14 +2,20 @@
 
 from prometheus_client import CollectorRegistry, Histogram
 
+from shared.pipeline.tracing import Tracing
+
 STAGE_SECONDS_BUCKETS = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 100)
 BATCH_ITEMS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class PipelineMetrics:
-    """The histograms of one process, in a registry of their own, which the server exposes."""
+    """The histograms of one process, in a registry of their own, which the server exposes.
 
-    def __init__(self) -> None:
+    What a task's stages take also goes into `tracing`.
+    """
+
+    def __init__(self, tracing: Tracing | None = None) -> None:
+        self.tracing = tracing or Tracing()
         self.registry = CollectorRegistry()
         self._stage_seconds = Histogram(
             "prelabel_stage_seconds",
@@ -29,6 +35,7 @@ class PipelineMetrics:
     def observe_stage(self, stage: str, backend: str, seconds: float) -> None:
         """Observe a stage: `read` or `regions` of a task, or `infer` of a batch."""
         self._stage_seconds.labels(stage, backend).observe(seconds)
+        self.tracing.record_stage(stage, seconds, backend=backend)
 
     def observe_batch(self, model: str, items: int) -> None:
         """Observe a batch that a model has run."""

@@ -225,7 +225,9 @@ class ModelRegistry:
         if backend.inline:
             return InlineModel(infer, label)
         max_items = backend.max_batch_size(spec)
-        return ModelQueue(infer, max_items, label, observe_batch, backend.item_size)
+        return ModelQueue(
+            infer, max_items, label, observe_batch, backend.item_size, self._metrics.tracing
+        )
 
     def _free_memory(self, new: ModelEntry, needed_bytes: int) -> None:
         """Unload models that no request uses until `needed_bytes` more fit, or none is left."""

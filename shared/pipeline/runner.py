@@ -172,18 +172,21 @@ class Pipeline:
         except ClientGoneError:
             raise
         except PrelabelError as error:
-            self._failures.record_task(run.names, task_id, error)
-            return TaskOutcome(error=error)
+            return self._fail(run, task_id, error)
         except Exception as error:  # a backend may raise anything
             logger.error("A task failed in %s", run.names, exc_info=error)
             failure = InferenceError(f"{run.names} failed on this task: {type(error).__name__}")
-            self._failures.record_task(run.names, task_id, failure)
-            return TaskOutcome(error=failure)
+            return self._fail(run, task_id, failure)
         for finding in prediction.dropped:
             self._failures.record_dropped_region(run.names, task_id, finding.rule, finding.message)
         for fault in prediction.faults:
             self._failures.record_task(run.names, task_id, LabelsError(fault))
         return TaskOutcome(prediction=prediction)
+
+    def _fail(self, run: RequestRun, task_id: Any, error: PrelabelError) -> TaskOutcome:
+        self._failures.record_task(run.names, task_id, error)
+        self._metrics.tracing.record_stage("failure", 0.0, backend=run.names, reason=error.reason)
+        return TaskOutcome(error=error)
 
     def _build_prediction(self, run: RequestRun, raw: Any, outputs: Sequence[Any]) -> Prediction:
         start = time.perf_counter()

@@ -15,6 +15,7 @@ from shared.pipeline.models import ModelRegistry
 from shared.pipeline.output_cache import OutputCache
 from shared.pipeline.planner import Planner
 from shared.pipeline.runner import Pipeline
+from shared.pipeline.tracing import Tracing
 
 
 class Runtime:
@@ -23,7 +24,8 @@ class Runtime:
     def __init__(self, resources: Resources) -> None:
         self.settings = settings = resources.settings
         self.failures = FailureLog()
-        self.metrics = PipelineMetrics()
+        self.tracing = Tracing(settings)
+        self.metrics = PipelineMetrics(self.tracing)
         self.output_cache = OutputCache(int(settings.answer_cache_mb * MB))
         max_bytes = int(settings.model_memory * MB)
         self.models = ModelRegistry(self.metrics, resources.weights_hashes, max_bytes)
@@ -33,10 +35,11 @@ class Runtime:
         self.pipeline = Pipeline(self.models, self.failures, self.metrics, self.output_cache)
 
     def close(self) -> None:
-        """Stop the threads."""
+        """Stop the threads, and send the traces that are left."""
         self.is_closed = True
         self.pipeline.close()
         self.models.close()
+        self.tracing.close()
 
 
 _runtime = OncePerProcess(lambda: Runtime(shared_resources()))

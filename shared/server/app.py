@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shared.errors import ClientGoneError, PrelabelError
-from shared.pipeline.runtime import reset_runtime
+from shared.pipeline.runtime import reset_runtime, runtime
 from shared.server.endpoints import Endpoints
 from shared.server.http_messages import (
     PredictRequest,
@@ -26,7 +26,7 @@ from shared.server.http_messages import (
     WebhookRequest,
 )
 from shared.server.metrics import ServerMetrics
-from shared.server.middleware import AuthMiddleware, RequestIdMiddleware
+from shared.server.middleware import AuthMiddleware, RequestIdMiddleware, TracingMiddleware
 from shared.server.openapi import Endpoint, documentation_routes
 from shared.server.service import PredictionService
 from shared.server.worker_metrics import PUBLISH_INTERVAL_SECONDS, WorkerMetrics
@@ -82,10 +82,7 @@ def create_app(
             *documentation_routes(ENDPOINTS),
             Route("/pages/{path:path}", endpoints.pages, methods=["GET", "POST"]),
         ],
-        middleware=[
-            Middleware(RequestIdMiddleware, metrics=metrics),
-            Middleware(AuthMiddleware, settings=settings),
-        ],
+        middleware=_middleware(settings, metrics),
         exception_handlers={
             PrelabelError: _refuse_request,
             HTTPException: _answer_http_error,
@@ -95,6 +92,16 @@ def create_app(
     )
     app.state.endpoints = endpoints
     return app
+
+
+def _middleware(settings: Settings, metrics: ServerMetrics) -> list[Middleware]:
+    """Return what each request passes, from the outside in."""
+    tracing = runtime().tracing if settings.otel_exporter_otlp_endpoint else None
+    return [
+        Middleware(RequestIdMiddleware, metrics=metrics),
+        *([Middleware(TracingMiddleware, tracing=tracing)] if tracing else []),
+        Middleware(AuthMiddleware, settings=settings),
+    ]
 
 
 async def _publish_metrics(metrics: ServerMetrics) -> None:

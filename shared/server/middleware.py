@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.pipeline.tracing import Tracing
 from shared.server.logs import current_request_id
 from shared.server.metrics import ServerMetrics
 from shared.settings import Settings
@@ -24,6 +25,8 @@ PAGES_PATH = "/pages/"
 # Label Studio's editor, the same in each installation: its frame has no origin, so that browsers
 # send no password for what it loads. It holds no data of anybody.
 PUBLIC_PATH = "/pages/editor/"
+# Probes ask for these again and again.
+UNTRACED_ENDPOINTS = frozenset(("health", "ready", "metrics"))
 SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105
 
 
@@ -89,6 +92,38 @@ def _path_template(scope: Scope) -> str:
     if path.startswith(PAGES_PATH):
         return PAGES_PATH
     return "/{backend}" + path[path.rindex("/") :] if "backend" in scope["path_params"] else path
+
+
+class TracingMiddleware:
+    """Makes a span of each request, but for those of probes."""
+
+    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
+        self._app = app
+        self._tracing = tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http" or _last_segment(scope) in UNTRACED_ENDPOINTS:
+            await self._app(scope, receive, send)
+            return
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        with self._tracing.request_span(scope["method"], headers) as span:
+
+            async def send_traced(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    span.set_attribute("http.response.status_code", message["status"])
+                await send(message)
+
+            span.set_attribute("http.request.method", scope["method"])
+            span.set_attribute("prelabel.request_id", current_request_id.get())
+            try:
+                await self._app(scope, receive, send_traced)
+            finally:
+                route = _path_template(scope)  # known once the request has been routed
+                span.update_name(f"{scope['method']} {route}")
+                span.set_attribute("http.route", route)
 
 
 class AuthMiddleware:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from shared.errors import InferenceError, TaskError
 from shared.pipeline.scheduling.batch_policy import BatchPolicy
 from shared.pipeline.scheduling.fair_queue import FairQueue
+from shared.pipeline.tracing import Tracing, Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -21,12 +22,13 @@ _OUT_OF_MEMORY = re.compile(
 
 
 class QueuedItem(NamedTuple):
-    """An item, the future of its output, whether a user waits for it, and its size."""
+    """An item, the future of its output, whether a user waits for it, its size, its trace."""
 
     item: Any
     future: "Future[Any]"
     interactive: bool
     size: float
+    waiting: Waiting | None
 
 
 class ModelQueue:
@@ -45,11 +47,13 @@ class ModelQueue:
         name: str,
         on_batch: Callable[[int, float], None] = lambda items, seconds: None,
         item_size: Callable[[Any], float] = lambda item: 1.0,
+        tracing: Tracing | None = None,
     ) -> None:
         self._infer = infer
         self._name = name
         self._on_batch = on_batch
         self._item_size = item_size
+        self._tracing = tracing or Tracing()
         self._policy = BatchPolicy(batch_size)
         self._interactive: FairQueue[QueuedItem] = FairQueue()
         self._bulk: FairQueue[QueuedItem] = FairQueue()
@@ -61,7 +65,8 @@ class ModelQueue:
     def submit(self, item: Any, interactive: bool = False, owner: Hashable = None) -> "Future[Any]":
         """Queue an item of an owner (a request), and return the future of its output."""
         future: Future[Any] = Future()
-        entry = QueuedItem(item, future, interactive, self._item_size(item))
+        waiting = self._tracing.start_waiting()
+        entry = QueuedItem(item, future, interactive, self._item_size(item), waiting)
         with self._wake:
             if self._closed:
                 future.set_exception(InferenceError(f"{self._name} is shutting down"))
@@ -184,6 +189,8 @@ class ModelQueue:
             batch[0].interactive, len(batch), seconds, sum(entry.size for entry in batch)
         )
         self._on_batch(len(batch), seconds)
+        waiting = (entry.waiting for entry in batch)
+        self._tracing.record_batch(waiting, self._name, len(batch), seconds)
         for entry, output in zip(batch, outputs, strict=True):
             entry.future.set_result(output)
         return None
