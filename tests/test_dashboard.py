@@ -81,11 +81,13 @@ def _query(client: httpx.Client, query: str) -> list[Any]:
     return result
 
 
-def queries() -> Iterator[Any]:
+def queries() -> list[Any]:
+    found = []
     for panel in PANELS:
         for target in panel["targets"]:
             name = f"{panel['title']}: {target['legendFormat']}"
-            yield pytest.param(target["expr"], target["legendFormat"], id=name)
+            found.append(pytest.param(target["expr"], target["legendFormat"], id=name))
+    return found
 
 
 @pytest.mark.parametrize(("query", "legend"), queries())

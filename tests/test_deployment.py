@@ -1,5 +1,6 @@
 """The files in docker/: valid by their schemas, and in agreement with server and documents."""
 
+import json
 import re
 import subprocess
 import sys
@@ -27,6 +28,9 @@ RESOURCES: dict[str, dict[str, Any]] = {
     one["kind"]: one for one in yaml.safe_load_all((DOCKER / "kubernetes.yaml").read_text())
 }
 DOCKERFILE = (DOCKER / "Dockerfile").read_text()
+GITHUB = ROOT / ".github" / "workflows"
+WORKFLOWS = sorted(path.name for path in GITHUB.iterdir())
+DEV = ROOT / ".devcontainer"
 OURS, THEIRS = COMPOSE["services"]["prelabel"], COMPOSE["services"]["label-studio"]
 SETTINGS = {
     name
@@ -55,6 +59,14 @@ def test_compose_file_by_the_specifications_schema(name: str) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflow_by_githubs_schema(name: str) -> None:
+    checker = [sys.executable, "-m", "check_jsonschema"]
+    checker += ["--builtin-schema", "vendor.github-workflows", str(GITHUB / name)]
+    ran = subprocess.run(checker, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 @pytest.mark.parametrize("kind", RESOURCES)
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
 def test_resource_by_the_schema_of_kubernetes(kind: str, version: str) -> None:
@@ -78,6 +90,34 @@ def test_every_variable_is_a_setting() -> None:
     named = {*OURS["environment"], *GPU["services"]["prelabel"]["environment"]}
     named |= {variable["name"] for variable in container()["env"]}
     assert named <= SETTINGS
+
+
+def test_workflows_run_what_there_is() -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.M))
+    text = "".join((GITHUB / name).read_text() for name in WORKFLOWS)
+    text += (DEV / "devcontainer.json").read_text()
+    commands = re.findall(r"\bmake ([a-z0-9 -]+)", text)
+    assert commands == ["check docs", "install e2e-install"]
+    assert {target for command in commands for target in command.split()} <= targets
+    assert (ROOT / ".ci" / "run").is_file()
+    assert set(
+        yaml.safe_load((GITHUB / "image.yaml").read_text())["jobs"]["image"]["strategy"]["matrix"][
+            "extras"
+        ]
+    ) == {name for name in find_backends() if name != "pattern"}
+
+
+def test_dev_container_has_what_ci_installs() -> None:
+    listed = re.search(r"^for package in (.+); do$", (ROOT / ".ci" / "run").read_text(), re.M)
+    installed = re.search(
+        r"--no-install-recommends (.+?) &&", " ".join((DEV / "Dockerfile").read_text().split())
+    )
+    assert listed is not None
+    assert installed is not None
+    assert installed[1].replace("\\", "").split() == listed[1].split()
+    assert (
+        json.loads((DEV / "devcontainer.json").read_text())["build"]["dockerfile"] == "Dockerfile"
+    )
 
 
 def test_both_sides_have_one_token() -> None:
