@@ -14,6 +14,7 @@ COMMANDS = (
     "predict",
     "evaluate",
     "next",
+    "models",
     "dataset",
     "pages",
     "validate",

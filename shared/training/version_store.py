@@ -69,6 +69,12 @@ class VersionStore:
         """Return a project's folder, which need not exist."""
         return self._projects / _safe_name(project)
 
+    def list_projects(self) -> list[str]:
+        """Return the keys of all projects that have versions."""
+        files = sorted(self._projects.glob(f"*/*/*/{VERSION_FILE}"))
+        written = ((orjson.loads(file.read_bytes()), file.parents[2].name) for file in files)
+        return list(dict.fromkeys(found["project"] or folder for found, folder in written))
+
     def list_versions(self, project: str) -> list[TrainedVersion]:
         """Return a project's versions by control tag, the oldest first."""
         files = sorted(self.project_folder(project).glob(f"*/*/{VERSION_FILE}"), key=_order_key)

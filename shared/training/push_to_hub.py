@@ -1,0 +1,70 @@
+"""Uploads a trained version to Hugging Face, without what tells of its tasks.
+
+`huggingface_hub` reads the token (`HF_TOKEN`) and the address (`HF_ENDPOINT`) by itself.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from shared.backend.extras import require
+from shared.errors import PrelabelError, SettingError, redact_url, truncate
+from shared.settings import restrain_libraries
+from shared.training.leavings import LOG_FILE, MANIFEST_FILE
+from shared.training.version_store import VERSION_FILE, TrainedVersion
+
+# What stays here: the ids of tasks, the label config as it is written, and messages about tasks.
+KEPT_FILES = frozenset((MANIFEST_FILE, LOG_FILE))
+MAX_MESSAGE = 400
+
+
+def push_version(version: TrainedVersion, repo: str, private: bool = True) -> str:
+    """Upload a version's folder as a model, and return its address.
+
+    `repo` is OWNER/NAME; it is created if it does not exist, and `private` only counts then.
+    SettingError if the token lacks; PrelabelError with what the hub says: `huggingface_hub` raises
+    ValueError for names and model cards that it refuses, RuntimeError for large files that failed.
+    """
+    restrain_libraries()
+    hub = require("huggingface_hub", "train")
+    errors = require("huggingface_hub.errors", "train")
+    if hub.get_token() is None:
+        raise SettingError(
+            f"{repo}: no token for Hugging Face: set HF_TOKEN to one that may write"
+            " (https://huggingface.co/settings/tokens)"
+        )
+    api = hub.HfApi(library_name="prelabel")
+    try:
+        created = api.create_repo(repo, private=private, exist_ok=True)
+        api.create_commit(
+            created.repo_id,
+            list(_operations(hub, version)),
+            commit_message=f"{version.control} {version.name}",
+        )
+    except (errors.HTTPError, OSError, ValueError, RuntimeError) as error:
+        raise PrelabelError(f"{repo}: not uploaded: {_in_one_line(error)}") from None
+    return f"{api.endpoint}/{created.repo_id}"
+
+
+def shared_files(folder: Path) -> list[str]:
+    """Return the files of a version that are uploaded, as paths inside its folder."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    names = (path.relative_to(folder).as_posix() for path in files)
+    return [name for name in names if name not in KEPT_FILES]
+
+
+def _operations(hub: Any, version: TrainedVersion) -> Iterator[Any]:
+    for name in shared_files(version.folder):
+        content: str | bytes = str(version.folder / name)
+        if name == VERSION_FILE:
+            described = orjson.loads((version.folder / name).read_bytes())
+            content = orjson.dumps(described | {"project": ""}, option=orjson.OPT_INDENT_2)
+        yield hub.CommitOperationAdd(name, content)
+
+
+def _in_one_line(error: Exception) -> str:
+    """Return what an error of the hub says: its message has several lines."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return truncate(redact_url(" ".join(lines)), MAX_MESSAGE) or type(error).__name__
