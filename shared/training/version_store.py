@@ -7,12 +7,14 @@
         manifest.json, metrics.json, README.md  and what else the training left
 
 Readers never see half of a version: a folder is renamed into its place when it is complete, and
-`serving.json` is replaced as a whole. Several servers may share the folder.
+`serving.json` is replaced as a whole, under a lock. Several servers may share the folder.
 """
 
+import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,10 @@ import orjson
 
 from shared.backend.training import TrainedWeights
 from shared.errors import SettingError
+from shared.jobs.file_lock import locked
 
 VERSION_FILE, SERVING_FILE, WEIGHTS_FOLDER = "version.json", "serving.json", "weights"
+LOCK_FILE = ".lock"
 # Versions that `prune` keeps of each control tag, besides those that serve or have served last.
 KEPT_VERSIONS = 5
 _NUMBER = re.compile(r"v(\d+)-")
@@ -75,6 +79,10 @@ class VersionStore:
         written = ((orjson.loads(file.read_bytes()), file.parents[2].name) for file in files)
         return list(dict.fromkeys(found["project"] or folder for found, folder in written))
 
+    def control_folder(self, project: str, control: str) -> Path:
+        """Return the folder of a control tag's versions, which need not exist."""
+        return self.project_folder(project) / _safe_name(control)
+
     def list_versions(self, project: str) -> list[TrainedVersion]:
         """Return a project's versions by control tag, the oldest first."""
         files = sorted(self.project_folder(project).glob(f"*/*/{VERSION_FILE}"), key=_order_key)
@@ -98,7 +106,7 @@ class VersionStore:
 
         `details` has `snapshot`, a hash, `created` and `figures`.
         """
-        parent = self.project_folder(project) / _safe_name(control)
+        parent = self.control_folder(project, control)
         parent.mkdir(parents=True, exist_ok=True)
         while True:
             name = f"v{_next_number(parent)}-{str(details['snapshot'])[:8]}"
@@ -112,12 +120,14 @@ class VersionStore:
                 details.get("figures", {}),
             )
             _write_json(staged / VERSION_FILE, {**asdict(version), "folder": None})
+            _sync_all(staged)
             try:
                 staged.rename(version.folder)
             except OSError:
                 if not version.folder.exists():
                     raise
                 continue  # another server was faster
+            _sync(parent)
             return version
 
     def serving_state(self, project: str) -> ServingState:
@@ -133,7 +143,7 @@ class VersionStore:
         """Return the version that serves each control tag; one whose weights are gone is none."""
         found = {}
         for control, name in self.serving_state(project).serving.items():
-            file = self.project_folder(project) / _safe_name(control) / name / VERSION_FILE
+            file = self.control_folder(project, control) / name / VERSION_FILE
             if file.is_file() and (file.parent / WEIGHTS_FOLDER).is_dir():
                 found[control] = _read_version(file, project)
         return found
@@ -147,41 +157,57 @@ class VersionStore:
 
     def promote(self, version: TrainedVersion) -> None:
         """Let a version serve its control tag."""
-        state = self.serving_state(version.project)
-        before = state.serving.get(version.control, "")
-        if before == version.name:
-            return
-        earlier = [n for n in state.previous.get(version.control, ()) if n != version.name]
-        self._write_state(version.project, version.control, version.name, [before, *earlier])
+        with self._locked(version.project):
+            state = self.serving_state(version.project)
+            before = state.serving.get(version.control, "")
+            if before == version.name:
+                return
+            earlier = [n for n in state.previous.get(version.control, ()) if n != version.name]
+            self._write_state(version.project, version.control, version.name, [before, *earlier])
 
     def roll_back(self, project: str, control: str) -> str:
-        """Let the version serve that did before; return its name, empty for the base model."""
-        state = self.serving_state(project)
-        if not state.serving.get(control):
-            raise SettingError(f'project {project}: no trained version serves "{control}"')
-        before, *earlier = state.previous.get(control) or ("",)
-        self._write_state(project, control, before, earlier)
+        """Let the version serve that did before; return its name, empty for the base model.
+
+        Versions that were removed since are passed over.
+        """
+        with self._locked(project):
+            state = self.serving_state(project)
+            if not state.serving.get(control):
+                raise SettingError(f'project {project}: no trained version serves "{control}"')
+            folder = self.control_folder(project, control)
+            names = state.previous.get(control, ())
+            there = [n for n in names if not n or (folder / n / WEIGHTS_FOLDER).is_dir()]
+            before, *earlier = there or ("",)
+            self._write_state(project, control, before, earlier)
         return before
 
     def prune(self, project: str, keep: int = KEPT_VERSIONS) -> None:
         """Remove old versions, but those that serve or served last."""
-        state = self.serving_state(project)
         by_control: dict[str, list[TrainedVersion]] = {}
-        for version in self.list_versions(project):
-            by_control.setdefault(version.control, []).append(version)
-        for control, versions in by_control.items():
-            wanted = {state.serving.get(control), *state.previous.get(control, ())[:1]}
-            for version in versions[: -keep or None]:
-                if version.name not in wanted:
-                    shutil.rmtree(version.folder, ignore_errors=True)
+        with self._locked(project):
+            state = self.serving_state(project)
+            for version in self.list_versions(project):
+                by_control.setdefault(version.control, []).append(version)
+            for control, versions in by_control.items():
+                wanted = {state.serving.get(control), *state.previous.get(control, ())[:1]}
+                for version in versions[: -keep or None]:
+                    if version.name not in wanted:
+                        _remove(version.folder)
+
+    @contextmanager
+    def _locked(self, project: str) -> Iterator[None]:
+        """Let no other process or thread change what serves meanwhile."""
+        folder = self.project_folder(project)
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / LOCK_FILE):
+            yield
 
     def _write_state(self, project: str, control: str, name: str, previous: Sequence[str]) -> None:
         state = self.serving_state(project)
         serving = {**state.serving, control: name}
         earlier = {**state.previous, control: list(previous)[:KEPT_VERSIONS]}
-        folder = self.project_folder(project)
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_json(folder / SERVING_FILE, {"serving": serving, "previous": earlier})
+        file = self.project_folder(project) / SERVING_FILE
+        _write_json(file, {"serving": serving, "previous": earlier})
 
 
 def _read_version(file: Path, project: str) -> TrainedVersion:
@@ -192,8 +218,30 @@ def _read_version(file: Path, project: str) -> TrainedVersion:
 def _write_json(file: Path, content: Any) -> None:
     """Replace a file as a whole."""
     new = file.with_name(f"{file.name}.new")
-    new.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str))
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+    new.write_bytes(orjson.dumps(content, option=options, default=str))
+    _sync(new)
     new.replace(file)
+
+
+def _sync_all(folder: Path) -> None:
+    """Wait until all files of a folder are on the disk."""
+    for path in [folder, *folder.rglob("*")]:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a version: it stops being one at once, whatever is left if the process ends here."""
+    (folder / VERSION_FILE).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _next_number(parent: Path) -> int:

@@ -10,6 +10,7 @@ import orjson
 from shared.errors import PrelabelError, SettingError
 from shared.evaluation.annotated_task import AnnotatedTask
 from shared.evaluation.dataset.formats import create_writer, fetched_tags
+from shared.evaluation.dataset.known_parts import KnownParts
 from shared.evaluation.dataset.label_index import LabelIndex
 from shared.evaluation.dataset.manifest import Manifest, ManifestEntry, sample_digest
 from shared.evaluation.dataset.media_store import MediaRequest, MediaStore, StoredMedium
@@ -38,11 +39,17 @@ FAILURES = "failures.jsonl"
 
 @dataclass(frozen=True)
 class BuildTools:
-    """What a build works with: the fetcher of media, where problems and progress go."""
+    """What a build works with: the fetcher of media, where problems and progress go.
+
+    `known_parts` are those of earlier datasets, which the build adds to. `advises_split` is whether
+    problems say what parts of the split lack, and which seed helps.
+    """
 
     media: MediaReader
     problems: ProblemLog = field(default_factory=ProblemLog)
     report: Report = lambda stage, done, total: None
+    known_parts: KnownParts = field(default_factory=KnownParts)
+    advises_split: bool = True
 
 
 def build_dataset(
@@ -192,10 +199,23 @@ class _Build:
         """Return the part of each entry, and how many stay with one before."""
         shares, names = self.options.split, self.options.split_names
         grouping = group_entries(self.entries, self.options.near_duplicates)
-        parts = assign_parts(self.entries, grouping, shares, self.options.seed)
-        self._report_parts(parts, grouping.joined)
-        self._report_labels(grouping, parts)
+        fixed = self._find_fixed_parts(grouping)
+        parts = assign_parts(self.entries, grouping, shares, self.options.seed, fixed)
+        for entry, part in zip(self.entries, parts, strict=True):
+            self.tools.known_parts.add(entry.content, names[part])
+        if self.tools.advises_split:
+            self._report_parts(parts, grouping.joined)
+            self._report_labels(grouping, parts)
         return [names[part] for part in parts], grouping.joined
+
+    def _find_fixed_parts(self, grouping: Grouping) -> dict[int, int]:
+        """Return the number of the part of each group that was in a dataset before."""
+        contents: dict[int, list[bytes]] = {}
+        for entry, group in zip(self.entries, grouping.groups, strict=True):
+            contents.setdefault(group, []).append(entry.content)
+        names = self.options.split_names
+        found = {group: self.tools.known_parts.find(own) for group, own in contents.items()}
+        return {group: names.index(part) for group, part in found.items() if part in names}
 
     def _report_labels(self, grouping: Grouping, parts: Sequence[int]) -> None:
         shares, names = self.options.split, ", ".join(self.options.split_names)

@@ -14,8 +14,9 @@ are not exact: whatever assigns exactly has to move tasks when others come.)
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from shared.evaluation.dataset.near_duplicates import SimilarImages, SimilarTexts, TextSignature
 
@@ -24,6 +25,7 @@ HASH_BYTES = 8
 # Seeds that are tried for a better one to name, and tasks with all of them together.
 TRIED_SEEDS = 100
 TRIED_TASKS = 1_000_000
+NONE_FIXED: Mapping[int, int] = MappingProxyType({})
 
 
 @dataclass
@@ -98,14 +100,23 @@ class _GroupFinder:
 
 
 def assign_parts(
-    entries: Sequence[SplitEntry], grouping: Grouping, shares: Sequence[float], seed: int
+    entries: Sequence[SplitEntry],
+    grouping: Grouping,
+    shares: Sequence[float],
+    seed: int,
+    fixed: Mapping[int, int] = NONE_FIXED,
 ) -> list[int]:
-    """Return the number of the part of each entry; `shares` are those of the parts."""
+    """Return the number of the part of each entry; `shares` are those of the parts.
+
+    `fixed` are the parts of groups that have one already.
+    """
     counter = _LabelCounter(shares)
     parts = []
-    for place in grouping.first:
+    for group, place in enumerate(grouping.first):
         entry = entries[place]
-        part = counter.find_lacking_part(entry.labels)
+        part = fixed.get(group)
+        if part is None:
+            part = counter.find_lacking_part(entry.labels)
         if part is None:
             part = part_of_hash(entry.document or entry.content, shares, seed)
         counter.count(entry.labels, part)
