@@ -26,8 +26,8 @@ from .documents.add_a_backend import END, GUIDE, run_python
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
+FILE = re.compile(r"`([\w/]+\.py)`")
 # Not ours: of Label Studio, uv, a network, OpenTelemetry, or the official examples.
-# Not ours: of Label Studio, uv, a network, OpenTelemetry, or the examples of label-studio-ml-backend.
 OTHER_VARIABLES = {
     *("ML_BLOCK_LOCAL_IP", "SSRF_PROTECTION_ENABLED", "TORCH_BACKEND", "LABEL_1", "LABEL_2"),
     *("LANG_LIST", "SCORE_THRESHOLD", "OUTPUT_TYPE", "INCLUDE_TRANSCRIPTION"),
