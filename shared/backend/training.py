@@ -40,7 +40,9 @@ class TrainingRun:
     - `labels`: the labels to learn, as they stand in results
     - `base`: the weights to go on from: those that serve now, if they are a trained version;
       else None, and the backend chooses
-    - `output`: an empty folder for the weights, from which `load` will read them
+    - `output`: an empty folder for the weights, from which `load` will read them; what is in a
+      `trainer.json` there, a JSON object with settings of the trainer, moves into the version's
+      `settings.json`, and its `library` and `base_model` into the model card
     - `threads`, `device`: what may be used ("cpu", "cuda:0")
     - `batch_scale`: 1, or a fraction after the process ran out of memory: multiply batches by it
     - `max_epochs`: 0 leaves it to the backend

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from shared.errors import PrelabelError, SettingError
 from shared.label_studio.import_file import ImportFile
 from shared.label_studio.json_stream import dump_line, load_line
+from shared.label_studio.project_key import project_key
 from shared.label_studio.task_file import TaskEntry
 from shared.media.egress import ssl_context
 from shared.media.label_studio_files import sdk_client
@@ -80,6 +81,11 @@ class Project:
     def label_config(self) -> str:
         """The XML of the label config."""
         return str(self._details.label_config or "")
+
+    @property
+    def key(self) -> str:
+        """What Label Studio calls the project when it asks a model, see `project_key`."""
+        return project_key({"id": self._details.id, "created_at": self._details.created_at})
 
     @property
     def fraction(self) -> float | None:

@@ -15,6 +15,7 @@ from shared.label_studio.label_config import Control, ObjectTag
 from shared.training.loaded_libraries import loaded_libraries
 from shared.training.model_card import CARD_FILE, CardFacts, render_card
 from shared.training.pictures import draw_pictures
+from shared.training.version_store import WEIGHTS_FOLDER
 
 MANIFEST_FILE, METRICS_FILE, SETTINGS_FILE, LOG_FILE = (
     "manifest.json",
@@ -22,6 +23,8 @@ MANIFEST_FILE, METRICS_FILE, SETTINGS_FILE, LOG_FILE = (
     "settings.json",
     "log.txt",
 )
+# Where a trainer may write its own settings, a JSON object, into its output.
+TRAINER_FILE = "trainer.json"
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def write_leavings(folder: Path, leavings: Leavings) -> list[str]:
     confusion = leavings.confusion or leavings.gate.get("candidate", {}).get("confusion", {})
     metrics = {"epochs": leavings.epochs, "gate": leavings.gate, "confusion": confusion}
     _write_json(folder / METRICS_FILE, metrics)
-    settings = without_folders(leavings.settings)
+    own = _read_trainer_settings(folder / WEIGHTS_FOLDER / TRAINER_FILE)
+    settings = without_folders({**leavings.settings, **own})
     settings |= {"seconds": round(leavings.seconds, 1), "libraries": loaded_libraries()}
     _write_json(folder / SETTINGS_FILE, settings)
     lacking = []
@@ -97,6 +101,20 @@ def write_leavings(folder: Path, leavings: Leavings) -> list[str]:
     )
     (folder / CARD_FILE).write_text(render_card(facts), encoding="utf-8")
     return lacking
+
+
+def _read_trainer_settings(file: Path) -> Mapping[str, Any]:
+    """Return what a trainer wrote of its own settings beside its weights, and remove the file.
+
+    They stand in `settings.json` under `trainer`; but `library` and `base_model`, which
+    Hugging Face knows, too, stand beside it.
+    """
+    if not file.is_file():
+        return {}
+    written = orjson.loads(file.read_bytes())
+    file.unlink()
+    known = {key: written.pop(key) for key in ("library", "base_model") if key in written}
+    return known | {"trainer": written}
 
 
 def without_folders(value: Any) -> Any:

@@ -88,11 +88,7 @@ def render_card(facts: CardFacts) -> str:
             label_rows=candidate[1:],
             tasks=candidate[0].tasks if candidate else None,
             label_config=sample_config(facts.control, facts.target, facts.labels),
-            settings={
-                key: value
-                for key, value in facts.settings.items()
-                if isinstance(value, str | int | float)
-            },
+            settings=_plain_settings(facts.settings),
             libraries=facts.settings.get("libraries", {}),
         )
     )
@@ -140,6 +136,12 @@ def sample_config(control: Control, target: ObjectTag, labels: Sequence[str]) ->
 def escape_markdown(text: str) -> str:
     """Return a user's text so that Markdown and HTML show it as it is, on one line."""
     return _MARKDOWN.sub(r"\\\1", escape_control(text)).replace("&", "&amp;")
+
+
+def _plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a table shows, those of the trainer last."""
+    given = {**settings, **settings.get("trainer", {})}
+    return {key: value for key, value in given.items() if isinstance(value, str | int | float)}
 
 
 def _front_matter(facts: CardFacts, candidate: Sequence[FigureRow]) -> str:

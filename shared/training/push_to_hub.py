@@ -20,6 +20,16 @@ KEPT_FILES = frozenset((MANIFEST_FILE, LOG_FILE))
 MAX_MESSAGE = 400
 
 
+def check_token(repo: str) -> None:
+    """Raise SettingError if nothing can be uploaded: before a training, too."""
+    restrain_libraries()
+    if require("huggingface_hub", "train").get_token() is None:
+        raise SettingError(
+            f"{repo}: no token for Hugging Face: set HF_TOKEN to one that may write"
+            " (https://huggingface.co/settings/tokens)"
+        )
+
+
 def push_version(version: TrainedVersion, repo: str, private: bool = True) -> str:
     """Upload a version's folder as a model, and return its address.
 
@@ -27,14 +37,9 @@ def push_version(version: TrainedVersion, repo: str, private: bool = True) -> st
     SettingError if the token lacks; PrelabelError with what the hub says: `huggingface_hub` raises
     ValueError for names and model cards that it refuses, RuntimeError for large files that failed.
     """
-    restrain_libraries()
+    check_token(repo)
     hub = require("huggingface_hub", "train")
     errors = require("huggingface_hub.errors", "train")
-    if hub.get_token() is None:
-        raise SettingError(
-            f"{repo}: no token for Hugging Face: set HF_TOKEN to one that may write"
-            " (https://huggingface.co/settings/tokens)"
-        )
     api = hub.HfApi(library_name="prelabel")
     try:
         created = api.create_repo(repo, private=private, exist_ok=True)

@@ -35,15 +35,19 @@ class TrainingSource:
         return cls(number)
 
     @classmethod
-    def of_files(cls, files: tuple[str, ...], label_config: Path) -> "TrainingSource":
+    def of_files(cls, files: tuple[str, ...], label_config: "Path | str") -> "TrainingSource":
         """Return the source that is export files, by absolute paths; a job has a folder of its own.
+
+        `label_config` is its file, or the XML.
 
         SettingError if one is standard input, which a job cannot read.
         """
         if "-" in files:
             raise SettingError("standard input cannot be trained from: name a file")
         absolute = tuple(str(Path(file).resolve()) for file in files)
-        return cls(None, absolute, label_config.read_text("utf-8", errors="replace"))
+        if isinstance(label_config, Path):
+            label_config = label_config.read_text("utf-8", errors="replace")
+        return cls(None, absolute, label_config)
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> "TrainingSource":

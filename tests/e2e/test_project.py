@@ -132,3 +132,12 @@ def test_project_that_is_not_there(label_studio: LabelStudio, tmp_path: Path) ->
     ran = predict(label_studio, tmp_path, "--project", 999_999, "-o", "out.json")
     assert ran.returncode == 2
     assert "project 999999: Label Studio answers 404 on reading it" in ran.stderr
+
+
+def test_key_is_what_label_studio_sends(label_studio: LabelStudio) -> None:
+    """Its id and when it was created, as `/setup` and `/predict` get it."""
+    number = made(label_studio, CONFIG, [])
+    created = label_studio.client.projects.get(number).created_at
+    project = Project(number, settings(label_studio))
+    assert project.key == f"{number}.{int(created.timestamp())}"
+    project.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import ModelCard
 from PIL import Image
 
 from shared.evaluation.annotated_task import TaskReader
@@ -51,6 +52,21 @@ def test_files(tmp_path: Path) -> None:
         with Image.open(folder / name) as picture:
             assert picture.width > 200
             assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 10, "nothing is drawn"
+
+
+def test_settings_of_the_trainer(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    written = {"library": "ultralytics", "base_model": "Ultralytics/YOLO11", "lr0": 0.002}
+    (weights / "trainer.json").write_text(json.dumps(written | {"data": "/srv/x/data.yaml"}))
+    write_leavings(tmp_path, make_leavings(tmp_path / "job"))
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert settings["trainer"] == {"lr0": 0.002, "data": "…/data.yaml"}
+    assert not list(weights.iterdir()), "nothing but weights is left there"
+    card = ModelCard.load(tmp_path / "README.md")
+    assert card.data.library_name == "ultralytics"
+    assert card.data.base_model == "Ultralytics/YOLO11"
+    assert "| lr0 | 0.002 |" in card.text
 
 
 def test_without_matplotlib_the_rest_is_written(
