@@ -53,6 +53,18 @@ class TextCache(Generic[K, V]):
                 self._characters -= dropped
         return value
 
+    def pop(self, key: K) -> V | None:
+        """Remove and return the value, if there is one."""
+        with self._lock:
+            value, characters = self._entries.pop(key, (None, 0))
+            self._characters -= characters
+            return value
+
+    def items(self) -> list[tuple[K, V]]:
+        """Return all keys and values, the least recently used first."""
+        with self._lock:
+            return [(key, value) for key, (value, _) in self._entries.items()]
+
     def values(self) -> list[V]:
         """Return all values, the least recently used first."""
         with self._lock:

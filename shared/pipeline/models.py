@@ -1,7 +1,9 @@
 """The models of this process: each is loaded once, and has a queue of its own."""
 
+import ctypes
 import gc
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # After this long a model that could not be loaded is tried again.
 RETRY_AFTER_SECONDS = 30.0
+# How long a model that is unloaded may take to end its last batch, before its memory is freed.
+CLOSE_SECONDS = 10.0
 
 
 @dataclass
@@ -101,19 +105,48 @@ class ModelRegistry:
 
     def pin(self, specs: Iterable[ModelSpec]) -> None:
         """Keep models loaded until `unpin`: a request uses them."""
-        for spec in specs:
-            entry = self._entry(spec)
-            with self._lock:
-                entry.pin_count += 1
+        with self._lock:
+            for spec in specs:
+                self._entries.setdefault(spec, ModelEntry(spec)).pin_count += 1
 
     def unpin(self, specs: Iterable[ModelSpec]) -> None:
         """Undo `pin`."""
         now = time.monotonic()
-        for spec in specs:
-            entry = self._entry(spec)
-            with self._lock:
+        with self._lock:
+            for spec in specs:
+                entry = self._entries[spec]
                 entry.pin_count -= 1
                 entry.last_used = now
+
+    def unload(self, specs: Iterable[ModelSpec]) -> list[ModelSpec]:
+        """Unload models for which no plan is left, and give their memory back.
+
+        Returns those that a request still uses, or that are just being loaded: they stay.
+        """
+        busy: list[ModelSpec] = []
+        unused: list[ModelEntry] = []
+        queue = None
+        with self._lock:
+            for spec in specs:
+                entry = self._entries.get(spec)
+                if entry is None:
+                    continue
+                if entry.pin_count or entry.load_lock.locked():
+                    busy.append(spec)
+                else:
+                    unused.append(entry)
+                    if spec.trained_version:
+                        del self._entries[spec]  # a version never changes, and may be removed
+        for entry in unused:
+            queue = entry.queue
+            if queue is not None:
+                _close(entry)
+                queue.join(CLOSE_SECONDS)
+                logger.info("Unloaded %s: nothing uses it any more", entry.spec.label)
+        del queue  # it holds the last model
+        if unused:
+            release_memory()
+        return busy
 
     def weights_hash(self, backend: Backend, spec: ModelSpec) -> str:
         """Return the hash of the model's files, fetching them if need be; ModelError if it fails.
@@ -242,10 +275,7 @@ class ModelRegistry:
                 if total > self._max_bytes and is_free:
                     total -= entry.memory_bytes
                     unloaded.append(entry)
-                    queue, entry.queue, entry.state = entry.queue, None, "unloaded"
-                    entry.count_known_labels = entry.embed = None
-                    if queue is not None:
-                        queue.close()
+                    _close(entry)
         for entry in unloaded:
             logger.info("Unloaded %s: MODEL_MEMORY is full", entry.spec.label)
         if unloaded:
@@ -261,6 +291,23 @@ class ModelRegistry:
 def resident_bytes() -> int:
     """Return how much memory this process has in use."""
     return int(psutil.Process().memory_info().rss)
+
+
+def release_memory() -> None:
+    """Give the memory of what is no longer used back to the system."""
+    gc.collect()
+    # glibc keeps what was freed in the arena of each thread.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
+
+
+def _close(entry: ModelEntry) -> None:
+    """Drop a model that nothing uses."""
+    queue, entry.queue, entry.state = entry.queue, None, "unloaded"
+    entry.count_known_labels = entry.embed = None
+    if queue is not None:
+        queue.close()
 
 
 def _file_size(path: Path) -> int:

@@ -105,9 +105,10 @@ class Endpoints:
         backend = self._backend_of(request)
         message = parse_body(await self._bodies.read(request), SetupRequest)
         # From memory if possible: a thread would compete for the interpreter with predictions.
-        version = self._service.known_version(message.label_config, backend)
+        sent = message.label_config, message.project_key, backend
+        version = self._service.known_version(*sent)
         if version is None:
-            find = partial(self._service.version, message.label_config, message.project_id, backend)
+            find = partial(self._service.version, *sent)
             version = await anyio.to_thread.run_sync(find, limiter=self._short_call_threads)
         return JSONResponse({"model_version": version})
 

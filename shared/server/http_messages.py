@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 SECONDS_PER_MEGABYTE = 10.0
 # For the body of a request that arrives while the server stops.
 STOPPING_BODY_SECONDS = 1.0
+# A longer one is no project's: an id and a time have 30 digits at most.
+MAX_PROJECT_KEY_LENGTH = 100
 
 
 class Message(BaseModel):
@@ -53,6 +55,12 @@ class ProjectMessage(Message):
     """A body that names its project."""
 
     project: str | int | None = Field(None, description='"id.unixtime"')
+
+    @property
+    def project_key(self) -> str:
+        """The project as it is sent, `id.unixtime`; empty if there is none."""
+        key = str(self.project or "")
+        return key if len(key) <= MAX_PROJECT_KEY_LENGTH else ""
 
     @property
     def project_id(self) -> str:

@@ -1,7 +1,6 @@
 """Answers requests, free of HTTP: plans of a label config, predictions, one response a task."""
 
 import logging
-import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -12,14 +11,13 @@ from shared import __version__
 from shared.backend.base import Backend
 from shared.backend.registry import split_available
 from shared.errors import ModelError
-from shared.label_studio.label_config import LabelConfig
-from shared.label_studio.text_cache import TextCache
 from shared.pipeline.multi_model import PredictionJson, predict_all
 from shared.pipeline.plan import LOADING_SUFFIX, NO_VERSION, PredictionPlan
 from shared.pipeline.prediction import TaskOutcome
 from shared.pipeline.runtime import Runtime, runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.server.http_messages import PredictRequest, WebhookRequest
+from shared.server.plan_store import Plans, PlanStore
 from shared.server.status import (
     Readiness,
     check_readiness,
@@ -59,8 +57,11 @@ class PredictionService(Protocol):
     ) -> list[PredictionJson]:
         """Return one response a task, in order; ClientGoneError if the client has left."""
 
-    def known_version(self, xml: str, backend: str | None) -> str | None:
-        """Return the model version for a label config; None if finding it may take time."""
+    def known_version(self, xml: str, project: str, backend: str | None) -> str | None:
+        """Return the model version for a label config; None if finding it may take time.
+
+        `project` is the project's key, here and below: see `shared.label_studio.project_key`.
+        """
         return None
 
     def version(self, xml: str, project: str, backend: str | None) -> str:
@@ -99,20 +100,28 @@ class BackendService(PredictionService):
     ) -> None:
         self._classes, self.problems = split_available(classes)
         self._named = tuple(named)
-        self._known_runtime: Runtime | None = None
-        self._plans: TextCache[tuple[str, str | None], tuple[PredictionPlan, ...]] = TextCache()
+        self._lock = threading.Lock()
+        self._known_plans: PlanStore | None = None
         for problem in self.problems.values():
             logger.warning("%s", problem)
         self.problems |= faults
 
     @property
-    def _runtime(self) -> Runtime:
-        """The runtime of this process, looked up again after a fork or a reset."""
-        known = self._known_runtime
-        if known is None or known.is_closed or known.pid != os.getpid():
-            known = self._known_runtime = runtime()
-            self._plans = TextCache()  # those of before hold the models of the other runtime
+    def _plans(self) -> PlanStore:
+        """The plans of this process, made anew after a fork or a reset of its runtime."""
+        known = self._known_plans
+        if known is None or not known.is_current:
+            with self._lock:
+                known = self._known_plans
+                if known is None or not known.is_current:
+                    known = PlanStore(self._classes, self._named, runtime())
+                    self._known_plans = known
         return known
+
+    @property
+    def _runtime(self) -> Runtime:
+        """The runtime of this process."""
+        return self._plans.runtime
 
     @property
     def names(self) -> list[str]:
@@ -123,7 +132,7 @@ class BackendService(PredictionService):
 
         The event loop waits for the answer: it must not wait for a model to load.
         """
-        plans = self._plans.get((request.label_config, backend)) or ()
+        plans = self._plans.get(request.project_key, request.label_config, backend) or ()
         return (
             body_bytes <= MAX_INLINE_BODY_BYTES
             and len(request.tasks) <= MAX_INLINE_TASKS
@@ -137,11 +146,12 @@ class BackendService(PredictionService):
         self, request: PredictRequest, backend: str | None, scope: RequestScope
     ) -> list[PredictionJson]:
         """Return one response a task: `[]` for one that failed; for the editor, an empty result."""
-        plans = self.plans_for(request.label_config, backend)
         context = request.context
         # The streams are closed whatever is raised: until then they keep models and queued tasks,
         # and the garbage collector may come late.
         with scope.hold_slot(), ExitStack() as streams:
+            project, xml = request.project_key, request.label_config
+            plans = self._plans.pin(project, xml, backend, scope, streams)
 
             def run_plan(plan: PredictionPlan, tasks: Iterable[Any]) -> Iterator[TaskOutcome]:
                 outcomes = self._runtime.pipeline.run(plan, tasks, context, scope)
@@ -152,30 +162,23 @@ class BackendService(PredictionService):
             outcomes = run_plan(plans[0], request.tasks)  # the editor reads one prediction
             return [outcome.to_response(interactive=context is not None) for outcome in outcomes]
 
-    def plans_for(self, xml: str, backend: str | None = None) -> tuple[PredictionPlan, ...]:
+    def plans_for(self, xml: str, backend: str | None = None, project: str = "") -> Plans:
         """Return how a label config is filled, by all backends or one: a plan a prediction.
 
-        ConfigError if the label config cannot be parsed.
+        `project` is the project's key; without it, no project's own models take part. ConfigError
+        if the label config cannot be parsed.
         """
-        planner = self._runtime.planner
-        plans = self._plans.get((xml, backend))
-        if plans is None:
-            config = LabelConfig.parse(xml)
-            named = [backend] if backend else self._named
-            classes = [cls for cls in self._classes if backend in (None, cls.name)]
-            plans = tuple(planner.plan_all(config, classes, named))
-            self._plans.put((xml, backend), plans, len(xml))
-        return plans
+        return self._plans.make(project, xml, backend)
 
-    def known_version(self, xml: str, backend: str | None) -> str | None:
+    def known_version(self, xml: str, project: str, backend: str | None) -> str | None:
         """Return the version of a label config with known plans, if its weights are known."""
-        plans = self._plans.get((xml, backend))
+        plans = self._plans.get(project, xml, backend)
         version = _last_version(plans) if plans is not None else LOADING_SUFFIX
         return None if LOADING_SUFFIX in version else version
 
     def version(self, xml: str, project: str = "", backend: str | None = None) -> str:
         """Return the model version for a label config; soon, even while weights are fetched."""
-        plans = self.plans_for(xml, backend)
+        plans = self.plans_for(xml, backend, project)
         version = _last_version(plans)
         if LOADING_SUFFIX in version:
             hashing = threading.Thread(target=_last_version, args=(plans, True), daemon=True)
@@ -186,7 +189,8 @@ class BackendService(PredictionService):
 
     def versions(self) -> list[str]:
         """Return the versions of the label configs that were used last, the newest first."""
-        return list(dict.fromkeys(plan.version() for plan in reversed(self._all_plans())))
+        plans = [plan for _, plans in self._plans.all_plans() for plan in plans]
+        return list(dict.fromkeys(plan.version() for plan in reversed(plans)))
 
     def warm_up(self) -> None:
         """Load the models that depend on no label config, one after the other.
@@ -214,16 +218,18 @@ class BackendService(PredictionService):
             "backends": self.names,
             "problems": self.problems,
             "models": report_models(),
-            "label_configs": [report_plan(plan) for plan in self._all_plans()],
+            "label_configs": [
+                report_plan(plan, key.own.project if key.own else None)
+                for key, plans in self._plans.all_plans()
+                for plan in plans
+            ],
+            "projects": self._plans.projects.report(),
             "failures": report_failures(),
         }
 
     def _started_classes(self) -> list[type[Backend]]:
         """Return the backends whose models load at the start."""
         return [cls for cls in self._classes if not cls.opt_in or cls.name in self._named]
-
-    def _all_plans(self) -> list[PredictionPlan]:
-        return [plan for plans in self._plans.values() for plan in plans]
 
 
 def _last_version(plans: Sequence[PredictionPlan], wait: bool = False) -> str:

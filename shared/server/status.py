@@ -28,7 +28,8 @@ def check_readiness(backends: Iterable[type[Backend]], unavailable: Mapping[str,
 
     `unavailable` are backends that should serve and cannot, with the reason.
     """
-    models = runtime().models.all_models()
+    # A project's own models replace others, and are replaced, while those serve.
+    models = [m for m in runtime().models.all_models() if not m.spec.trained_version]
     states = {
         spec.label: "waiting" for cls in backends for spec in cls(served=True).default_specs()
     }
@@ -66,13 +67,17 @@ def report_failures() -> dict[str, Any]:
     return {"counts": counts, "recent": failures.recent()}
 
 
-def report_plan(plan: PredictionPlan) -> dict[str, Any]:
-    """Return how a label config is filled: backends, mapped labels, problems."""
+def report_plan(plan: PredictionPlan, project: str | None = None) -> dict[str, Any]:
+    """Return how a label config is filled: backends, mapped labels, problems.
+
+    `project` is the key of the one whose own models fill it.
+    """
     claims = list(plan.all_claims())
     return {
         "digest": hashlib.sha256(plan.config.xml.encode()).hexdigest()[:12],
         "tags": plan.config.describe_controls(),
         "model_version": plan.version(),
+        "project": project,
         "filled": plan.filled_by(),
         "controls": _report_controls(plan),
         "labels": [report for claim in claims for report in claim.mapping_report()],

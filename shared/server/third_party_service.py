@@ -79,7 +79,7 @@ class ThirdPartyService(PredictionService):
 
     def version(self, xml: str, project: str, backend: str | None) -> str:
         """Return the model's own version; INITIAL while it cannot be created, as others run."""
-        key = project, LabelConfig.parse(xml).xml
+        key = project.partition(".")[0], LabelConfig.parse(xml).xml
         return _version_of(self._instances.get_soon(key, VERSION_WAIT_SECONDS))
 
     def versions(self) -> list[str]:

@@ -95,6 +95,10 @@ class ModelQueue:
                     lane.take().future.cancel()
             self._wake.notify()
 
+    def join(self, seconds: float) -> None:
+        """Wait for the thread, which holds the model, to end after `close`."""
+        self._thread.join(seconds)
+
     def _run_batches(self) -> None:
         while batch := self._next_batch():
             self._run_or_halve(batch)
@@ -239,6 +243,9 @@ class InlineModel:
 
     def close(self) -> None:
         """Do nothing: nothing is queued."""
+
+    def join(self, seconds: float) -> None:
+        """Do nothing: there is no thread."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
