@@ -22,6 +22,8 @@ COMMANDS = (
     "doctor.command",
     "scaffold.command",
     "expected",
+    "jobs",
+    "worker",
 )
 
 app = typer.Typer(

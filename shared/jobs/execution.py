@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import FrameType
@@ -13,18 +12,16 @@ from typing import Any
 
 from shared.errors import truncate
 from shared.jobs.context import JobContext, describe_failure
+from shared.jobs.ending import OUT_OF_MEMORY_STATUS, finish
 from shared.jobs.job import Job, JobCancelledError, JobError, JobState
-from shared.jobs.job_folder import DISK_FULL, JobFolder
+from shared.jobs.job_folder import JobFolder
 from shared.jobs.job_store import JobStore
 from shared.jobs.log_stream import Redactor, log_to_stderr
+from shared.jobs.priority import lower_priority
 from shared.settings import Settings, read_settings, restrain_libraries
 
 logger = logging.getLogger(__name__)
 
-# The exit status of an attempt that ran out of memory, and wrote no end.
-OUT_OF_MEMORY_STATUS = 82
-# The end of a job waits so long for room on a full disk.
-FULL_DISK_PATIENCE_SECONDS = 300.0
 _MAX_MESSAGE = 2000
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
@@ -35,6 +32,8 @@ def execute(store: JobStore, job: Job, parent: int) -> int:
     0 means that the end is written; `parent` is the process with which this one ends.
     """
     _die_with(parent)
+    os.setsid()
+    lower_priority()
     folder = store.folder(job.id)
     _end_on_sigterm(folder)
     redactor = Redactor.of_environment()
@@ -51,24 +50,6 @@ def execute(store: JobStore, job: Job, parent: int) -> int:
     message = redactor.redact(truncate(message, _MAX_MESSAGE))
     finish(store, ended, state, message, redactor.redact_json(result))
     return 0
-
-
-def finish(
-    store: JobStore, job: Job, state: JobState, message: str, result: Mapping[str, Any] | None
-) -> None:
-    """Write the end of a running job; on a full disk, as soon as there is room."""
-    deadline = time.monotonic() + FULL_DISK_PATIENCE_SECONDS
-    while True:
-        try:
-            with store.lock():
-                if not store.find(job.id).is_finished:
-                    store.end(job, state, message, result)
-        except OSError as error:
-            if error.errno not in DISK_FULL or time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
-        else:
-            return
 
 
 def _call(context: JobContext, folder: JobFolder) -> tuple[JobState, str, Mapping[str, Any] | None]:

@@ -26,7 +26,7 @@ def thread_variables(threads: int) -> dict[str, str]:
 
 
 def lower_priority() -> None:
-    """Give this process and those it starts the lowest priority. It is to lead a session.
+    """Give this process and those it starts the lowest priority. It is to lead a session alone.
 
     Niceness counts only among the processes of a session where Linux groups them by session
     (sched_autogroup, see sched(7)): there the group's own niceness is set as well.

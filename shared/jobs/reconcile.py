@@ -2,9 +2,11 @@
 
 import logging
 
+from shared.errors import PrelabelError
 from shared.jobs.job import MAX_ATTEMPTS, Job, JobState
 from shared.jobs.job_store import START_LIMIT_SECONDS, JobStore, has_live_process
 from shared.jobs.process_name import ProcessName, kill_leftovers
+from shared.jobs.rq_queue import queue_state
 from shared.jobs.submit import start
 from shared.settings import Settings
 
@@ -25,14 +27,35 @@ def reconcile(settings: Settings) -> list[Job]:
     for job in store.list_jobs():
         if job.is_finished:
             continue
-        found = _settle(store, job.id)
-        if found is None:
-            continue
-        logger.warning("job %s: %s", found.id, found.message)
-        settled.append(found)
-        if found.is_waiting:
-            start(settings, store, found)
+        try:
+            if (found := _settle(store, job.id) or _settle_queued(settings, store, job)) is None:
+                continue
+            logger.warning("job %s: %s", found.id, found.message)
+            settled.append(found)
+            if found.is_waiting:
+                start(settings, store, found)
+        except PrelabelError as error:
+            logger.warning("job %s: %s", job.id, error)
     return settled
+
+
+def _settle_queued(settings: Settings, store: JobStore, job: Job) -> Job | None:
+    """Write what has become of a job that waits in a queue; None if there is nothing to settle."""
+    age = store.file_time() - job.submitted
+    if not (job.queue and settings.queue_url and job.is_waiting) or age < START_LIMIT_SECONDS:
+        return None
+    state = queue_state(settings, job)
+    if state not in {None, "failed"}:
+        return None
+    with store.lock():
+        now = store.find(job.id)
+        if not now.is_waiting or now.process or now.submitted != job.submitted:
+            return None  # a worker has taken it meanwhile
+        if state == "failed":
+            message = f"the worker of the queue {job.queue} could not start it: see what it printed"
+            return store.end(now, JobState.failed, message)
+        message = f"it was lost from the queue {job.queue}: it is put there again"
+        return store.change(now, submitted=store.file_time(), message=message)
 
 
 def _settle(store: JobStore, job_id: str) -> Job | None:

@@ -13,6 +13,7 @@ from shared.jobs.job import Job
 from shared.jobs.job_store import JobStore
 from shared.jobs.priority import thread_variables
 from shared.jobs.process_name import JOB_VARIABLE
+from shared.jobs.rq_queue import enqueue, queue_name
 from shared.settings import Settings, child_environment
 
 _ROOT = Path(__file__).parents[2]
@@ -31,7 +32,9 @@ def submit_job(
     It runs in a process of its own on this machine; with QUEUE_URL on an RQ worker.
     """
     store = JobStore(settings.train_dir)
-    job, is_new = store.find_or_create(Job("", kind, key, function, arguments, device))
+    queue = queue_name(device) if settings.queue_url else ""
+    wanted = Job("", kind, key, function, arguments, device, queue)
+    job, is_new = store.find_or_create(wanted)
     if is_new:
         store.prune()
         start(settings, store, job)
@@ -39,8 +42,11 @@ def submit_job(
 
 
 def start(settings: Settings, store: JobStore, job: Job) -> None:
-    """Let a waiting job run where it belongs."""
-    start_process(settings, store, job)
+    """Let a waiting job run where it belongs. JobError if its queue cannot be reached."""
+    if job.queue:
+        enqueue(settings, store, job)
+    else:
+        start_process(settings, store, job)
 
 
 def start_process(settings: Settings, store: JobStore, job: Job) -> "subprocess.Popen[bytes]":

@@ -1,7 +1,7 @@
 """The process of a job: waits for the device, lets a child do the work, and sees to its end.
 
-The child alone imports models, so this process is small. It lives until the child has ended, and
-the child ends when it does.
+The child alone imports models and has a low priority, so this process is small, and quick to answer
+while the machine is busy. It lives until the child has ended, and the child ends when it does.
 """
 
 import contextlib
@@ -10,12 +10,11 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from shared.jobs.execution import OUT_OF_MEMORY_STATUS, execute, finish
+from shared.jobs.ending import OUT_OF_MEMORY_STATUS, finish
 from shared.jobs.file_lock import FileLock
 from shared.jobs.job import MAX_ATTEMPTS, Job, JobState, format_time, now
 from shared.jobs.job_store import JobStore, has_live_process
@@ -41,7 +40,7 @@ class Patience:
     report: float = 10.0
     terminate: float = 5.0
     turn_poll: float = 0.3
-    child_poll: float = 0.05
+    child_poll: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -150,9 +149,7 @@ class Supervisor:
         parent = os.getpid()
         child = os.fork()
         if child == 0:
-            _run_child(lambda: execute(self._store, job, parent))
-        with contextlib.suppress(PermissionError):  # not needed if the child was faster
-            os.setpgid(child, child)
+            _run_child(self._store, job, parent)
         status = self._watch(child)
         _signal_group(child, signal.SIGKILL)  # what the child has started and left
         is_out_of_memory = status == OUT_OF_MEMORY_STATUS or (
@@ -220,13 +217,14 @@ def describe_death(job: Job, death: Death) -> str:
     return f"{death} (the log has the details)"
 
 
-def _run_child(work: Callable[[], int]) -> None:
+def _run_child(store: JobStore, job: Job, parent: int) -> None:
     """Do the work in a forked child, which never returns."""
     status = 1
     try:
-        with contextlib.suppress(PermissionError):
-            os.setpgid(0, 0)
-        status = work()
+        # Not imported by this process itself: settings, and what their library needs.
+        from shared.jobs.execution import execute
+
+        status = execute(store, job, parent)
     except BaseException:
         logging.getLogger(__name__).exception("the end of the job could not be written")
     finally:

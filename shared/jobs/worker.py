@@ -5,14 +5,12 @@ from pathlib import Path
 
 from shared.errors import PrelabelError
 from shared.jobs.job_store import JobStore
-from shared.jobs.priority import lower_priority
 from shared.jobs.supervisor import Supervisor
 
 
 def main() -> None:
     """Run the job of the command line to its end; what goes wrong is in its log."""
     train_dir, job_id = sys.argv[1:]
-    lower_priority()
     try:
         Supervisor(JobStore(Path(train_dir)), job_id).run()
     except PrelabelError as error:
