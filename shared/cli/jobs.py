@@ -78,9 +78,7 @@ def follow_job(settings: "Settings", job_id: str) -> "Job":
                     typer.echo(line)
                 shown = line
     except KeyboardInterrupt:
-        typer.echo(
-            f"{job_id} goes on: prelabel jobs {job_id} shows it, prelabel jobs cancel ends it"
-        )
+        typer.echo(f"{job_id} goes on: `prelabel jobs` shows it, `prelabel jobs cancel` ends it")
         raise typer.Exit(130) from None
     typer.echo(describe_job(job))
     return job

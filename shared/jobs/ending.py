@@ -1,29 +1,52 @@
-"""Writes the end of a job that ran, whoever comes to it: its child, or who watches over that."""
+"""How an attempt of a job ended: written by its child, before anything else knows.
+
+The child does not write job.json itself: of the lowest priority, it would hold the store's lock for
+long on a busy machine.
+"""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from shared.jobs.job import Job, JobState
-from shared.jobs.job_folder import DISK_FULL
-from shared.jobs.job_store import JobStore
+from shared.jobs.job import JobState
+from shared.jobs.job_folder import DISK_FULL, JobFolder
 
 # The exit status of an attempt that ran out of memory, and wrote no end.
 OUT_OF_MEMORY_STATUS = 82
+WAS_CANCELLED = "cancelled while it ran"
 # The end of a job waits so long for room on a full disk.
 FULL_DISK_PATIENCE_SECONDS = 300.0
 
 
-def finish(
-    store: JobStore, job: Job, state: JobState, message: str, result: Mapping[str, Any] | None
-) -> None:
-    """Write the end of a running job; on a full disk, as soon as there is room."""
+@dataclass(frozen=True)
+class Ending:
+    """The state that a job ended in, the sentence about it, its last progress and its result."""
+
+    state: JobState
+    message: str
+    progress: Mapping[str, Any] = field(default_factory=dict)
+    result: Mapping[str, Any] | None = None
+
+    def write(self, folder: JobFolder, attempt: int) -> None:
+        """Keep the end of an attempt in the job's folder."""
+        keep_trying(lambda: folder.write_ending({"attempt": attempt, **asdict(self)}))
+
+    @classmethod
+    def read(cls, folder: JobFolder, attempt: int) -> "Ending | None":
+        """Return how an attempt ended; None if it did not come to its end."""
+        found = folder.read_ending()
+        if found is None or found.pop("attempt") != attempt:
+            return None
+        return cls(**{**found, "state": JobState(found["state"])})
+
+
+def keep_trying(write: Callable[[], None]) -> None:
+    """Write the end of a job; on a full disk, as soon as there is room."""
     deadline = time.monotonic() + FULL_DISK_PATIENCE_SECONDS
     while True:
         try:
-            with store.lock():
-                if not store.find(job.id).is_finished:
-                    store.end(job, state, message, result)
+            write()
         except OSError as error:
             if error.errno not in DISK_FULL or time.monotonic() > deadline:
                 raise

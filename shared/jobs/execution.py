@@ -6,13 +6,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import FrameType
 from typing import Any
 
 from shared.errors import truncate
 from shared.jobs.context import JobContext, describe_failure
-from shared.jobs.ending import OUT_OF_MEMORY_STATUS, finish
+from shared.jobs.ending import OUT_OF_MEMORY_STATUS, WAS_CANCELLED, Ending
 from shared.jobs.job import Job, JobCancelledError, JobError, JobState
 from shared.jobs.job_folder import JobFolder
 from shared.jobs.job_store import JobStore
@@ -40,36 +39,36 @@ def execute(store: JobStore, job: Job, parent: int) -> int:
     stream = log_to_stderr(redactor, "INFO")
     context = JobContext(job, folder, redactor)
     try:
-        state, message, result = _call(context, folder)
+        ending = _call(context, folder)
     except MemoryError:
         logger.exception("attempt %d of job %s ran out of memory", job.attempts, job.id)
         return OUT_OF_MEMORY_STATUS
     finally:
         stream.close()
-    ended = replace(job, progress=redactor.redact_json(context.progress))
-    message = redactor.redact(truncate(message, _MAX_MESSAGE))
-    finish(store, ended, state, message, redactor.redact_json(result))
+    message = redactor.redact(truncate(ending.message, _MAX_MESSAGE))
+    progress, result = map(redactor.redact_json, (context.progress, ending.result))
+    Ending(ending.state, message, progress, result).write(folder, job.attempts)
     return 0
 
 
-def _call(context: JobContext, folder: JobFolder) -> tuple[JobState, str, Mapping[str, Any] | None]:
-    """Call the function; return the state, the sentence and the result of the end."""
+def _call(context: JobContext, folder: JobFolder) -> Ending:
+    """Call the function, and return how it ended."""
     try:
         logging.getLogger().setLevel(read_settings(Settings).log_level)
         restrain_libraries()
         result = _import_function(context.job.function)(context)
         if not isinstance(result, Mapping):
             raise JobError(f"{context.job.function} returned no mapping")
-        return JobState.done, context.message, result
+        return Ending(JobState.done, context.message, result=result)
     except MemoryError:
         raise
     except JobCancelledError:
-        return JobState.cancelled, "cancelled while it ran", None
+        return Ending(JobState.cancelled, WAS_CANCELLED)
     except (Exception, SystemExit) as error:  # the border: whatever it is ends the job, and only it
         if folder.is_cancelled:
-            return JobState.cancelled, "cancelled while it ran", None
+            return Ending(JobState.cancelled, WAS_CANCELLED)
         logger.exception("job %s failed", context.job.id)
-        return JobState.failed, describe_failure(error), None
+        return Ending(JobState.failed, describe_failure(error))
 
 
 def _import_function(name: str) -> Callable[[JobContext], Mapping[str, Any]]:

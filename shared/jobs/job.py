@@ -122,6 +122,7 @@ class Job:
             for name, value in asdict(self).items()
             if value not in ("", None) and name not in self.INTERNAL
         }
+        known["state"] = self.state.value
         extra = {"seconds": self.seconds, "remaining_seconds": self.remaining_seconds}
         return known | {name: round(v, 1) for name, v in extra.items() if v is not None}
 

@@ -2,6 +2,7 @@
 
 job.json        the job; replaced as a whole, by who holds the lock of the store
 progress.json   what its function reported last, written by its process alone
+ending.json     how its function ended, until job.json says so
 log.txt         what it and its libraries print
 cancel          is there when the job is to end
 heartbeat       is touched while a process has the job
@@ -37,6 +38,7 @@ class JobFolder:
         self.work = path / "work"
         self._job = path / JOB_FILE
         self._progress = path / PROGRESS_FILE
+        self._ending = path / "ending.json"
         self._cancel = path / "cancel"
         self._heartbeat = path / "heartbeat"
         self._reserve = path / "reserve"
@@ -64,14 +66,15 @@ class JobFolder:
 
     def write(self, job: Job) -> None:
         """Replace job.json; on a full disk in the room that was kept for it."""
-        content = asdict(job)
-        try:
-            write_json(self._job, content)
-        except OSError as error:
-            if error.errno not in DISK_FULL or not self._reserve.exists():
-                raise
-            self._reserve.unlink(missing_ok=True)
-            write_json(self._job, content)
+        self._write(self._job, asdict(job))
+
+    def write_ending(self, ending: dict[str, Any]) -> None:
+        """Replace ending.json; on a full disk in the room that was kept for it."""
+        self._write(self._ending, ending)
+
+    def read_ending(self) -> dict[str, Any] | None:
+        """Return what `write_ending` wrote; None if it did not."""
+        return read_json(self._ending)
 
     def write_progress(self, attempt: int, progress: dict[str, Any], message: str) -> None:
         """Replace progress.json; OSError on a full disk."""
@@ -109,8 +112,17 @@ class JobFolder:
     def clear(self) -> None:
         """Remove what a finished job does not need."""
         shutil.rmtree(self.work, ignore_errors=True)
-        for file in (self._reserve, self._heartbeat, self._progress):
+        for file in (self._reserve, self._heartbeat, self._progress, self._ending, self._cancel):
             file.unlink(missing_ok=True)
+
+    def _write(self, file: Path, content: Any) -> None:
+        try:
+            write_json(file, content)
+        except OSError as error:
+            if error.errno not in DISK_FULL or not self._reserve.exists():
+                raise
+            self._reserve.unlink(missing_ok=True)
+            write_json(file, content)
 
     def _with_progress(self, job: Job) -> Job:
         found = read_json(self._progress)

@@ -3,7 +3,6 @@
 import logging
 import re
 import shutil
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from typing import Any
 import orjson
 
 from shared.errors import SettingError
+from shared.jobs.ending import Ending
 from shared.jobs.file_lock import locked
 from shared.jobs.job import (
     FINISHED_STATES,
@@ -25,7 +25,7 @@ from shared.jobs.job import (
     now,
 )
 from shared.jobs.job_folder import JobFolder
-from shared.jobs.process_name import ProcessName
+from shared.jobs.process_name import ProcessName, host_name
 
 logger = logging.getLogger(__name__)
 
@@ -89,10 +89,12 @@ class JobStore:
             job = self.find(job_id)
             if job.is_finished:
                 return job
-            self.folder(job.id).request_cancel()
-            if job.is_waiting:
-                return self.end(job, JobState.cancelled, "cancelled while it waited")
-        return job
+            if not job.is_waiting:
+                self.folder(job.id).request_cancel()
+                return job
+            ended = self.end(job, Ending(JobState.cancelled, "cancelled while it waited"))
+        self.folder(job.id).clear()
+        return ended
 
     def prune(self, keep: int = KEPT_JOBS) -> None:
         """Remove the oldest finished jobs, and what a killed process has left of creating one."""
@@ -125,14 +127,10 @@ class JobStore:
         self.folder(job.id).write(changed)
         return changed
 
-    def end(
-        self, job: Job, state: JobState, message: str, result: Mapping[str, Any] | None = None
-    ) -> Job:
-        """Write the end of a job, with its progress so far. The lock is to be held."""
-        changes = {"message": message, "result": result, "finished": format_time(now())}
-        changed = self.change(job, state=state, **changes)
-        self.folder(job.id).clear()
-        return changed
+    def end(self, job: Job, ending: Ending) -> Job:
+        """Write the end of a job. The lock is to be held, and `clear` of its folder to follow."""
+        changes = {**vars(ending), "progress": ending.progress or job.progress}
+        return self.change(job, finished=format_time(now()), **changes)
 
     def file_time(self) -> float:
         """Return the time as the file system has it, which may be another machine's."""
@@ -156,7 +154,7 @@ class JobStore:
             id=created.strftime(_ID_FORMAT),
             created=format_time(created),
             submitted=self.file_time(),
-            host=socket.gethostname(),
+            host=host_name(),
         )
         new = JobFolder(self.path / f".{job.id}.new")
         try:

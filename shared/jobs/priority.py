@@ -5,8 +5,8 @@ from pathlib import Path
 
 import psutil
 
-# The lowest there is: beside a busy process it gets one or two percent of a core.
-NICENESS = 19
+# Beside a process that is always busy, a tenth of its core is left to a job: it goes on.
+NICENESS = 10
 # The kernel ends processes with a high score first when memory runs out.
 OUT_OF_MEMORY_SCORE = 500
 _THREAD_VARIABLES = (
@@ -26,7 +26,7 @@ def thread_variables(threads: int) -> dict[str, str]:
 
 
 def lower_priority() -> None:
-    """Give this process and those it starts the lowest priority. It is to lead a session alone.
+    """Give this process and those it starts a low priority. It is to lead a session alone.
 
     Niceness counts only among the processes of a session where Linux groups them by session
     (sched_autogroup, see sched(7)): there the group's own niceness is set as well.

@@ -49,12 +49,17 @@ class ProcessName:
         return (self.machine, self.place) == (machine_name(), _place())
 
 
+def host_name() -> str:
+    """Return this machine's or container's name, as users know it."""
+    return socket.gethostname()
+
+
 def machine_name() -> str:
     """Return a name of this boot of this machine, the same in all its containers."""
     try:
         return _BOOT_ID.read_text().strip().replace("-", "")[:12]
     except OSError:  # not Linux
-        return socket.gethostname()
+        return host_name()
 
 
 def kill_leftovers(job_id: str) -> int:
@@ -85,7 +90,7 @@ def _place() -> str:
         inode = os.stat(_PID_NAMESPACE).st_ino
     except OSError:  # not Linux
         inode = 0
-    return f"{socket.gethostname()}-{inode}".replace("/", "-")
+    return f"{host_name()}-{inode}".replace("/", "-")
 
 
 def _start(pid: int) -> str | None:

@@ -3,9 +3,10 @@
 import logging
 
 from shared.errors import PrelabelError
+from shared.jobs.ending import WAS_CANCELLED, Ending
 from shared.jobs.job import MAX_ATTEMPTS, Job, JobState
 from shared.jobs.job_store import START_LIMIT_SECONDS, JobStore, has_live_process
-from shared.jobs.process_name import ProcessName, kill_leftovers
+from shared.jobs.process_name import ProcessName, host_name, kill_leftovers
 from shared.jobs.rq_queue import queue_state
 from shared.jobs.submit import start
 from shared.settings import Settings
@@ -53,7 +54,7 @@ def _settle_queued(settings: Settings, store: JobStore, job: Job) -> Job | None:
             return None  # a worker has taken it meanwhile
         if state == "failed":
             message = f"the worker of the queue {job.queue} could not start it: see what it printed"
-            return store.end(now, JobState.failed, message)
+            return store.end(now, Ending(JobState.failed, message))
         message = f"it was lost from the queue {job.queue}: it is put there again"
         return store.change(now, submitted=store.file_time(), message=message)
 
@@ -65,19 +66,35 @@ def _settle(store: JobStore, job_id: str) -> Job | None:
         if job.is_finished or has_live_process(job, store, file_time):
             return None
         is_starting = job.pid is None and file_time - job.submitted < START_LIMIT_SECONDS
-        if job.is_waiting and (is_starting or job.queue) and not job.process:
+        if job.is_waiting and not job.process and (is_starting or job.queue):
             return None
         _kill_leftovers(job)
-        if store.folder(job.id).is_cancelled:
-            return store.end(job, JobState.cancelled, "cancelled while it ran")
-        if job.attempts >= MAX_ATTEMPTS:
-            message = f"{WAS_KILLED} in {job.attempts} attempts (the log has what it said)"
-            return store.end(job, JobState.failed, message)
-        changes = {"pid": None, "process": "", "submitted": file_time}
-        if job.attempts == 0:
-            return store.change(job, message=job.message or "waits again", **changes)
-        message = f"{WAS_KILLED}: it is started again"
-        return store.change(job, state=JobState.interrupted, message=message, **changes)
+        if (ending := _find_ending(store, job)) is None:
+            return _let_wait(store, job, file_time)
+        ended = store.end(job, ending)
+    store.folder(job.id).clear()
+    return ended
+
+
+def _find_ending(store: JobStore, job: Job) -> Ending | None:
+    """Return how a job ended whose process is gone; None if it is to be started again."""
+    folder = store.folder(job.id)
+    if job.attempts and (ending := Ending.read(folder, job.attempts)) is not None:
+        return ending
+    if folder.is_cancelled:
+        return Ending(JobState.cancelled, WAS_CANCELLED)
+    if job.attempts < MAX_ATTEMPTS:
+        return None
+    message = f"{WAS_KILLED} in {job.attempts} attempts (the log has what it said until then)"
+    return Ending(JobState.failed, message)
+
+
+def _let_wait(store: JobStore, job: Job, file_time: float) -> Job:
+    changes = {"pid": None, "process": "", "submitted": file_time, "host": host_name()}
+    if job.attempts == 0:
+        return store.change(job, message="it waits again", **changes)
+    message = f"{WAS_KILLED}: it is started again"
+    return store.change(job, state=JobState.interrupted, message=message, **changes)
 
 
 def _kill_leftovers(job: Job) -> None:

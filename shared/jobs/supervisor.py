@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from shared.jobs.ending import OUT_OF_MEMORY_STATUS, finish
+from shared.jobs.ending import OUT_OF_MEMORY_STATUS, WAS_CANCELLED, Ending, keep_trying
 from shared.jobs.file_lock import FileLock
 from shared.jobs.job import MAX_ATTEMPTS, Job, JobState, format_time, now
 from shared.jobs.job_store import JobStore, has_live_process
-from shared.jobs.process_name import ProcessName, machine_name
+from shared.jobs.process_name import ProcessName, host_name, machine_name
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Supervisor:
             name = ProcessName.of(os.getpid())
             if not job.is_waiting or has_live_process(job, self._store, self._store.file_time()):
                 return None
-            return self._store.change(job, pid=os.getpid(), process=str(name), host=_host())
+            return self._store.change(job, pid=os.getpid(), process=str(name), host=host_name())
 
     def _wait_for_turn(self, job: Job, device: FileLock) -> bool:
         """Wait until the device is free and no older job waits; return False if that is moot."""
@@ -125,7 +125,7 @@ class Supervisor:
         if name is not None and job.pid is not None:
             return name.is_here and ProcessName.of(job.pid) == name
         is_new = self._store.file_time() - job.submitted < _ARRIVAL_SECONDS
-        return is_new and not job.queue and job.host == _host()
+        return is_new and not job.queue and job.host == host_name()
 
     def _start(self) -> Job | None:
         """Write that the job runs; return None if it is not to run any more."""
@@ -155,7 +155,7 @@ class Supervisor:
         is_out_of_memory = status == OUT_OF_MEMORY_STATUS or (
             status == -signal.SIGKILL and _count_oom_kills() > oom_kills
         )
-        self._conclude(Death(status, is_out_of_memory))
+        self._conclude(job, Death(status, is_out_of_memory))
 
     def _watch(self, child: int) -> int:
         """Wait for the child, and end it if the job is cancelled; return its exit status."""
@@ -179,18 +179,27 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
 
-    def _conclude(self, death: Death) -> None:
-        job = self._store.find(self._id)
-        if job.is_finished:
-            self._folder.clear()
-        elif self._folder.is_cancelled:
-            finish(self._store, job, JobState.cancelled, "cancelled while it ran", None)
+    def _conclude(self, job: Job, death: Death) -> None:
+        """Write the end of an attempt, as the child left it; or why it came to none."""
+        ending = Ending.read(self._folder, job.attempts)
+        if ending is None and self._folder.is_cancelled:
+            ending = Ending(JobState.cancelled, WAS_CANCELLED)
+        if ending is not None:
+            self._end(ending)
         elif self._was_told_to_stop:
             self._interrupt("its process was told to stop", counts=False)
         elif death.was_killed and job.attempts < MAX_ATTEMPTS:
             self._interrupt(f"{death}: it is started again", counts=True)
         else:
-            finish(self._store, job, JobState.failed, describe_death(job, death), None)
+            self._end(Ending(JobState.failed, describe_death(job, death)))
+
+    def _end(self, ending: Ending) -> None:
+        def write() -> None:
+            with self._store.lock():
+                self._store.end(self._store.find(self._id), ending)
+
+        keep_trying(write)
+        self._folder.clear()
 
     def _interrupt(self, message: str, *, counts: bool) -> None:
         """Write that the job is to be started again; `counts` as one of its attempts."""
@@ -243,12 +252,6 @@ def _precedes(one: Job, job: Job) -> bool:
 def _device_file(store: JobStore, device: str) -> Path:
     """Return the file whose lock is the device's of this machine."""
     return store.path / f".device-{machine_name()}-{_UNSAFE.sub('_', device)}.lock"
-
-
-def _host() -> str:
-    import socket
-
-    return socket.gethostname()
 
 
 def _count_oom_kills() -> int:
