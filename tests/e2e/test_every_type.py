@@ -1,15 +1,19 @@
 """Every result type, imported into a real Label Studio, comes back from its editor as sent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared.editor.browser import EditorBrowser
 from shared.label_studio.label_config import LabelConfig
+from shared.media.reader import LocalPath
 from shared.results.validation import check_prediction
+from shared.settings import Settings
 
 from .compare import comparable, differences
+from .conftest import label_studio_environment
 from .editor import Editor
 from .every_type import ROWS, SCENES, Row
 from .label_studio import LabelStudio
@@ -69,6 +73,37 @@ def uploaded(
     return {**data, **found}
 
 
+@pytest.fixture(scope="module")
+def shown_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    """What the editor makes of a row where there is no Label Studio around it."""
+    answers: dict[str, list[list[Result]]] = {}
+    folder = tmp_path_factory.mktemp("media")
+    settings = Settings(label_studio_assets=label_studio_environment())
+    with EditorBrowser(settings) as browser:
+
+        def ask(row: Row) -> list[Result]:
+            if row.scene not in answers:
+                rows = of_scene(row.scene)
+                predictions = [{"result": results(other)} for other in rows]
+                data = with_local_files(SCENES[row.scene].data(), folder)
+                config = LabelConfig.parse(SCENES[row.scene].config)
+                browser.show(config, {"data": data, "predictions": predictions})
+                answers[row.scene] = [browser.select(index) for index in range(len(rows))]
+            return answers[row.scene][of_scene(row.scene).index(row)]
+
+        yield ask
+
+
+def with_local_files(data: dict[str, object], folder: Path) -> dict[str, object]:
+    """The data with the files themselves in place of their names."""
+    found = dict(data)
+    for key, name in data.items():
+        if isinstance(name, str) and name in FILES:
+            FILES[name](folder / name)
+            found[key] = LocalPath.from_file(name, folder / name)
+    return found
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_type_is_displayed_as_it_was_sent(row: Row, shown: Shown) -> None:
     sent = results(row)
@@ -87,3 +122,9 @@ def test_what_is_displayed_is_found_without_fault(row: Row) -> None:
 def test_what_the_editor_writes_is_found_without_fault(row: Row, shown: Shown) -> None:
     config = LabelConfig.parse(SCENES[row.scene].config)
     assert check_prediction(config, {"result": shown(row)}, SCENES[row.scene].data()) == []
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_editor_alone_displays_the_same(row: Row, shown: Shown, shown_alone: Shown) -> None:
+    found = differences(map(comparable, shown(row)), map(comparable, shown_alone(row)))
+    assert list(found) == []
