@@ -1,8 +1,7 @@
 """The dataset of one control tag: which labels can be learned, and the files for its trainer."""
 
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from shared.evaluation.annotated_task import AnnotatedTask, TaskReader
 from shared.evaluation.dataset.build import BuildTools, build_dataset
 from shared.evaluation.dataset.known_parts import KnownParts
 from shared.evaluation.dataset.manifest import Manifest
-from shared.evaluation.dataset.options import SPLIT_NAMES, DatasetFormat, DatasetOptions
+from shared.evaluation.dataset.options import DatasetFormat, DatasetOptions
 from shared.evaluation.problems import ProblemLog
 from shared.label_studio.label_config import LabelConfig
 from shared.media.reader import MediaReader
@@ -21,13 +20,12 @@ from shared.training.examples import (
     HELD_OUT,
     MIN_CLASSES,
     SHARES,
-    TRAIN,
-    VALIDATION,
     describe_rest,
     find_lacking,
     find_rare,
     needs_classes,
 )
+from shared.training.label_split import LabelSplit
 from shared.training.snapshot import Snapshot
 from shared.training.tag_scope import ANY_VALUE, TagScope, own_labels
 
@@ -78,25 +76,20 @@ class TagDatasetBuilder:
         known = KnownParts.read(self.parts)
         while True:
             manifest = self._write(backend, folder, labels, known)
-            lacking = find_lacking(self._count_parts(manifest), labels)
-            self._reasons |= lacking
-            labels = [label for label in labels if label not in lacking]
-            self._check_enough(labels, manifest)
-            if not lacking and not self._fill_validation(manifest, known):
-                break
+            split = self._read_split(manifest, labels, known)
+            if not split.balance(known.move):
+                lacking = find_lacking(split.counts, labels)
+                self._reasons |= lacking
+                labels = [label for label in labels if label not in lacking]
+                self._check_enough(labels, manifest)
+                if not lacking:
+                    break
             shutil.rmtree(folder)
         self.parts.parent.mkdir(parents=True, exist_ok=True)
         known.write(self.parts)
         learned = tuple(label for label in labels if label != ANY_VALUE)
         config = self.scope.learning_config(learned)
         return TagDataset(folder, manifest, config, learned, tuple(self._notes()))
-
-    def _fill_validation(self, manifest: Manifest, known: KnownParts) -> bool:
-        """Give a task to an empty part for validation, which trainers need; return whether it was.
-
-        Of few tasks none may have come there.
-        """
-        return VALIDATION not in manifest.counts and known.move_one(TRAIN, VALIDATION)
 
     def tasks(self, problems: ProblemLog | None = None) -> Iterator[AnnotatedTask]:
         """Yield the annotated tasks as they were when the training began."""
@@ -161,15 +154,18 @@ class TagDatasetBuilder:
             )
         return DatasetFormat(wanted)
 
-    def _count_parts(self, manifest: Manifest) -> Mapping[str, Counter[str]]:
-        """Return in how many tasks of each part each label is."""
+    def _read_split(
+        self, manifest: Manifest, labels: Sequence[str], known: KnownParts
+    ) -> LabelSplit:
+        """Return which labels are in which part."""
         part_of = {str(one.id): one.part for one in manifest.entries}
-        parts: dict[str, Counter[str]] = {part: Counter() for part in SPLIT_NAMES}
+        split = LabelSplit(labels)
         for task in self.tasks():
-            part = part_of.get(str(task.id))
-            if part is not None:
-                parts[part].update(self.scope.labels_in(task))
-        return parts
+            number = str(task.id)
+            if number in part_of:
+                found = self.scope.labels_in(task)
+                split.add(number, known.digest_of(number), part_of[number], found)
+        return split
 
     def _notes(self) -> Iterator[str]:
         rest = describe_rest(self._reasons.values(), self._unused)

@@ -30,12 +30,17 @@ class Trainings:
     folder: Path
     backends: Sequence[type[Backend]] = (WordsBackend,)
     attempts: int = 1
+    key: str = KEY
     context: JobContext = field(init=False)
     progress: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def store(self) -> VersionStore:
         return VersionStore(self.folder / "training")
+
+    def reset(self) -> None:
+        """Read the environment again."""
+        reset_runtime()
 
     def run(
         self, tasks: Sequence[Mapping[str, Any]], xml: str = CONFIG, **arguments: Any
@@ -48,7 +53,7 @@ class Trainings:
     def run_source(self, source: TrainingSource, **arguments: Any) -> Mapping[str, Any]:
         jobs = JobStore(self.folder / "training")
         number = f"training {len(jobs.list_jobs())}"  # so that no job waits already
-        job, _ = jobs.find_or_create(Job("", number, KEY, "", source.to_json() | arguments))
+        job, _ = jobs.find_or_create(Job("", number, self.key, "", source.to_json() | arguments))
         job = replace(job, attempts=self.attempts)
         folder = jobs.folder(job.id)
         folder.clear_work()

@@ -68,7 +68,7 @@ class WordsBackend(Backend):
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         for line in (run.dataset / "train.jsonl").read_text().splitlines():
             sample = json.loads(line)
-            for label in _as_list(sample["answers"][name]):
+            for label in _as_list(sample["answers"].get(name, [])):
                 counts[label].update(sample["objects"]["text"]["text"].split())
         for epoch in range(1, self.epochs + 1):
             if not run.report(epoch, self.epochs, loss=1 / epoch, accuracy=1 - 0.5 / epoch):

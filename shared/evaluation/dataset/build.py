@@ -10,7 +10,7 @@ import orjson
 from shared.errors import PrelabelError, SettingError
 from shared.evaluation.annotated_task import AnnotatedTask
 from shared.evaluation.dataset.formats import create_writer, fetched_tags
-from shared.evaluation.dataset.known_parts import KnownParts
+from shared.evaluation.dataset.known_parts import KnownParts, PlacedTask
 from shared.evaluation.dataset.label_index import LabelIndex
 from shared.evaluation.dataset.manifest import Manifest, ManifestEntry, sample_digest
 from shared.evaluation.dataset.media_store import MediaRequest, MediaStore, StoredMedium
@@ -91,6 +91,7 @@ class _Build:
     entries: list[SplitEntry] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
     left_out: Counter[str] = field(default_factory=Counter)
+    groups: Sequence[int] = ()
 
     def run(self, tasks: Iterable[AnnotatedTask], tags: frozenset[str]) -> Manifest:
         self._collect(tasks)
@@ -201,8 +202,7 @@ class _Build:
         grouping = group_entries(self.entries, self.options.near_duplicates)
         fixed = self._find_fixed_parts(grouping)
         parts = assign_parts(self.entries, grouping, shares, self.options.seed, fixed)
-        for entry, part in zip(self.entries, parts, strict=True):
-            self.tools.known_parts.add(entry.content, names[part])
+        self.groups = grouping.groups
         if self.tools.advises_split:
             self._report_parts(parts, grouping.joined)
             self._report_labels(grouping, parts)
@@ -256,8 +256,10 @@ class _Build:
             else:
                 part = parts[place]
                 writer.add(part, sample, files)
-                digest = sample_digest(sample, self.entries[place].content)
-                written.append(ManifestEntry(sample.id, digest, part))
+                content = self.entries[place].content
+                written.append(ManifestEntry(sample.id, sample_digest(sample, content), part))
+                placed = PlacedTask(content, self.groups[place])
+                self.tools.known_parts.place(sample.id, placed, part)
                 counts.add(self.entries[place].labels, part)
             self.tools.report("write", place + 1, len(self.entries))
         writer.finish()

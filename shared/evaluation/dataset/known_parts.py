@@ -2,11 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import orjson
 
 from shared.evaluation.dataset.options import SPLIT_NAMES
 from shared.evaluation.dataset.workspace import write_file
+
+
+class PlacedTask(NamedTuple):
+    """A task of the dataset that is being built: its content's digest, and its group."""
+
+    content: bytes
+    group: int
 
 
 class KnownParts:
@@ -17,8 +25,9 @@ class KnownParts:
     """
 
     def __init__(self, parts: Mapping[bytes, str] | None = None) -> None:
-        self._parts = dict(parts or {})
-        self._seen: set[bytes] = set()
+        self._before = dict(parts or {})
+        self._parts = dict(self._before)
+        self._placed: dict[str, PlacedTask] = {}
 
     @classmethod
     def read(cls, path: Path) -> "KnownParts":
@@ -31,7 +40,7 @@ class KnownParts:
 
     def write(self, path: Path) -> None:
         """Replace the file as a whole: the digests of each part."""
-        found = {part: [] for part in SPLIT_NAMES} if self._parts else dict[str, list[str]]()
+        found: dict[str, list[str]] = {part: [] for part in SPLIT_NAMES}
         for digest, part in sorted(self._parts.items()):
             found[part].append(digest.hex())
         write_file(path, orjson.dumps(found))
@@ -44,17 +53,23 @@ class KnownParts:
         known = [self._parts[one] for one in contents if one in self._parts]
         return max(known, key=SPLIT_NAMES.index, default=None)
 
-    def add(self, content: bytes, part: str) -> None:
-        """Remember the part of a content that is there now."""
-        self._parts[content] = part
-        self._seen.add(content)
+    def place(self, task: Any, placed: PlacedTask, part: str) -> None:
+        """Remember the part of a task that is in the dataset."""
+        self._parts[placed.content] = part
+        self._placed[str(task)] = placed
 
-    def move_one(self, origin: str, target: str) -> bool:
-        """Give one of the contents that are there now another part; return whether there was one.
+    def digest_of(self, task: Any) -> bytes:
+        """Return the digest of a task that was placed: an order that no annotation changes."""
+        return self._placed[str(task)].content
 
-        It is always the same one, by its digest.
+    def move(self, task: Any, part: str) -> bool:
+        """Let the next build put a task into another part, with those that stay with it.
+
+        Returns False, and moves nothing, if one of them was in a part before.
         """
-        found = min((one for one in self._seen if self._parts[one] == origin), default=None)
-        if found is not None:
-            self._parts[found] = target
-        return found is not None
+        group = self._placed[str(task)].group
+        contents = {one.content for one in self._placed.values() if one.group == group}
+        if not contents.isdisjoint(self._before):
+            return False
+        self._parts |= dict.fromkeys(contents, part)
+        return True
