@@ -14,6 +14,7 @@ COMMANDS = (
     "predict",
     "evaluate",
     "next",
+    "train",
     "models",
     "dataset",
     "pages",

@@ -76,7 +76,7 @@ def _draw_curves(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.25)
-        axes.legend(fontsize="small")
+        axes.legend(loc="upper right" if title == "loss" else "lower right", fontsize="small")
         if title == "metrics":
             axes.set_ylim(0, 1.02)
     return figure

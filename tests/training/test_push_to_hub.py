@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,11 @@ from shared.training.push_to_hub import push_version
 from shared.training.version_store import TrainedVersion, VersionStore
 from tests.cli.conftest import REPO
 
-from .hub import TOKEN, Hub, hub
+from .hub import TOKEN, Hub, connected, server
 from .leaving import GATE, make_leavings
 
 KEY = "7.1700000000"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Hub]:
-    with hub() as running:
-        yield running
+__all__ = ["connected", "server"]  # fixtures
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +33,6 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> TrainedVersion:
     write_leavings(staged, leavings)
     details = {"snapshot": leavings.snapshot, "created": leavings.created, "figures": GATE}
     return VersionStore(folder).add(staged, KEY, "detection", "shape", details)
-
-
-@pytest.fixture
-def connected(server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    """What HF_ENDPOINT, HF_HOME and HF_HUB_DISABLE_XET say when the library is imported."""
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
-    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    return server
 
 
 def test_push(server: Hub, version: TrainedVersion, tmp_path: Path) -> None:
