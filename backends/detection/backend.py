@@ -14,10 +14,14 @@ from backends.detection.model import loader, weights
 from backends.detection.model.detector import Detector, RunOptions
 from backends.detection.settings import DetectionSettings
 from backends.detection.tags import image_tags, tag_options, video_tags
+from backends.detection.timeline.attributes import timeline_obstacle
+from backends.detection.timeline.frame_classifier import FrameClassifier
+from backends.detection.timeline.weights import is_timeline, timeline_files
 from backends.detection.videos import VideoDetection
 from shared.backend.base import Backend, Context
 from shared.backend.claim import Claim, ModelSpec
 from shared.backend.embedding import describe_content
+from shared.backend.training import TrainingRun
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
 from shared.results import Region
@@ -81,17 +85,43 @@ class DetectionBackend(Backend):
         return 1 if is_video_model(spec) else MAX_BATCH_SIZE
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
-        networks = networks_of(spec)
-        return tuple(weights.find_weights(n.model, self.server_settings) for n in networks)
+        return tuple(file for network in networks_of(spec) for file in self._files_of(network))
+
+    def _files_of(self, spec: ModelSpec) -> Sequence[Path]:
+        if is_timeline(spec):
+            return timeline_files(Path(spec.model), self.server_settings)
+        return (weights.find_weights(spec.model, self.server_settings),)
 
     def load(self, spec: ModelSpec) -> ImageDetector | VideoDetector:
-        networks = {network: self._load_network(network) for network in networks_of(spec)}
-        return self._steps_of(spec).build_detector(spec, networks)
+        networks = networks_of(spec)
+        detectors = {one: self._load_network(one) for one in networks if not is_timeline(one)}
+        if not is_video_model(spec):
+            return ImageDetection(self).build_detector(spec, detectors)
+        classifiers = {one: self._load_classifier(one) for one in networks if is_timeline(one)}
+        return VideoDetection(self).build_detector(spec, detectors, classifiers)
+
+    def _load_classifier(self, spec: ModelSpec) -> FrameClassifier:
+        folder, precision = Path(spec.model), self.settings.precision
+        return FrameClassifier.load(folder, self.server_settings, precision)
 
     def _load_network(self, spec: ModelSpec) -> Detector:
         path = weights.find_weights(spec.model, self.server_settings)
         run = RunOptions(**dict(spec.options))
         return loader.load_detector(path, run, self.server_settings, self.settings.precision)
+
+    def dataset_format_for(self, claim: Claim) -> str | None:
+        return "video" if claim.control.tag == "TimelineLabels" else self.dataset_format
+
+    def training_obstacle(self, claim: Claim) -> str | None:
+        if claim.control.tag == "TimelineLabels":
+            return timeline_obstacle(claim.control)
+        return super().training_obstacle(claim)
+
+    def train(self, run: TrainingRun) -> None:
+        if run.control.tag == "TimelineLabels":
+            VideoDetection(self).train_timeline(run)
+        else:
+            super().train(run)
 
     def _steps_of(self, spec: ModelSpec) -> ImageDetection | VideoDetection:
         return VideoDetection(self) if is_video_model(spec) else ImageDetection(self)

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from backends.detection.inputs.video import AlignedDetections, VideoDetector, VideoInput
 from backends.detection.model.detector import Detector
 from backends.detection.regions.video import video_regions
+from backends.detection.tags import tag_options
 from backends.detection.tags.video_tags import claim_videos
+from backends.detection.timeline.frame_classifier import FrameClassifier
+from backends.detection.timeline.training import TimelineTraining
+from backends.detection.timeline.weights import FeatureSource
 from shared.backend.base import Backend
 from shared.backend.claim import Claim, ModelSpec
+from shared.backend.training import TrainingRun
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.task import Task
 from shared.results import Region, Video
@@ -25,11 +30,22 @@ class VideoDetection:
         return claim_videos(config, self.backend.settings, self.backend.spec)
 
     def build_detector(
-        self, spec: ModelSpec, networks: Mapping[ModelSpec, Detector]
+        self,
+        spec: ModelSpec,
+        networks: Mapping[ModelSpec, Detector],
+        classifiers: Mapping[ModelSpec, FrameClassifier],
     ) -> VideoDetector:
         """Build the model of a spec from all networks that look at its videos."""
         options = dict(spec.options)
-        return VideoDetector(networks, options["frame_step"], options["estimates_motion"])
+        step, estimates_motion = options["frame_step"], options["estimates_motion"]
+        return VideoDetector(networks, step, estimates_motion, classifiers)
+
+    def train_timeline(self, run: TrainingRun) -> None:
+        """Train a temporal network on the features of the network that a TimelineLabels tag has."""
+        settings, server = self.backend.settings, self.backend.server_settings
+        chosen = tag_options.choose_model(run.control, settings, server)
+        source = FeatureSource.find(chosen.model, dict(chosen.options)["image_size"], server)
+        TimelineTraining(run, source, server, settings.precision).train()
 
     def read(self, task: Task, claim: Claim) -> VideoInput:
         """Open the video of a task; its frames are decoded later."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from backends.detection.inputs.camera_motion import GrayImage, MotionEstimates, shrink_to_gray
 from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Detector
+from backends.detection.timeline.frame_classifier import FrameClassifier
 from shared.backend.claim import Claim, ModelSpec
 from shared.errors import DecodeError
 from shared.media.image import Image
@@ -96,6 +97,7 @@ class VideoDetector:
     networks: Mapping[ModelSpec, Detector]
     frame_step: int
     estimates_motion: bool
+    classifiers: Mapping[ModelSpec, FrameClassifier] = field(default_factory=dict)
     _recent: "LRUCache[str, VideoDetections]" = field(
         default_factory=lambda: LRUCache(KEPT_VIDEOS), init=False
     )
@@ -118,14 +120,16 @@ class VideoDetector:
 
     def embed(self, videos: Sequence[VideoInput]) -> NDArray[np.float32] | None:
         """Return a vector of each video's first frame, by the first network."""
-        network = next(iter(self.networks.values()))
-        return network.embed([_first_frame(video.file) for video in videos])
+        networks = [*self.networks.values()]
+        networks += [one.features.detector for one in self.classifiers.values()]
+        return networks[0].embed([_first_frame(video.file) for video in videos])
 
     def _detect_frames(self, file: VideoFile) -> VideoDetections:
         start = time.monotonic()
         frame_times: list[float] = []
         sampled: list[int] = []
         by_network: dict[ModelSpec, list[Detections]] = {spec: [] for spec in self.networks}
+        classified = {spec: one.open_video() for spec, one in self.classifiers.items()}
         with (
             ThreadPoolExecutor(1, "motion") as pool,
             closing(self._read_chunks(file, frame_times)) as chunks,
@@ -133,18 +137,22 @@ class VideoDetector:
             motion = MotionEstimates(pool)
             for chunk in chunks:
                 sampled += [frame.number for frame in chunk]
+                images = [frame.image for frame in chunk]
                 for spec, network in self.networks.items():
-                    detections = network.detect([frame.image for frame in chunk])
-                    by_network[spec] += map(_without_unused_arrays, detections)
-                recent = (detections[-len(chunk) :] for detections in by_network.values())
+                    by_network[spec] += map(_without_unused_arrays, network.detect(images))
+                for video in classified.values():
+                    video.add_frames(sampled[-len(chunk) :], images)
+                recent = [detections[-len(chunk) :] for detections in by_network.values()]
                 motion.add_frames(
-                    (frame.gray, [detections.boxes for detections in of_frame])
-                    for frame, of_frame in zip(chunk, zip(*recent, strict=True), strict=True)
+                    (frame.gray, [detections[place].boxes for detections in recent])
+                    for place, frame in enumerate(chunk)
                     if frame.gray is not None
                 )
             camera_motion = motion.wait_for_all()
         if not sampled:
             raise DecodeError("The video has no readable frame")
+        for spec, video in classified.items():
+            by_network[spec] = video.detections(sampled, file.size)
         seconds = time.monotonic() - start
         logger.info("Task %s: detected on %d frames in %.1f s", file.task, len(sampled), seconds)
         return VideoDetections(

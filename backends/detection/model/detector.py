@@ -99,15 +99,28 @@ class Detector:
         The means of the feature maps that the head gets, each map's channels with length 1. None
         if the engine gives nothing but the outputs.
         """
-        vectors: dict[int, NDArray[np.float32]] = {}
+        maps = self.pool_features(images)
+        if maps is None:
+            return None
+        return np.concatenate([_with_length_one(channels) for channels in maps], axis=1)
+
+    def pool_features(
+        self, images: Sequence[Image], grid: int = 1
+    ) -> list[NDArray[np.float32]] | None:
+        """Return the means of each feature map that the head gets, in grid × grid cells.
+
+        Of shape (images, channels × grid²) each. None if the engine gives nothing but the outputs.
+        """
+        vectors: dict[int, list[NDArray[np.float32]]] = {}
         for batch in self._batches(frame_for(self.spec, image.size) for image in images):
             pixels = np.stack([frame.apply(images[index].pixels) for index, frame in batch])
-            maps = self.engine.pool_features(pixels)
+            maps = self.engine.pool_features(pixels, grid)
             if maps is None:
                 return None
-            joined = np.concatenate([_with_length_one(channels) for channels in maps], axis=1)
-            vectors |= {index: joined[row] for row, (index, _) in enumerate(batch)}
-        return np.stack([vectors[index] for index in range(len(images))])
+            for row, (index, _) in enumerate(batch):
+                vectors[index] = [one[row] for one in maps]
+        in_order = [vectors[index] for index in range(len(images))]
+        return [np.stack(of_map) for of_map in zip(*in_order, strict=True)]
 
     def _batches(self, frames: Iterable[Letterbox | CenterCrop]) -> Iterator[list[IndexedFrame]]:
         """Yield what runs together: only inputs of one shape, at most `engine.batch_size`.

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from backends._inference.openvino import InferRequestPool, import_openvino
 from backends.detection.model.letterbox import Floats
-from backends.detection.model.trunk import head_inputs
+from backends.detection.model.trunk import head_inputs, pool_cells
 from shared.media.image import Pixels
 
 # Input shapes for which OpenVINO is compiled: the common ones of three image sizes. Each has its
@@ -30,10 +30,10 @@ class Engine(Protocol):
     def run(self, pixels: Pixels) -> AbstractContextManager[Sequence[Floats]]:
         """Return the outputs for images (n, height, width, 3), valid only inside the context."""
 
-    def pool_features(self, pixels: Pixels) -> Sequence[Floats] | None:
-        """Return the mean of each feature map that the head gets, shape (n, channels) each.
+    def pool_features(self, pixels: Pixels, grid: int = 1) -> Sequence[Floats] | None:
+        """Return the means of each feature map that the head gets, in grid × grid cells.
 
-        None if the engine gives nothing but the outputs.
+        Of shape (n, channels × grid²) each. None if the engine gives nothing but the outputs.
         """
 
 
@@ -60,12 +60,16 @@ class TorchEngine:
             outputs = [tensor.float().cpu().numpy() for tensor in tensors]
         yield outputs
 
-    def pool_features(self, pixels: Pixels) -> Sequence[Floats]:
+    def pool_features(self, pixels: Pixels, grid: int = 1) -> Sequence[Floats]:
+        import torch
+
         seen: list[Floats] = []
 
         def pool(_: Any, inputs: Any) -> None:
             maps = inputs[0] if isinstance(inputs[0], list | tuple) else [inputs[0]]
-            seen.extend(one.float().mean(dim=(2, 3)).cpu().numpy() for one in maps)
+            for one in maps:
+                cells = torch.nn.functional.adaptive_avg_pool2d(one.float(), grid)
+                seen.append(cells.flatten(1).cpu().numpy())
 
         hook = self._network.network.model[-1].register_forward_pre_hook(pool)
         try:
@@ -113,11 +117,11 @@ class OpenVinoEngine:
         with model.infer([pixels]) as outputs:
             yield outputs
 
-    def pool_features(self, pixels: Pixels) -> Sequence[Floats] | None:
+    def pool_features(self, pixels: Pixels, grid: int = 1) -> Sequence[Floats] | None:
         if self._trunk is None:
             return None
         with self._trunk.infer([pixels]) as maps:
-            return [one.mean(axis=(2, 3)) for one in maps]
+            return [pool_cells(one, grid) for one in maps]
 
     @cached_property
     def _trunk(self) -> InferRequestPool | None:
@@ -167,5 +171,5 @@ class OnnxEngine:
     def run(self, pixels: Pixels) -> Iterator[Sequence[Floats]]:
         yield self._session.run(None, {"pixels": pixels})
 
-    def pool_features(self, pixels: Pixels) -> None:
+    def pool_features(self, pixels: Pixels, grid: int = 1) -> None:
         return None

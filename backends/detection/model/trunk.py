@@ -3,6 +3,10 @@
 import re
 from typing import Any
 
+import numpy as np
+
+from backends.detection.model.letterbox import Floats
+
 # The number of the stage in a layer's name: Ultralytics' networks are lists of stages, of which the
 # last is the head.
 STAGE = re.compile(r"network\.model\.(\d+)\.")
@@ -28,6 +32,24 @@ def head_inputs(model: Any) -> list[Any]:
             if _comes_from_trunk(source, head):
                 found[source.get_node().get_name(), source.get_index()] = source
     return list(found.values())
+
+
+def pool_cells(maps: Floats, grid: int) -> Floats:
+    """Return the means of feature maps (n, channels, height, width) in grid × grid cells.
+
+    Of shape (n, channels × grid²). Cells overlap where a map cannot be divided evenly.
+    """
+    count, _, height, width = maps.shape
+    cells = [
+        maps[:, :, top:bottom, left:right].mean(axis=(2, 3))
+        for top, bottom in _cell_bounds(height, grid)
+        for left, right in _cell_bounds(width, grid)
+    ]
+    return np.asarray(np.stack(cells, axis=2).reshape(count, -1), np.float32)
+
+
+def _cell_bounds(length: int, grid: int) -> list[tuple[int, int]]:
+    return [(i * length // grid, -(-(i + 1) * length // grid)) for i in range(grid)]
 
 
 def _comes_from_trunk(output: Any, head: int) -> bool:

@@ -1,6 +1,6 @@
 """Which control tags on videos are filled, by which networks, and what their attributes ask for."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -39,12 +39,6 @@ WORD_PARAMETERS = {
     "gmc_method": (OPTICAL_FLOW, "none"),
     "with_reid": ("false",),
 }
-NO_TRAINING_MESSAGE = (
-    "{}: model_trainable and model_classifier_… configure a network that the official example"
-    " trains on submitted annotations; this backend trains none and uses the model's own classes,"
-    " which predicted_values can map to labels"
-)
-
 
 # Returns the network that fills a control tag.
 ChooseNetwork = Callable[[Control], ModelSpec]
@@ -85,17 +79,10 @@ def _claim_video(
         ]
     )
     model = _build_model_spec(requests)
-    claims = [
+    return [
         Claim(request.controls, target, model, {**request.options, "network": request.network})
         for request in requests
     ]
-    for claim in claims:
-        if any(
-            key.startswith(("model_trainable", "model_classifier_"))
-            for key in _set_attributes(claim)
-        ):
-            claim.warn_once(NO_TRAINING_MESSAGE.format(claim.control))
-    return claims
 
 
 def _merge_min_scores(requests: Sequence[VideoTagRequest]) -> list[VideoTagRequest]:
@@ -122,12 +109,6 @@ def _with_thresholds(network: ModelSpec, thresholds: Thresholds) -> ModelSpec:
 def _with_min_score(network: ModelSpec, min_score: float) -> ModelSpec:
     options = {**dict(network.options), "min_score": min_score}
     return replace(network, options=spec_options(**options))
-
-
-def _set_attributes(claim: Claim) -> Iterable[str]:
-    """Return the attributes that are neither empty nor false."""
-    attrs = claim.control.attrs.items()
-    return (key for key, text in attrs if text.strip().lower() not in {"", "false"})
 
 
 def _build_model_spec(requests: Sequence[VideoTagRequest]) -> ModelSpec:

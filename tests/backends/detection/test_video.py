@@ -538,17 +538,6 @@ def test_parameters_reach_the_tracker(environment: None, short: tuple[bytes, Tru
     assert len(predict_results(label_config(TRACK.replace("/>", f" {other}/>", 1)), short[0])) == 5
 
 
-def test_training_attributes_are_answered_in_the_log(
-    environment: None, caplog: pytest.LogCaptureFixture
-) -> None:
-    tags = '<TimelineLabels name="t" toName="video" model_trainable="{}">' + SHAPES
-    for said in ("false", "true"):
-        assert 'TimelineLabels "t": model_trainable' not in caplog.text
-        [claim] = route_of(label_config(tags.format(said) + "</TimelineLabels>")).all_claims()
-    assert 'TimelineLabels "t": model_trainable' in caplog.text
-    assert any("model_trainable" in line for line in claim.mapping_report())
-
-
 def test_a_network_without_objects_is_named(
     environment: None, caplog: pytest.LogCaptureFixture, short: tuple[bytes, Truth]
 ) -> None:
