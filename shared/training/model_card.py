@@ -5,9 +5,11 @@ annotated them, or of where they are kept.
 """
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -25,6 +27,7 @@ from shared.evaluation.figures import (
 )
 from shared.label_studio.label_config import Control, ObjectTag
 from shared.training.front_matter import build_model_index, find_pipeline_tag, render_front_matter
+from shared.training.version_store import VersionStore
 
 CARD_FILE = "README.md"
 TEMPLATE = "README.md.j2"
@@ -87,6 +90,7 @@ def render_card(facts: CardFacts) -> str:
             keys=column_keys(candidate[1:]),
             label_rows=candidate[1:],
             tasks=candidate[0].tasks if candidate else None,
+            folder=VersionStore(Path()).control_folder("", facts.control.name).name,
             label_config=sample_config(facts.control, facts.target, facts.labels),
             settings=_plain_settings(facts.settings),
             libraries=facts.settings.get("libraries", {}),
@@ -198,6 +202,7 @@ def _create_environment() -> Any:
         keep_trailing_newline=True,
     )
     environment.filters["md"] = lambda value: escape_markdown(str(value))
+    environment.filters["shell"] = lambda name: shlex.quote(escape_control(name))
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["figure"] = _cell
     environment.filters["figure_name"] = figure_name

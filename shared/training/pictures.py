@@ -15,6 +15,8 @@ MAX_LINES = 10
 # What labels of a matrix are cut to.
 MAX_LABEL_CHARACTERS = 24
 NO_LABEL_NAME = "nothing"
+# What is reported with an epoch, and is no curve.
+NO_CURVES = frozenset(("epoch", "epochs", "seconds"))
 
 
 def draw_pictures(
@@ -49,7 +51,7 @@ def group_curves(
     lines: dict[str, list[tuple[float, float]]] = {}
     for number, epoch in enumerate(epochs, 1):
         for name, value in epoch.items():
-            if name not in ("epoch", "epochs") and math.isfinite(value):
+            if name not in NO_CURVES and math.isfinite(value):
                 lines.setdefault(name, []).append((epoch.get("epoch", number), value))
     panels: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for name, points in lines.items():

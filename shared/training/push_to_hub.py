@@ -3,7 +3,7 @@
 `huggingface_hub` reads the token (`HF_TOKEN`) and the address (`HF_ENDPOINT`) by itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import orjson
 from shared.backend.extras import require
 from shared.errors import PrelabelError, SettingError, redact_url, truncate
 from shared.settings import restrain_libraries
-from shared.training.leavings import LOG_FILE, MANIFEST_FILE
+from shared.training.leavings import LOG_FILE, MANIFEST_FILE, METRICS_FILE
 from shared.training.version_store import VERSION_FILE, TrainedVersion
 
 # What stays here: the ids of tasks, the label config as it is written, and messages about tasks.
@@ -62,11 +62,30 @@ def shared_files(folder: Path) -> list[str]:
 
 def _operations(hub: Any, version: TrainedVersion) -> Iterator[Any]:
     for name in shared_files(version.folder):
-        content: str | bytes = str(version.folder / name)
-        if name == VERSION_FILE:
-            described = orjson.loads((version.folder / name).read_bytes())
-            content = orjson.dumps(described | {"project": ""}, option=orjson.OPT_INDENT_2)
+        path = version.folder / name
+        edit = _EDITS.get(name)
+        content: str | bytes = str(path)
+        if edit is not None:
+            edited = edit(orjson.loads(path.read_bytes()))
+            content = orjson.dumps(edited, option=orjson.OPT_INDENT_2)
         yield hub.CommitOperationAdd(name, content)
+
+
+def _edit_version(written: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**written, "project": "", "figures": _without_reason(written["figures"])}
+
+
+def _edit_metrics(written: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**written, "gate": _without_reason(written["gate"])}
+
+
+def _without_reason(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the gate's figures without its sentence, which may name a task that failed."""
+    return {key: value for key, value in figures.items() if key != "reason"}
+
+
+# How files that tell of the project are written for others.
+_EDITS = {VERSION_FILE: _edit_version, METRICS_FILE: _edit_metrics}
 
 
 def _in_one_line(error: Exception) -> str:

@@ -78,6 +78,18 @@ def test_followed_to_its_end(prelabel: Command, folder: Path) -> None:
     )
 
 
+def test_commands_of_the_page(prelabel: Command, folder: Path) -> None:
+    """Those of docs/training.md from a file, one after the other."""
+    page = (REPO / "docs" / "training.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    [block] = [one for one in blocks if "prelabel train export.json" in one]
+    write(folder, texts(60), "export")
+    for line in block.splitlines():
+        ran = prelabel(*line.removeprefix(".venv/bin/prelabel ").split())
+        assert ran.status == 0, f"{line}\n{ran.out}{ran.err}"
+    assert ran.out.startswith("topic: the model without training serves again")
+
+
 def test_worse_one_is_a_candidate(prelabel: Command, folder: Path) -> None:
     key = ("--key", "7.1700000000", "--follow")
     assert prelabel(*write(folder, texts(90)), *key).status == 0

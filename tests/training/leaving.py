@@ -29,7 +29,9 @@ GATE = {
     "serving": CANDIDATE | {"f1": 0.5, "interval": {"f1": [0.3, 0.7]}},
     "serving_version": "v1-00000000",
     "is_better": True,
-    "reason": "F1 is 0.940 on 10 held-out tasks, and 0.500 with v1-00000000",
+    "gain": 0.4,
+    "gain_interval": [0.25, 0.5],
+    "reason": "F1 0.94; it could not predict everything: http://storage.example/9.png (task 911)",
 }
 EPOCHS = [{"epoch": n, "epochs": 3, "loss": 3.0 / n, "map50": 0.3 * n} for n in (1, 2, 3)]
 

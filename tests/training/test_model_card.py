@@ -46,6 +46,8 @@ def test_what_it_tells(tmp_path: Path) -> None:
     text = write_card(tmp_path)
     assert "| F1 | 0.940 (0.880–0.990) | 0.500 (0.300–0.700) |" in text
     assert "| figure | this model | the one before, v1\\-00000000 |" in text
+    assert "changes by +0.400 on average (+0.250 to +0.500)" in text
+    assert "It counts as better than the one before." in text
     assert "| Star | 25 | 25 | no cases | 0.960 |" in text
     assert "| Half\\|moon | 2 | 1 |" in text, "examples in train and test"
     assert "Fewer than 20 examples were learned of: Half\\|moon (2)." in text
@@ -59,7 +61,7 @@ def test_what_it_tells(tmp_path: Path) -> None:
 
 def test_nothing_private_is_in_it(tmp_path: Path) -> None:
     text = write_card(tmp_path)
-    private = ("storage.example", "/srv", "photo.png", "900", "911", "annotator@")
+    private = ("storage.example", "task 911", "/srv", "photo.png", "900", "911", "annotator@")
     assert [word for word in private if word in text] == []
 
 
