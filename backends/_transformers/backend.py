@@ -27,7 +27,13 @@ class TransformersBackend(Backend):
         return (ModelSpec(self.name, self.settings.model),) if self.settings.model else ()
 
     def weights(self, spec: ModelSpec) -> Iterable[Path]:
-        return hub.find_files(self._model_reference(spec), self.server_settings)
+        return hub.list_files(self._find_folder(spec))
+
+    def training_obstacle(self, claim: Claim) -> str | None:
+        obstacle = super().training_obstacle(claim)
+        if obstacle is None and claim.control.dynamic:
+            obstacle = f"{claim.control} has the labels of each task: there are none to learn"
+        return obstacle
 
     def reads_inline(self, claim: Claim) -> bool:
         return not claim.object.value_is_url
@@ -40,14 +46,26 @@ class TransformersBackend(Backend):
 
     def find_source(self, spec: ModelSpec) -> ModelSource:
         """Return where the model is loaded from, after downloading it if need be."""
-        folder = hub.find_folder(self._model_reference(spec), self.server_settings)
+        folder = self._find_folder(spec)
         digest = self.weights_hash(spec)
         conversions = self.server_settings.cache_dir / "openvino" / f"{spec.label}-{digest[:16]}"
         return ModelSource(self.auto_class, folder, conversions, spec.label)
 
-    def _model_reference(self, spec: ModelSpec) -> hub.ModelReference:
-        setting = f"{self.settings_class.model_config['env_prefix']}MODEL"
-        return hub.ModelReference(spec.model, setting, self.starter_folder)
+    def find_base(self) -> hub.TrainingBase:
+        """Return what trainings begin with: the model of the setting TRAIN_BASE, else of MODEL."""
+        setting = "TRAIN_BASE" if self.settings.train_base else "MODEL"
+        model = self.settings.train_base or self.settings.model
+        reference = hub.ModelReference(model, self._setting_name(setting), self.starter_folder)
+        return hub.TrainingBase(hub.find_folder(reference, self.server_settings), model)
+
+    def _find_folder(self, spec: ModelSpec) -> Path:
+        if spec.trained_version:
+            return hub.find_trained_folder(spec)
+        reference = hub.ModelReference(spec.model, self._setting_name("MODEL"), self.starter_folder)
+        return hub.find_folder(reference, self.server_settings)
+
+    def _setting_name(self, name: str) -> str:
+        return f"{self.settings_class.model_config['env_prefix']}{name}"
 
 
 def merge_prompts(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from shared.backend import ModelSpec
 from shared.errors import ModelError, short_path
 from shared.settings import Settings
 
@@ -19,6 +20,13 @@ class ModelReference(NamedTuple):
     model: str
     setting: str
     starter: Path
+
+
+class TrainingBase(NamedTuple):
+    """The folder of the model that a training begins with, and the name by which it was chosen."""
+
+    folder: Path
+    name: str
 
 
 def find_folder(reference: ModelReference, settings: Settings) -> Path:
@@ -41,9 +49,21 @@ def find_folder(reference: ModelReference, settings: Settings) -> Path:
     return _download_snapshot(reference, settings)
 
 
+def find_trained_folder(spec: ModelSpec) -> Path:
+    """Return the folder of a project's own weights; ModelError if they are gone."""
+    folder = Path(spec.model)
+    if not spec.trained_version or not folder.is_dir():
+        raise ModelError(f"the weights of {spec.label} are no longer in TRAIN_DIR")
+    return folder
+
+
 def find_files(reference: ModelReference, settings: Settings) -> Iterable[Path]:
+    """Return the files of the model that a user named."""
+    return list_files(find_folder(reference, settings))
+
+
+def list_files(folder: Path) -> Iterable[Path]:
     """Return the model's files, whose hash is part of its version."""
-    folder = find_folder(reference, settings)
     return [path for pattern in FILE_PATTERNS for path in folder.glob(pattern)]
 
 

@@ -11,7 +11,13 @@ from backends._inference.device import choose_device
 from backends._transformers.engine import choose_runner
 from backends._transformers.model_source import ModelSource
 from backends._transformers.parity_trial import ParityTrial
-from backends._transformers.runners import Batch, HiddenStates, Logits, NetworkRunner
+from backends._transformers.runners import (
+    Batch,
+    HiddenStates,
+    Logits,
+    NetworkRunner,
+    TorchRunner,
+)
 from backends._transformers.tokenizer import Row, Tokenizer, context_length
 from shared.settings import Settings
 
@@ -62,15 +68,32 @@ class Network:
 
         device = choose_device(settings)
         config = transformers.AutoConfig.from_pretrained(source.folder, trust_remote_code=False)
-        names = list(tokenizer.inner.model_input_names)
-        input_names = [name for name in names if name in INPUT_NAMES]
         max_tokens = context_length(tokenizer, config)
-        trial = ParityTrial(source, config, input_names, max_tokens)
+        trial = ParityTrial(source, config, _input_names(tokenizer), max_tokens)
         engine, runner = choose_runner(trial, device, settings)
+        return cls._build(runner, tokenizer, config, device, engine)
+
+    @classmethod
+    def of_torch(cls, network: Any, tokenizer: Tokenizer, device: str) -> "Network":
+        """Return a PyTorch network in memory, such as one in training."""
+        runner = TorchRunner(network, device)
+        return cls._build(runner, tokenizer, network.config, device, "torch")
+
+    @classmethod
+    def _build(
+        cls, runner: NetworkRunner, tokenizer: Tokenizer, config: Any, device: str, engine: str
+    ) -> "Network":
         labels = [str(config.id2label[index]) for index in range(len(config.id2label))]
-        pad_id = tokenizer.inner.pad_token_id or 0
-        batch_tokens = BATCH_TOKENS["cuda" if device.startswith("cuda") else "cpu"]
-        return cls(runner, input_names, labels, config, pad_id, max_tokens, batch_tokens, engine)
+        return cls(
+            runner,
+            _input_names(tokenizer),
+            labels,
+            config,
+            tokenizer.inner.pad_token_id or 0,
+            context_length(tokenizer, config),
+            BATCH_TOKENS["cuda" if device.startswith("cuda") else "cpu"],
+            engine,
+        )
 
     def run(self, rows: Sequence[Row]) -> list[Logits]:
         """Return the logits of each row, without its padding.
@@ -145,3 +168,8 @@ class Network:
             arrays["attention_mask"][index, : len(row.ids)] = 1
             arrays["token_type_ids"][index, : len(row.ids)] = row.type_ids
         return {name: arrays[name] for name in self.input_names}
+
+
+def _input_names(tokenizer: Tokenizer) -> list[str]:
+    names = list(tokenizer.inner.model_input_names)
+    return [name for name in names if name in INPUT_NAMES]

@@ -31,6 +31,7 @@ from shared.backend import (
     Passages,
     Task,
 )
+from shared.backend.training import TrainingRun
 from shared.errors import ConfigError
 from shared.results import Region, region
 
@@ -57,6 +58,11 @@ class NerSettings(BackendSettings):
         description="A token classification or GLiNER model: a hub's name, a folder, or `starter`",
     )
     score_threshold: float = Field(0.5, ge=0, le=1, description="Minimum score of an entity")
+    train_base: str = Field(
+        "",
+        description="The encoder that trainings begin with: a hub's name, a folder, or `starter`;"
+        " empty: that of NER_MODEL",
+    )
     aggregation: Literal["simple", "first", "average", "max"] = Field(
         "first", description="How tokens make a word's tag: simple, first, average or max"
     )
@@ -92,6 +98,7 @@ class NerBackend(TransformersBackend):
     auto_class = "AutoModelForTokenClassification"
     starter_folder = Path(__file__).parent / "starter" / "weights"
     interactive = True
+    dataset_format = "jsonl"
     settings_class: ClassVar[type[BackendSettings]] = NerSettings
     example_settings: ClassVar[Mapping[str, str]] = {"NER_MODEL": "starter"}
 
@@ -100,12 +107,15 @@ class NerBackend(TransformersBackend):
 
     def with_task_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
         """Return the claims with the types that a GLiNER model is asked for."""
-        if not is_gliner(self.settings.model, self.server_settings):
-            return claims
-        return merge_prompts(claims, "prompt", prompt_types)
+        asked = (claim for claim in claims if self._is_gliner(claim.spec))
+        prompted = iter(merge_prompts(list(asked), "prompt", prompt_types))
+        return [next(prompted) if self._is_gliner(claim.spec) else claim for claim in claims]
+
+    def _is_gliner(self, spec: ModelSpec) -> bool:
+        return is_gliner(spec.model, self.server_settings)
 
     def spec(self, control: Control) -> ModelSpec:
-        return ModelSpec(self.name, self.settings.model)
+        return self.trained_spec(control) or ModelSpec(self.name, self.settings.model)
 
     def options(self, control: Control) -> Mapping[str, Any]:
         options = {
@@ -114,6 +124,11 @@ class NerBackend(TransformersBackend):
         }
         # Absent by default: what is in the options is part of the version.
         return options | ({"token_scores": True} if control.get_flag("model_token_scores") else {})
+
+    def train(self, run: TrainingRun) -> None:
+        from backends.ner.training import train_tagger
+
+        train_tagger(run, self.find_base(), ALIASES)
 
     def load(self, spec: ModelSpec) -> TokenClassifier | GlinerModel:
         source = self.find_source(spec)

@@ -58,7 +58,7 @@ class TokenClassifier:
         windows = [
             (index, window)
             for index, tokens in enumerate(encoded)
-            for window in self._split_text(texts[index], tokens)
+            for window in self.split_text(texts[index], tokens)
         ]
         rows = [encoded[index].build_row(window.start, window.end) for index, window in windows]
         shapes = ((len(tokens.ids), len(self.tags)) for tokens in encoded)
@@ -73,12 +73,13 @@ class TokenClassifier:
         """Return the mean hidden state of each text's tokens, shape (texts, hidden)."""
         rows_by_text = []
         for text, tokens in zip(texts, self.tokenizer.encode(texts), strict=True):
-            windows = islice(self._split_text(text, tokens), MAX_EMBEDDED_WINDOWS)
+            windows = islice(self.split_text(text, tokens), MAX_EMBEDDED_WINDOWS)
             rows = [tokens.build_row(window.start, window.end) for window in windows]
             rows_by_text.append(rows or [tokens.build_row(0, 0)])
         return self.network.embed_texts(rows_by_text)
 
-    def _split_text(self, text: str, tokens: Tokens) -> Iterator[Window]:
+    def split_text(self, text: str, tokens: Tokens) -> Iterator[Window]:
+        """Yield the windows that a text is read in."""
         max_tokens = self.network.max_tokens - len(tokens.prefix) - len(tokens.suffix)
         for start, end in split_sentences(text, tokens, max_tokens):
             for window in split_windows(tokens.word_ids[start:end], max_tokens):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -27,6 +27,7 @@ from shared.backend import (
 )
 from shared.backend.choices import allows_several, class_names
 from shared.backend.passages import TEXT_TAGS
+from shared.backend.training import TrainingRun
 from shared.errors import ConfigError
 from shared.results import Region, whole_task
 
@@ -43,6 +44,16 @@ class TextClassificationSettings(BackendSettings):
         description="A sequence classification or NLI model: a hub's name, a folder, or `starter`;"
         " empty: none",
     )
+    train_base: str = Field(
+        "",
+        description="The encoder that trainings begin with: a hub's name, a folder, or `starter`;"
+        " empty: that of TEXT_CLASSIFICATION_MODEL",
+    )
+    train: Literal["auto", "linear", "full"] = Field(
+        "auto",
+        description="What is trained: a head on a frozen encoder (linear), the whole network"
+        " (full), or what the number of texts allows (auto)",
+    )
     score_threshold: float = Field(0.5, ge=0, le=1, description="Minimum score of a choice")
     template: str = Field(
         "This text is about {}.",
@@ -57,6 +68,7 @@ class TextClassificationBackend(TransformersBackend):
     fills = frozenset((tag, text) for tag in ("Choices", "Taxonomy") for text in TEXT_TAGS)
     auto_class = "AutoModelForSequenceClassification"
     starter_folder = Path(__file__).parent / "starter" / "weights"
+    dataset_format = "jsonl"
     settings_class: ClassVar[type[BackendSettings]] = TextClassificationSettings
     example_settings: ClassVar[Mapping[str, str]] = {"TEXT_CLASSIFICATION_MODEL": "starter"}
 
@@ -73,6 +85,9 @@ class TextClassificationBackend(TransformersBackend):
         return merge_prompts(claims, "names", class_names)
 
     def spec(self, control: Control) -> ModelSpec:
+        trained = self.trained_spec(control)
+        if trained is not None:
+            return trained
         if not self.settings.model:
             raise ConfigError(
                 f"{control} needs a model: set TEXT_CLASSIFICATION_MODEL", control.name
@@ -85,8 +100,14 @@ class TextClassificationBackend(TransformersBackend):
             "template": self.settings.template,
         }
 
+    def train(self, run: TrainingRun) -> None:
+        from backends.text_classification.training import train_classifier
+
+        train_classifier(run, self.find_base(), self.settings.train)
+
     def load(self, spec: ModelSpec) -> TextClassifier:
-        return TextClassifier.load(self.find_source(spec), self.server_settings)
+        source, trained = self.find_source(spec), bool(spec.trained_version)
+        return TextClassifier.load(source, self.server_settings, trained)
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> ClassifierInput:
         text = Passages.read(task, claim.object, self.media).text

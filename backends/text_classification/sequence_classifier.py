@@ -21,12 +21,16 @@ from backends._transformers.tokenizer import (
     replace_surrogates,
     split_windows,
 )
+from backends.text_classification.mean_head import AUTO_CLASS as MEAN_HEAD_CLASS
+from backends.text_classification.mean_head import MeanHead
 from shared.errors import ModelError
 from shared.settings import Settings
 
 # A text has "one" of the classes, or "several"; or the classes are "named" in the label config.
 Kind = Literal["one", "several", "named"]
 
+# transformers' names for models whose classes exclude each other, and of which a text has several.
+ONE, SEVERAL = "single_label_classification", "multi_label_classification"
 # Tokens of a window that are left free for the sentence with the name of a class.
 PROMPT_TOKENS = 48
 
@@ -80,23 +84,36 @@ NO_CLASSES = Classification((), np.empty(0, np.float32), "one")
 
 @dataclass
 class TextClassifier:
-    """The tokenizer and the network of a sequence classification or NLI model."""
+    """The tokenizer and the network of a sequence classification or NLI model.
+
+    With a `head` of ours the network gives logits for each token. A `trained` one is no NLI model,
+    whatever the names of its classes.
+    """
 
     tokenizer: Tokenizer
     network: Network
+    head: MeanHead | None = None
+    trained: bool = False
 
     @classmethod
-    def load(cls, source: ModelSource, settings: Settings) -> "TextClassifier":
+    def load(
+        cls, source: ModelSource, settings: Settings, trained: bool = False
+    ) -> "TextClassifier":
         """Load both from a model's folder; code in it is not run."""
         tokenizer = Tokenizer.load(source.folder, source.name)
+        head = MeanHead.load(source.folder)
+        if head is not None:
+            source = source._replace(auto_class=MEAN_HEAD_CLASS)
         network = Network.load(source, tokenizer, settings)
-        if len(network.labels) < 2:
+        if len(network.labels) < 2 and network.config.problem_type != SEVERAL:
             raise ModelError(f"{source.name} is a regression model: it has no classes")
-        return cls(tokenizer, network)
+        return cls(tokenizer, network, head, trained)
 
     @property
     def nli_indices(self) -> tuple[int, int] | None:
         """The logits of contradiction and entailment; None if the model is not for NLI."""
+        if self.trained:
+            return None
         names = [name.casefold() for name in self.network.labels]
         negative = {"contradiction", "not_entailment", "not entailment"} & set(names)
         if "entailment" not in names or not negative:
@@ -118,21 +135,25 @@ class TextClassifier:
         if nli_indices is not None:
             return [self._classify_zero_shot(item, list(nli_indices)) for item in inputs]
         kind: Kind = "one"
-        if self.network.config.problem_type == "multi_label_classification":
+        if self.network.config.problem_type == SEVERAL:
             kind = "several"
         labels = tuple(self.network.labels)
-        rows = self._build_rows(inputs)
-        return [Classification(labels, logits, kind) for logits in self._mean_logits(rows)]
+        logits = self.mean_logits([item.text for item in inputs])
+        return [Classification(labels, one, kind) for one in logits]
+
+    def mean_logits(self, texts: Sequence[str]) -> list[Logits]:
+        """Return the logits of each text's classes, shape (classes,)."""
+        return self._mean_logits(self.build_rows(texts))
 
     def embed(self, inputs: Sequence[ClassifierInput]) -> NDArray[np.float32]:
         """Return the hidden state of each text before the last layer, shape (texts, hidden)."""
-        return self.network.embed_texts(self._build_rows(inputs))
+        return self.network.embed_texts(self.build_rows([item.text for item in inputs]))
 
-    def _build_rows(self, inputs: Sequence[ClassifierInput]) -> list[list[Row]]:
+    def build_rows(self, texts: Sequence[str]) -> list[list[Row]]:
         """Return the rows of each text's windows."""
         return [
             [tokens.build_row(start, end) for start, end in self._window_spans(tokens)]
-            for tokens in self.tokenizer.encode([item.text for item in inputs])
+            for tokens in self.tokenizer.encode(texts)
         ]
 
     def _classify_zero_shot(self, item: ClassifierInput, nli_indices: list[int]) -> Classification:
@@ -164,8 +185,14 @@ class TextClassifier:
 
     def _mean_logits(self, row_groups: Sequence[Sequence[Row]]) -> list[Logits]:
         """Return the mean logits of each group of rows, weighted by their length."""
-        logits = iter(self.network.run([row for rows in row_groups for row in rows]))
+        logits = iter(self._run_rows([row for rows in row_groups for row in rows]))
         return [
             np.average([next(logits) for _ in rows], axis=0, weights=[len(r.ids) for r in rows])
             for rows in row_groups
         ]
+
+    def _run_rows(self, rows: Sequence[Row]) -> list[Logits]:
+        logits = self.network.run(rows)
+        if self.head is None:
+            return logits
+        return [self.head.pool(row, one) for row, one in zip(rows, logits, strict=True)]

@@ -1,0 +1,243 @@
+"""Fine-tuning of a transformers network by `transformers.Trainer`, the best epoch kept."""
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from backends._transformers.tokenizer import Row
+from shared.backend import BackendSettings
+from shared.backend.extras import require
+from shared.backend.training import TrainingError, TrainingMemoryError, TrainingRun
+from shared.settings import read_settings
+
+# Rows of a step. Fewer at a time, if memory is short, add up to as many.
+BATCH_ROWS = 16
+# Few examples are seen more often: at least this many steps, but not more than MAX_EPOCHS.
+MIN_STEPS, MIN_EPOCHS, MAX_EPOCHS = 400, 3, 30
+# Epochs without a better one after which training ends, as a share of all.
+PATIENCE = 0.34
+# What BERT's authors found for networks of this width; narrower ones take larger steps.
+BASE_RATE, BASE_WIDTH, WIDTH_EXPONENT = 5e-5, 768, 1.5
+# A label that the loss leaves out.
+IGNORED = -100
+
+Metrics = dict[str, float]
+
+
+class TrackerSettings(BackendSettings):
+    """The variables by which Trainer's own callbacks are switched on."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
+
+    mlflow_tracking_uri: str = Field("", description="An MLflow server that trainings report to")
+    wandb_api_key: str = Field("", description="The key of Weights & Biases, which is reported to")
+
+    def integrations(self) -> list[str]:
+        """Return the names of the integrations, as Trainer knows them."""
+        found = {"mlflow": self.mlflow_tracking_uri, "wandb": self.wandb_api_key}
+        return [name for name, value in found.items() if value]
+
+
+class TrainingRow(NamedTuple):
+    """A row of tokens, and what is to be learnt of it: a tag for each token, a class, or several.
+
+    Several classes are a number for each of all: 1 or 0.
+    """
+
+    row: Row
+    labels: Sequence[int] | int | Sequence[float]
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """A network, its examples, and how an epoch is judged.
+
+    - `evaluate` returns the metrics on the validation part; nothing if it is empty
+    - `main_metric` is the one by which the best epoch is found; of equal ones the lower
+      `validation_loss` counts
+    - `save` writes the network as it is to the folder of the run
+    """
+
+    network: Any
+    pad_id: int
+    rows: Sequence[TrainingRow]
+    evaluate: Callable[[], Metrics]
+    main_metric: str
+    save: Callable[[], None]
+
+
+def fine_tune(tuning: FineTuning, run: TrainingRun) -> None:
+    """Train the network, and save its best epoch.
+
+    Raises:
+        TrainingMemoryError: memory was short.
+        TrainingError: there is nothing to learn from, or what `run.report` raises.
+    """
+    require("accelerate", "train")
+    if not tuning.rows:
+        raise TrainingError("the training part of the dataset has no text")
+    epochs = run.max_epochs or count_epochs(len(tuning.rows))
+    with (
+        bounded_threads(run.threads),
+        memory_errors(),
+        tempfile.TemporaryDirectory(dir=run.output) as scratch,
+    ):
+        _build_trainer(tuning, run, epochs, Path(scratch)).train()
+
+
+def count_epochs(rows: int) -> int:
+    """Return how often a number of rows is seen."""
+    steps = math.ceil(rows / BATCH_ROWS)
+    return min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(MIN_STEPS / steps)))
+
+
+def learning_rate(config: Any) -> float:
+    """Return the peak rate for a network, by its width."""
+    width = int(getattr(config, "hidden_size", 0) or getattr(config, "dim", 0) or BASE_WIDTH)
+    return float(BASE_RATE * max(1.0, BASE_WIDTH / width) ** WIDTH_EXPONENT)
+
+
+@contextmanager
+def bounded_threads(threads: int) -> Iterator[None]:
+    """Let PyTorch use so many threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Raise TrainingMemoryError for the errors by which PyTorch says that memory is short."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError):
+        raise TrainingMemoryError("the training ran out of memory") from None
+    except RuntimeError as error:
+        if "allocate memory" not in str(error) and "out of memory" not in str(error):
+            raise
+        raise TrainingMemoryError("the training ran out of memory") from None
+
+
+def _build_trainer(tuning: FineTuning, run: TrainingRun, epochs: int, scratch: Path) -> Any:
+    from transformers import Trainer
+
+    trainer = Trainer(
+        model=tuning.network,
+        args=_training_arguments(tuning.network.config, run, epochs, scratch),
+        train_dataset=list(tuning.rows),
+        data_collator=lambda rows: pad_rows(rows, tuning.pad_id),
+    )
+    trainer.add_callback(_epoch_callback(tuning, run, epochs, trainer))
+    return trainer
+
+
+def _training_arguments(config: Any, run: TrainingRun, epochs: int, scratch: Path) -> Any:
+    from transformers import TrainingArguments
+
+    rows = max(1, round(BATCH_ROWS * run.batch_scale))
+    on_gpu = run.device.startswith("cuda")
+    return TrainingArguments(
+        output_dir=str(scratch),
+        num_train_epochs=epochs,
+        per_device_train_batch_size=rows,
+        gradient_accumulation_steps=max(1, round(BATCH_ROWS / rows)),
+        learning_rate=learning_rate(config),
+        warmup_steps=0.1,  # a share of all
+        weight_decay=0.01,
+        seed=run.seed,
+        use_cpu=not on_gpu,
+        bf16=on_gpu and torch.cuda.is_bf16_supported(),
+        dataloader_pin_memory=on_gpu,
+        remove_unused_columns=False,
+        save_strategy="no",
+        logging_strategy="epoch",
+        logging_nan_inf_filter=False,  # or a loss that is no number would look like 0
+        report_to=read_settings(TrackerSettings).integrations(),
+        disable_tqdm=True,
+    )
+
+
+def _epoch_callback(tuning: FineTuning, run: TrainingRun, epochs: int, trainer: Any) -> Any:
+    from transformers import PrinterCallback, TrainerCallback
+
+    trainer.remove_callback(PrinterCallback)
+    best = BestEpoch(tuning.main_metric, patience=max(3, round(PATIENCE * epochs)))
+
+    class EpochCallback(TrainerCallback):
+        """Judges, saves and reports an epoch when Trainer logs its loss."""
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            if "loss" not in (logs or {}):
+                return
+            epoch = round(state.epoch)
+            tuning.network.eval()
+            metrics = tuning.evaluate()
+            tuning.network.train()
+            if best.add(metrics):
+                tuning.save()
+            if metrics:
+                trainer.log({f"eval_{name}": value for name, value in metrics.items()})
+            goes_on = run.report(epoch, epochs, loss=float(logs["loss"]), **metrics)
+            if not goes_on or best.is_over:
+                control.should_training_stop = True
+
+    return EpochCallback()
+
+
+class BestEpoch:
+    """Finds the best epoch, and when there has been no better one for `patience` epochs."""
+
+    def __init__(self, main_metric: str, patience: int) -> None:
+        self._main_metric, self._patience = main_metric, patience
+        self._best: tuple[float, float] | None = None
+        self._since = 0
+
+    def add(self, metrics: Mapping[str, float]) -> bool:
+        """Return whether it is the best so far; without metrics that is the last one."""
+        if not metrics:
+            return True
+        value = metrics[self._main_metric], -metrics["validation_loss"]
+        self._since += 1
+        if self._best is not None and value <= self._best:
+            return False
+        self._best, self._since = value, 0
+        return True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether to end."""
+        return self._since >= self._patience
+
+
+def pad_rows(rows: Sequence[TrainingRow], pad_id: int) -> dict[str, torch.Tensor]:
+    """Return a batch of tensors; shape (rows, longest) but for classes."""
+    width = max(len(one.row.ids) for one in rows)
+    ids = torch.full((len(rows), width), pad_id)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    for place, one in enumerate(rows):
+        ids[place, : len(one.row.ids)] = torch.tensor(one.row.ids)
+        mask[place, : len(one.row.ids)] = 1
+    return {"input_ids": ids, "attention_mask": mask, "labels": _label_tensor(rows, width)}
+
+
+def _label_tensor(rows: Sequence[TrainingRow], width: int) -> torch.Tensor:
+    first = rows[0].labels
+    if isinstance(first, int):
+        return torch.tensor([one.labels for one in rows])
+    if first and isinstance(first[0], float):
+        return torch.tensor([one.labels for one in rows])
+    labels = torch.full((len(rows), width), IGNORED)
+    for place, one in enumerate(rows):
+        labels[place, : len(one.labels)] = torch.tensor(one.labels)  # type: ignore[arg-type]
+    return labels
