@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,9 @@ class JobContext:
         self._message = ""
         self._written = 0.0
         self._is_disk_full = False
+        # The next report may be minutes away: a thread writes what is left of the last ones.
+        self._timer: threading.Timer | None = None
+        self._lock = threading.Lock()
 
     @property
     def folder(self) -> Path:
@@ -67,10 +71,19 @@ class JobContext:
         Raises JobCancelledError if the job was cancelled: let it pass.
         """
         merged = {**self._progress, **progress}
-        self._progress = {name: value for name, value in merged.items() if value is not None}
+        known = {name: value for name, value in merged.items() if value is not None}
+        try:
+            self._progress = self._redactor.redact_json(known)
+        except TypeError as error:
+            raise JobError(f"progress must be JSON: {error}") from None
         self._check_cancelled()
-        if time.monotonic() - self._written >= REPORT_INTERVAL_SECONDS:
+        wait = REPORT_INTERVAL_SECONDS - (time.monotonic() - self._written)
+        if wait <= 0:
             self._write()
+        elif self._timer is None or not self._timer.is_alive():
+            self._timer = threading.Timer(wait, self._write)
+            self._timer.daemon = True
+            self._timer.start()
 
     def say(self, message: str) -> None:
         """Say in one sentence what the job does now."""
@@ -89,9 +102,8 @@ class JobContext:
         """Write the progress. A training is not to end because of a full disk here."""
         self._written = time.monotonic()
         try:
-            self._folder.write_progress(self.job.attempts, self._progress, self._message)
-        except TypeError as error:
-            raise JobError(f"progress must be JSON: {error}") from None
+            with self._lock:
+                self._folder.write_progress(self.job.attempts, self._progress, self._message)
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise

@@ -46,8 +46,8 @@ def execute(store: JobStore, job: Job, parent: int) -> int:
     finally:
         stream.close()
     message = redactor.redact(truncate(ending.message, _MAX_MESSAGE))
-    progress, result = map(redactor.redact_json, (context.progress, ending.result))
-    Ending(ending.state, message, progress, result).write(folder, job.attempts)
+    result = redactor.redact_json(ending.result)
+    Ending(ending.state, message, context.progress, result).write(folder, job.attempts)
     return 0
 
 

@@ -112,8 +112,15 @@ class JobFolder:
     def clear(self) -> None:
         """Remove what a finished job does not need."""
         shutil.rmtree(self.work, ignore_errors=True)
-        for file in (self._reserve, self._heartbeat, self._progress, self._ending, self._cancel):
+        half_written = self.path.glob("*.new")
+        files = (self._reserve, self._progress, self._ending, self._cancel, *half_written)
+        for file in (*files, self._heartbeat):
             file.unlink(missing_ok=True)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether `clear` came to its end."""
+        return not self._heartbeat.exists()
 
     def _write(self, file: Path, content: Any) -> None:
         try:

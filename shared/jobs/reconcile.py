@@ -27,16 +27,24 @@ def reconcile(settings: Settings) -> list[Job]:
     settled = []
     for job in store.list_jobs():
         if job.is_finished:
+            if not store.folder(job.id).is_clear:
+                store.folder(job.id).clear()
             continue
         try:
-            if (found := _settle(store, job.id) or _settle_queued(settings, store, job)) is None:
-                continue
-            logger.warning("job %s: %s", found.id, found.message)
-            settled.append(found)
-            if found.is_waiting:
-                start(settings, store, found)
+            if (found := _reconcile(settings, store, job)) is not None:
+                settled.append(found)
         except PrelabelError as error:
             logger.warning("job %s: %s", job.id, error)
+    return settled
+
+
+def _reconcile(settings: Settings, store: JobStore, job: Job) -> Job | None:
+    """Settle a job that has not ended; return it as it is now, None if all is well with it."""
+    settled = _settle(store, job.id) or _settle_queued(settings, store, job)
+    if settled is not None:
+        logger.warning("job %s: %s", settled.id, settled.message)
+        if settled.is_waiting:
+            start(settings, store, settled)
     return settled
 
 
