@@ -16,7 +16,7 @@ from types import FrameType
 
 from shared.jobs.ending import OUT_OF_MEMORY_STATUS, WAS_CANCELLED, Ending, keep_trying
 from shared.jobs.file_lock import FileLock
-from shared.jobs.job import MAX_ATTEMPTS, Job, JobState, format_time, now
+from shared.jobs.job import MAX_ATTEMPTS, Job, JobNotFoundError, JobState, format_time, now
 from shared.jobs.job_store import JobStore, has_live_process
 from shared.jobs.process_name import ProcessName, host_name, machine_name
 
@@ -74,7 +74,9 @@ class Supervisor:
         self._id = job_id
         self._folder = store.folder(job_id)
         self._patience = patience or Patience()
+        self._name = ProcessName.of(os.getpid())
         self._was_told_to_stop = False
+        self._has_job = True
         self._last_beat = 0.0
 
     def run(self) -> None:
@@ -99,17 +101,18 @@ class Supervisor:
         """Enter this process as the job's; return None if the job is not to be run here."""
         with self._store.lock():
             job = self._store.find(self._id)
-            name = ProcessName.of(os.getpid())
             if not job.is_waiting or has_live_process(job, self._store, self._store.file_time()):
                 return None
-            return self._store.change(job, pid=os.getpid(), process=str(name), host=host_name())
+            return self._store.change(
+                job, pid=os.getpid(), process=str(self._name), host=host_name()
+            )
 
     def _wait_for_turn(self, job: Job, device: FileLock) -> bool:
         """Wait until the device is free and no older job waits; return False if that is moot."""
         while not self._was_told_to_stop:
             self._beat()
             jobs = self._store.list_jobs()
-            if not any(one.id == job.id and one.is_waiting for one in jobs):
+            if not any(one.id == job.id and one.is_waiting and self._is_ours(one) for one in jobs):
                 return False  # cancelled, or removed
             if not self._is_first_kept_waiting(job, jobs) and device.acquire():
                 return True
@@ -131,7 +134,7 @@ class Supervisor:
         """Write that the job runs; return None if it is not to run any more."""
         with self._store.lock():
             job = self._store.find(self._id)
-            if not job.is_waiting or self._was_told_to_stop:
+            if not job.is_waiting or self._was_told_to_stop or not self._is_ours(job):
                 return None
             return self._store.change(
                 job,
@@ -164,7 +167,7 @@ class Supervisor:
             if ended:
                 return os.waitstatus_to_exitcode(status)
             self._beat()
-            if self._was_told_to_stop:
+            if self._was_told_to_stop or not self._has_job:
                 _signal_group(child, signal.SIGKILL)
             elif self._folder.is_cancelled:
                 self._press(child)
@@ -181,6 +184,8 @@ class Supervisor:
 
     def _conclude(self, job: Job, death: Death) -> None:
         """Write the end of an attempt, as the child left it; or why it came to none."""
+        if not self._has_job or not self._is_ours(self._store.find(self._id)):
+            return
         ending = Ending.read(self._folder, job.attempts)
         if ending is None and self._folder.is_cancelled:
             ending = Ending(JobState.cancelled, WAS_CANCELLED)
@@ -196,7 +201,8 @@ class Supervisor:
     def _end(self, ending: Ending) -> None:
         def write() -> None:
             with self._store.lock():
-                self._store.end(self._store.find(self._id), ending)
+                if self._is_ours(job := self._store.find(self._id)):
+                    self._store.end(job, ending)
 
         keep_trying(write)
         self._folder.clear()
@@ -208,10 +214,20 @@ class Supervisor:
             attempts = job.attempts if counts else job.attempts - 1
             self._store.change(job, state=JobState.interrupted, message=message, attempts=attempts)
 
+    def _is_ours(self, job: Job) -> bool:
+        """Return whether this process has the job still: after a long silence another takes it."""
+        return job.process == str(self._name)
+
     def _beat(self) -> None:
-        if time.monotonic() - self._last_beat > BEAT_SECONDS:
+        """Give a sign of life now and then, and look whether the job is still here, and ours."""
+        if time.monotonic() - self._last_beat < BEAT_SECONDS:
+            return
+        self._last_beat = time.monotonic()
+        try:
             self._folder.beat()
-            self._last_beat = time.monotonic()
+            self._has_job = self._is_ours(self._store.find(self._id))
+        except (FileNotFoundError, JobNotFoundError):
+            self._has_job = False
 
 
 def describe_death(job: Job, death: Death) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from shared.jobs import supervisor
 from shared.jobs.job import Job, JobState
 from shared.jobs.job_store import JobStore
 
@@ -284,3 +286,26 @@ def test_the_function_has_a_low_priority_and_the_watcher_has_not(
     assert result["session"] not in {pid, os.getsid(0)}
     if result["autogroup"]:
         assert re.fullmatch(r"/autogroup-\d+ nice 10\n", result["autogroup"])
+
+
+@pytest.mark.parametrize("how", ["taken", "removed"])
+def test_a_process_that_has_lost_its_job_ends(
+    store: JobStore, fork: Fork, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """It was silent for too long, as a machine that slept is; or its folder was removed."""
+    monkeypatch.setattr(supervisor, "BEAT_SECONDS", 0.1)
+    job = create(store, "sleep_for_ever")
+    pid = fork(job)
+    wait_until((store.folder(job.id).path / "asleep").exists)
+    child = child_of(pid)
+    if how == "removed":
+        shutil.rmtree(store.path)
+    else:
+        with store.lock():
+            taken = store.change(store.find(job.id), process="another/machine/1", attempts=2)
+    os.waitpid(pid, 0)
+    child.wait(10)
+    if how == "taken":
+        assert store.find(job.id) == taken
+    else:
+        assert not store.folder(job.id).path.exists()
