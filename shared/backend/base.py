@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import inspect
+import logging
 import os
 from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -22,6 +23,8 @@ from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
 from shared.results import Region
 from shared.settings import BackendSettings, Settings, read_settings, restrain_libraries
+
+logger = logging.getLogger(__name__)
 
 # What the user has just drawn, in interactive mode: {"result": [regions]}.
 Context = Mapping[str, Any]
@@ -389,7 +392,13 @@ class Backend(LabelStudioMLBase):
             self.set("model_version", standalone.model_version(self))
 
     def fit(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Do nothing: there is no training. Called by the webhook of label-studio-ml."""
+        """Say that this server does not train, and do nothing. Called by label-studio-ml's own."""
+        if type(self).train is not Backend.train:
+            logger.warning(
+                "%s is not trained: label-studio-ml's server trains inside a web request. Serve it"
+                " by `prelabel serve`, whose trainings have a process of their own",
+                self.name,
+            )
         return {}
 
 

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -19,12 +20,14 @@ from shared.errors import ClientGoneError, PrelabelError
 from shared.pipeline.runtime import reset_runtime, runtime
 from shared.server.endpoints import Endpoints
 from shared.server.http_messages import (
+    BodyReader,
     PredictRequest,
     PredictResponse,
     SetupRequest,
     SetupResponse,
     WebhookRequest,
 )
+from shared.server.job_endpoints import ACCEPTED, JobEndpoints, TrainingRequest
 from shared.server.metrics import ServerMetrics
 from shared.server.middleware import AuthMiddleware, RequestIdMiddleware, TracingMiddleware
 from shared.server.openapi import Endpoint, documentation_routes
@@ -51,6 +54,14 @@ ENDPOINTS = (
     Endpoint("GET", "/status", Endpoints.status),
     Endpoint("GET", "/metrics", Endpoints.metrics, media_type="text/plain"),
 )
+JOB_ENDPOINTS = (
+    Endpoint("GET", "/jobs", JobEndpoints.list_jobs),
+    Endpoint("POST", "/jobs", JobEndpoints.start_job, TrainingRequest, status=ACCEPTED),
+    Endpoint("GET", "/jobs/{id}", JobEndpoints.show_job),
+    Endpoint("POST", "/jobs/{id}/cancel", JobEndpoints.cancel_job, status=ACCEPTED),
+)
+# How often jobs are looked for whose process is gone.
+RECONCILE_SECONDS = 30.0
 
 
 def create_app(
@@ -62,24 +73,24 @@ def create_app(
     """
     metrics = ServerMetrics(worker_metrics)
     endpoints = Endpoints(service, settings, metrics)
+    job_endpoints = JobEndpoints(lambda: service.training, BodyReader(settings))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         threading.Thread(target=service.warm_up, name="warm up", daemon=True).start()
-        publishing = asyncio.create_task(_publish_metrics(metrics)) if worker_metrics else None
+        running = [asyncio.create_task(_reconcile_jobs(service))]
+        if worker_metrics is not None:
+            running.append(asyncio.create_task(_publish_metrics(metrics)))
         yield
-        if publishing is not None:
-            publishing.cancel()
+        for task in running:
+            task.cancel()
         reset_runtime()
 
     app = Starlette(
         routes=[
-            *(
-                Route(path, partial(endpoint.handler, endpoints), methods=[endpoint.method])
-                for endpoint in ENDPOINTS
-                for path in endpoint.paths
-            ),
-            *documentation_routes(ENDPOINTS),
+            *_make_routes(ENDPOINTS, endpoints),
+            *_make_routes(JOB_ENDPOINTS, job_endpoints),
+            *documentation_routes((*ENDPOINTS, *JOB_ENDPOINTS)),
             Route("/pages/{path:path}", endpoints.pages, methods=["GET", "POST"]),
         ],
         middleware=_middleware(settings, metrics),
@@ -102,6 +113,21 @@ def _middleware(settings: Settings, metrics: ServerMetrics) -> list[Middleware]:
         *([Middleware(TracingMiddleware, tracing=tracing)] if tracing else []),
         Middleware(AuthMiddleware, settings=settings),
     ]
+
+
+def _make_routes(table: Iterable[Endpoint], handlers: Any) -> list[Route]:
+    return [
+        Route(path, partial(endpoint.handler, handlers), methods=[endpoint.method])
+        for endpoint in table
+        for path in endpoint.paths
+    ]
+
+
+async def _reconcile_jobs(service: PredictionService) -> None:
+    """Look after jobs whose process is gone, at the start and again and again."""
+    while (training := service.training) is not None:
+        await anyio.to_thread.run_sync(training.reconcile)
+        await asyncio.sleep(RECONCILE_SECONDS)
 
 
 async def _publish_metrics(metrics: ServerMetrics) -> None:

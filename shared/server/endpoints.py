@@ -29,6 +29,7 @@ from shared.server.http_messages import (
     pack_results,
     parse_body,
 )
+from shared.server.job_endpoints import check_sender
 from shared.server.metrics import ServerMetrics
 from shared.server.service import MAX_INLINE_BODY_BYTES, PredictionService
 from shared.settings import Settings
@@ -113,8 +114,13 @@ class Endpoints:
         return JSONResponse({"model_version": version})
 
     async def webhook(self, request: Request) -> Response:
-        """Take an event of a project. Answered at once, since Label Studio waits one second."""
+        """Take an event of a project. Answered at once, since Label Studio waits one second.
+
+        START_TRAINING trains the project; events of annotations are counted for
+        TRAIN_EACH_N_UPDATES. `status` says what is done, or what is missing.
+        """
         self._backend_of(request)
+        check_sender(request)
         message = parse_body(await self._bodies.read(request), WebhookRequest)
         return JSONResponse({"status": self._service.handle_event(message)}, 201)
 
@@ -135,7 +141,7 @@ class Endpoints:
                 "status": "UP",
                 "server": f"prelabel {__version__}",
                 "backends": self._service.names,
-                "more": ["/status", "/ready", "/metrics", "/docs"],
+                "more": ["/status", "/ready", "/metrics", "/jobs", "/docs"],
             }
         )
 
@@ -146,7 +152,7 @@ class Endpoints:
         return JSONResponse(body, status_code=200 if readiness.ready else 503)
 
     async def status(self, request: Request) -> Response:
-        """Report backends, models, label configs with their mappings, and the last failures."""
+        """Report backends, models, label configs, trainings, and the last failures."""
         report = await anyio.to_thread.run_sync(self._service.status)
         return Response(orjson.dumps(report, default=str), media_type="application/json")
 

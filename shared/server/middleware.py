@@ -22,6 +22,8 @@ from shared.settings import Settings
 SAFE_ID = re.compile(rb"[\w.:-]{1,64}")
 # Where the pages for a browser are.
 PAGES_PATH = "/pages/"
+# Where the jobs are, each below its id, which may be any word.
+JOBS_PATH = "/jobs/"
 # Label Studio's editor, the same in each installation: its frame has no origin, so that browsers
 # send no password for what it loads. It holds no data of anybody.
 PUBLIC_PATH = "/pages/editor/"
@@ -91,6 +93,9 @@ def _path_template(scope: Scope) -> str:
     path: str = scope["path"]
     if path.startswith(PAGES_PATH):
         return PAGES_PATH
+    if path.startswith(JOBS_PATH):
+        _, slash, action = path.removeprefix(JOBS_PATH).partition("/")
+        return f"{JOBS_PATH}{{id}}{slash}{action}"
     return "/{backend}" + path[path.rindex("/") :] if "backend" in scope["path_params"] else path
 
 
@@ -153,7 +158,7 @@ class AuthMiddleware:
 
     def _is_allowed(self, scope: Scope) -> bool:
         # No endpoint but these two has such a last segment, with or without a backend before it.
-        endpoint = _last_segment(scope)
+        endpoint = "" if scope["path"].startswith(JOBS_PATH) else _last_segment(scope)
         if endpoint == "health" or scope["path"].startswith(PUBLIC_PATH):
             return True
         if endpoint == "webhook" and self._secret is not None:

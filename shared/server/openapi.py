@@ -21,6 +21,13 @@ BACKEND_PARAMETER = {
     "description": "The name of a backend, which alone answers",
     "schema": {"type": "string"},
 }
+ID_PARAMETER = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The id of a job",
+    "schema": {"type": "string"},
+}
 SWAGGER_PAGE = """<!DOCTYPE html>
 <title>prelabel: API</title>
 <link rel="stylesheet" href="https://cdn.jsdelivr.net/npm/swagger-ui-dist@5/swagger-ui.css">
@@ -107,8 +114,9 @@ def _describe_operation(
             },
         },
     }
-    if path != endpoint.path:
-        operation["parameters"] = [BACKEND_PARAMETER]
+    parameters = [one for one in (BACKEND_PARAMETER, ID_PARAMETER) if f"{{{one['name']}}}" in path]
+    if parameters:
+        operation["parameters"] = parameters
     if endpoint.request:
         content = {"application/json": {"schema": schemas[endpoint.request]}}
         operation["requestBody"] = {"required": True, "content": content}

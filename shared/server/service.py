@@ -25,6 +25,7 @@ from shared.server.status import (
     report_models,
     report_plan,
 )
+from shared.server.training_triggers import TrainingTriggers
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,11 @@ class PredictionService(Protocol):
         """Handle an event of a project; return what is done about it, in one word."""
         return "ignored"
 
+    @property
+    def training(self) -> "TrainingTriggers | None":
+        """What starts trainings; None where nothing can be trained by jobs."""
+        return None
+
     def warm_up(self) -> None:
         """Load what can be loaded; called once, in a thread of its own."""
 
@@ -102,6 +108,7 @@ class BackendService(PredictionService):
         self._named = tuple(named)
         self._lock = threading.Lock()
         self._known_plans: PlanStore | None = None
+        self._known_training: tuple[PlanStore, TrainingTriggers] | None = None
         for problem in self.problems.values():
             logger.warning("%s", problem)
         self.problems |= faults
@@ -192,6 +199,27 @@ class BackendService(PredictionService):
         plans = [plan for _, plans in self._plans.all_plans() for plan in plans]
         return list(dict.fromkeys(plan.version() for plan in reversed(plans)))
 
+    @property
+    def training(self) -> TrainingTriggers:
+        """What starts trainings, with the backends that serve here."""
+        plans = self._plans
+        known = self._known_training
+        if known is None or known[0] is not plans:
+            with self._lock:
+                known = self._known_training
+                if known is None or known[0] is not plans:
+                    # Where none was named, those that are installed serve as they do here.
+                    names = map(_full_name, self._classes if self._named else ())
+                    served = {"backends": tuple(dict.fromkeys(names))}
+                    settings = plans.runtime.settings.model_copy(update=served)
+                    known = plans, TrainingTriggers(settings, self._classes)
+                    self._known_training = known
+        return known[1]
+
+    def handle_event(self, request: WebhookRequest) -> str:
+        """Train the project, or count its changed annotations; in a thread, see `training`."""
+        return self.training.handle_event(request)
+
     def warm_up(self) -> None:
         """Load the models that depend on no label config, one after the other.
 
@@ -224,12 +252,18 @@ class BackendService(PredictionService):
                 for plan in plans
             ],
             "projects": self._plans.projects.report(),
+            "training": self.training.report(),
             "failures": report_failures(),
         }
 
     def _started_classes(self) -> list[type[Backend]]:
         """Return the backends whose models load at the start."""
         return [cls for cls in self._classes if not cls.opt_in or cls.name in self._named]
+
+
+def _full_name(cls: type[Backend]) -> str:
+    """Return the name by which a backend is chosen, with its model where it was named with one."""
+    return f"{cls.name}:{cls.model_name}" if cls.model_name else cls.name
 
 
 def _last_version(plans: Sequence[PredictionPlan], wait: bool = False) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import shared.backend
 import shared.results
-from shared.server.app import ENDPOINTS
+from shared.server.app import ENDPOINTS, JOB_ENDPOINTS
 from shared.server.openapi import describe_endpoints
 
 HEAD = """# API
@@ -27,7 +27,7 @@ answers `/openapi.json`, and shows it at `/docs`. An error is answered as `{"det
 one sentence.
 """
 PREFIX = "/{backend}"
-DOCUMENT = describe_endpoints(ENDPOINTS)
+DOCUMENT = describe_endpoints((*ENDPOINTS, *JOB_ENDPOINTS))
 SCHEMAS = DOCUMENT["components"]["schemas"]
 # What a signature shows shorter: quoted annotations, arrays, modules before a class.
 SHORTER = (

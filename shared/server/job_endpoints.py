@@ -1,0 +1,96 @@
+"""What the endpoints of jobs answer: which there are, one of them, start and end one."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+import orjson
+from pydantic import Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.errors import PrelabelError
+from shared.server.http_messages import BodyReader, Message, parse_body
+from shared.server.training_triggers import TrainingTriggers
+
+T = TypeVar("T")
+
+ACCEPTED, CONFLICT = 202, 409
+NO_TRAININGS = "This server's model trains by its own fit, without jobs"
+
+
+class TrainingRequest(Message):
+    """POST /jobs: train a project."""
+
+    project: int | str = Field(description="The project's id, or its key: id.unixtime")
+    controls: list[str] = Field([], description="Control tags to train; all that can be if empty")
+
+
+class JobEndpoints:
+    """The handlers of the endpoints of jobs; `triggers` is None where nothing can be trained."""
+
+    def __init__(self, triggers: Callable[[], TrainingTriggers | None], bodies: BodyReader) -> None:
+        self._find_triggers = triggers
+        self._bodies = bodies
+
+    async def list_jobs(self, request: Request) -> Response:
+        """Return the jobs, the newest first: their state, progress, and how they ended."""
+        triggers = self._triggers()
+        jobs = await _in_thread(triggers.store.list_jobs)
+        return _json_response({"jobs": [job.to_json() for job in reversed(jobs)]})
+
+    async def show_job(self, request: Request) -> Response:
+        """Return a job; 404 names the latest ones."""
+        triggers, job_id = self._triggers(), request.path_params["id"]
+        job = await _in_thread(lambda: triggers.store.find(job_id))
+        return _json_response(job.to_json())
+
+    async def start_job(self, request: Request) -> Response:
+        """Train a project. One that waits to be trained already is answered with that job."""
+        check_sender(request)
+        triggers = self._triggers()
+        sent = parse_body(await self._bodies.read(request), TrainingRequest)
+        job = await _in_thread(lambda: triggers.start(str(sent.project), sent.controls))
+        return _json_response(job.to_json(), ACCEPTED)
+
+    async def cancel_job(self, request: Request) -> Response:
+        """End a job: at once if it waits, else at its next report. A finished one stays so."""
+        check_sender(request)
+        triggers, job_id = self._triggers(), request.path_params["id"]
+        job = await _in_thread(lambda: triggers.store.cancel(job_id))
+        return _json_response(job.to_json(), ACCEPTED)
+
+    def _triggers(self) -> TrainingTriggers:
+        found = self._find_triggers()
+        if found is None:
+            raise HTTPException(404, NO_TRAININGS)
+        return found
+
+
+def check_sender(request: Request) -> None:
+    """Raise 403 for a request that the page of another site has a browser send.
+
+    A browser would send the password of this server along. Programs send neither header.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    is_foreign = site is not None and site not in {"same-origin", "none"}
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        is_foreign = True
+    if is_foreign:
+        raise HTTPException(403, "A page of another site cannot ask for this")
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Do what reads and writes files; what is missing for it is no fault of this server."""
+    try:
+        return await anyio.to_thread.run_sync(work)
+    except PrelabelError as error:
+        status = CONFLICT if error.status == PrelabelError.status else error.status
+        raise HTTPException(status, str(error)) from None
+
+
+def _json_response(content: Any, status: int = 200) -> Response:
+    packed = orjson.dumps(content, default=str, option=orjson.OPT_NON_STR_KEYS)
+    return Response(packed, status, media_type="application/json")
