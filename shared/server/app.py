@@ -32,6 +32,7 @@ from shared.server.metrics import ServerMetrics
 from shared.server.middleware import AuthMiddleware, RequestIdMiddleware, TracingMiddleware
 from shared.server.openapi import Endpoint, documentation_routes
 from shared.server.service import PredictionService
+from shared.server.training_triggers import TrainingTriggers
 from shared.server.worker_metrics import PUBLISH_INTERVAL_SECONDS, WorkerMetrics
 from shared.settings import Settings
 
@@ -78,12 +79,15 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         threading.Thread(target=service.warm_up, name="warm up", daemon=True).start()
-        running = [asyncio.create_task(_reconcile_jobs(service))]
+        training = service.training
+        running = [asyncio.create_task(_reconcile_jobs(training))] if training else []
         if worker_metrics is not None:
             running.append(asyncio.create_task(_publish_metrics(metrics)))
         yield
         for task in running:
             task.cancel()
+        if training is not None:
+            training.close()
         reset_runtime()
 
     app = Starlette(
@@ -123,9 +127,9 @@ def _make_routes(table: Iterable[Endpoint], handlers: Any) -> list[Route]:
     ]
 
 
-async def _reconcile_jobs(service: PredictionService) -> None:
+async def _reconcile_jobs(training: TrainingTriggers) -> None:
     """Look after jobs whose process is gone, at the start and again and again."""
-    while (training := service.training) is not None:
+    while True:
         await anyio.to_thread.run_sync(training.reconcile)
         await asyncio.sleep(RECONCILE_SECONDS)
 
