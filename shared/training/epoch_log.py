@@ -23,19 +23,21 @@ class EpochLog:
     report: ReportProgress
     control: str
     max_seconds: float
+    clock: Callable[[], float] = time.monotonic
     epochs: list[dict[str, float]] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
-    _attempt_started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self._started = self._attempt_started = self.clock()
 
     def begin_attempt(self) -> None:
         """Forget the epochs of an attempt that failed."""
         self.epochs.clear()
-        self._attempt_started = time.monotonic()
+        self._attempt_started = self.clock()
 
     @property
     def seconds(self) -> float:
         """How long the training has taken so far."""
-        return time.monotonic() - self.started
+        return self.clock() - self._started
 
     def __call__(self, epoch: int, epochs: int, metrics: Mapping[str, float]) -> bool:
         """Note an epoch; return whether there is time for more."""
@@ -55,7 +57,7 @@ class EpochLog:
 
     def _seconds_left(self, epoch: int, epochs: int) -> float:
         """Return for how long the epochs that are left will take, at most to the limit."""
-        taken = time.monotonic() - self._attempt_started
+        taken = self.clock() - self._attempt_started
         expected = taken / max(epoch, 1) * max(epochs - epoch, 0)
         return max(min(expected, self.max_seconds - self.seconds), 0.0)
 

@@ -88,4 +88,4 @@ def trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Train
     reset_runtime()
     WordsBackend.runs.clear()
     yield Trainings(tmp_path)
-    WordsBackend.trick = None
+    WordsBackend.before = WordsBackend.after = None

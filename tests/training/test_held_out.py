@@ -102,7 +102,7 @@ def test_what_was_deleted_is_remembered(trainings: Trainings) -> None:
 
 def test_no_trainer_sees_a_held_out_text(trainings: Trainings) -> None:
     learned: list[str] = []
-    WordsBackend.trick = lambda run: learned.extend(
+    WordsBackend.before = lambda run: learned.extend(
         json.loads(line)["objects"]["text"]["text"]
         for part in ("train", "val")
         for line in (run.dataset / f"{part}.jsonl").read_text().splitlines()

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from shared.backend.training import TrainingError, TrainingRun
+from shared.errors import PrelabelError
+from shared.training.source import TrainingSource
 
 from .conftest import KEY, Trainings
 from .words import CONFIG, WordsBackend, annotated, choice, text_about, texts
@@ -149,7 +151,18 @@ def test_tasks_without_an_answer(trainings: Trainings, multiple: bool) -> None:
             lines = (run.dataset / f"{part}.jsonl").read_text().splitlines()
             ids.update(json.loads(line)["id"] for line in lines)
 
-    WordsBackend.trick = read_ids
+    WordsBackend.before = read_ids
     tasks = [*texts(40, ["Food", "Music"]), *empty]
     trainings.run(tasks, CONFIG.replace('toName="text"', several))
     assert ids == set(range(1, 41)) | (set(range(500, 510)) if multiple else set())
+
+
+def test_a_project_that_does_not_answer(
+    trainings: Trainings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "secret-token")
+    trainings.reset()
+    with pytest.raises(PrelabelError) as error:
+        trainings.run_source(TrainingSource.of_project(7))
+    assert str(error.value).startswith("project 7: Label Studio does not answer on reading it")

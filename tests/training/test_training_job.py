@@ -102,7 +102,7 @@ def test_progress(trainings: Trainings) -> None:
 
 def test_scratch_is_left_empty(trainings: Trainings) -> None:
     folders: list[Path] = []
-    WordsBackend.trick = lambda run: folders.append(run.dataset)
+    WordsBackend.before = lambda run: folders.append(run.dataset)
     trainings.run(texts(60))
     assert folders
     assert not any(folder.exists() for folder in folders)
@@ -203,7 +203,7 @@ def test_text_of_a_label_is_learned_from_its_latest_annotation(trainings: Traini
     later = {"id": 5000, "result": [choice("Food")], "updated_at": "2026-01-02T10:00:00Z"}
     task["annotations"].append(later)
     seen: list[str] = []
-    WordsBackend.trick = lambda run: seen.extend(
+    WordsBackend.before = lambda run: seen.extend(
         line for name in ("train", "val", "test") for line in _lines(run.dataset / f"{name}.jsonl")
     )
     trainings.run([task, *texts(60)[1:]])

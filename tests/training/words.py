@@ -27,7 +27,7 @@ WORDS: dict[str, list[str]] = {
     }.items()
 }
 FILLERS = [f"{a}{b}" for a in "bcdfghjklm" for b in ("ale", "ove", "int", "ust", "ear", "old")]
-# What a test lets the trainer do before it writes its weights.
+# What a test lets the trainer do before it learns, or after it has written its weights.
 Trick = Callable[[TrainingRun], None]
 
 
@@ -38,7 +38,8 @@ class WordsBackend(Backend):
     fills = frozenset({("Choices", "Text")})
     dataset_format = "jsonl"
     runs: ClassVar[list[TrainingRun]] = []
-    trick: ClassVar[Trick | None] = None
+    before: ClassVar[Trick | None] = None
+    after: ClassVar[Trick | None] = None
     epochs: ClassVar[int] = 3
 
     def spec(self, control: Control) -> ModelSpec:
@@ -64,6 +65,8 @@ class WordsBackend(Backend):
 
     def train(self, run: TrainingRun) -> None:
         self.runs.append(run)
+        if type(self).before is not None:
+            type(self).before(run)
         name = run.control.name
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         for line in (run.dataset / "train.jsonl").read_text().splitlines():
@@ -73,9 +76,9 @@ class WordsBackend(Backend):
         for epoch in range(1, self.epochs + 1):
             if not run.report(epoch, self.epochs, loss=1 / epoch, accuracy=1 - 0.5 / epoch):
                 break
-        if type(self).trick is not None:
-            type(self).trick(run)
         (run.output / WEIGHTS).write_text(json.dumps(counts))
+        if type(self).after is not None:
+            type(self).after(run)
 
 
 def _choose(model: Mapping[str, Mapping[str, int]], text: str) -> str | None:

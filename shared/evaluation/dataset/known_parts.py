@@ -28,6 +28,7 @@ class KnownParts:
         self._before = dict(parts or {})
         self._parts = dict(self._before)
         self._placed: dict[str, PlacedTask] = {}
+        self._moved: set[bytes] = set()
 
     @classmethod
     def read(cls, path: Path) -> "KnownParts":
@@ -65,11 +66,13 @@ class KnownParts:
     def move(self, task: Any, part: str) -> bool:
         """Let the next build put a task into another part, with those that stay with it.
 
-        Returns False, and moves nothing, if one of them was in a part before.
+        Returns False, and moves nothing, if one of them was in a part before, or was moved already:
+        a group that is all that a label has would go to and fro.
         """
         group = self._placed[str(task)].group
         contents = {one.content for one in self._placed.values() if one.group == group}
-        if not contents.isdisjoint(self._before):
+        if not contents.isdisjoint(self._before) or not contents.isdisjoint(self._moved):
             return False
+        self._moved |= contents
         self._parts |= dict.fromkeys(contents, part)
         return True

@@ -43,3 +43,4 @@ def test_new_contents_are_moved_with_their_group() -> None:
     assert [parts.find([one]) for one in (ONE, TWO, THREE)] == ["train", "val", "val"]
     assert not parts.move(1, "val"), "it was in train before"
     assert parts.find([ONE]) == "train"
+    assert not parts.move(3, "test"), "it was moved already"
