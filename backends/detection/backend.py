@@ -66,9 +66,10 @@ class DetectionBackend(Backend):
         ]
 
     def spec(self, control: Control) -> ModelSpec:
-        return self.trained_spec(control) or tag_options.choose_model(
-            control, self.settings, self.server_settings
-        )
+        own = self.trained_spec(control)
+        if own is not None:
+            return tag_options.with_image_size(own, control, self.settings)
+        return tag_options.choose_model(control, self.settings, self.server_settings)
 
     def count_known_labels(self, model: ImageDetector | VideoDetector, claim: Claim) -> int:
         return model.count_known_labels(claim)
@@ -90,7 +91,7 @@ class DetectionBackend(Backend):
     def _files_of(self, spec: ModelSpec) -> Sequence[Path]:
         if is_timeline(spec):
             return timeline_files(Path(spec.model), self.server_settings)
-        return (weights.find_weights(spec.model, self.server_settings),)
+        return (weights.weights_of(spec, self.server_settings),)
 
     def load(self, spec: ModelSpec) -> ImageDetector | VideoDetector:
         networks = networks_of(spec)
@@ -105,7 +106,7 @@ class DetectionBackend(Backend):
         return FrameClassifier.load(folder, self.server_settings, precision)
 
     def _load_network(self, spec: ModelSpec) -> Detector:
-        path = weights.find_weights(spec.model, self.server_settings)
+        path = weights.weights_of(spec, self.server_settings)
         run = RunOptions(**dict(spec.options))
         return loader.load_detector(path, run, self.server_settings, self.settings.precision)
 

@@ -38,10 +38,11 @@ class ImageDetection:
         settings = self.backend.settings
         claims = []
         for group, target in control_groups(config):
-            options = dict(tag_options.read_options(group[0], settings))
+            spec = self.backend.spec(group[0])
+            options = dict(tag_options.read_options(group[0], settings, spec))
             if tag_options.base_tag(group[0]) == "KeyPoint":
                 options |= read_keypoint_options(group, self.backend.config)
-            claims.append(Claim(group, target, self.backend.spec(group[0]), options))
+            claims.append(Claim(group, target, spec, options))
         return _share_thresholds(claims)
 
     def build_detector(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from backends.detection.model import trained_network
 from shared.errors import ModelError
 
 # Ultralytics' names of what a network does; it has others, for which there is no control tag.
@@ -30,6 +31,28 @@ class NetworkSpec:
     end_to_end: bool
     stretches_image: bool
     keypoint_shape: tuple[int, int] | None
+    keypoint_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A torch module as Ultralytics builds it, what it does, and the image size that it had.
+
+    `image_size` is 0 where the weights do not say it; `keypoint_names` are the labels of the key
+    points of a network that was trained on them.
+    """
+
+    network: Any
+    task: str
+    image_size: int
+    keypoint_names: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of its classes."""
+        found = self.network.names
+        names = found if isinstance(found, Mapping) else dict(enumerate(found))
+        return tuple(str(names[index]) for index in sorted(names))
 
 
 def load_network(weights: Path, image_size: int) -> tuple[Any, NetworkSpec]:
@@ -38,14 +61,8 @@ def load_network(weights: Path, image_size: int) -> tuple[Any, NetworkSpec]:
     The module maps RGB pixels, uint8 (n, height, width, 3), to a tuple of float arrays.
     `image_size` 0 is the size it was trained at.
     """
-    from ultralytics import YOLO
-
-    loaded = YOLO(weights)
-    if loaded.task not in TASKS:
-        raise ModelError(
-            f"{weights.name} is a network for {loaded.task}; supported: {', '.join(TASKS)}"
-        )
-    network = loaded.model.float().eval()
+    loaded = read_network(weights)
+    network = loaded.network.float().eval()
     channels = int(network.yaml.get("channels", 3))
     if channels != 3:
         raise ModelError(f"{weights.name} takes images of {channels} channels; supported: 3")
@@ -55,27 +72,45 @@ def load_network(weights: Path, image_size: int) -> tuple[Any, NetworkSpec]:
     return ExportWrapper(network), spec
 
 
+def read_network(weights: Path) -> LoadedNetwork:
+    """Read a network as it was trained; ModelError if there is no control tag for what it does."""
+    if weights.name == trained_network.FILE_NAME:
+        network, described = trained_network.load_trained_network(weights)
+        return LoadedNetwork(
+            network, described.task, described.image_size, described.keypoint_names
+        )
+    from ultralytics import YOLO
+
+    loaded = YOLO(weights)
+    if loaded.task not in TASKS:
+        raise ModelError(
+            f"{weights.name} is a network for {loaded.task}; supported: {', '.join(TASKS)}"
+        )
+    trained = (loaded.ckpt or {}).get("train_args", {}).get("imgsz")
+    trained = max(trained) if isinstance(trained, list | tuple) else trained
+    return LoadedNetwork(loaded.model, loaded.task, int(trained or 0))
+
+
 def with_image_size(spec: NetworkSpec, image_size: int) -> NetworkSpec:
     """Return the spec of the same network at another image size; 0 keeps the one it has."""
     return replace(spec, image_size=_round_up(image_size or spec.image_size, spec.stride))
 
 
-def _describe_network(loaded: Any, image_size: int) -> NetworkSpec:
-    network, trained = loaded.model, (loaded.ckpt or {}).get("train_args", {}).get("imgsz")
-    trained = max(trained) if isinstance(trained, list | tuple) else trained
-    image_size = image_size or int(trained or DEFAULT_IMAGE_SIZES.get(loaded.task, 640))
+def _describe_network(loaded: LoadedNetwork, image_size: int) -> NetworkSpec:
+    network = loaded.network
+    image_size = image_size or loaded.image_size or DEFAULT_IMAGE_SIZES.get(loaded.task, 640)
     is_rtdetr = type(network.model[-1]).__name__ == "RTDETRDecoder"
     stride = 1 if loaded.task == "classify" else max(int(network.stride.max()), 32)
     keypoints = getattr(network, "kpt_shape", None) if loaded.task == "pose" else None
-    names = network.names if isinstance(network.names, Mapping) else dict(enumerate(network.names))
     return NetworkSpec(
         loaded.task,
-        tuple(str(names[index]) for index in sorted(names)),
+        loaded.class_names,
         _round_up(image_size, stride),
         stride,
         end_to_end=is_rtdetr or _is_end_to_end(network),
         stretches_image=is_rtdetr,
         keypoint_shape=(int(keypoints[0]), int(keypoints[1])) if keypoints else None,
+        keypoint_names=loaded.keypoint_names,
     )
 
 

@@ -2,10 +2,25 @@
 
 from pathlib import Path
 
+from backends.detection.model.trained_network import FILE_NAME
+from shared.backend.claim import ModelSpec
 from shared.errors import ModelError, short_path
 from shared.settings import Settings
 
 STARTER = "starter"
+
+
+def weights_of(spec: ModelSpec, settings: Settings) -> Path:
+    """Return the file of a network's weights: a project's own, or those that settings name."""
+    if not spec.trained_version:
+        return find_weights(spec.model, settings)
+    path = Path(spec.model) / FILE_NAME
+    if not path.is_file():
+        raise ModelError(
+            f"the weights of {spec.label} are gone from TRAIN_DIR: train again, or roll back to the"
+            " version before"
+        )
+    return path
 
 
 def find_weights(model: str, settings: Settings) -> Path:
@@ -13,6 +28,11 @@ def find_weights(model: str, settings: Settings) -> Path:
 
     Raises ModelError, which says where they were looked for.
     """
+    return find_local_weights(model, settings) or _download_weights(model, settings)
+
+
+def find_local_weights(model: str, settings: Settings) -> Path | None:
+    """Return the file of the weights; None for a published name that was not downloaded yet."""
     if model == STARTER:
         return Path(__file__).parents[1] / "starter" / "shapes.pt"
     root = settings.model_dir.resolve()
@@ -27,15 +47,18 @@ def find_weights(model: str, settings: Settings) -> Path:
         return path
     if "/" in model or "\\" in model:
         raise ModelError(f"{short_path(model)}: no such file in MODEL_DIR")
-    return _download_weights(model, settings)
+    downloaded = _download_target(model, settings)
+    return downloaded if downloaded.is_file() else None
+
+
+def _download_target(name: str, settings: Settings) -> Path:
+    return settings.cache_dir / "ultralytics" / name
 
 
 def _download_weights(name: str, settings: Settings) -> Path:
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES, attempt_download_asset
 
-    target = settings.cache_dir / "ultralytics" / name
-    if target.is_file():
-        return target
+    target = _download_target(name, settings)
     if name not in GITHUB_ASSETS_NAMES:
         raise ModelError(
             f"{name} is neither a file in MODEL_DIR nor a pretrained model of Ultralytics"

@@ -33,11 +33,16 @@ def require_output(detections: Detections, claim: Claim) -> None:
 def missing_output_error(claim: Claim, missing: str) -> UnfillableError:
     """Log once that the network lacks what the control tag needs, and return the error."""
     message = (
-        f"{claim.control} needs {missing}, which {claim.spec.model} does not find:"
+        f"{claim.control} needs {missing}, which {_model_name(claim)} does not find:"
         " choose other weights with model_path, or in the DETECTION_ settings"
     )
     claim.warn_once(message)
     return UnfillableError(message)
+
+
+def _model_name(claim: Claim) -> str:
+    """Return what names the model in messages, which show no folder of a trained version."""
+    return claim.spec.trained_version or claim.spec.model
 
 
 def labelled_objects(
@@ -66,7 +71,7 @@ def requested_classes(names: Iterable[str], claim: Claim) -> list[str]:
     if not requested:
         message = (
             f"{claim.control} asks only for the classes {', '.join(classes)} (model_classes or"
-            f" DETECTION_CLASSES), none of which {claim.spec.model} has; it has "
+            f" DETECTION_CLASSES), none of which {_model_name(claim)} has; it has "
             + truncate(", ".join(names), 200)
         )
         claim.warn_once(message)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -34,8 +35,18 @@ def choose_model(control: Control, settings: DetectionSettings, server: Settings
     requested = control.attrs.get("model_path", "").strip()
     if requested:
         _check_model_path(requested, control, settings, server)
-    size = int(control.get_number("model_image_size", settings.image_size, low=0, high=4096))
-    return model_spec(requested or _default_model(_network_task(control), settings), size)
+    model = requested or _default_model(_network_task(control), settings)
+    return model_spec(model, read_image_size(control, settings))
+
+
+def read_image_size(control: Control, settings: DetectionSettings) -> int:
+    """Return the image size that a control tag asks for; 0 is the size of the training."""
+    return int(control.get_number("model_image_size", settings.image_size, low=0, high=4096))
+
+
+def with_image_size(spec: ModelSpec, control: Control, settings: DetectionSettings) -> ModelSpec:
+    """Return the spec of a trained network at the image size that a control tag asks for."""
+    return replace(spec, options=spec_options(image_size=read_image_size(control, settings)))
 
 
 def model_spec(model: str, image_size: int) -> ModelSpec:
@@ -52,14 +63,28 @@ def read_thresholds(control: Control, settings: DetectionSettings) -> Thresholds
     )
 
 
-def read_options(control: Control, settings: DetectionSettings) -> Mapping[str, Any]:
+def read_options(
+    control: Control, settings: DetectionSettings, network: ModelSpec
+) -> Mapping[str, Any]:
     """Return the options of a control tag that decide which regions it gets."""
     return {
         "thresholds": read_thresholds(control, settings),
         "score_threshold": read_score_threshold(control, settings),
-        "classes": split_names(control.attrs.get("model_classes", "")) or settings.classes,
+        "classes": read_classes(control, settings, network),
         "upright": not control.get_flag("model_obb", default=True),
     }
+
+
+def read_classes(
+    control: Control, settings: DetectionSettings, network: ModelSpec
+) -> tuple[str, ...]:
+    """Return the classes that a control tag asks for; none stands for all.
+
+    They are those of the base model: a network trained on the tag's own labels has no others.
+    """
+    if network.trained_version:
+        return ()
+    return split_names(control.attrs.get("model_classes", "")) or settings.classes
 
 
 def read_score_threshold(control: Control, settings: DetectionSettings) -> float:

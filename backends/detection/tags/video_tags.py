@@ -132,7 +132,7 @@ def _read_request(
 ) -> VideoTagRequest:
     network = _with_thresholds(network, tag_options.read_thresholds(control, settings))
     frame_step = int(control.get_number("model_frame_step", 1, low=1, high=1000))
-    options: dict[str, Any] = {"classes": tag_options.read_options(control, settings)["classes"]}
+    options: dict[str, Any] = {"classes": tag_options.read_classes(control, settings, network)}
     if control.tag == "VideoRectangle":
         labels = [other for other in config.controls_on(control.to_name) if other.tag == "Labels"]
         options |= _read_tracking_options(control, settings)

@@ -1,0 +1,1 @@
+"""Trains a network on annotated pictures, with Ultralytics' own trainer."""
