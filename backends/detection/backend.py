@@ -17,6 +17,7 @@ from backends.detection.tags import image_tags, tag_options, video_tags
 from backends.detection.timeline.attributes import timeline_obstacle
 from backends.detection.timeline.frame_classifier import FrameClassifier
 from backends.detection.timeline.weights import is_timeline, timeline_files
+from backends.detection.training import network_task
 from backends.detection.videos import VideoDetection
 from shared.backend.base import Backend, Context
 from shared.backend.claim import Claim, ModelSpec
@@ -45,6 +46,7 @@ class DetectionBackend(Backend):
     )
     modules = ("torch", "torchvision", "ultralytics", "av", "lap")
     preload_modules = ("ultralytics.models.yolo", "ultralytics.trackers.track")
+    dataset_format = "yolo"
     settings_class: ClassVar[type[BackendSettings]] = DetectionSettings
     example_settings: ClassVar[Mapping[str, str]] = {
         "DETECTION_MODEL": "starter",
@@ -116,13 +118,15 @@ class DetectionBackend(Backend):
     def training_obstacle(self, claim: Claim) -> str | None:
         if claim.control.tag == "TimelineLabels":
             return timeline_obstacle(claim.control)
-        return super().training_obstacle(claim)
+        return network_task.find_obstacle(claim, self.config)
 
     def train(self, run: TrainingRun) -> None:
         if run.control.tag == "TimelineLabels":
             VideoDetection(self).train_timeline(run)
-        else:
-            super().train(run)
+            return
+        from backends.detection.training.train import train_network
+
+        train_network(run, self.settings, self.server_settings)
 
     def _steps_of(self, spec: ModelSpec) -> ImageDetection | VideoDetection:
         return VideoDetection(self) if is_video_model(spec) else ImageDetection(self)

@@ -48,3 +48,11 @@ class DetectionSettings(BackendSettings):
     classes: Names = Field(
         (), description="The model's classes to use, comma-separated; empty: all"
     )
+    train_epochs: int = Field(
+        0, ge=0, description="Epochs of a training; 0: by the number of pictures"
+    )
+    train_base: str = Field(
+        "",
+        description="Weights that the first training of a tag starts from: a file in MODEL_DIR, or"
+        " `starter`; empty: those that fill the tag",
+    )

@@ -39,9 +39,7 @@ class NetworkDescription:
     keypoint_names: tuple[str, ...] = ()
 
 
-def save_network(
-    weights: Mapping[str, Any], description: NetworkDescription, folder: Path
-) -> Path:
+def save_network(weights: Mapping[str, Any], description: NetworkDescription, folder: Path) -> Path:
     """Write a network's weights, a state dict, into a folder."""
     torch_file = require("safetensors.torch", "train")
     halves = {

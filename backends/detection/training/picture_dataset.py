@@ -52,9 +52,7 @@ class PictureDataset:
     keypoint_names: tuple[str, ...] = ()
 
 
-def prepare_dataset(
-    source: Path, task: str, labels: Sequence[str], folder: Path
-) -> PictureDataset:
+def prepare_dataset(source: Path, task: str, labels: Sequence[str], folder: Path) -> PictureDataset:
     """Write a dataset for a task into `folder`; TrainingError if it has nothing to learn from."""
     if task == "classify":
         return _prepare_classes(source, labels, folder)
@@ -105,7 +103,9 @@ def _prepare_objects(
     numbers = {number: names.index(name) for number, name in enumerate(found) if name in names}
     points = int(described.get("kpt_shape", (0,))[0])
     if task == "pose" and not points:
-        raise TrainingError(f"{DATA} of the dataset has no key points: its format is of another task")
+        raise TrainingError(
+            f"{DATA} of the dataset has no key points: its format is of another task"
+        )
     counts = {
         part: _write_part(source, folder, part, _LabelForm(task, numbers, points))
         for part in ("train", "val")
@@ -235,14 +235,11 @@ def _read_json(path: Path) -> dict[str, str]:
 
 
 def _read_data(source: Path) -> dict[str, Any]:
-    import yaml
+    from ultralytics.utils import YAML
 
-    try:
-        found: dict[str, Any] = yaml.safe_load((source / DATA).read_bytes())
-    except FileNotFoundError:
-        raise TrainingError(
-            f"the dataset has no {DATA}: it is not one of pictures with objects"
-        ) from None
+    if not (source / DATA).is_file():
+        raise TrainingError(f"the dataset has no {DATA}: it is not one of pictures with objects")
+    found: dict[str, Any] = YAML.load(source / DATA)
     return found
 
 
