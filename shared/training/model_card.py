@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -34,6 +35,8 @@ TEMPLATE = "README.md.j2"
 # A label with fewer examples in the training, or fewer cases in the held-out tasks, is named under
 # "Limits". From as many cases on the gate asks whether a label's recall has collapsed.
 FEW_CASES = 20
+# Settings that the card lists; settings.json has all.
+MAX_SETTINGS = 40
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")
 # Tags that stand inside the tag of a control with labels.
 _LABEL_TAGS = {"Choices": "Choice", "Taxonomy": "Choice"}
@@ -145,7 +148,8 @@ def escape_markdown(text: str) -> str:
 def _plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that a table shows, those of the trainer last."""
     given = {**settings, **settings.get("trainer", {})}
-    return {key: value for key, value in given.items() if isinstance(value, str | int | float)}
+    plain = (pair for pair in given.items() if isinstance(pair[1], str | int | float))
+    return dict(islice(plain, MAX_SETTINGS))
 
 
 def _front_matter(facts: CardFacts, candidate: Sequence[FigureRow]) -> str:
