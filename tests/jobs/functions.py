@@ -62,13 +62,13 @@ def run_out_of_memory(context: JobContext) -> Mapping[str, Any]:
     return {"attempt": context.job.attempts}
 
 
-def use_memory(context: JobContext) -> Mapping[str, Any]:
-    """Use 400 MB in the first `times` attempts, of which a test's cgroup allows less."""
-    if context.job.attempts <= context.arguments["times"]:
-        Path(context.arguments["cgroup"], "cgroup.procs").write_text(str(os.getpid()))
-        data = bytearray(os.urandom(1 << 20) * 400)
-        return {"size": len(data)}
-    return {"attempt": context.job.attempts}
+def be_killed_for_memory(context: JobContext) -> Mapping[str, Any]:
+    """End as the kernel ends who uses too much memory: counted in `vmstat`, by SIGKILL."""
+    vmstat = Path(context.arguments["vmstat"])
+    count = int(vmstat.read_text().split()[-1])
+    vmstat.write_text(f"nr_free_pages 1000\noom_kill {count + 1}\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
 
 
 def fail(context: JobContext) -> Mapping[str, Any]:

@@ -134,6 +134,20 @@ def test_memory_that_runs_out_gives_a_second_attempt(store: JobStore, fork: Fork
     assert "MemoryError" in store.folder(jobs[1].id).log.read_text()
 
 
+def test_a_job_that_the_kernel_ended_for_its_memory_says_so(
+    store: JobStore, fork: Fork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The kernel's own counter stands still: memory that really runs out ends any process here.
+    vmstat = tmp_path / "vmstat"
+    vmstat.write_text("nr_free_pages 1000\noom_kill 3\n")
+    monkeypatch.setattr(supervisor, "_VMSTAT", vmstat)
+    job = create(store, "be_killed_for_memory", vmstat=str(vmstat))
+    fork(job)
+    failed = wait_for(store, job, JobState.failed)
+    assert failed.message.startswith("the memory ran out in 2 attempts: ")
+    assert vmstat.read_text().endswith("oom_kill 5\n")
+
+
 def test_the_child_dies_with_who_watches_over_it(store: JobStore, fork: Fork) -> None:
     job = create(store, "sleep_for_ever")
     pid = fork(job)
