@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import PrelabelError, truncate
+from shared.jobs.ending import DISK_IS_FULL
 from shared.jobs.job import Job, JobCancelledError, JobError
 from shared.jobs.job_folder import DISK_FULL, JobFolder
 from shared.jobs.log_stream import Redactor
@@ -118,5 +119,5 @@ def describe_failure(error: BaseException) -> str:
     if isinstance(error, PrelabelError):
         return str(error)
     if isinstance(error, OSError) and error.errno in DISK_FULL:
-        return "the disk of TRAIN_DIR is full: free some room, and start it again"
+        return DISK_IS_FULL
     return f"it failed with {type(error).__name__} (the log has the details)"

@@ -15,6 +15,7 @@ from shared.jobs.job_folder import DISK_FULL, JobFolder
 # The exit status of an attempt that ran out of memory, and wrote no end.
 OUT_OF_MEMORY_STATUS = 82
 WAS_CANCELLED = "cancelled while it ran"
+DISK_IS_FULL = "the disk of TRAIN_DIR is full: free some room, and start it again"
 # The end of a job waits so long for room on a full disk.
 FULL_DISK_PATIENCE_SECONDS = 300.0
 

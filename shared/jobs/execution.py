@@ -1,5 +1,6 @@
 """Calls the function of a job, in a process made for it, and writes how it ended."""
 
+import faulthandler
 import importlib
 import logging
 import os
@@ -37,6 +38,7 @@ def execute(store: JobStore, job: Job, parent: int) -> int:
     _end_on_sigterm(folder)
     redactor = Redactor.of_environment()
     stream = log_to_stderr(redactor, "INFO")
+    faulthandler.enable(stream.fileno())  # where a crash of a library came from
     context = JobContext(job, folder, redactor)
     try:
         ending = _call(context, folder)

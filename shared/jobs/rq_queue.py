@@ -48,17 +48,21 @@ def enqueue(settings: Settings, store: JobStore, job: Job) -> None:
     try:
         queue = rq.Queue(job.queue, connection=connect(settings), serializer=_serializer())
         queue.enqueue_call(_FUNCTION, (job.id,), description=f"{job.kind} {job.id}", **options)
+        _say(store, job, f"it waits for a worker of the queue {job.queue}")
     except errors.RedisError as error:
-        message = f"it waits for the Redis of QUEUE_URL, which cannot be reached: {error}"
-        with store.lock():
-            waiting = store.find(job.id)
-            if waiting.is_waiting:
-                store.change(waiting, message=redact_url(message))
+        why = redact_url(str(error))
+        _say(store, job, f"it waits for the Redis of QUEUE_URL, which cannot be reached: {why}")
         raise JobError(
-            f"the Redis of QUEUE_URL={redact_url(settings.queue_url)} cannot be reached"
-            f" ({redact_url(str(error))}): job {job.id} is kept, and goes into the queue when it"
-            " answers again"
+            f"the Redis of QUEUE_URL={redact_url(settings.queue_url)} cannot be reached ({why}):"
+            f" job {job.id} is kept, and goes into the queue when it answers again"
         ) from None
+
+
+def _say(store: JobStore, job: Job, message: str) -> None:
+    with store.lock():
+        waiting = store.find(job.id)
+        if waiting.is_waiting:
+            store.change(waiting, message=message)
 
 
 def queue_state(settings: Settings, job: Job) -> str | None:

@@ -14,9 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from shared.jobs.ending import OUT_OF_MEMORY_STATUS, WAS_CANCELLED, Ending, keep_trying
+from shared.jobs.ending import (
+    DISK_IS_FULL,
+    OUT_OF_MEMORY_STATUS,
+    WAS_CANCELLED,
+    Ending,
+    keep_trying,
+)
 from shared.jobs.file_lock import FileLock
 from shared.jobs.job import MAX_ATTEMPTS, Job, JobNotFoundError, JobState, format_time, now
+from shared.jobs.job_folder import DISK_FULL
 from shared.jobs.job_store import JobStore, has_live_process
 from shared.jobs.process_name import ProcessName, host_name, machine_name
 
@@ -86,11 +93,15 @@ class Supervisor:
         if job is None:
             return
         device = FileLock(_device_file(self._store, job.device))
-        if not self._wait_for_turn(job, device):
+        if not self._wait_for_turn(device):
             return
         try:
             while (attempt := self._start()) is not None:
                 self._attempt(attempt)
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            self._end(Ending(JobState.failed, DISK_IS_FULL))
         finally:
             device.release()
 
@@ -107,21 +118,34 @@ class Supervisor:
                 job, pid=os.getpid(), process=str(self._name), host=host_name()
             )
 
-    def _wait_for_turn(self, job: Job, device: FileLock) -> bool:
+    def _wait_for_turn(self, device: FileLock) -> bool:
         """Wait until the device is free and no older job waits; return False if that is moot."""
         while not self._was_told_to_stop:
             self._beat()
-            jobs = self._store.list_jobs()
-            if not any(one.id == job.id and one.is_waiting and self._is_ours(one) for one in jobs):
-                return False  # cancelled, or removed
-            if not self._is_first_kept_waiting(job, jobs) and device.acquire():
-                return True
+            try:
+                job = self._store.find(self._id)
+            except JobNotFoundError:  # it was removed
+                return False
+            if not job.is_waiting or not self._is_ours(job):
+                return False
+            if device.acquire():
+                if not self._is_kept_waiting(job):
+                    return True
+                device.release()
+            self._say_that_it_waits(job)
             time.sleep(self._patience.turn_poll)
         return False
 
-    def _is_first_kept_waiting(self, job: Job, jobs: list[Job]) -> bool:
+    def _is_kept_waiting(self, job: Job) -> bool:
         """Return whether an older job waits for the same device, in whose place this would be."""
-        return any(self._waits_here(one) for one in jobs if _precedes(one, job))
+        return any(self._waits_here(one) for one in self._store.list_jobs() if _precedes(one, job))
+
+    def _say_that_it_waits(self, job: Job) -> None:
+        message = f"it waits for other jobs on the device {job.device}"
+        if job.state is JobState.waiting and job.message != message:
+            with self._store.lock():
+                if (job := self._store.find(self._id)).is_waiting:
+                    self._store.change(job, message=message)
 
     def _waits_here(self, job: Job) -> bool:
         name = ProcessName.parse(job.process)

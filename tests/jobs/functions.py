@@ -1,7 +1,6 @@
 """Functions that the jobs of the tests run."""
 
 import errno
-import faulthandler
 import logging
 import os
 import signal
@@ -48,7 +47,6 @@ def sleep_for_ever(context: JobContext) -> Mapping[str, Any]:
 
 def kill_itself(context: JobContext) -> Mapping[str, Any]:
     """End by a signal in the first `times` attempts."""
-    faulthandler.disable()  # pytest has it print where a signal struck
     if context.job.attempts <= context.arguments.get("times", 1):
         os.kill(os.getpid(), context.arguments.get("signal", signal.SIGKILL))
         time.sleep(10)

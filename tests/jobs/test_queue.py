@@ -1,5 +1,6 @@
 """Jobs in the queues of a real Redis, and the workers that take them from there."""
 
+import logging
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from shared.jobs.queue_worker import serve_queues
 from shared.jobs.reconcile import reconcile
 from shared.jobs.rq_queue import connect, queue_state, served_queues
 from shared.jobs.submit import submit_job
-from shared.settings import Settings
+from shared.settings import Settings, changed_environment, read_settings
 
 from .conftest import FUNCTIONS, wait_for, wait_until
 
@@ -66,88 +68,94 @@ def settings(tmp_path: Path, redis_url: str) -> Settings:
 
 
 @pytest.fixture
-def worker(settings: Settings) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """Start `prelabel worker ARGUMENTS` with the same TRAIN_DIR."""
+def work(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., int]]:
+    """Start a worker that ends when its queues are empty, in a fork of this process."""
     workers = []
 
-    def start(*arguments: str, train_dir: Path = settings.train_dir) -> "subprocess.Popen[str]":
-        variables = {"TRAIN_DIR": str(train_dir), "QUEUE_URL": settings.queue_url or ""}
-        workers.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "shared.cli", "worker", *arguments],
-                env=os.environ | variables | {"PYTHONPATH": str(REPO)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-        return workers[-1]
+    def start(device: str, train_dir: Path = settings.train_dir) -> int:
+        pid = os.fork()
+        if pid:
+            workers.append(pid)
+            return pid
+        try:
+            log = os.open(tmp_path / "worker.log", os.O_WRONLY | os.O_CREAT)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            sys.stdout = sys.stderr = os.fdopen(2, "w", closefd=False)
+            logging.basicConfig(force=True)
+            variables = {"TRAIN_DIR": str(train_dir), "QUEUE_URL": settings.queue_url or ""}
+            with changed_environment(variables | {"DEVICE": device}):
+                serve_queues(read_settings(Settings), until_empty=True)
+        finally:
+            os._exit(0)
 
     yield start
-    for process in workers:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    for pid in workers:
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
-Worker = Callable[..., "subprocess.Popen[str]"]
+Work = Callable[..., int]
 
 
 def test_a_worker_runs_the_jobs_of_its_device(
-    settings: Settings, store: JobStore, worker: Worker
+    settings: Settings, store: JobStore, work: Work
 ) -> None:
     ours, any_device, other = (
         submit_job(settings, "training", device, FUNCTIONS + "count", {}, device)
         for device in ("cuda:1", "auto", "cpu")
     )
+    cancelled = submit_job(settings, "training", "7", FUNCTIONS + "count", {}, "cuda:1")
     assert (ours.queue, queue_state(settings, ours)) == ("prelabel-cuda:1", "queued")
+    assert store.find(ours.id).message == "it waits for a worker of the queue prelabel-cuda:1"
     again = submit_job(settings, "training", "cuda:1", FUNCTIONS + "count", {}, "cuda:1")
     assert again.id == ours.id
-    out, _ = worker("--device", "cuda:1", "--burst").communicate(timeout=60)
-    assert out.startswith(
-        f"prelabel worker: prelabel-cuda:1, prelabel-auto of {settings.queue_url}"
-    )
+    assert store.cancel(cancelled.id).state is JobState.cancelled
+    os.waitpid(work("cuda:1"), 0)
     for job in (ours, any_device):
         done = store.find(job.id)
-        assert (done.state, done.device, done.result) == (
-            JobState.done,
-            "cuda:1",
-            {"steps": 3, "attempt": 1},
-        )
+        assert (done.state, done.device) == (JobState.done, "cuda:1")
+        assert done.result == {"steps": 3, "attempt": 1}
     assert store.find(other.id).state is JobState.waiting
+    assert store.find(cancelled.id).attempts == 0
 
 
-def test_a_queued_job_is_cancelled_before_and_while_it_runs(
-    settings: Settings, store: JobStore, worker: Worker
+def test_a_queued_job_is_cancelled_while_it_runs(
+    settings: Settings, store: JobStore, work: Work
 ) -> None:
-    before = submit_job(settings, "training", "1", FUNCTIONS + "count", {})
-    assert store.cancel(before.id).state is JobState.cancelled
-    running = submit_job(settings, "training", "2", FUNCTIONS + "count", {"steps": 100_000})
-    taker = worker("--burst")
-    wait_for(store, running, JobState.running)
-    store.cancel(running.id)
-    taker.communicate(timeout=60)
-    assert store.find(running.id).state is JobState.cancelled
-    assert store.find(before.id).attempts == 0
+    job = submit_job(settings, "training", "2", FUNCTIONS + "count", {"steps": 100_000})
+    worker = work("cpu")
+    wait_for(store, job, JobState.running)
+    store.cancel(job.id)
+    os.waitpid(worker, 0)
+    assert store.find(job.id).state is JobState.cancelled
 
 
 def test_a_killed_worker_leaves_the_job_running_and_a_killed_job_is_queued_again(
-    settings: Settings, store: JobStore, worker: Worker
+    settings: Settings, store: JobStore, work: Work
 ) -> None:
-    job = submit_job(settings, "training", "7", FUNCTIONS + "count", {"steps": 60, "seconds": 0.05})
-    first = worker()
+    arguments = {"steps": 30, "seconds": 0.05}
+    job = submit_job(settings, "training", "7", FUNCTIONS + "count", arguments)
+    command = [sys.executable, "-m", "shared.cli", "worker", "--device", "cpu"]
+    variables = {"TRAIN_DIR": str(settings.train_dir), "QUEUE_URL": settings.queue_url or ""}
+    environment = os.environ | variables | {"PYTHONPATH": str(REPO)}
+    worker = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    line = worker.stdout.readline()
+    assert line == f"prelabel worker: prelabel-cpu, prelabel-auto of {settings.queue_url}\n"
     running = wait_for(store, job, JobState.running)
-    first.kill()
-    first.wait()
+    worker.kill()
+    worker.wait()
+    worker.stdout.close()
     assert reconcile(settings) == []
     assert store.find(job.id).state is JobState.running
     os.kill(running.pid or 0, signal.SIGKILL)
     wait_until(lambda: store.find(job.id).state is JobState.interrupted)
     [again] = reconcile(settings)
     assert queue_state(settings, again) == "queued"
-    worker("--burst").communicate(timeout=60)
-    assert store.find(job.id).result == {"steps": 60, "attempt": 2}
+    os.waitpid(work("cpu"), 0)
+    assert store.find(job.id).result == {"steps": 30, "attempt": 2}
 
 
 def test_a_redis_that_cannot_be_reached_keeps_the_job(tmp_path: Path) -> None:
@@ -196,10 +204,11 @@ def test_a_job_lost_from_redis_is_queued_again(settings: Settings, store: JobSto
 
 
 def test_a_worker_without_the_folder_of_the_server_says_so(
-    settings: Settings, store: JobStore, worker: Worker, tmp_path: Path
+    settings: Settings, store: JobStore, work: Work, tmp_path: Path
 ) -> None:
     job = submit_job(settings, "training", "7", FUNCTIONS + "count", {})
-    out, _ = worker("--burst", train_dir=tmp_path / "elsewhere").communicate(timeout=60)
+    os.waitpid(work("cpu", train_dir=tmp_path / "elsewhere"), 0)
+    out = (tmp_path / "worker.log").read_text()
     assert f"job {job.id} of the queue is not in TRAIN_DIR={tmp_path}/elsewhere" in out
     with store.lock():
         store.change(job, submitted=store.file_time() - 61)

@@ -115,6 +115,9 @@ def test_a_job_that_is_killed_twice_has_failed(
     fork(job)
     failed = wait_for(store, job, JobState.failed)
     assert failed.attempts == 2
+    # A crash leaves where it happened.
+    in_log = "in kill_itself" in store.folder(job.id).log.read_text()
+    assert in_log is (number is signal.SIGSEGV)
     assert failed.message == (
         f"its process was killed ({number.name}) in 2 attempts"
         " (the log has what it said until then)"
@@ -209,7 +212,8 @@ def test_a_cancelled_job_that_waits_never_starts(store: JobStore, fork: Fork) ->
     fork(runs)
     wait_for(store, runs, JobState.running)
     pid = fork(waits)
-    wait_until(lambda: store.find(waits.id).pid == pid)
+    wait_until(lambda: store.find(waits.id).message == "it waits for other jobs on the device cpu")
+    assert store.find(waits.id).pid == pid
     assert store.cancel(waits.id).state is JobState.cancelled
     os.waitpid(pid, 0)  # its process ends, too
     assert (store.find(waits.id).attempts, store.find(waits.id).seconds) == (0, None)
