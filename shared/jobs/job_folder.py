@@ -105,13 +105,17 @@ class JobFolder:
 
     def clear_work(self) -> Path:
         """Return the scratch folder, empty."""
-        shutil.rmtree(self.work, ignore_errors=True)
+        self.remove_work()
         self.work.mkdir(exist_ok=True)
         return self.work
 
+    def remove_work(self) -> None:
+        """Remove the scratch folder."""
+        shutil.rmtree(self.work, ignore_errors=True)
+
     def clear(self) -> None:
         """Remove what a finished job does not need."""
-        shutil.rmtree(self.work, ignore_errors=True)
+        self.remove_work()
         half_written = self.path.glob("*.new")
         files = (self._reserve, self._progress, self._ending, self._cancel, *half_written)
         for file in (*files, self._heartbeat):

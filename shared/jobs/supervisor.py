@@ -228,6 +228,7 @@ class Supervisor:
                 if self._is_ours(job := self._store.find(self._id)):
                     self._store.end(job, ending)
 
+        self._folder.remove_work()  # first: it may be what fills the disk
         keep_trying(write)
         self._folder.clear()
 

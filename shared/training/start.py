@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from shared.errors import SettingError
 from shared.jobs.job import Job
+from shared.jobs.rq_queue import AUTO_DEVICE
 from shared.jobs.submit import submit_job
 from shared.settings import Settings
 from shared.training.device import choose_device
@@ -34,4 +35,11 @@ def start_training(
         arguments["controls"] = list(controls)
     if max_epochs:
         arguments["max_epochs"] = max_epochs
-    return submit_job(settings, KIND, key, FUNCTION, arguments, choose_device(settings))
+    return submit_job(settings, KIND, key, FUNCTION, arguments, _device(settings))
+
+
+def _device(settings: Settings) -> str:
+    """Return what a training is to have for itself; on another machine its worker knows that."""
+    if settings.queue_url is not None and settings.device == AUTO_DEVICE:
+        return AUTO_DEVICE
+    return choose_device(settings)

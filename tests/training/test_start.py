@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.errors import ConfigError, SettingError
-from shared.jobs.job import Job, JobState
+from shared.jobs.job import Job, JobError, JobState
 from shared.jobs.job_store import JobStore
 from shared.settings import Settings
 from shared.training.source import TrainingSource
@@ -89,6 +89,19 @@ def test_arguments_are_those_that_were_given(tmp_path: Path) -> None:
     for source in (TrainingSource.of_project(7), TrainingSource.of_files(("a.json",), config)):
         assert TrainingSource.from_json(source.to_json()) == source
     assert TrainingSource.of_project(7).to_json() == {"project": 7}
+
+
+@pytest.mark.parametrize(
+    ("device", "queue"), [("auto", "prelabel-auto"), ("cpu", "prelabel-cpu")], ids=str
+)
+def test_a_worker_chooses_its_device(tmp_path: Path, device: str, queue: str) -> None:
+    # What this machine has says nothing about the worker's; no Redis is needed to see the queue.
+    settings = Settings(train_dir=tmp_path, queue_url="redis://127.0.0.1:1", device=device)
+    source = TrainingSource(None, (str(write_export(tmp_path, texts(4))),), CONFIG)
+    with pytest.raises(JobError, match="is kept"):
+        start_training(settings, source, KEY)
+    [job] = JobStore(tmp_path).list_jobs()
+    assert (job.device, job.queue) == (device, queue)
 
 
 @pytest.fixture
