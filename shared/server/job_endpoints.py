@@ -59,7 +59,9 @@ class JobEndpoints:
         """End a job: at once if it waits, else at its next report. A finished one stays so."""
         check_sender(request)
         triggers, job_id = self._triggers(), request.path_params["id"]
-        job = await _in_thread(lambda: triggers.store.cancel(job_id))
+        store = triggers.store
+        # Nothing is written for a job that there is not.
+        job = await _in_thread(lambda: store.cancel(store.find(job_id).id))
         return _json_response(job.to_json(), ACCEPTED)
 
     def _triggers(self) -> TrainingTriggers:

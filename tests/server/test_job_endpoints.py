@@ -60,6 +60,17 @@ def test_an_unknown_job_names_those_that_there_are(
         assert job.id in answer.json()["detail"]
 
 
+def test_nothing_is_written_for_an_unknown_job(client: Serve, store: JobStore) -> None:
+    served = client()
+    for path in ("/jobs/1", "/jobs/1/cancel"):
+        answer = served.post(path) if path.endswith("cancel") else served.get(path)
+        assert (answer.status_code, answer.json()) == (
+            404,
+            {"detail": 'there is no job "1"; there are none'},
+        )
+    assert not store.train_dir.exists()
+
+
 def test_a_waiting_job_is_cancelled(client: Serve, store: JobStore) -> None:
     job, served = waiting_job(store), client()
     for _ in range(2):
