@@ -54,19 +54,22 @@ class TrainingTriggers:
 
     def obstacle(self) -> str | None:
         """Return what is missing to train any project, in one sentence, from memory."""
+        trainable = self._trainable()
+        if not trainable:
+            names = ", ".join(cls.name for cls in self._classes) or "nothing"
+            return f"nothing that serves here can be trained: {names}"
+        if not any(find_backends().get(cls.name) in cls.__mro__ for cls in trainable):
+            return f"{trainable[0].name} is served from a file: install it to have it trained"
         missing = missing_variables(self.settings)
         if missing:
             return (
                 f"{' and '.join(missing)} must be set to train: annotations are read by Label"
                 " Studio's API"
             )
-        trainable = [cls for cls in self._classes if cls.train is not Backend.train]
-        names = ", ".join(cls.name for cls in self._classes) or "nothing"
-        if not trainable:
-            return f"nothing that serves here can be trained: {names}"
-        if not any(find_backends().get(cls.name) in cls.__mro__ for cls in trainable):
-            return f"{trainable[0].name} is served from a file: install it to have it trained"
         return None
+
+    def _trainable(self) -> list[type[Backend]]:
+        return [cls for cls in self._classes if cls.train is not Backend.train]
 
     def handle_event(self, event: WebhookRequest) -> str:
         """Take an event of a webhook; return what is done about it, without waiting for it."""
@@ -123,7 +126,12 @@ class TrainingTriggers:
             projects.setdefault(key, {})["changes"] = changes
         for key, obstacle in list(self._obstacles.items()):
             projects.setdefault(key, {})["obstacle"] = obstacle
-        return {"obstacle": self.obstacle(), "each_n_updates": limit, "projects": projects}
+        return {
+            "trainable": list(dict.fromkeys(cls.name for cls in self._trainable())),
+            "obstacle": self.obstacle(),
+            "each_n_updates": limit,
+            "projects": projects,
+        }
 
     def reconcile(self) -> None:
         """Settle jobs whose process is gone; costs nothing where there never was one."""

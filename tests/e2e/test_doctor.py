@@ -4,24 +4,34 @@ import base64
 import hmac
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import pytest
 import trustme
 
 from backends.pattern import PatternBackend
+from shared.backend.claim import ModelSpec
+from shared.cli.doctor import training as doctor_training
 from shared.cli.doctor.check import Check
 from shared.cli.doctor.connection import find_rule
 from shared.cli.doctor.prediction import MEDIA_REMEDIES, PREDICTION_REMEDIES
 from shared.cli.doctor.remedies import REMEDIES
 from shared.errors import Cause
+from shared.jobs.ending import Ending
+from shared.jobs.job import JobState
+from shared.jobs.job_store import JobStore
+from shared.label_studio.project_key import project_key
+from shared.server import training_triggers
 
 from ..cli.conftest import Command, prelabel  # noqa: F401  # a fixture
 from ..media.web import Web, keeps_silent, says, web
 from ..security.test_tls import use_tls
+from ..training.words import CONFIG as WORDS_CONFIG
+from ..training.words import WordsBackend, choice
 from .conftest import label_studio_environment
 from .doctor_faults import (
     IMAGE,
@@ -583,6 +593,74 @@ def proxy_that_swallows_it(harness: DoctorHarness) -> list[Check]:
 ELSEWHERE = {"setting", "connection_blocked"}
 
 
+# Training
+
+
+class StarterWords(WordsBackend):
+    """Knows a word before any training."""
+
+    def load(self, spec: ModelSpec) -> Mapping[str, Mapping[str, int]]:
+        return {"Sport": {"goal": 1}, "Food": {}, "Music": {}}
+
+
+TRAINED = (StarterWords, FakeBackend)
+
+
+def check_training(
+    harness: DoctorHarness, config: str, counted: int = 0, **variables: str
+) -> list[Check]:
+    """Ask about a project with so many texts about sport, annotated."""
+    given = {"LABEL_STUDIO_URL": harness.server.url, "LABEL_STUDIO_API_KEY": harness.server.token}
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        for module in (doctor_training, training_triggers):
+            patch.setattr(module, "find_backends", lambda: {cls.name: cls for cls in TRAINED})
+        with serving(*TRAINED, **{**given, "TRAIN_DIR": folder, **variables}) as url:
+            project = harness.create_project(config, {"text": "goal"}, url=url)
+            for number in range(counted):
+                [task] = harness.server.import_tasks(project, [{"data": {"text": f"{number}"}}])
+                path = f"/api/tasks/{task}/annotations/"
+                harness.server.request("POST", path, json={"result": [choice("Sport")]})
+            return harness.run_doctor(url, project)
+
+
+@breaks("train_setting")
+def server_without_token(harness: DoctorHarness) -> list[Check]:
+    return check_training(harness, WORDS_CONFIG, LABEL_STUDIO_API_KEY="")
+
+
+@breaks("train_tags")
+def no_tag_to_train(harness: DoctorHarness) -> list[Check]:
+    return check_training(harness, TEXT)
+
+
+@breaks("train_examples")
+def too_few_examples(harness: DoctorHarness) -> list[Check]:
+    checks = check_training(harness, WORDS_CONFIG, counted=5)
+    [found] = [check.found for check in checks if check.rule == "train_examples"]
+    assert found == 'Choices "topic": too few examples of "Food" 0, "Music" 0'
+    return checks
+
+
+@breaks("train_failed")
+def failed_training(harness: DoctorHarness) -> list[Check]:
+    with TemporaryDirectory() as folder:
+        project = harness.create_project(WORDS_CONFIG, {"text": "goal"})
+        described = harness.server.request("GET", f"/api/projects/{project}/")
+        store = JobStore(Path(folder))
+        job = store.create("training", project_key(described), "module:function", {})
+        with store.lock():
+            store.end(job, Ending(JobState.failed, "no annotations"))
+        given = {
+            "LABEL_STUDIO_URL": harness.server.url,
+            "LABEL_STUDIO_API_KEY": harness.server.token,
+        }
+        with serving(*TRAINED, TRAIN_DIR=folder, **given) as url:
+            checks = harness.run_doctor(url, project)
+    [found] = [check.found for check in checks if check.rule == "train_failed"]
+    assert found == f"job {job.id} failed: no annotations"
+    return checks
+
+
 def test_every_remedy_has_its_test() -> None:
     assert CASES.keys() | ELSEWHERE == REMEDIES.keys()
 
@@ -665,7 +743,7 @@ def test_the_whole_way(configured: DoctorHarness, prelabel: Command) -> None:  #
     assert ran.status == 0, ran.out
     signs = [line[0] for line in ran.out.splitlines() if line[0] != " "]
     assert set(signs) == {"✓"}
-    assert len(signs) == 14
+    assert len(signs) == 15
     assert configured.server.token not in ran.out
     [stored] = configured.server.predictions(project)
     assert stored["result"][0]["value"]["text"] == "3 May 2024"

@@ -145,7 +145,7 @@ def test_interactive_result_is_an_object(texts: list[str]) -> None:
     ("action", "status"),
     [
         ("ANNOTATION_CREATED", "ignored"),
-        ("START_TRAINING", "not started: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY must be set"),
+        ("START_TRAINING", "not started: nothing that serves here can be trained: pattern"),
         ("WHATEVER", "ignored"),
     ],
 )

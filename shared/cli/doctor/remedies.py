@@ -131,6 +131,14 @@ REMEDIES = {
     " of Label Studio must accept POST requests of this size",
     "push_lost": "Label Studio confirmed that it stored the prediction, but does not have it: look"
     " at its log",
+    # Training
+    "train_setting": "Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY where the server runs; a"
+    " backend of your own must be installed there to be trained",
+    "train_tags": "Serve a backend that can be trained for one of the tags: docs/training.md",
+    "train_examples": "Annotate more: {count} tasks of each label are needed to learn it. The other"
+    " labels are trained without it",
+    "train_failed": "Mend what it says, then start the training again; `prelabel jobs ID` shows"
+    " the end of its log",
     # Anything else
     "unexpected": "Look at the log of the server that gave this response",
 }

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 import httpx
 
-from shared.cli.doctor import connection, label_studio, ml_backend, prediction, stored_prediction
+from shared.cli.doctor import (
+    connection,
+    label_studio,
+    ml_backend,
+    prediction,
+    stored_prediction,
+    training,
+)
 from shared.cli.doctor.check import Check, broken_check, skipped_check
 from shared.cli.doctor.session import DoctorSession
 from shared.errors import PrelabelError, redact_url
@@ -37,6 +44,8 @@ STEPS = (
     CheckStep("Labels", ("Prediction",), prediction.check_label_mapping),
     CheckStep("Validation", ("Prediction",), prediction.check_validation),
     CheckStep("Storing", ("Validation",), stored_prediction.check_storing),
+    CheckStep("Training", ("Server",), training.check_setup),
+    CheckStep("Examples", ("Project", "Training"), training.check_examples),
 )
 
 

@@ -35,6 +35,8 @@ class DoctorSession:
     auth_headers: dict[str, str] = field(default_factory=dict)
     # The names of the server's backends; empty for a server of another kind.
     backend_names: list[str] = field(default_factory=list)
+    # What the server's /status says of trainings.
+    training: dict[str, Any] = field(default_factory=dict)
     # The project's first task, which is predicted.
     task: dict[str, Any] = field(default_factory=dict)
     # The model version, or the connected model, whose predictions the project shows.
