@@ -124,7 +124,8 @@ class TagDatasetBuilder:
         raise TrainingError(f"{why}{self._quote_problems()}")
 
     def _quote_problems(self) -> str:
-        quoted = [str(problem) for problem in self.problems][:QUOTED_PROBLEMS]
+        """Return the last problems: they are about what was done last."""
+        quoted = [str(problem) for problem in self.problems][-QUOTED_PROBLEMS:]
         return f" ({'; '.join(quoted)})" if quoted else ""
 
     def _write(

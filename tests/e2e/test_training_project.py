@@ -1,0 +1,54 @@
+"""A training reads a project of a real Label Studio by its API: what counts, what is skipped."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.backend.training import TrainingError
+from shared.errors import PrelabelError
+from shared.training.source import TrainingSource
+from tests.training.conftest import Trainings
+from tests.training.words import CONFIG, WordsBackend, choice, text_about
+
+from .label_studio import LabelStudio
+
+LABELS = ("Sport", "Food", "Music")
+
+
+@pytest.fixture
+def project_trainings(
+    label_studio: LabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Trainings:
+    monkeypatch.setenv("TRAIN_DIR", str(tmp_path / "training"))
+    monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio.token)
+    found = Trainings(tmp_path)
+    found.reset()
+    WordsBackend.runs.clear()
+    return found
+
+
+def test_annotations_of_a_project_are_learned(
+    label_studio: LabelStudio, project_trainings: Trainings
+) -> None:
+    project = label_studio.create_project("training", CONFIG)
+    texts = [(LABELS[n % 3], text_about(LABELS[n % 3], n)) for n in range(45)]
+    tasks = label_studio.import_tasks(project, [{"data": {"text": text}} for _, text in texts])
+    source = TrainingSource.of_project(project)
+    with pytest.raises(TrainingError, match="none of 45 tasks has an annotation: annotate some"):
+        project_trainings.run_source(source)
+    create = label_studio.client.annotations.create
+    for number, task in enumerate(tasks[:40]):
+        create(task, result=[choice(texts[number][0])])
+    create(tasks[40], result=[choice("Sport")], was_cancelled=True)
+    result = project_trainings.run_source(source)
+    [outcome] = result["controls"]
+    assert (result["tasks"], outcome["state"]) == (40, "serving")
+    assert outcome["labels"] == list(LABELS)
+    [version] = project_trainings.store.list_versions(project_trainings.key)
+    assert version.figures["candidate"]["accuracy"] == 1.0
+
+
+def test_a_project_that_there_is_not(project_trainings: Trainings) -> None:
+    with pytest.raises(PrelabelError, match="project 999999: Label Studio answers 404 on reading it"):
+        project_trainings.run_source(TrainingSource.of_project(999_999))

@@ -1,0 +1,103 @@
+"""Pictures that have vanished, and boxes: the labels that are left decide what can be learned."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import pytest
+
+from shared.backend import Backend, Claim
+from shared.backend.training import TrainingError, TrainingRun
+from shared.results import Region
+from tests.evaluation.dataset.building import box, data_url, noise
+from tests.media.web import Web, says, web
+
+from .conftest import Trainings
+from .test_held_out import parts_of
+
+SIZE = (60, 40)
+BOXES = """<View><Image name="image" value="$image"/>
+  <RectangleLabels name="rectanglelabels" toName="image">
+    <Label value="Red"/><Label value="Blue"/></RectangleLabels></View>"""
+
+
+class BoxesBackend(Backend):
+    """Finds nothing, and notes which pictures it was to learn from."""
+
+    name = "boxes"
+    fills = frozenset({("RectangleLabels", "Image")})
+    dataset_format = "yolo"
+    learned: ClassVar[list[str]] = []
+
+    def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
+        return [None for _ in items]
+
+    def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
+        return ()
+
+    def train(self, run: TrainingRun) -> None:
+        files = (run.dataset / "images" / "train").iterdir()
+        type(self).learned = sorted(path.stem for path in files)
+        run.report(1, 1, loss=0.1)
+        (run.output / "weights.bin").write_bytes(b"weights")
+
+
+def serve_pictures(server: Web, count: int) -> list[dict[str, Any]]:
+    """Annotated pictures of a server, whose labels take turns."""
+    tasks = []
+    for number in range(count):
+        server.pages[f"/{number}.png"] = says(png(number))
+        result = box(("Red", "Blue")[number % 2], (4, 4, 30, 20), SIZE, id="one")
+        annotation = {"id": number + 1, "result": [result]}
+        data = {"image": f"{server.url}/{number}.png"}
+        tasks.append({"id": number + 1, "data": data, "annotations": [annotation]})
+    return tasks
+
+
+def png(seed: int) -> bytes:
+    return base64.b64decode(data_url(noise(seed)).partition(",")[2])
+
+
+@pytest.fixture
+def boxes_trainings(trainings: Trainings, monkeypatch: pytest.MonkeyPatch) -> Trainings:
+    monkeypatch.setenv("ALLOWED_NETWORKS", "127.0.0.1")
+    trainings.reset()
+    trainings.backends = (BoxesBackend,)
+    return trainings
+
+
+def test_pictures_that_vanished_cost_only_themselves(boxes_trainings: Trainings) -> None:
+    with web() as server:
+        tasks = serve_pictures(server, 30)
+        del server.pages["/3.png"]
+        outcome = boxes_trainings.outcome(tasks, BOXES)
+    assert outcome["labels"] == ["Red", "Blue"]
+    assert [note for note in outcome["notes"] if note.startswith("Image cannot be used: ")]
+    parts = parts_of(boxes_trainings)
+    assert 4 not in parts
+    learned = {int(name.removeprefix("task-")) for name in BoxesBackend.learned}
+    assert learned == {number for number, part in parts.items() if part == "train"}
+
+
+def test_all_pictures_vanished(boxes_trainings: Trainings) -> None:
+    with web() as server:
+        tasks = serve_pictures(server, 12)
+        server.pages.clear()
+        with pytest.raises(TrainingError) as error:
+            boxes_trainings.run(tasks, BOXES)
+    said = str(error.value)
+    assert 'label "Red" has 0 examples to learn from and 0 held out, 3 and 1 are needed' in said
+    assert "12 tasks were left out: media cannot be fetched (Image cannot be used: " in said
+    assert "404" in said
+
+
+def test_a_label_whose_pictures_vanished_is_left_out(boxes_trainings: Trainings) -> None:
+    with web() as server:
+        tasks = serve_pictures(server, 40)
+        for number in range(1, 40, 2):
+            del server.pages[f"/{number}.png"]
+        outcome = boxes_trainings.outcome(tasks, BOXES)
+    assert outcome["labels"] == ["Red"]
+    assert outcome["notes"][0] == (
+        'not learned: label "Blue" has 0 examples to learn from and 0 held out, 3 and 1 are needed'
+    )
