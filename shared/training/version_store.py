@@ -86,7 +86,7 @@ class VersionStore:
     def list_versions(self, project: str) -> list[TrainedVersion]:
         """Return a project's versions by control tag, the oldest first."""
         files = sorted(self.project_folder(project).glob(f"*/*/{VERSION_FILE}"), key=_order_key)
-        return [_read_version(file, project) for file in files]
+        return [one for file in files if (one := _read_version(file, project)) is not None]
 
     def find(self, project: str, control: str, name: str) -> TrainedVersion:
         """Return a version; SettingError names those that there are."""
@@ -144,8 +144,9 @@ class VersionStore:
         found = {}
         for control, name in self.serving_state(project).serving.items():
             file = self.control_folder(project, control) / name / VERSION_FILE
-            if file.is_file() and (file.parent / WEIGHTS_FOLDER).is_dir():
-                found[control] = _read_version(file, project)
+            version = _read_version(file, project) if name else None
+            if version is not None and (file.parent / WEIGHTS_FOLDER).is_dir():
+                found[control] = version
         return found
 
     def serving_stamp(self, project: str) -> int:
@@ -182,7 +183,7 @@ class VersionStore:
         return before
 
     def prune(self, project: str, keep: int = KEPT_VERSIONS) -> None:
-        """Remove old versions, but those that serve or served last."""
+        """Remove old versions, but those that serve or served last, and what is left of others."""
         by_control: dict[str, list[TrainedVersion]] = {}
         with self._locked(project):
             state = self.serving_state(project)
@@ -193,6 +194,9 @@ class VersionStore:
                 for version in versions[: -keep or None]:
                     if version.name not in wanted:
                         _remove(version.folder)
+            for folder in self.project_folder(project).glob("*/v*"):
+                if not (folder / VERSION_FILE).is_file():  # the process ended while it removed it
+                    shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def _locked(self, project: str) -> Iterator[None]:
@@ -210,8 +214,12 @@ class VersionStore:
         _write_json(file, {"serving": serving, "previous": earlier})
 
 
-def _read_version(file: Path, project: str) -> TrainedVersion:
-    found = orjson.loads(file.read_bytes())
+def _read_version(file: Path, project: str) -> TrainedVersion | None:
+    """Return a version; None if another server has removed it."""
+    try:
+        found = orjson.loads(file.read_bytes())
+    except FileNotFoundError:
+        return None
     return TrainedVersion(**{**found, "project": project, "folder": file.parent})
 
 

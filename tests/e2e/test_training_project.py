@@ -50,5 +50,6 @@ def test_annotations_of_a_project_are_learned(
 
 
 def test_a_project_that_there_is_not(project_trainings: Trainings) -> None:
-    with pytest.raises(PrelabelError, match="project 999999: Label Studio answers 404 on reading it"):
+    expected = "project 999999: Label Studio answers 404 on reading it"
+    with pytest.raises(PrelabelError, match=expected):
         project_trainings.run_source(TrainingSource.of_project(999_999))

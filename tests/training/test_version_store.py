@@ -114,3 +114,46 @@ def test_unfinished_folder_is_no_version(store: VersionStore, tmp_path: Path) ->
     version = add(store, tmp_path)
     (version.folder.parent / "v2-unfinished" / "weights").mkdir(parents=True)
     assert store.list_versions("7") == [version]
+
+
+def test_two_servers_promote_at_once(store: VersionStore, tmp_path: Path) -> None:
+    """Each changes one control tag of the file that all of them replace."""
+    versions = [add(store, tmp_path, f"label{number}") for number in range(8)]
+    barrier = threading.Barrier(len(versions))
+
+    def promote(version: TrainedVersion) -> None:
+        own = VersionStore(tmp_path / "training")
+        barrier.wait()
+        for _ in range(5):
+            own.promote(version)
+            own.roll_back("7", version.control)
+        own.promote(version)
+
+    threads = [threading.Thread(target=promote, args=(version,)) for version in versions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.serving_versions("7") == {one.control: one for one in versions}
+
+
+def test_a_rollback_passes_over_versions_that_were_removed(
+    store: VersionStore, tmp_path: Path
+) -> None:
+    first, second, third = (add(store, tmp_path) for _ in range(3))
+    for version in (first, second, third):
+        store.promote(version)
+    shutil.rmtree(second.folder)
+    assert store.roll_back("7", "label") == first.name
+    shutil.rmtree(first.folder)
+    store.promote(third)
+    assert store.roll_back("7", "label") == ""
+
+
+def test_what_is_left_of_a_removed_version_goes(store: VersionStore, tmp_path: Path) -> None:
+    kept, version = add(store, tmp_path), add(store, tmp_path)
+    (version.folder / "version.json").unlink()  # its process was killed here
+    assert store.list_versions("7") == [kept]
+    store.prune("7")
+    assert not version.folder.exists()
+    assert kept.weights.folder.is_dir()
