@@ -96,9 +96,11 @@ def promote(
     control: str = CONTROL,
 ) -> None:
     """Let a version serve, whatever its figures are."""
+    from shared.training.version_store import WEIGHTS_FOLDER
+
     versions = _find(project)
     chosen = versions.version(control, version)
-    if not chosen.weights.folder.is_dir():
+    if not (chosen.folder / WEIGHTS_FOLDER).is_dir():
         raise SettingError(f"{chosen.name} of {chosen.control} has no weights any more")
     versions.store.promote(chosen)
     typer.echo(f"{chosen.control}: {chosen.name} serves, {_within()}")

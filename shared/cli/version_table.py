@@ -23,17 +23,20 @@ def print_versions(project: str, entries: Sequence[VersionEntry], console: "Cons
         by_control.setdefault(entry.version.control, []).append(entry)
     console.print(f"Project {escape_control(project)}", style="bold", markup=False, highlight=False)
     for control, found in by_control.items():
-        console.print(_create_table(control, found, console.width))
+        keys = column_keys([row for one in found for row in (one.row, one.before) if row])
+        shown = keys[: max((console.width - NAMES_WIDTH) // FIGURE_WIDTH, 1)]
+        console.print(_create_table(control, found, shown))
         for entry in found:
             if entry.reason:
                 text = f"{entry.version.name}: {entry.reason}"
                 console.print(escape_control(text), markup=False, highlight=False)
+        if len(shown) < len(keys):
+            names = ", ".join(map(figure_name, keys[len(shown) :]))
+            console.print(f"not shown: {names} (--format json has all)", highlight=False)
         console.print()
 
 
-def _create_table(control: str, entries: Sequence[VersionEntry], width: int) -> "Table":
-    rows = [row for entry in entries for row in (entry.row, entry.before) if row is not None]
-    keys = column_keys(rows)[: max((width - NAMES_WIDTH) // FIGURE_WIDTH, 1)]
+def _create_table(control: str, entries: Sequence[VersionEntry], keys: Sequence[str]) -> "Table":
     table = create_table([control, "", "backend", "trained"])
     for name in (*COUNT_NAMES[:1], *map(figure_name, keys)):
         table.add_column(name, justify="right")

@@ -37,7 +37,7 @@ TEMPLATE = "README.md.j2"
 FEW_CASES = 20
 # Settings that the card lists; settings.json has all.
 MAX_SETTINGS = 40
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~-])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~])")
 # Tags that stand inside the tag of a control with labels.
 _LABEL_TAGS = {"Choices": "Choice", "Taxonomy": "Choice"}
 

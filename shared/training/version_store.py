@@ -17,12 +17,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from shared.backend.training import TrainedWeights
 from shared.errors import SettingError
+
+if TYPE_CHECKING:
+    from shared.backend.training import TrainedWeights
 from shared.jobs.file_lock import locked
 
 VERSION_FILE, SERVING_FILE, WEIGHTS_FOLDER = "version.json", "serving.json", "weights"
@@ -50,8 +52,11 @@ class TrainedVersion:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def weights(self) -> TrainedWeights:
+    def weights(self) -> "TrainedWeights":
         """What the backend loads."""
+        # Here, so that commands which load nothing do not wait for what backends import.
+        from shared.backend.training import TrainedWeights
+
         return TrainedWeights(self.backend, self.folder / WEIGHTS_FOLDER, self.name)
 
 

@@ -94,6 +94,16 @@ def test_list(prelabel: Command, add: Add) -> None:
     assert written["7.1700000000"][1]["figures"] == BETTER
 
 
+def test_figures_that_do_not_fit_are_named(
+    prelabel: Command, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(figures={"candidate": control_part(0.9, [0.85, 0.95]) | {"precision": 0.5, "ap50": 0.25}})
+    monkeypatch.setattr("shared.cli.tables.TABLE_WIDTH", 90)
+    ran = prelabel("models", "--project", 7)
+    assert "not shown: AP50 (--format json has all)" in ran.out
+    assert "0.250" not in ran.out
+
+
 def test_all_projects_are_listed_without_one(prelabel: Command, add: Add) -> None:
     add(figures={})
     add("photos", "kind")

@@ -136,7 +136,7 @@ def test_project_that_is_not_there(label_studio: LabelStudio, tmp_path: Path) ->
 
 def test_key_is_what_label_studio_sends(label_studio: LabelStudio) -> None:
     """Its id and when it was created, as `/setup` and `/predict` get it."""
-    number = made(label_studio, CONFIG, [])
+    number = label_studio.create_project("keyed", CONFIG)
     created = label_studio.client.projects.get(number).created_at
     project = Project(number, settings(label_studio))
     assert project.key == f"{number}.{int(created.timestamp())}"

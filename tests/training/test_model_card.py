@@ -45,7 +45,7 @@ def test_hugging_face_reads_it(tmp_path: Path) -> None:
 def test_what_it_tells(tmp_path: Path) -> None:
     text = write_card(tmp_path)
     assert "| F1 | 0.940 (0.880–0.990) | 0.500 (0.300–0.700) |" in text
-    assert "| figure | this model | the one before, v1\\-00000000 |" in text
+    assert "| figure | this model | the one before, v1-00000000 |" in text
     assert "changes by +0.400 on average (+0.250 to +0.500)" in text
     assert "It counts as better than the one before." in text
     assert "| Star | 25 | 25 | no cases | 0.960 |" in text
