@@ -41,12 +41,8 @@ class FrameClassifier:
         """Return the probability of each label on each frame of a video, (frames, labels)."""
         import torch
 
-        from backends.detection.timeline.network import label_probabilities
-
         with torch.inference_mode():
-            projected = self.network.project(torch.from_numpy(features))
-        size = self.description.size.sequence_size
-        found = label_probabilities(self.network, projected, size)
+            found = self.network(self.network.project(torch.from_numpy(features)))
         return np.asarray(found.numpy(), np.float32)
 
 

@@ -31,10 +31,6 @@ from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-MOST_COMPONENTS = 128
-# Training ends after this many epochs without a lower loss on the validation videos.
-PATIENCE = 20
-
 
 @dataclass(frozen=True)
 class TimelineTraining:
@@ -73,7 +69,7 @@ class TimelineTraining:
         description, network = self._make_network(videos, labels, options)
         columns = [self.run.labels.index(label) for label in labels]
         of_training = self._project(network, videos, columns)
-        of_validation = self._project(network, validation, columns) or of_training
+        of_validation = self._project(network, validation, columns)
         self._learn(network, options, of_training, of_validation)
         save_timeline(self.run.output, description, network)
 
@@ -109,14 +105,11 @@ class TimelineTraining:
         self, videos: Sequence[StoredFeatures], labels: tuple[str, ...], options: TimelineOptions
     ) -> tuple[TimelineDescription, Any]:
         """Return a network to train: the one that serves if it fits, else a new one."""
-        import torch
-
-        from backends.detection.timeline.network import principal_components
-
-        sample = torch.from_numpy(sample_frames(videos))
-        mean, components = principal_components(sample, MOST_COMPONENTS)
+        projections = self._find_projections(videos, options)
+        whole, cells, changes = (len(components) for _, components in projections)
+        features = len(projections[0][0])
         made = TimelineDescription(
-            labels, self.source, options.size, options.frame_step, *components.shape[::-1]
+            labels, self.source, options.size, options.frame_step, features, (whole, cells, changes)
         )
         base = self.run.base
         if base is not None and holds_timeline(base):
@@ -125,23 +118,42 @@ class TimelineTraining:
                 return known, network.to(self.run.device)
             logger.info("%s: begins anew, as labels or options have changed", self.run.control)
         network = made.build_network()
-        network.set_projection(mean, components)
+        for part, projection in zip(
+            (network.whole, network.cells, network.changes), projections, strict=True
+        ):
+            part.set(*projection)
         return made, network.to(self.run.device)
+
+    def _find_projections(
+        self, videos: Sequence[StoredFeatures], options: TimelineOptions
+    ) -> list[tuple[Any, Any]]:
+        """Return mean and components for the whole frame, its cells, and their changes."""
+        import torch
+
+        from backends.detection.timeline import network
+
+        lag = network.change_lag(options.size.sequence_size)
+        features, changes = (torch.from_numpy(one) for one in sample_frames(videos, lag))
+        return [
+            network.block_components(features, network.WHOLE),
+            network.block_components(features, network.CELLS),
+            network.block_components(changes, network.CHANGES),
+        ]
 
     def _project(
         self, network: Any, videos: Sequence[StoredFeatures], columns: Sequence[int]
     ) -> list[Any]:
+        """Return what the network's streams see of videos, with the labels of some columns."""
         import torch
 
         from backends.detection.timeline.learning import VideoTensors
 
-        device = self.run.device
-        found = []
-        with torch.inference_mode():
+        device, found = self.run.device, []
+        with torch.no_grad():
             for video in videos:
                 features = torch.from_numpy(np.asarray(video.read(), np.float32)).to(device)
                 labels = torch.from_numpy(video.labels[:, columns]).to(device)
-                found.append(VideoTensors(network.project(features).clone(), labels))
+                found.append(VideoTensors(network.project(features), labels))
         return found
 
     def _learn(
@@ -151,33 +163,37 @@ class TimelineTraining:
         training: Sequence[Any],
         validation: Sequence[Any],
     ) -> None:
-        from backends.detection.timeline.learning import (
-            BATCH_SEQUENCES,
-            Learner,
-            SequenceSampler,
-            measure,
-        )
+        """Train the streams side by side, and keep the best state of each."""
+        from backends.detection.timeline import learning
 
-        size, run = options.size.sequence_size, self.run
-        batch_size = max(int(BATCH_SEQUENCES * run.batch_scale), 1)
-        sampler = SequenceSampler(training, size, batch_size, np.random.default_rng(run.seed))
-        learner = Learner(network, sampler)
+        run, threshold = self.run, options.score_threshold
+        checks = learning.Validation(validation or training, threshold, bool(validation))
+        batch_size = max(int(learning.BATCH_SEQUENCES * run.batch_scale), 1)
+        random = np.random.default_rng(run.seed)
+        size = options.size.sequence_size
+        sampler = learning.SequenceSampler(training, size, batch_size, random)
+        learners = [learning.StreamLearner(stream, sampler) for stream in network.streams]
         epochs = min(options.epochs, run.max_epochs or options.epochs)
-        best_epoch = 0
         for epoch in range(1, epochs + 1):
-            loss = learner.run_epoch()
-            found = measure(network, validation, size, options.score_threshold)
-            if learner.is_best(found.loss):
-                best_epoch = epoch
-            figures = {"val_loss": found.loss, "f1": found.f1, "accuracy": found.accuracy}
-            goes_on = run.report(epoch, epochs, loss=loss, **figures)
-            if (
-                not goes_on
-                or epoch - best_epoch >= PATIENCE
-                or options.is_reached(found.f1, found.accuracy)
-            ):
+            losses = [one.run_epoch() for one in learners if one.is_learning]
+            stream_losses, figures = checks.measure(network)
+            for learner, loss in zip(learners, stream_losses, strict=True):
+                if learner.is_learning:
+                    learner.note_loss(loss)
+            goes_on = run.report(
+                epoch,
+                epochs,
+                loss=sum(losses) / len(losses),
+                val_loss=figures.loss,
+                f1=figures.f1,
+                accuracy=figures.accuracy,
+            )
+            is_done = not any(learner.is_learning for learner in learners)
+            if not goes_on or is_done or options.is_reached(figures.f1, figures.accuracy):
                 break
-        learner.restore_best()
+        for learner in learners:
+            learner.restore_best()
+        checks.measure(network)
 
 
 @contextmanager

@@ -87,8 +87,17 @@ class FeatureReader:
                 yield self.features.extract([frame.decode() for frame in chunk])
 
 
-def sample_frames(videos: Sequence[StoredFeatures]) -> Features:
-    """Return the features of some frames, spread evenly over all videos."""
+def sample_frames(videos: Sequence[StoredFeatures], lag: int) -> tuple[Features, Features]:
+    """Return the features of some frames, spread evenly over all videos, and their changes.
+
+    These are the differences from the frame that is `lag` before, or the first one.
+    """
     total = sum(len(video.labels) for video in videos)
     step = max(total // SAMPLED_FRAMES, 1)
-    return np.concatenate([np.asarray(video.read()[::step], np.float32) for video in videos])
+    found, before = [], []
+    for video in videos:
+        features, places = video.read(), np.arange(0, len(video.labels), step)
+        found.append(np.asarray(features[places], np.float32))
+        before.append(np.asarray(features[np.maximum(places - lag, 0)], np.float32))
+    sample = np.concatenate(found)
+    return sample, sample - np.concatenate(before)

@@ -51,7 +51,7 @@ class TimelineDescription:
     size: NetworkSize
     frame_step: int
     features: int
-    components: int
+    components: tuple[int, int, int]
 
     def fits(self, wanted: "TimelineDescription") -> bool:
         """Return whether this network can go on learning what another one would.
@@ -111,8 +111,8 @@ def read_description(folder: Path) -> TimelineDescription:
     try:
         found = orjson.loads((folder / DESCRIPTION_FILE).read_bytes())
         source, size = FeatureSource(**found.pop("source")), NetworkSize(**found.pop("size"))
-        return TimelineDescription(
-            **{**found, "source": source, "size": size, "labels": tuple(found["labels"])}
-        )
+        for key in ("labels", "components"):
+            found[key] = tuple(found[key])
+        return TimelineDescription(**found, source=source, size=size)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{DESCRIPTION_FILE} of {folder.name} cannot be read: {error}") from None
