@@ -1,13 +1,13 @@
 """`prelabel jobs`: what runs, waits and has ended of trainings and other long work."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from shared.cli import app
-from shared.cli.progress import format_duration
+from shared.cli.job_table import SHOWN_JOBS, describe_job, describe_progress, job_table
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 # Who waits for a job also starts it again if its process was killed, should no server do so.
 RECONCILE_SECONDS = 5.0
-SHOWN_JOBS = 20
 _CANCEL = "cancel"
 
 
@@ -84,42 +83,6 @@ def follow_job(settings: "Settings", job_id: str) -> "Job":
     return job
 
 
-def describe_job(job: "Job") -> str:
-    """Return a job in one line: id, state, progress, remaining time, message."""
-    from shared.errors import escape_control
-
-    remaining = _format_seconds(job.remaining_seconds)
-    spent = _format_seconds(job.seconds) if job.is_finished else ""
-    parts = [
-        f"{job.id} {job.state.value}" + (f" in {spent}" if spent else ""),
-        describe_progress(job.progress),
-        f"about {remaining} left" if remaining else "",
-        job.message,
-    ]
-    return escape_control(": ".join((parts[0], ", ".join(filter(None, parts[1:])))).rstrip(": "))
-
-
-def describe_progress(progress: Mapping[str, Any]) -> str:
-    """Return progress in words: `epoch 3 of 20, 15 %, loss 0.213`."""
-    words = []
-    if "epoch" in progress:
-        of = f" of {progress['epochs']}" if "epochs" in progress else ""
-        words.append(f"epoch {progress['epoch']}{of}")
-    if isinstance(fraction := progress.get("fraction"), int | float):
-        words.append(f"{fraction:.0%}".replace("%", " %"))
-    own = {"epoch", "epochs", "fraction", "remaining_seconds"}
-    words += [_describe(name, value) for name, value in progress.items() if name not in own]
-    return ", ".join(filter(None, words))
-
-
-def _describe(name: str, value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(filter(None, (_describe(str(key), one) for key, one in value.items())))
-    if isinstance(value, float):
-        return f"{name.replace('_', ' ')} {value:.3g}"
-    return f"{name.replace('_', ' ')} {value}" if isinstance(value, int | str) else ""
-
-
 def _states(settings: "Settings", store: "JobStore", job_id: str) -> "Iterator[Job]":
     """Yield a job now and then, at last as it ended."""
     reconciled = 0.0
@@ -152,7 +115,7 @@ def _follow_all(settings: "Settings", store: "JobStore") -> None:
             while not all(job.is_finished for job in found):
                 reconciled = _reconcile(settings, reconciled)
                 if live.console.is_terminal:
-                    live.update(_table(found), refresh=True)
+                    live.update(job_table(found), refresh=True)
                 time.sleep(POLL_SECONDS)
                 found = store.list_jobs()
     except KeyboardInterrupt:
@@ -181,30 +144,9 @@ def _print_jobs(found: "Sequence[Job]", store: "JobStore") -> None:
     if not found:
         typer.echo(f"there are no jobs in TRAIN_DIR={store.train_dir}")
         return
-    _console().print(_table(found))
+    _console().print(job_table(found))
     if len(found) > SHOWN_JOBS:
         typer.echo(f"and {len(found) - SHOWN_JOBS} older ones")
-
-
-def _table(found: "Sequence[Job]") -> "RenderableType":
-    """Return the latest jobs, the newest first."""
-    from shared.cli.tables import create_table, name_cell
-
-    names = ["job", "kind", "project", "state", "progress", "time", "left", "message"]
-    table = create_table(names)
-    for job in found[: -SHOWN_JOBS - 1 : -1]:
-        cells = (
-            job.id,
-            job.kind,
-            job.key,
-            job.state.value,
-            describe_progress(job.progress),
-            _format_seconds(job.seconds),
-            _format_seconds(job.remaining_seconds),
-            job.message,
-        )
-        table.add_row(*map(name_cell, cells))
-    return table
 
 
 def _print_job(store: "JobStore", job: "Job") -> None:
@@ -216,10 +158,6 @@ def _print_job(store: "JobStore", job: "Job") -> None:
         if text not in ("", {}):
             label = name.replace("_", " ")
             typer.echo(f"{label:<18} {escape_control(str(text))}")
-
-
-def _format_seconds(seconds: float | None) -> str:
-    return "" if seconds is None else format_duration(seconds)
 
 
 def _text(line: str) -> "RenderableType":

@@ -7,13 +7,13 @@ while the machine is busy. It lives until the child has ended, and the child end
 import contextlib
 import logging
 import os
-import re
 import signal
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 
+from shared.jobs.death import Death, count_oom_kills, describe_death
+from shared.jobs.device_turn import DeviceTurn
 from shared.jobs.ending import (
     DISK_IS_FULL,
     OUT_OF_MEMORY_STATUS,
@@ -21,20 +21,14 @@ from shared.jobs.ending import (
     Ending,
     keep_trying,
 )
-from shared.jobs.file_lock import FileLock
 from shared.jobs.job import MAX_ATTEMPTS, Job, JobNotFoundError, JobState, format_time, now
 from shared.jobs.job_folder import DISK_FULL
 from shared.jobs.job_store import JobStore, has_live_process
-from shared.jobs.process_name import ProcessName, host_name, machine_name
+from shared.jobs.process_name import ProcessName, host_name
 
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 5.0
-# A job that was just created goes first although its process has not come yet.
-_ARRIVAL_SECONDS = 10.0
-_VMSTAT = Path("/proc/vmstat")
-_OOM_KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
 @dataclass(frozen=True)
@@ -48,29 +42,6 @@ class Patience:
     terminate: float = 5.0
     turn_poll: float = 0.3
     child_poll: float = 0.1
-
-
-@dataclass(frozen=True)
-class Death:
-    """How a child ended that has not written the end of the job.
-
-    `status` as `os.waitstatus_to_exitcode`: negative for a signal.
-    """
-
-    status: int
-    was_out_of_memory: bool
-
-    @property
-    def was_killed(self) -> bool:
-        """Whether another attempt may go better."""
-        return self.status < 0 or self.was_out_of_memory
-
-    def __str__(self) -> str:
-        if self.was_out_of_memory:
-            return "the memory ran out"
-        if self.status < 0:
-            return f"its process was killed ({signal.Signals(-self.status).name})"
-        return f"its process ended with status {self.status}"
 
 
 class Supervisor:
@@ -92,8 +63,8 @@ class Supervisor:
         job = self._take()
         if job is None:
             return
-        device = FileLock(_device_file(self._store, job.device))
-        if not self._wait_for_turn(device):
+        turn = DeviceTurn(self._store, job)
+        if not self._wait_for(turn):
             return
         try:
             while (attempt := self._start()) is not None:
@@ -103,7 +74,7 @@ class Supervisor:
                 raise
             self._end(Ending(JobState.failed, DISK_IS_FULL))
         finally:
-            device.release()
+            turn.give_back()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._was_told_to_stop = True
@@ -118,8 +89,8 @@ class Supervisor:
                 job, pid=os.getpid(), process=str(self._name), host=host_name()
             )
 
-    def _wait_for_turn(self, device: FileLock) -> bool:
-        """Wait until the device is free and no older job waits; return False if that is moot."""
+    def _wait_for(self, turn: DeviceTurn) -> bool:
+        """Wait until it is the job's turn; return False if the job is not to be run any more."""
         while not self._was_told_to_stop:
             self._beat()
             try:
@@ -128,17 +99,11 @@ class Supervisor:
                 return False
             if not job.is_waiting or not self._is_ours(job):
                 return False
-            if device.acquire():
-                if not self._is_kept_waiting(job):
-                    return True
-                device.release()
+            if turn.take():
+                return True
             self._say_that_it_waits(job)
             time.sleep(self._patience.turn_poll)
         return False
-
-    def _is_kept_waiting(self, job: Job) -> bool:
-        """Return whether an older job waits for the same device, in whose place this would be."""
-        return any(self._waits_here(one) for one in self._store.list_jobs() if _precedes(one, job))
 
     def _say_that_it_waits(self, job: Job) -> None:
         message = f"it waits for other jobs on the device {job.device}"
@@ -146,13 +111,6 @@ class Supervisor:
             with self._store.lock():
                 if (job := self._store.find(self._id)).is_waiting:
                     self._store.change(job, message=message)
-
-    def _waits_here(self, job: Job) -> bool:
-        name = ProcessName.parse(job.process)
-        if name is not None and job.pid is not None:
-            return name.is_here and ProcessName.of(job.pid) == name
-        is_new = self._store.file_time() - job.submitted < _ARRIVAL_SECONDS
-        return is_new and not job.queue and job.host == host_name()
 
     def _start(self) -> Job | None:
         """Write that the job runs; return None if it is not to run any more."""
@@ -171,7 +129,7 @@ class Supervisor:
 
     def _attempt(self, job: Job) -> None:
         """Let a child run the job, and write its end if the child could not."""
-        oom_kills = _count_oom_kills()
+        oom_kills = count_oom_kills()
         self._folder.clear_work()
         parent = os.getpid()
         child = os.fork()
@@ -180,7 +138,7 @@ class Supervisor:
         status = self._watch(child)
         _signal_group(child, signal.SIGKILL)  # what the child has started and left
         is_out_of_memory = status == OUT_OF_MEMORY_STATUS or (
-            status == -signal.SIGKILL and _count_oom_kills() > oom_kills
+            status == -signal.SIGKILL and count_oom_kills() > oom_kills
         )
         self._conclude(job, Death(status, is_out_of_memory))
 
@@ -255,18 +213,6 @@ class Supervisor:
             self._has_job = False
 
 
-def describe_death(job: Job, death: Death) -> str:
-    """Return in one sentence how a job ended whose process did."""
-    if death.was_out_of_memory:
-        return (
-            f"the memory ran out in {job.attempts} attempts: free some, use a smaller model or"
-            " smaller inputs, or a machine with more"
-        )
-    if death.was_killed:
-        return f"{death} in {job.attempts} attempts (the log has what it said until then)"
-    return f"{death} (the log has the details)"
-
-
 def _run_child(store: JobStore, job: Job, parent: int) -> None:
     """Do the work in a forked child, which never returns."""
     status = 1
@@ -284,21 +230,3 @@ def _run_child(store: JobStore, job: Job, parent: int) -> None:
 def _signal_group(group: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-
-
-def _precedes(one: Job, job: Job) -> bool:
-    return one.is_waiting and one.id < job.id and one.device == job.device
-
-
-def _device_file(store: JobStore, device: str) -> Path:
-    """Return the file whose lock is the device's of this machine."""
-    return store.path / f".device-{machine_name()}-{_UNSAFE.sub('_', device)}.lock"
-
-
-def _count_oom_kills() -> int:
-    """Return how many processes the kernel has killed for lack of memory, since it started."""
-    try:
-        found = _OOM_KILLS.search(_VMSTAT.read_text())
-    except OSError:
-        return 0
-    return int(found[1]) if found else 0

@@ -147,3 +147,13 @@ def fill_disk_and_fail(context: JobContext) -> Mapping[str, Any]:
     with (context.folder / "ballast").open("wb") as file:
         while True:
             file.write(b"\0" * 65536)
+
+
+def compute(context: JobContext) -> Mapping[str, Any]:
+    """Use the processor for `seconds` of the clock; return the seconds that were got of it."""
+    end = time.monotonic() + context.arguments["seconds"]
+    begun = time.process_time()
+    (context.folder.parent / "begun").touch()
+    while time.monotonic() < end:
+        pass
+    return {"cpu_seconds": time.process_time() - begun}

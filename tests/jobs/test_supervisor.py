@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.jobs import supervisor
+from shared.jobs import death, supervisor
 from shared.jobs.job import Job, JobState
 from shared.jobs.job_store import JobStore
 
@@ -143,7 +145,7 @@ def test_a_job_that_the_kernel_ended_for_its_memory_says_so(
     # The kernel's own counter stands still: memory that really runs out ends any process here.
     vmstat = tmp_path / "vmstat"
     vmstat.write_text("nr_free_pages 1000\noom_kill 3\n")
-    monkeypatch.setattr(supervisor, "_VMSTAT", vmstat)
+    monkeypatch.setattr(death, "_VMSTAT", vmstat)
     job = create(store, "be_killed_for_memory", vmstat=str(vmstat))
     fork(job)
     failed = wait_for(store, job, JobState.failed)
@@ -327,3 +329,23 @@ def test_a_process_that_has_lost_its_job_ends(
         assert store.find(job.id) == taken
     else:
         assert not store.folder(job.id).path.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes cannot be pinned here")
+def test_a_busy_processor_is_left_to_others(store: JobStore, fork: Fork) -> None:
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})  # the job and the other one share a core
+    try:
+        job = create(store, "compute", seconds=2.0)
+        fork(job)
+        wait_until((store.folder(job.id).path / "begun").exists)
+        busy = subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+    finally:
+        os.sched_setaffinity(0, cores)
+    result = wait_for(store, job, JobState.done).result or {}
+    others = psutil.Process(busy.pid).cpu_times().user
+    busy.kill()
+    busy.wait()
+    # By their weights 110 and 1024 (niceness 10 and 0) the job gets 10 %; the other one, which came
+    # a little later, is not yet busy in the beginning. Without the priority it would be 50 %.
+    assert result["cpu_seconds"] / (result["cpu_seconds"] + others) < 0.35
