@@ -15,10 +15,22 @@ from shared.settings import Settings
 
 @dataclass(frozen=True)
 class OpenSource:
-    """Tasks as JSON, and the label config that they were annotated with."""
+    """Tasks as JSON, and the label config that they were annotated with.
+
+    `key` is that of the project; empty if it is none.
+    """
 
     config: LabelConfig
     tasks: RawSource
+    key: str = ""
+
+    def check_key(self, expected: str) -> None:
+        """Raise SettingError if it is the project of another Label Studio than the expected one."""
+        if self.key and self.key != expected:
+            raise SettingError(
+                f"LABEL_STUDIO_URL is another Label Studio than the one that is trained for: the"
+                f" project is {self.key} there, not {expected} (id and time of creation)"
+            )
 
 
 @dataclass(frozen=True)
@@ -86,7 +98,8 @@ class TrainingSource:
             return
         project = Project(self.project, settings)
         try:
-            yield OpenSource(LabelConfig.parse(project.label_config), ProjectTasks(project))
+            config = LabelConfig.parse(project.label_config)
+            yield OpenSource(config, ProjectTasks(project), project.key)
         finally:
             project.close()
 

@@ -62,6 +62,7 @@ class ProjectTraining:
         source = TrainingSource.from_json(self.context.arguments)
         self.context.say("reads the annotated tasks")
         with source.open(self.context.settings) as opened:
+            opened.check_key(self.context.job.key)
             snapshot.take(
                 opened.tasks,
                 problems,

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from shared.backend.training import TrainingError
-from shared.errors import PrelabelError
+from shared.errors import PrelabelError, SettingError
+from shared.label_studio.project_key import project_key
 from shared.training.source import TrainingSource
 from tests.training.conftest import Trainings
 from tests.training.words import CONFIG, WordsBackend, choice, text_about
@@ -28,6 +29,11 @@ def project_trainings(
     return found
 
 
+def key_of(label_studio: LabelStudio, project: int) -> str:
+    details = label_studio.client.projects.get(project)
+    return project_key({"id": details.id, "created_at": details.created_at})
+
+
 def test_annotations_of_a_project_are_learned(
     label_studio: LabelStudio, project_trainings: Trainings
 ) -> None:
@@ -35,6 +41,9 @@ def test_annotations_of_a_project_are_learned(
     texts = [(LABELS[n % 3], text_about(LABELS[n % 3], n)) for n in range(45)]
     tasks = label_studio.import_tasks(project, [{"data": {"text": text}} for _, text in texts])
     source = TrainingSource.of_project(project)
+    with pytest.raises(SettingError, match="LABEL_STUDIO_URL is another Label Studio than the one"):
+        project_trainings.run_source(source)
+    project_trainings.key = key_of(label_studio, project)
     with pytest.raises(TrainingError, match="none of 45 tasks has an annotation: annotate some"):
         project_trainings.run_source(source)
     create = label_studio.client.annotations.create
