@@ -212,7 +212,10 @@ class BackendService(PredictionService):
                     names = map(_full_name, self._classes if self._named else ())
                     served = {"backends": tuple(dict.fromkeys(names))}
                     settings = plans.runtime.settings.model_copy(update=served)
-                    known = plans, TrainingTriggers(settings, self._classes)
+                    known = (
+                        plans,
+                        TrainingTriggers(settings, self._classes, plans.projects.notice_changes),
+                    )
                     self._known_training = known
         return known[1]
 

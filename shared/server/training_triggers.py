@@ -22,6 +22,7 @@ from shared.settings import Settings
 from shared.training.source import TrainingSource, missing_variables
 from shared.training.start import KIND, start_training
 from shared.training.update_counter import UpdateCounter
+from shared.training.version_store import VersionStore
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +40,18 @@ MAX_OBSTACLES = 1000
 class TrainingTriggers:
     """Starts trainings of projects with the backends that serve, and tells how they went.
 
-    `settings.backends` are the names of these backends, for the processes that train.
+    `settings.backends` are the names of these backends, for the processes that train. `notice` is
+    called when other versions are to serve.
     """
 
-    def __init__(self, settings: Settings, classes: Sequence[type[Backend]]) -> None:
+    def __init__(
+        self, settings: Settings, classes: Sequence[type[Backend]], notice: Callable[[], None]
+    ) -> None:
         self.settings = settings
         self.store = JobStore(settings.train_dir)
         self._classes = classes
+        self._notice = notice
+        self._versions = VersionStore(settings.train_dir)
         self._counter = UpdateCounter(settings.train_dir)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="training")
         self._lock = threading.Lock()
@@ -114,6 +120,19 @@ class TrainingTriggers:
         self._obstacles.pop(key, None)
         logger.info("project %s: job %s trains it", key, job.id)
         return job
+
+    def promote(self, project: str, control: str, version: str) -> None:
+        """Let a version serve, whatever its figures are; SettingError if there is none."""
+        found = self._versions.find(project, control, version)
+        if not found.weights.folder.is_dir():
+            raise SettingError(f'{version} of "{control}" has no weights any more')
+        self._versions.promote(found)
+        self._notice()
+
+    def roll_back(self, project: str, control: str) -> None:
+        """Let the version serve that did before; SettingError if no trained one serves."""
+        self._versions.roll_back(project, control)
+        self._notice()
 
     def report(self) -> dict[str, Any]:
         """Return the last training of each project, and what is missing, for /status."""

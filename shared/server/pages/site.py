@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import anyio.to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from shared.editor.assets import EditorAssets, find_assets, read_assets
@@ -21,6 +21,7 @@ from shared.server.pages.overview import describe_overview
 from shared.server.pages.playground import Predict, Trial, parse_form, run_trial
 from shared.server.pages.projects import describe_projects
 from shared.server.pages.responses import FOLDER, HEADERS, html_response, render_template
+from shared.server.pages.training import NO_TRAININGS, change_trainings, describe_trainings
 from shared.server.service import PredictionService
 from shared.settings import Settings
 
@@ -94,6 +95,35 @@ class Site:
         response = html_response(html, 200 if trial is None or not trial.message else 422)
         form_check.keep_token(response, token)
         return response
+
+    async def training(self, request: Request) -> Response:
+        """Show jobs and trained versions; a form that is sent changes them."""
+        token, message = form_check.token_of(request), ""
+        if request.method == "POST":
+            try:
+                await self._change_trainings(request)
+                # So that a page that is loaded again sends nothing again.
+                return RedirectResponse("training", 303, headers=HEADERS)
+            except PrelabelError as error:
+                message = str(error)
+        html = await anyio.to_thread.run_sync(self._render_training, request, token, message)
+        response = html_response(html, 409 if message else 200)
+        form_check.keep_token(response, token)
+        return response
+
+    async def _change_trainings(self, request: Request) -> None:
+        form_check.check_origin(request)
+        fields = parse_form(await self._bodies.read(request))
+        form_check.check_token(request, fields.get(form_check.FIELD, ""))
+        triggers = self._service.training
+        if triggers is None:
+            raise HTTPException(404, NO_TRAININGS)
+        await anyio.to_thread.run_sync(change_trainings, triggers, fields)
+
+    def _render_training(self, request: Request, token: str, message: str) -> str:
+        served = self._service.status().get("projects", {})
+        values = describe_trainings(self._service.training, served)
+        return self._render(request, "training", {**values, "token": token, "message": message})
 
     async def _try_form(self, request: Request) -> tuple[dict[str, str], Trial]:
         form_check.check_origin(request)
@@ -202,6 +232,7 @@ class Site:
 PAGES = (
     PageEntry("", "Overview", Site.overview),
     PageEntry("projects", "Projects", Site.projects),
+    PageEntry("training", "Training", Site.training),
     PageEntry("playground", "Playground", Site.playground),
 )
 __all__ = ["HEADERS", "PAGES", "PageEntry", "Site"]
