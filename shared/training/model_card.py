@@ -38,6 +38,7 @@ FEW_CASES = 20
 # Settings that the card lists; settings.json has all.
 MAX_SETTINGS = 40
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~])")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 # Tags that stand inside the tag of a control with labels.
 _LABEL_TAGS = {"Choices": "Choice", "Taxonomy": "Choice"}
 
@@ -161,11 +162,16 @@ def _front_matter(facts: CardFacts, candidate: Sequence[FigureRow]) -> str:
         {
             "library_name": facts.settings.get("library"),
             "pipeline_tag": task,
-            "base_model": facts.settings.get("base_model"),
+            "base_model": _hub_name(facts.settings.get("base_model")),
             "tags": ["prelabel", "label-studio", facts.backend, facts.control.tag],
             "model-index": index,
         }
     )
+
+
+def _hub_name(base: Any) -> str | None:
+    """Return the name of a model on Hugging Face; None for a file, which has no page there."""
+    return base if isinstance(base, str) and _HUB_NAME.fullmatch(base) else None
 
 
 def _read_rows(control: Control, part: Mapping[str, Any] | None) -> list[FigureRow]:

@@ -89,6 +89,20 @@ def test_pipeline_tag(config: str, tag: str | None, tmp_path: Path) -> None:
     assert ModelCard.load(tmp_path / "README.md").data.pipeline_tag == tag
 
 
+@pytest.mark.parametrize(
+    ("base", "shown"),
+    [
+        ("urchade/gliner_small", "urchade/gliner_small"),
+        ("/srv/models/net", None),
+        ("yolo26n.pt", None),
+    ],
+    ids=["of the hub", "a folder", "a file"],
+)
+def test_base_model(base: str, shown: str | None, tmp_path: Path) -> None:
+    write_card(tmp_path, settings={"base_model": base})
+    assert ModelCard.load(tmp_path / "README.md").data.base_model == shown
+
+
 def test_sample_config_is_one() -> None:
     config = LabelConfig.parse(CONFIG)
     control = config.controls[0]
