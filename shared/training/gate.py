@@ -6,6 +6,7 @@ Both predict them through the same pipeline as the server's. What is compared is
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from shared.evaluation.figures import figure_name
 from shared.evaluation.fresh_predictions import FreshPredictions
 from shared.evaluation.metrics.bootstrap import Bootstrap
 from shared.evaluation.problems import ProblemLog
+from shared.evaluation.truth import counted_annotations, latest_annotation
 from shared.label_studio.label_config import LabelConfig
 from shared.pipeline.plan import NO_VERSION, PredictionPlan
 from shared.pipeline.planner import Planner
@@ -29,6 +31,8 @@ MIN_RECALL_CASES = 20
 # Fewer tasks cannot tell two models apart, even if one is better on each: with five that happens
 # by chance once in 32 times, which is what a 95 % interval may miss.
 MIN_COMPARED_TASKS = 5
+# Tasks that are compared with themselves beforehand.
+CHECKED_TASKS = 50
 # The figure that a reason names: the first that a control tag's metric has.
 HEADLINES = ("accuracy", "f1", "hota", "mae", "cer", "spearman", "tau")
 
@@ -77,7 +81,18 @@ class HeldOutTasks:
     config: LabelConfig
     whole_config: LabelConfig
     read: ReadTasks
-    problems: ProblemLog = field(default_factory=ProblemLog)
+
+    def check(self) -> None:
+        """Compare some tasks with themselves: SettingError says if a library is missing for it.
+
+        So that it is said before a training rather than after it.
+        """
+        reader = self._reader()
+        evaluation = Evaluation(self.config, versions=["truth"])
+        for task in islice(self.read(reader), CHECKED_TASKS):
+            truth = latest_annotation(counted_annotations(task)).regions
+            evaluation.add(replace(task, predictions=(StoredPrediction(truth, "truth"),)))
+        evaluation.report()
 
     def score(self, name: str, make_plan: MakePlan) -> ModelScores:
         """Let a plan predict the tasks; its models are unloaded at the end."""
@@ -117,10 +132,13 @@ class HeldOutTasks:
     def _predict(
         self, plan: PredictionPlan, runtime: Runtime, problems: ProblemLog
     ) -> Iterator[AnnotatedTask]:
-        media = shared_resources().media
-        reader = TaskReader(self.whole_config, media, ProblemLog(), needs_predictions=False)
+        reader = self._reader()
         fresh = FreshPredictions(runtime.pipeline, [plan], reader, problems)
         return fresh.predict(self.read(reader))
+
+    def _reader(self) -> TaskReader:
+        media = shared_resources().media
+        return TaskReader(self.whole_config, media, ProblemLog(), needs_predictions=False)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from shared.evaluation.problems import ProblemLog
 from shared.evaluation.task_source import AnnotatedTasks, RawSource
 from shared.label_studio.json_stream import dump_line, load_line
 from shared.label_studio.json_values import with_common_values
+from shared.label_studio.task import describe_type
 from shared.label_studio.task_file import TaskEntry, as_task
 
 # Called with the number of tasks that were read.
@@ -51,7 +52,10 @@ class Snapshot:
         except ValueError as error:
             problems.add(str(error), entry)
             return
-        annotations = raw.get("annotations") if isinstance(raw, Mapping) else None
+        if not isinstance(raw, Mapping):
+            problems.add(f"a task is {describe_type(raw)}, expected an object", entry)
+            return
+        annotations = raw.get("annotations")
         if not isinstance(annotations, list) or not annotations:
             return
         if all(isinstance(one, Mapping) and one.get("was_cancelled") for one in annotations):

@@ -3,7 +3,7 @@
 import gc
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,6 +18,7 @@ from shared.backend.training import (
     TrainingRun,
 )
 from shared.errors import PrelabelError
+from shared.evaluation.annotated_task import AnnotatedTask, TaskReader
 from shared.evaluation.problems import ProblemLog
 from shared.jobs.job_folder import DISK_FULL
 from shared.media.reader import MediaReader
@@ -147,10 +148,12 @@ class TagTraining:
     def _run(self) -> TagOutcome:
         builder = self._builder()
         dataset = builder.build(self.backend, self._folder / "dataset")
+        held_out = self._held_out(dataset)
+        held_out.check()
         log = EpochLog(self.tools.report, self._name, self.tools.settings.train_max_minutes * 60)
         self._train(dataset, log)
         self._report("compare")
-        result = self._compare(dataset)
+        result = self._compare(held_out, dataset)
         lacking = self._leave(dataset, log, result)
         version = self._add(dataset, result)
         return self._publish(version, dataset, result, lacking)
@@ -231,18 +234,17 @@ class TagTraining:
 
     # The gate
 
-    def _compare(self, dataset: TagDataset) -> GateResult:
-        held_out = dataset.held_out
-        tasks = HeldOutTasks(
-            self._name,
-            self.scope.own_config,
-            self.scope.config,
-            lambda reader: (
-                task
-                for task in self.tools.snapshot.read(reader, ProblemLog())
-                if str(task.id) in held_out
-            ),
-        )
+    def _held_out(self, dataset: TagDataset) -> HeldOutTasks:
+        wanted, snapshot = dataset.held_out, self.tools.snapshot
+
+        def read(reader: TaskReader) -> Iterator[AnnotatedTask]:
+            tasks = snapshot.read(reader, ProblemLog())
+            return (task for task in tasks if str(task.id) in wanted)
+
+        return HeldOutTasks(self._name, self.scope.own_config, self.scope.config, read)
+
+    def _compare(self, tasks: HeldOutTasks, dataset: TagDataset) -> GateResult:
+        """Let the model that serves and the new one predict the held-out tasks."""
         backends, config = self.tools.backends, self.scope.config
         now = self.tools.serving_weights
         own = TrainedWeights(

@@ -1,6 +1,7 @@
 """Pictures that have vanished, and boxes: the labels that are left decide what can be learned."""
 
 import base64
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ import pytest
 from shared.backend import Backend, Claim
 from shared.backend.training import TrainingError, TrainingRun
 from shared.results import Region
-from tests.evaluation.dataset.building import box, data_url, noise
+from tests.evaluation.dataset.building import box, data_url, image_result, noise
 from tests.media.web import Web, says, web
 
 from .conftest import Trainings
@@ -101,3 +102,33 @@ def test_a_label_whose_pictures_vanished_is_left_out(boxes_trainings: Trainings)
     assert outcome["notes"][0] == (
         'not learned: label "Blue" has 0 examples to learn from and 0 held out, 3 and 1 are needed'
     )
+
+
+def test_what_the_comparison_lacks_is_said_before_the_training(
+    trainings: Trainings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OutlinesBackend(BoxesBackend):
+        name = "outlines"
+        fills = frozenset({("PolygonLabels", "Image")})
+
+        def train(self, run: TrainingRun) -> None:
+            raise AssertionError("it would be lost")
+
+    corners = {"points": [[10, 10], [50, 10], [30, 60]], "polygonlabels": ["Red"]}
+    tasks = []
+    for number in range(12):
+        result = image_result("polygonlabels", corners, SIZE)
+        data = {"image": data_url(noise(number))}
+        annotation = {"id": number, "result": [result]}
+        tasks.append({"id": number, "data": data, "annotations": [annotation]})
+    trainings.backends = (OutlinesBackend,)
+    monkeypatch.setitem(sys.modules, "shapely", None)  # as without the extra
+    with pytest.raises(TrainingError, match="shapely is not installed: install the extra"):
+        trainings.run(tasks, BOXES.replace("Rectangle", "Polygon").replace("rectangle", "polygon"))
+
+
+def test_entries_that_are_no_tasks_cost_only_themselves(trainings: Trainings) -> None:
+    trainings.backends = (BoxesBackend,)
+    tasks: list[Any] = ["text", None]
+    with pytest.raises(TrainingError, match="none of 2 tasks has an annotation"):
+        trainings.run(tasks, BOXES)
