@@ -31,8 +31,9 @@ logger = logging.getLogger(__name__)
 
 # Finished jobs that `prune` keeps.
 KEPT_JOBS = 50
-# A job whose process lives where it cannot be seen counts as dead after so long without a sign.
-SILENCE_LIMIT_SECONDS = 60.0
+# A job whose process lives where it cannot be seen counts as dead after so long without a sign. A
+# network disk may show the time of a file as it was a minute ago, see acregmax in nfs(5).
+SILENCE_LIMIT_SECONDS = 120.0
 # How long a process may take from its start until it has its job.
 START_LIMIT_SECONDS = 60.0
 _ID = re.compile(r"\d{8}-\d{6}-\d{6}")

@@ -43,9 +43,17 @@ class Redactor:
         return redact_url(self._secrets.sub(_HIDDEN, text))
 
     def redact_json(self, content: Any) -> Any:
-        """Return JSON without secrets."""
-        text = orjson.dumps(content, option=JSON_OPTIONS).decode()
-        return orjson.loads(self._secrets.sub(_HIDDEN, text))
+        """Return JSON without secrets in its texts; names of fields stay. TypeError for no JSON."""
+        return self._redact_texts(orjson.loads(orjson.dumps(content, option=JSON_OPTIONS)))
+
+    def _redact_texts(self, content: Any) -> Any:
+        if isinstance(content, str):
+            return self._secrets.sub(_HIDDEN, content)
+        if isinstance(content, list):
+            return [self._redact_texts(one) for one in content]
+        if isinstance(content, dict):
+            return {name: self._redact_texts(one) for name, one in content.items()}
+        return content
 
 
 class LogStream(io.TextIOBase):

@@ -21,7 +21,7 @@ def reconcile(settings: Settings) -> list[Job]:
 
     One that ran is started again, once; one that waited is always. Several servers may call this
     at once, and often: each job is settled by one of them. A job of another machine counts as dead
-    when it has given no sign for a minute, for its process cannot be seen from here.
+    when it has given no sign for two minutes: its process cannot be seen from here.
     """
     store = JobStore(settings.train_dir)
     settled = []

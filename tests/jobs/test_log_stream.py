@@ -57,6 +57,14 @@ def test_secrets_are_hidden(environment: dict[str, str], text: str, redacted: st
     assert Redactor(environment).redact(text) == redacted
 
 
+def test_secrets_in_json_are_hidden_but_its_names_stay() -> None:
+    redactor = Redactor({"BASIC_AUTH_PASS": "controls"})
+    content = {"controls": [{"name": "of controls", "epochs": 3}, None, 0.5]}
+    assert redactor.redact_json(content) == {
+        "controls": [{"name": "of ***", "epochs": 3}, None, 0.5]
+    }
+
+
 def test_a_secret_in_pieces_is_hidden(written: Callable[..., str]) -> None:
     pieces = [TOKEN[:5], TOKEN[5:], " end\n", "next"]
     assert written(*pieces, secrets={"TOKEN": TOKEN}) == "*** end\nnext"

@@ -122,7 +122,7 @@ def test_a_job_that_ended_while_its_watcher_was_killed_is_not_repeated(
 
 
 @pytest.mark.parametrize(
-    ("silent_seconds", "is_dead"), [(0, False), (50, False), (70, True)], ids=str
+    ("silent_seconds", "is_dead"), [(0, False), (110, False), (130, True)], ids=str
 )
 def test_a_job_of_another_machine_is_dead_when_it_is_silent(
     store: JobStore, settings: Settings, silent_seconds: float, is_dead: bool
