@@ -26,6 +26,8 @@ from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
 from shared.results import Region
 
+TRAINED_POINT_THRESHOLD = 0.5
+
 
 @dataclass(frozen=True)
 class ImageDetection:
@@ -41,7 +43,9 @@ class ImageDetection:
             spec = self.backend.spec(group[0])
             options = dict(tag_options.read_options(group[0], settings, spec))
             if tag_options.base_tag(group[0]) == "KeyPoint":
-                options |= read_keypoint_options(group, self.backend.config)
+                # What was trained here tells by the score whether a point was marked.
+                threshold = TRAINED_POINT_THRESHOLD if spec.trained_version else 0
+                options |= read_keypoint_options(group, self.backend.config, threshold)
             claims.append(Claim(group, target, spec, options))
         return _share_thresholds(claims)
 

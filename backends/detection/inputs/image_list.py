@@ -77,8 +77,9 @@ class ImageDetector:
         self._decoders = ThreadPoolExecutor(DECODE_THREADS, "image decoder")
 
     def count_known_labels(self, claim: Claim) -> int:
-        """Count the labels of a claim for which the network has a class."""
-        maps = (LabelMap.build(control, self.network.class_names) for control in claim.controls)
+        """Count the labels of a claim for which the network has a class, or a key point."""
+        names = *self.network.class_names, *self.network.spec.keypoint_names
+        maps = (LabelMap.build(control, names) for control in claim.controls)
         return sum(len(set(label_map.to_label.values())) for label_map in maps)
 
     def infer(self, views: Sequence[ImageView]) -> list[ImageDetections]:

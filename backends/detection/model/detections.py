@@ -21,6 +21,7 @@ class Detections:
     in radians, around which `boxes` are drawn; `masks` of n objects; `keypoints` (n, k, 3), as x, y
     and score; `probabilities` (c,), one for each class name, from a classifier, which has no
     objects. `iou_threshold` is the overlap above which two boxes were merged; None if not known.
+    `keypoint_names` are the labels of k keypoints, from a network that was trained on them.
     """
 
     size: ImageSize
@@ -33,6 +34,7 @@ class Detections:
     keypoints: Floats | None = None
     probabilities: Floats | None = None
     iou_threshold: float | None = None
+    keypoint_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.scores)

@@ -56,6 +56,7 @@ class OutputDecoder:
             masks,
             keypoints,
             iou_threshold=self.iou_threshold,
+            keypoint_names=self.spec.keypoint_names,
         )
 
     def _decode_classes(self, output: Floats, frame: CenterCrop) -> Detections:

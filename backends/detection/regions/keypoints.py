@@ -78,7 +78,8 @@ def _keypoint_labels(detections: Detections, claim: Claim) -> Mapping[str, str]:
     """Return the labels by keypoint: "person 0" is the first one of a person.
 
     A label with `model_index` gets that keypoint of the classes in its `predicted_values`, or of
-    any class. If no label has one, all keypoints of an object get the label of its class.
+    any class; a network that was trained on these labels knows them itself. If no label has one,
+    all keypoints of an object get the label of its class.
     """
     assert detections.keypoints is not None
     control = claim.controls[-1]
@@ -87,6 +88,10 @@ def _keypoint_labels(detections: Detections, claim: Claim) -> Mapping[str, str]:
     classes = requested_classes(detections.class_names, claim)
     numbers = range(detections.keypoints.shape[1])
     keypoints = [_keypoint_name(name, number) for name in classes for number in numbers]
+    if detections.keypoint_names:
+        named = enumerate(detections.keypoint_names)
+        own = {_keypoint_name(cls, number): [name] for number, name in named for cls in classes}
+        return claim.labels_for(keypoints, control, own)
     aliases: dict[str, list[str]] = {}
     for label, number in claim.options["points"].items():
         own_classes = split_names(control.labels[label].get("predicted_values", ""))

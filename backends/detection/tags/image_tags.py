@@ -31,7 +31,9 @@ def shared_labels(control: Control, config: LabelConfig) -> ControlGroup:
     return tuple(labels[:1]) if control.tag in SHAPE_TAGS else ()
 
 
-def read_keypoint_options(group: ControlGroup, config: LabelConfig) -> dict[str, Any]:
+def read_keypoint_options(
+    group: ControlGroup, config: LabelConfig, point_threshold: float = 0
+) -> dict[str, Any]:
     """Read the options of a KeyPoint tag; ConfigError names an invalid attribute.
 
     `points` maps each label with a `model_index` to the number of its keypoint. `boxes` is the
@@ -39,7 +41,9 @@ def read_keypoint_options(group: ControlGroup, config: LabelConfig) -> dict[str,
     """
     control = group[0]
     return {
-        "point_threshold": control.get_number("model_point_threshold", 0, low=0, high=1),
+        "point_threshold": control.get_number(
+            "model_point_threshold", point_threshold, low=0, high=1
+        ),
         "point_size": control.get_number("model_point_size", 0, low=0, high=1000),
         "boxes": _box_control(control, config)
         if control.get_flag("model_add_bboxes", True)

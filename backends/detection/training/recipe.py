@@ -7,14 +7,27 @@ from typing import Any
 BATCH = 16
 # Pictures that a network should see in all, and the epochs within which that is done. Few pictures
 # are seen often; many are not, since each epoch then teaches more.
-SEEN_PICTURES = 6000
+SEEN_PICTURES = 3000
 EPOCHS = (30, 150)
+# Fraction of the time that may be used after which the last epoch should be done: later ones may
+# take longer than those before.
+USED_TIME = 0.9
 
 
 def choose_epochs(train_count: int) -> int:
     """Return the number of epochs for so many pictures."""
     least, most = EPOCHS
     return min(max(math.ceil(SEEN_PICTURES / train_count), least), most)
+
+
+def fit_epochs(epochs: int, done: int, seconds: float, allowed_seconds: float) -> int:
+    """Return how many of the epochs fit into the allowed time, after `done` ones in `seconds`.
+
+    The learning rate falls towards the last epoch, so a training that is cut off has learned less
+    than one that is planned to be short.
+    """
+    fitting = int(allowed_seconds * USED_TIME / (seconds / done))
+    return min(epochs, max(fitting, done))
 
 
 def choose_batch(train_count: int, scale: float) -> int:

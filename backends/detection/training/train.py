@@ -20,7 +20,12 @@ from backends.detection.tags import tag_options
 from backends.detection.training.base_network import BaseNetwork, choose_base
 from backends.detection.training.network_task import network_task
 from backends.detection.training.picture_dataset import PictureDataset, prepare_dataset
-from backends.detection.training.recipe import choose_batch, choose_epochs, trainer_settings
+from backends.detection.training.recipe import (
+    choose_batch,
+    choose_epochs,
+    fit_epochs,
+    trainer_settings,
+)
 from backends.detection.training.ultralytics_trainer import create_trainer, quiet_ultralytics
 from shared.backend.training import TrainingError, TrainingMemoryError, TrainingRun
 from shared.settings import Settings, restrain_libraries
@@ -57,7 +62,8 @@ def train_network(run: TrainingRun, settings: DetectionSettings, server: Setting
             options["epochs"],
         )
         with quiet_ultralytics(), _memory_errors():
-            trainer = create_trainer(dataset, base, {**options, "project": name}, _EpochReport(run))
+            report = _EpochReport(run, server.train_max_minutes * 60)
+            trainer = create_trainer(dataset, base, {**options, "project": name}, report)
             _limit_threads(run)
             trainer.train()
         _write(run, trainer, dataset, options)
@@ -105,23 +111,34 @@ def _limit_threads(run: TrainingRun) -> None:
 
 
 class _EpochReport:
-    """Reports each epoch of a trainer, and stops it where the run says so."""
+    """Reports each epoch of a trainer, stops it where the run says so, and fits it into the time.
 
-    def __init__(self, run: TrainingRun) -> None:
+    The time of the first epoch, which prepares much, tells nothing of the others, unless it alone
+    takes a tenth of what there is.
+    """
+
+    def __init__(self, run: TrainingRun, allowed_seconds: float) -> None:
         self._run, self._start = run, time.monotonic()
+        self._allowed_seconds = allowed_seconds
 
     def __call__(self, trainer: Any) -> None:
+        self._report(trainer)
+        done, seconds = trainer.epoch + 1, time.monotonic() - self._start
+        if done > 1 or seconds > self._allowed_seconds / 10:
+            epochs = fit_epochs(trainer.epochs, done, seconds, self._allowed_seconds)
+            if epochs < trainer.epochs:
+                logger.info("%d epochs fit into TRAIN_MAX_MINUTES", epochs)
+                trainer.shorten(epochs)
+                trainer.stop |= done >= epochs
+
+    def _report(self, trainer: Any) -> None:
         metrics = {
             ours: round(float(trainer.metrics[theirs]), 4)
             for theirs, ours in METRICS.items()
             if theirs in trainer.metrics
         }
         loss = sum(float(part) for part in trainer.tloss.values())
-        seconds = round(time.monotonic() - self._start, 1)
-        goes_on = self._run.report(
-            trainer.epoch + 1, trainer.epochs, loss=loss, seconds=seconds, **metrics
-        )
-        if not goes_on:
+        if not self._run.report(trainer.epoch + 1, trainer.epochs, loss=loss, **metrics):
             trainer.stop = True
 
 

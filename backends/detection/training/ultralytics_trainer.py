@@ -46,6 +46,11 @@ class TrainingHooks:
     fitness: float
     best_fitness: float | None
     get_model: Any
+    args: Any
+    epoch: int
+    epochs: int
+    scheduler: Any
+    _setup_scheduler: Callable[[], None]
 
     def get_dataset(self) -> dict[str, Any]:
         """Return the dataset without Ultralytics' checks, which download fonts."""
@@ -54,6 +59,8 @@ class TrainingHooks:
     def setup_model(self) -> None:
         """Build the network, with the weights of the base network that fit."""
         layers = dict(self.base.layers)
+        if "kpt_shape" in self.dataset.data:
+            layers["kpt_shape"] = self.dataset.data["kpt_shape"]
         self.model = self.get_model(cfg=layers, weights=self.base.network, verbose=False)
 
     def run_callbacks(self, event: str) -> None:
@@ -68,6 +75,13 @@ class TrainingHooks:
         if self.fitness == self.best_fitness:
             self.best_weights = self.last_weights
         return True
+
+    def shorten(self, epochs: int) -> None:
+        """Plan with fewer epochs, towards which the learning rate falls."""
+        self.epochs = self.args.epochs = epochs
+        self.args.close_mosaic = min(self.args.close_mosaic, max(1, epochs // 5))
+        self._setup_scheduler()
+        self.scheduler.last_epoch = self.epoch
 
     def final_eval(self) -> None:
         """Leave out a last validation: each epoch had one."""
