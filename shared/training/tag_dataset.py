@@ -59,12 +59,16 @@ class TagDataset:
 
 @dataclass
 class TagDatasetBuilder:
-    """Builds the dataset of one control tag. `parts` is the file of its split, see KnownParts."""
+    """Builds the dataset of one control tag.
+
+    `parts` is the file of its split, see KnownParts; `fetched` keeps media for other datasets.
+    """
 
     scope: TagScope
     snapshot: Snapshot
     media: MediaReader
     parts: Path
+    fetched: Path
     report: Report
     problems: ProblemLog = field(default_factory=ProblemLog)
     _reasons: dict[str, str] = field(default_factory=dict)
@@ -137,7 +141,7 @@ class TagDatasetBuilder:
         def report(stage: str, done: int, total: int | None) -> None:
             self.report(stage, done)
 
-        tools = BuildTools(self.media, self.problems, report, known, advises_split=False)
+        tools = BuildTools(self.media, self.problems, report, known, False, self.fetched)
         tasks = self.scope.narrow(self.tasks(), config, labels)
         try:
             return build_dataset(tasks, config, options, tools)

@@ -163,8 +163,8 @@ class TagTraining:
             self._report(f"dataset: {stage}", done)
 
         parts = self.tools.store.control_folder(self.tools.project, self._name) / PARTS_FILE
-        tools = self.tools
-        return TagDatasetBuilder(self.scope, tools.snapshot, tools.media, parts, report)
+        tools, fetched = self.tools, self.tools.folder / "media"
+        return TagDatasetBuilder(self.scope, tools.snapshot, tools.media, parts, fetched, report)
 
     def _report(self, stage: str, tasks: int | None = None) -> None:
         """Report what is being done; what was said of epochs does not hold any more."""

@@ -2,6 +2,7 @@
 
 import base64
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -132,3 +133,23 @@ def test_entries_that_are_no_tasks_cost_only_themselves(trainings: Trainings) ->
     tasks: list[Any] = ["text", None]
     with pytest.raises(TrainingError, match="none of 2 tasks has an annotation"):
         trainings.run(tasks, BOXES)
+
+
+def test_each_picture_is_fetched_once_for_all_tags(boxes_trainings: Trainings) -> None:
+    """And once more for the comparison, which reads the held-out ones as the server does."""
+    tag = '<RectangleLabels name="second" toName="image"><Label value="Red"/></RectangleLabels>'
+    second = BOXES.replace("</View>", f"{tag}</View>")
+    with web() as server:
+        tasks = serve_pictures(server, 12)
+        for task in tasks:
+            [result] = task["annotations"][0]["result"]
+            value = {**result["value"], "rectanglelabels": ["Red"]}
+            other = {**result, "id": "two", "from_name": "second", "value": value}
+            task["annotations"][0]["result"].append(other)
+        result = boxes_trainings.run(tasks, second)
+        visits = Counter(path for path, _ in server.visits)
+    assert [one["state"] for one in result["controls"]] == ["candidate", "candidate"]
+    parts = parts_of(boxes_trainings)
+    assert set(visits) == {f"/{number}.png" for number in range(12)}
+    for number, part in parts.items():
+        assert visits[f"/{number - 1}.png"] == 1 or part == "test"

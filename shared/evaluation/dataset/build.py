@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -42,7 +43,8 @@ class BuildTools:
     """What a build works with: the fetcher of media, where problems and progress go.
 
     `known_parts` are those of earlier datasets, which the build adds to. `advises_split` is whether
-    problems say what parts of the split lack, and which seed helps.
+    problems say what parts of the split lack, and which seed helps. `media_folder` keeps what was
+    fetched for further builds; by default it is removed at the end.
     """
 
     media: MediaReader
@@ -50,6 +52,7 @@ class BuildTools:
     report: Report = lambda stage, done, total: None
     known_parts: KnownParts = field(default_factory=KnownParts)
     advises_split: bool = True
+    media_folder: Path | None = None
 
 
 def build_dataset(
@@ -96,7 +99,9 @@ class _Build:
     def run(self, tasks: Iterable[AnnotatedTask], tags: frozenset[str]) -> Manifest:
         self._collect(tasks)
         self._check_any()
-        store = MediaStore(self.workspace.media, self.tools.media)
+        folder = self.tools.media_folder or self.workspace.media
+        folder.mkdir(parents=True, exist_ok=True)
+        store = MediaStore(folder, self.tools.media)
         self._fetch(store, tags)
         parts, joined = self._split()
         written, counts = self._write(store, tags, parts)
