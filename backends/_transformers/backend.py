@@ -1,5 +1,6 @@
 """The base class of backends that run a transformers model on texts."""
 
+import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,10 @@ from backends._transformers import hub
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import PRELOAD_MODULES
 from shared.backend import Backend, Claim, Control, ModelSpec
+from shared.backend.installation import extra_command
+
+# What the extra `train` installs, as far as texts need it.
+TRAINING_MODULES = ("accelerate", "safetensors", "sklearn")
 
 
 class TransformersBackend(Backend):
@@ -31,9 +36,15 @@ class TransformersBackend(Backend):
 
     def training_obstacle(self, claim: Claim) -> str | None:
         obstacle = super().training_obstacle(claim)
-        if obstacle is None and claim.control.dynamic:
-            obstacle = f"{claim.control} has the labels of each task: there are none to learn"
-        return obstacle
+        if obstacle is not None:
+            return obstacle
+        if claim.control.dynamic:
+            return "its labels come with each task, so there are none to learn"
+        missing = [name for name in TRAINING_MODULES if importlib.util.find_spec(name) is None]
+        if missing:
+            command = extra_command("train")
+            return f"{', '.join(missing)} not installed: install the extra, e.g. {command}"
+        return None
 
     def reads_inline(self, claim: Claim) -> bool:
         return not claim.object.value_is_url

@@ -22,10 +22,13 @@ from shared.settings import read_settings
 BATCH_ROWS = 16
 # Few examples are seen more often: at least this many steps, but not more than MAX_EPOCHS.
 MIN_STEPS, MIN_EPOCHS, MAX_EPOCHS = 400, 3, 30
-# Epochs without a better one after which training ends, as a share of all.
-PATIENCE = 0.34
+# Epochs without a clearly better one after which training ends: at least 3, or this share of all.
+PATIENCE = 0.2
+# A lower loss alone is clear from this share on.
+CLEARLY_LOWER = 0.8
 # What BERT's authors found for networks of this width; narrower ones take larger steps.
 BASE_RATE, BASE_WIDTH, WIDTH_EXPONENT = 5e-5, 768, 1.5
+WEIGHT_DECAY = 0.01
 # A label that the loss leaves out.
 IGNORED = -100
 
@@ -75,21 +78,12 @@ class FineTuning:
 
 
 def fine_tune(tuning: FineTuning, run: TrainingRun) -> None:
-    """Train the network, and save its best epoch.
-
-    Raises:
-        TrainingMemoryError: memory was short.
-        TrainingError: there is nothing to learn from, or what `run.report` raises.
-    """
+    """Train the network, and save its best epoch; TrainingError if there are no rows."""
     require("accelerate", "train")
     if not tuning.rows:
         raise TrainingError("the training part of the dataset has no text")
     epochs = run.max_epochs or count_epochs(len(tuning.rows))
-    with (
-        bounded_threads(run.threads),
-        memory_errors(),
-        tempfile.TemporaryDirectory(dir=run.output) as scratch,
-    ):
+    with tempfile.TemporaryDirectory(dir=run.output) as scratch:
         _build_trainer(tuning, run, epochs, Path(scratch)).train()
 
 
@@ -105,13 +99,30 @@ def learning_rate(config: Any) -> float:
     return float(BASE_RATE * max(1.0, BASE_WIDTH / width) ** WIDTH_EXPONENT)
 
 
+def describe_settings(run: TrainingRun, config: Any) -> dict[str, Any]:
+    """Return what a network is trained with, for the version's settings."""
+    return {
+        "learning_rate": learning_rate(config),
+        "batch_size": BATCH_ROWS,
+        "rows_at_once": rows_at_once(run),
+        "weight_decay": WEIGHT_DECAY,
+    }
+
+
+def rows_at_once(run: TrainingRun) -> int:
+    """Return how many rows are in memory at a time."""
+    return max(1, round(BATCH_ROWS * run.batch_scale))
+
+
 @contextmanager
-def bounded_threads(threads: int) -> Iterator[None]:
-    """Let PyTorch use so many threads inside the block."""
+def prepared_torch(run: TrainingRun) -> Iterator[None]:
+    """Let PyTorch use the run's seed and no more threads than it may; errors of memory are ours."""
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(run.threads)
+    torch.manual_seed(run.seed)
     try:
-        yield
+        with memory_errors():
+            yield
     finally:
         torch.set_num_threads(before)
 
@@ -145,7 +156,7 @@ def _build_trainer(tuning: FineTuning, run: TrainingRun, epochs: int, scratch: P
 def _training_arguments(config: Any, run: TrainingRun, epochs: int, scratch: Path) -> Any:
     from transformers import TrainingArguments
 
-    rows = max(1, round(BATCH_ROWS * run.batch_scale))
+    rows = rows_at_once(run)
     on_gpu = run.device.startswith("cuda")
     return TrainingArguments(
         output_dir=str(scratch),
@@ -154,7 +165,7 @@ def _training_arguments(config: Any, run: TrainingRun, epochs: int, scratch: Pat
         gradient_accumulation_steps=max(1, round(BATCH_ROWS / rows)),
         learning_rate=learning_rate(config),
         warmup_steps=0.1,  # a share of all
-        weight_decay=0.01,
+        weight_decay=WEIGHT_DECAY,
         seed=run.seed,
         use_cpu=not on_gpu,
         bf16=on_gpu and torch.cuda.is_bf16_supported(),
@@ -196,22 +207,25 @@ def _epoch_callback(tuning: FineTuning, run: TrainingRun, epochs: int, trainer: 
 
 
 class BestEpoch:
-    """Finds the best epoch, and when there has been no better one for `patience` epochs."""
+    """Finds the best epoch, and when there has been no clearly better one for `patience` epochs."""
 
     def __init__(self, main_metric: str, patience: int) -> None:
         self._main_metric, self._patience = main_metric, patience
-        self._best: tuple[float, float] | None = None
+        self._best = self._reference = (-math.inf, math.inf)
         self._since = 0
 
     def add(self, metrics: Mapping[str, float]) -> bool:
         """Return whether it is the best so far; without metrics that is the last one."""
         if not metrics:
             return True
-        value = metrics[self._main_metric], -metrics["validation_loss"]
+        value, loss = metrics[self._main_metric], metrics["validation_loss"]
         self._since += 1
-        if self._best is not None and value <= self._best:
+        if value > self._reference[0] or loss < CLEARLY_LOWER * self._reference[1]:
+            self._reference = max(value, self._reference[0]), min(loss, self._reference[1])
+            self._since = 0
+        if (value, -loss) <= (self._best[0], -self._best[1]):
             return False
-        self._best, self._since = value, 0
+        self._best = value, loss
         return True
 
     @property

@@ -46,7 +46,7 @@ def read_texts(run: TrainingRun, part: str) -> Iterator[AnnotatedText]:
 
 def _read_text(sample: Sample, shown: Mapping[str, Any], run: TrainingRun) -> AnnotatedText:
     text = shown["text"]
-    passages = [(start, end) for start, end in shown.get("passages") or _lines_of(shown)]
+    passages = [(start, end) for start, end in shown.get("passages", [(0, len(text))])]
     answer = sample.answers.get(run.control.name)
     classes = [one for one in labels_of(run.control, answer) if one in run.labels]
     return AnnotatedText(
@@ -62,14 +62,3 @@ def _read_spans(sample: Sample, run: TrainingRun) -> Iterator[LabelledSpan]:
             for label in labels_of(run.control, value):
                 if label in run.labels and start < end:
                     yield LabelledSpan(start, end, label)
-
-
-def _lines_of(shown: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
-    """Yield where the utterances of a dialogue are, which it has a line for; else the whole."""
-    text, start = shown["text"], 0
-    if shown["tag"] != "Paragraphs":
-        yield 0, len(text)
-        return
-    for line in text.split("\n"):
-        yield start, start + len(line)
-        start += len(line) + 1

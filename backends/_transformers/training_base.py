@@ -1,5 +1,6 @@
 """The network that a training begins with, with a head for the labels to learn."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from shared.backend import Control, LabelMap
 from shared.backend.label_map import NO_ALIASES, Aliases
 from shared.backend.training import TrainingError
 
-# A key of ours in config.json: the name of the model that a trained one was begun with.
+# A key of ours in config.json: by which base a trained model was begun, see `identify_base`.
 BASE_KEY = "prelabel_base"
 
 
@@ -43,12 +44,19 @@ def classes_by_label(
     return {label: name for name, label in reversed(list(found.items()))}
 
 
+def identify_base(base: TrainingBase) -> str:
+    """Return what a trained model keeps of its base: a hash of the name, which may be a path."""
+    return hashlib.sha256(base.name.encode()).hexdigest()[:16]
+
+
 def choose_base(configured: TrainingBase, serving: Path | None) -> TrainingBase:
     """Return the version that serves if it was begun with the configured base, else that base."""
     if serving is None or not (serving / "config.json").is_file():
         return configured
     begun = json.loads((serving / "config.json").read_text("utf-8")).get(BASE_KEY)
-    return TrainingBase(serving, configured.name) if begun == configured.name else configured
+    return (
+        TrainingBase(serving, configured.name) if begun == identify_base(configured) else configured
+    )
 
 
 def load_tokenizer(base: TrainingBase) -> Tokenizer:
@@ -83,7 +91,7 @@ def load_with_head(base: TrainingBase, auto_class: str, head: HeadPlan) -> Any:
     except (OSError, ValueError) as error:
         raise TrainingError(f"{base.name} cannot be trained: {error}") from None
     network.config.problem_type = head.problem_type
-    setattr(network.config, BASE_KEY, base.name)
+    setattr(network.config, BASE_KEY, identify_base(base))
     return network
 
 

@@ -125,6 +125,16 @@ class NerBackend(TransformersBackend):
         # Absent by default: what is in the options is part of the version.
         return options | ({"token_scores": True} if control.get_flag("model_token_scores") else {})
 
+    def training_obstacle(self, claim: Claim) -> str | None:
+        obstacle = super().training_obstacle(claim)
+        base = self.settings.train_base or self.settings.model
+        if obstacle is None and is_gliner(base, self.server_settings):
+            return (
+                f"{base} is a GLiNER model, which is not trained here: NER_TRAIN_BASE may name an"
+                " encoder to train in its place"
+            )
+        return obstacle
+
     def train(self, run: TrainingRun) -> None:
         from backends.ner.training import train_tagger
 

@@ -7,10 +7,19 @@ from typing import Any
 import numpy as np
 
 from backends._transformers.calibration import divide_logits, fit_temperature, log_loss
-from backends._transformers.fine_tuning import IGNORED, FineTuning, Metrics, TrainingRow, fine_tune
+from backends._transformers.fine_tuning import (
+    IGNORED,
+    FineTuning,
+    Metrics,
+    TrainingRow,
+    describe_settings,
+    fine_tune,
+    prepared_torch,
+)
 from backends._transformers.hub import TrainingBase
 from backends._transformers.network import Network
 from backends._transformers.text_dataset import read_texts
+from backends._transformers.trainer_settings import write_trainer_settings
 from backends._transformers.training_base import (
     HeadPlan,
     choose_base,
@@ -34,6 +43,11 @@ LEAST = 1e-9
 
 def train_tagger(run: TrainingRun, configured: TrainingBase, aliases: Aliases) -> None:
     """Train a token classifier for the labels of a run, and write it to `run.output`."""
+    with prepared_torch(run):
+        _train(run, configured, aliases)
+
+
+def _train(run: TrainingRun, configured: TrainingBase, aliases: Aliases) -> None:
     base = choose_base(configured, run.base)
     scheme = TagScheme.of_labels(run.labels)
     tokenizer = load_tokenizer(base)
@@ -46,6 +60,7 @@ def train_tagger(run: TrainingRun, configured: TrainingBase, aliases: Aliases) -
     training = _TaggerTraining(run, tokenizer, network, scheme, val)
     training.fit(train)
     training.calibrate(base)
+    write_trainer_settings(run, base, **describe_settings(run, network.config))
 
 
 def match_tags(

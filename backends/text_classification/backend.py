@@ -10,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 from backends._transformers.backend import TransformersBackend, merge_prompts
 from backends._transformers.network import estimate_size
 from backends.text_classification.sequence_classifier import (
+    NO_CLASSES,
     Classification,
     ClassifierInput,
     TextClassifier,
@@ -88,9 +89,11 @@ class TextClassificationBackend(TransformersBackend):
         trained = self.trained_spec(control)
         if trained is not None:
             return trained
-        if not self.settings.model:
+        if not self.settings.model and not self.settings.train_base:
             raise ConfigError(
-                f"{control} needs a model: set TEXT_CLASSIFICATION_MODEL", control.name
+                f"{control} needs a model: set TEXT_CLASSIFICATION_MODEL, or"
+                " TEXT_CLASSIFICATION_TRAIN_BASE and train one",
+                control.name,
             )
         return ModelSpec(self.name, self.settings.model)
 
@@ -105,7 +108,13 @@ class TextClassificationBackend(TransformersBackend):
 
         train_classifier(run, self.find_base(), self.settings.train)
 
-    def load(self, spec: ModelSpec) -> TextClassifier:
+    def weights(self, spec: ModelSpec) -> Iterable[Path]:
+        return super().weights(spec) if spec.model else ()
+
+    def load(self, spec: ModelSpec) -> TextClassifier | None:
+        """Load the model; None where there is none until one is trained."""
+        if not spec.model:
+            return None
         source, trained = self.find_source(spec), bool(spec.trained_version)
         return TextClassifier.load(source, self.server_settings, trained)
 
@@ -117,16 +126,23 @@ class TextClassificationBackend(TransformersBackend):
         return estimate_size(item.text)
 
     def infer(
-        self, model: TextClassifier, items: list[ClassifierInput]
+        self, model: TextClassifier | None, items: list[ClassifierInput]
     ) -> Sequence[Classification]:
+        if model is None:
+            return [NO_CLASSES] * len(items)
         return model.classify(items)
 
     def embed(
-        self, model: TextClassifier, items: list[ClassifierInput], claims: Sequence[Claim]
+        self, model: TextClassifier | None, items: list[ClassifierInput], claims: Sequence[Claim]
     ) -> Any:
+        if model is None:
+            return super().embed(model, items, claims)
         return model.embed(items)
 
     def regions(self, output: Classification, claim: Claim) -> Iterable[Region]:
+        if not claim.spec.model:
+            claim.warn_once(f"{claim.control} is filled by no model until one has been trained")
+            return
         several = allows_several(claim.control)
         classes = class_names(claim.control) if output.kind == "named" else output.classes
         scores = output.score_classes(classes, several)

@@ -1,12 +1,19 @@
 """Trains a whole sequence classification network."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends._transformers.calibration import divide_logits, fit_temperature
-from backends._transformers.fine_tuning import FineTuning, Metrics, TrainingRow, fine_tune
+from backends._transformers.fine_tuning import (
+    FineTuning,
+    Metrics,
+    TrainingRow,
+    describe_settings,
+    fine_tune,
+)
 from backends._transformers.hub import TrainingBase
 from backends._transformers.network import Network
 from backends._transformers.training_base import (
@@ -46,6 +53,11 @@ class FullTraining:
         )
         fine_tune(tuning, self._run)
         return self._calibrate()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the network is trained with."""
+        return describe_settings(self._run, self._network.config)
 
     def _rows_of(self, texts: ClassifiedTexts) -> Iterator[TrainingRow]:
         """Yield the rows that texts are read in: each of a text's is to say what the text is."""

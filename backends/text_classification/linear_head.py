@@ -153,7 +153,7 @@ def _fit_classes(features: Features, truth: Truth, classes: int, strength: float
     if len(present) == 1:
         bias[present] = -NEVER
         return LinearHead(weights, bias)
-    fitted = LogisticRegression(C=strength, max_iter=2000).fit(features, truth)
+    fitted = LogisticRegression(C=strength, tol=1e-3, max_iter=2000).fit(features, truth)
     if len(present) == 2:  # scikit-learn gives the logit of the second against the first
         weights[present] = np.concatenate([-fitted.coef_ / 2, fitted.coef_ / 2])
         bias[present] = np.concatenate([-fitted.intercept_ / 2, fitted.intercept_ / 2])

@@ -60,7 +60,11 @@ class Passages:
     @classmethod
     def from_html(cls, html: str, inline: bool = False) -> "Passages":
         """Split HTML at its block elements, or "<h1>Bob</h1><p>One" would be read as "BobOne"."""
-        document = Document.parse(html, inline)
+        return cls.from_document(Document.parse(html, inline))
+
+    @classmethod
+    def from_document(cls, document: Document) -> "Passages":
+        """Make one passage of the text of each block element."""
         return cls(document, tuple(_block_passages(document)))
 
     @classmethod

@@ -15,7 +15,8 @@ from shared.label_studio.label_config import LabelConfig
 class Sample:
     """What a dataset holds of a task.
 
-    - `objects`: by object tag what it shows: its `tag` with a `text`, `addresses` of pictures, the
+    - `objects`: by object tag what it shows: its `tag` with a `text` (and the `passages`
+      of a document or dialogue, start and end each), `addresses` of pictures, the
       `address` of a recording or a video, or else the `value`
     - `regions`: each with `object`, `shape` (see `shape_json`), `values` by control tag, and where
       they are known `id`, `parent`, `item` (the place in a list), and `size` (the picture's width

@@ -5,10 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import orjson
 
+from shared.backend.passages import Passages
 from shared.errors import PrelabelError, TaskError
 from shared.evaluation.annotated_task import AnnotatedTask
 from shared.evaluation.annotation_choice import AnnotationChoice
@@ -151,7 +153,8 @@ def _by_content(value: Any, media: Mapping[str, str]) -> Any:
 def _read_object(task: AnnotatedTask, target: ObjectTag, media: MediaReader) -> dict[str, Any]:
     plain = Task(task.id, task.data)
     if target.tag in TEXT_TAGS:
-        return {"tag": target.tag, "text": _read_text(task, target, media)}
+        shown = {"tag": target.tag, "text": _read_text(task, target, media)}
+        return shown | _read_passages((task.sources or {}).get(target.name))
     if target.tag == "Image":
         addresses = [str(address) for _, address in plain.media_addresses(target)]
         return {"tag": "Image", "addresses": addresses, "is_list": target.is_list}
@@ -161,6 +164,21 @@ def _read_object(task: AnnotatedTask, target: ObjectTag, media: MediaReader) -> 
     if target.tag in {"Audio", "AudioPlus"}:
         return {"tag": "Audio", "address": plain.text_value(target)}
     return {"tag": target.tag, "value": plain.object_value(target)}
+
+
+def _read_passages(source: Any) -> dict[str, Any]:
+    """Return where the passages of a document or dialogue are, which a model reads one by one.
+
+    A text that is one passage has none.
+    """
+    if isinstance(source, Document):
+        passages = Passages.from_document(source).passages
+        return {"passages": [[one.start, one.start + len(one.text)] for one in passages]}
+    if isinstance(source, Dialogue):
+        ends = list(accumulate(len(text) + 1 for text in source.texts))
+        pairs = zip(ends, source.texts, strict=True)
+        return {"passages": [[end - 1 - len(text), end - 1] for end, text in pairs]}
+    return {}
 
 
 def _read_text(task: AnnotatedTask, target: ObjectTag, media: MediaReader) -> str:
