@@ -15,11 +15,14 @@ from shared.jobs.job_folder import LOG_FILE
 from shared.label_studio.label_config import LabelConfig
 from shared.pipeline.runtime import Runtime
 from shared.training.device import choose_device
+from shared.training.serving_choice import choose_versions
 from shared.training.snapshot import Snapshot
 from shared.training.source import TrainingSource
+from shared.training.tag_outcome import TagOutcome
 from shared.training.tag_scope import TagScope
-from shared.training.tag_training import TagOutcome, TagTraining, TrainingTools
+from shared.training.tag_training import TagTraining
 from shared.training.trainable import ServingBackends, TrainableTag, find_trainable
+from shared.training.training_tools import TrainingTools
 from shared.training.version_store import VersionStore
 
 logger = logging.getLogger(__name__)
@@ -82,7 +85,7 @@ class ProjectTraining:
             shared_resources().media,
             store,
             snapshot,
-            store.serving_versions(context.job.key),
+            {one.control: one for one in choose_versions(store, context.job.key, {}).versions},
             context.folder,
             context.report,
             context.folder.parent / LOG_FILE,
