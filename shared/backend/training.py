@@ -36,7 +36,9 @@ class TrainedWeights:
 class TrainingRun:
     """One training of one control tag.
 
-    - `dataset`: the folder of the dataset, in the backend's `dataset_format`
+    - `dataset`: the folder of the dataset, in the backend's `dataset_format`: learn from its part
+      `train`, and choose the best epoch by `val`, which is empty only where no task can be spared;
+      `test` is held out, for the comparison with the model that serves
     - `labels`: the labels to learn, as they stand in results
     - `base`: the weights to go on from: those that serve now, if they are a trained version;
       else None, and the backend chooses
