@@ -1,15 +1,13 @@
 """`prelabel demo`: shows the predictions of the starter models for the examples."""
 
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
 from shared.cli import app
+from shared.cli.demo.server import console, start_server
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,86 +15,66 @@ if TYPE_CHECKING:
     from shared.backend.base import Backend
     from shared.backend.example import Example
 
-console = Console()
-
-# For the server and all models to be ready.
-START_TIMEOUT_SECONDS = 300.0
-
 
 @app.command()
 def demo(
     port: int = typer.Option(9090, help="Port of the server; 0 for any free one"),
     once: bool = typer.Option(False, envvar="ONCE", help="Stop the server after the examples"),
     out: Path = typer.Option(Path("demo"), help="Folder for the pictures and the log"),
+    training: bool = typer.Option(
+        False,
+        "--training",
+        help="Show how annotations become a model instead, in a new project of the Label Studio at"
+        " LABEL_STUDIO_URL",
+    ),
 ) -> None:
     """Start the server with the starter models, predict the examples and show the results."""
+    if training:
+        from shared.cli.demo.training import show_training
+
+        show_training(port, once, out)
+        return
+    show_examples(port, once, out)
+
+
+def show_examples(port: int, once: bool, out: Path) -> None:
+    """Predict the examples of all backends that can run here, and show the results."""
     from shared.backend.registry import faulty_backends, find_backends, split_available
 
     classes, problems = split_available(list(find_backends().values()))
     for problem in (*problems.values(), *faulty_backends().values()):
         console.print(f"[yellow]left out:[/] {problem}")
     out.mkdir(parents=True, exist_ok=True)
-    port = port or _free_port()
-    url = f"http://127.0.0.1:{port}"
-    with (out / "server.log").open("w") as log:
-        server = _start_server(classes, port, log)
-        try:
-            _wait_until_ready(server, url, out / "server.log")
-            failed = [cls.name for cls in classes if not _predict_example(cls, url, out)]
-            if failed:
-                console.print(f"[red]Tasks without a prediction:[/] {', '.join(failed)}")
-                raise typer.Exit(1)
-            console.print(f"Pictures and the server's log are in [bold]{out}/[/]")
-            if not once and sys.stdin.isatty():
-                _keep_serving(server, url)
-        finally:
-            server.terminate()
-            server.wait(40)
+    with start_server(_names(classes), port, out / "server.log", _variables(classes)) as server:
+        server.wait_until_ready()
+        failed = [cls.name for cls in classes if not _predict_example(cls, server.url, out)]
+        if failed:
+            console.print(f"[red]Tasks without a prediction:[/] {', '.join(failed)}")
+            raise typer.Exit(1)
+        console.print(f"Pictures and the server's log are in [bold]{out}/[/]")
+        if not once and sys.stdin.isatty():
+            console.print(
+                f"\nThe server runs on [bold]{server.url}[/]. In Label Studio: Settings → Model →"
+                " Connect Model with that URL.\nLabel Studio must be started with"
+                " ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false to reach this"
+                " machine.\nThese are starter models; set DETECTION_MODEL and NER_MODEL for real"
+                " ones. Ctrl-C stops the server."
+            )
+            server.keep_serving()
 
 
-def _start_server(classes: "list[type[Backend]]", port: int, log: Any) -> "subprocess.Popen[bytes]":
+def _names(classes: "list[type[Backend]]") -> list[str]:
+    """Return the backends' names; `pattern` comes last: it fills what no model fills."""
+    return sorted((cls.name for cls in classes), key=lambda name: name == "pattern")
+
+
+def _variables(classes: "list[type[Backend]]") -> dict[str, str]:
     from shared.backend.example import FILES_ROOT
-    from shared.settings import child_environment
 
-    extra = {"LOCAL_FILES_ROOT": str(FILES_ROOT), "PYTHONUNBUFFERED": "1"}
+    variables = {"LOCAL_FILES_ROOT": str(FILES_ROOT)}
     for cls in classes:
-        extra |= cls.example_settings
-    # `pattern` comes last: its rules fill the text tags that no model fills.
-    names = sorted((cls.name for cls in classes), key=lambda name: name == "pattern")
-    command = [sys.executable, "-m", "shared.cli", "serve", *names, "--port", str(port)]
-    command += ["--host", "127.0.0.1"]
-    return subprocess.Popen(command, stdout=log, stderr=log, env=child_environment(extra))
-
-
-def _wait_until_ready(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    """Wait until all models are loaded; a spinner shows which are not."""
-    import httpx
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    until = time.monotonic() + START_TIMEOUT_SECONDS
-    with Progress(*columns, console=console) as progress:
-        row = progress.add_task("Starting the server")
-        while time.monotonic() < until:
-            if server.poll() is not None:
-                break
-            try:
-                ready = httpx.get(f"{url}/ready", timeout=2).json()
-            except (httpx.HTTPError, ValueError):
-                ready = None
-            if ready is not None:
-                waiting = ready["waiting"]
-                if not waiting:
-                    progress.update(row, description="The server is ready")
-                    for model, reason in ready["failed"].items():
-                        console.print(f"[red]{model}:[/] {reason}")
-                    return
-                text = ", ".join(f"{model}: {state}" for model, state in waiting.items())
-                progress.update(row, description=f"Waiting for {text}")
-            time.sleep(0.2)
-    console.print(f"[red]The server did not start.[/] The end of {log}:")
-    console.print("\n".join(log.read_text().splitlines()[-20:]), markup=False)
-    raise typer.Exit(1)
+        variables |= cls.example_settings
+    return variables
 
 
 def _predict_example(cls: "type[Backend]", url: str, out: Path) -> bool:
@@ -154,24 +132,3 @@ def _format_cells(value: dict[str, Any]) -> tuple[str, str, str, str]:
         where = ", ".join(f"{value[key]:.1f}" for key in ("x", "y", "width", "height")) + " %"
     text = value.get("text", "")
     return ", ".join(labels), score, where, text if isinstance(text, str) else " ".join(text)
-
-
-def _keep_serving(server: "subprocess.Popen[bytes]", url: str) -> None:
-    console.print(
-        f"\nThe server runs on [bold]{url}[/]. In Label Studio: Settings → Model → Connect Model"
-        " with that URL.\nLabel Studio must be started with ML_BLOCK_LOCAL_IP=false and"
-        " SSRF_PROTECTION_ENABLED=false to reach this machine.\nThese are starter models; set"
-        " DETECTION_MODEL and NER_MODEL for real ones. Ctrl-C stops the server."
-    )
-    try:
-        server.wait()
-    except KeyboardInterrupt:
-        console.print("Stopped")
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

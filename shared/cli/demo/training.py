@@ -1,0 +1,120 @@
+"""`prelabel demo --training`: annotations become a model, in a real Label Studio."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from shared.cli.demo.demo_project import DemoProject
+from shared.cli.demo.server import DemoServer, console, start_server
+from shared.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from shared.jobs.job import Job
+
+ANNOTATED_COUNT, UNLABELLED_COUNT = 60, 40
+# Label Studio knows it, and a job exists, this long after the button at most.
+JOB_TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class TrainingDemo:
+    """A project with drawn pictures, of which some are annotated, and the server's folder."""
+
+    project: DemoProject
+    settings: Settings
+
+    def fill_project(self) -> None:
+        """Upload the pictures, and annotate the first ones through the API."""
+        from rich.progress import track
+
+        from shared.cli.demo.training_data.shapes import draw_picture
+
+        pictures = [draw_picture(seed) for seed in range(ANNOTATED_COUNT + UNLABELLED_COUNT)]
+        files = [(f"shapes-{number:03}.png", one.png()) for number, one in enumerate(pictures)]
+        tasks = self.project.upload(files)
+        annotated = list(zip(tasks, pictures, strict=True))[:ANNOTATED_COUNT]
+        for task, picture in track(annotated, "Annotating", console=console):
+            self.project.annotate(task, picture.results())
+        labels = Counter(label for _, picture in annotated for label in picture.labels)
+        shown = ", ".join(f"{count} {label}" for label, count in labels.items())
+        console.print(f"{len(annotated)} of {len(tasks)} pictures are annotated: {shown}")
+
+    def train(self, model: int) -> "Job":
+        """Press "Start Training", show the progress, and return the job that has ended."""
+        from shared.cli.jobs import follow_job
+
+        self.project.start_training(model)
+        console.print('[bold]"Start Training" is pressed[/]')
+        job = follow_job(self.settings, self._find_job().id)
+        if job.state.value != "done":
+            raise typer.Exit(1)
+        return job
+
+    def _find_job(self) -> "Job":
+        """Return the job that the button has started."""
+        from shared.jobs.job_store import JobStore
+
+        until = time.monotonic() + JOB_TIMEOUT_SECONDS
+        while time.monotonic() < until:
+            jobs = JobStore(self.settings.train_dir).list_jobs()
+            if jobs:
+                return jobs[0]
+            time.sleep(0.2)
+        console.print("[red]No training was started.[/]")
+        raise typer.Exit(1)
+
+    def show_predictions(self) -> None:
+        """Retrieve predictions as a user does, and print what was found."""
+        self.project.retrieve_predictions()
+        predictions = self.project.predictions()
+        versions = Counter(str(one.model_version) for one in predictions)
+        labels = Counter(
+            result["value"]["rectanglelabels"][0] for one in predictions for result in one.result
+        )
+        for version, count in versions.items():
+            console.print(f"{count} predictions of [bold]{version}[/]")
+        console.print("found: " + ", ".join(f"{n} {label}" for label, n in labels.items()))
+
+    def order_rest(self) -> None:
+        """Let `prelabel next` put the unlabelled pictures in order."""
+        command = [sys.executable, "-m", "shared.cli", "next"]
+        command += ["--project", str(self.project.number)]
+        subprocess.run(command, check=True)
+
+
+def show_training(port: int, once: bool, out: Path) -> None:
+    """Show the whole loop; the project stays in Label Studio."""
+    out.mkdir(parents=True, exist_ok=True)
+    with started_demo(port, out) as (demo, server):
+        model = demo.project.connect_model(server.url)
+        demo.train(model)
+        demo.show_predictions()
+        demo.order_rest()
+        console.print(f"\nLook at the pictures: [bold]{demo.project.page}[/]")
+        if not once and sys.stdin.isatty():
+            console.print(f"The server runs on {server.url}. Ctrl-C stops it.")
+            server.keep_serving()
+
+
+@contextmanager
+def started_demo(port: int, out: Path) -> "Iterator[tuple[TrainingDemo, DemoServer]]":
+    """Make the project, and start a server for it whose trainings are in `out`."""
+    from shared.cli.demo.training_data.shapes import LABEL_CONFIG
+
+    settings = read_settings(Settings)
+    settings = settings.model_copy(update={"train_dir": (out / "training").resolve()})
+    variables = {"DETECTION_MODEL": "starter", "TRAIN_DIR": str(settings.train_dir)}
+    with DemoProject.create(settings, "Hearts, moons and arrows", LABEL_CONFIG) as project:
+        demo = TrainingDemo(project, settings)
+        demo.fill_project()
+        with start_server(("detection",), port, out / "server.log", variables) as server:
+            server.wait_until_ready()
+            yield demo, server
