@@ -30,7 +30,7 @@ EXTRAS ?= $(if $(filter-out all,$(CHOSEN)),$(subst $(space),$(comma),$(strip $(C
 # not used here: weights are loaded from MODEL_DIR only. No release fixes it.
 AUDIT_EXCEPTIONS := GHSA-55g9-6c2x-gf8q
 
-.PHONY: audit bench bench-files bench-ocr docs help install demo serve test e2e e2e-install picture check format lock expected clean
+.PHONY: audit bench bench-files bench-ocr docs help install demo demo-training serve test e2e e2e-install picture check format lock expected clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ $(VENV)/installed: pyproject.toml requirements.lock | $(UV)
 demo: install ## Start the server, predict the examples, show the predictions (ONCE=1 to stop afterwards)
 	$(BIN)/prelabel demo
 
+demo-training: install e2e-install ## Annotated pictures become a model in a real Label Studio (ONCE=1 to stop afterwards)
+	$(BIN)/python -m tests.e2e.demo_training
+
 serve: install ## Serve all installed backends
 	$(BIN)/prelabel serve
 
@@ -62,8 +65,9 @@ test: install e2e-install ## Run all tests, including those against a real Label
 e2e: install e2e-install ## Run the tests against a real Label Studio only
 	$(BIN)/python -m pytest tests/e2e
 
-picture: install e2e-install ## Take the picture of the README
+picture: install e2e-install ## Take the pictures of the README and of docs/training-loop.md
 	$(BIN)/python -m tests.e2e.picture
+	$(BIN)/python -m tests.e2e.demo_training --pictures
 
 e2e-install: $(LABEL_STUDIO)/installed
 

@@ -30,7 +30,7 @@ class DemoProject:
     @classmethod
     @contextmanager
     def create(cls, settings: Settings, title: str, label_config: str) -> "Iterator[DemoProject]":
-        """Create a project, which stays there; SettingError without LABEL_STUDIO_URL or its token."""
+        """Create a project, which stays; SettingError without Label Studio's address or token."""
         if settings.label_studio_url is None or settings.label_studio_api_key is None:
             raise SettingError(
                 "--training needs LABEL_STUDIO_URL, the address of Label Studio, and"

@@ -47,16 +47,18 @@ class TrainingDemo:
         shown = ", ".join(f"{count} {label}" for label, count in labels.items())
         console.print(f"{len(annotated)} of {len(tasks)} pictures are annotated: {shown}")
 
-    def train(self, model: int) -> "Job":
-        """Press "Start Training", show the progress, and return the job that has ended."""
-        from shared.cli.jobs import follow_job
-
+    def press_button(self, model: int) -> None:
+        """Press "Start Training"."""
         self.project.start_training(model)
         console.print('[bold]"Start Training" is pressed[/]')
+
+    def follow_training(self) -> None:
+        """Show the progress of the training that the button has started."""
+        from shared.cli.jobs import follow_job
+
         job = follow_job(self.settings, self._find_job().id)
         if job.state.value != "done":
             raise typer.Exit(1)
-        return job
 
     def _find_job(self) -> "Job":
         """Return the job that the button has started."""
@@ -95,7 +97,8 @@ def show_training(port: int, once: bool, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with started_demo(port, out) as (demo, server):
         model = demo.project.connect_model(server.url)
-        demo.train(model)
+        demo.press_button(model)
+        demo.follow_training()
         demo.show_predictions()
         demo.order_rest()
         console.print(f"\nLook at the pictures: [bold]{demo.project.page}[/]")

@@ -1,0 +1,238 @@
+"""Projects that become models: annotated examples, the button, and what comes of it."""
+
+import base64
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+
+from shared.cli.demo.training_data import messages, sentences, shapes
+from shared.evaluation.annotated_task import TaskReader
+from shared.evaluation.evaluation import Evaluation
+from shared.evaluation.problems import ProblemLog
+from shared.jobs.job_store import JobStore
+from shared.label_studio.label_config import LabelConfig
+from shared.label_studio.project_key import project_key
+from shared.media.reader import MediaReader
+from shared.settings import Settings
+from shared.training.version_store import TrainedVersion, VersionStore
+
+from .label_studio import LabelStudio
+
+Json = dict[str, Any]
+# Far from the numbers of the examples that are learned from.
+FIRST_UNSEEN = 100_000
+# Between two looks at a job.
+LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of project: its label config, and the examples, made from a number each."""
+
+    backend: str
+    control: str
+    config: str
+    labels: Sequence[str]
+    key: str
+    make: Callable[[int], Any]
+    figure: str
+
+    def data(self, example: Any) -> Json:
+        """Return a task's data, which hold the picture themselves."""
+        if self.key == "text":
+            return {"text": example.text}
+        return {"image": f"data:image/png;base64,{base64.b64encode(example.png()).decode()}"}
+
+
+KINDS = {
+    "shapes": Kind(
+        "detection", "shape", shapes.LABEL_CONFIG, shapes.LABELS, "image", shapes.draw_picture,
+        "ap50",
+    ),
+    "sentences": Kind(
+        "ner", "kind", sentences.LABEL_CONFIG, sentences.LABELS, "text", sentences.write_sentence,
+        "f1",
+    ),
+    "messages": Kind(
+        "text_classification", "topic", messages.LABEL_CONFIG, messages.LABELS, "text",
+        messages.write_message, "accuracy",
+    ),
+}  # fmt: skip
+# What lets each of the backends serve its starter model, from which a training may go on.
+STARTERS = {
+    "DETECTION_MODEL": "starter",
+    "NER_MODEL": "starter",
+    "TEXT_CLASSIFICATION_MODEL": "starter",
+}
+
+
+@dataclass
+class TrainedProject:
+    """A project with annotated tasks, connected to a server that trains in `train_dir`."""
+
+    label_studio: LabelStudio
+    kind: Kind
+    url: str
+    train_dir: Path
+    number: int = 0
+    backend: int = 0
+    annotated: list[int] = field(default_factory=list)
+    unlabelled: list[int] = field(default_factory=list)
+
+    @classmethod
+    def create(
+        cls,
+        label_studio: LabelStudio,
+        kind: Kind,
+        url: str,
+        train_dir: Path,
+        annotated: int,
+        unlabelled: int = 3,
+    ) -> "TrainedProject":
+        """Make the project, upload its tasks, annotate the first ones and connect the server."""
+        project = cls(label_studio, kind, url, train_dir)
+        project.number = label_studio.create_project("Training", kind.config)
+        examples = [kind.make(seed) for seed in range(annotated + unlabelled)]
+        tasks = project._upload(examples)
+        project.annotated, project.unlabelled = tasks[:annotated], tasks[annotated:]
+        for task, example in zip(project.annotated, examples, strict=False):
+            project.annotate(task, example.results())
+        project.backend = int(label_studio.connect_backend(project.number, url)["id"])
+        return project
+
+    def _upload(self, examples: Sequence[Any]) -> list[int]:
+        if self.kind.key == "text":
+            data = [{"data": self.kind.data(one)} for one in examples]
+            return self.label_studio.import_tasks(self.number, data)
+        folder = self.label_studio.folder / f"pictures-{self.number}"
+        folder.mkdir()
+        paths = [folder / f"{number:04}.png" for number in range(len(examples))]
+        for path, one in zip(paths, examples, strict=True):
+            path.write_bytes(one.png())
+        return self.label_studio.upload(self.number, paths)
+
+    def annotate(self, task: int, results: Sequence[Json]) -> None:
+        """Submit an annotation as the editor does."""
+        path = f"/api/tasks/{task}/annotations/?project={self.number}"
+        self.label_studio.request("POST", path, json={"result": list(results), "lead_time": 1.0})
+
+    def change_annotations(self, results: Mapping[int, Sequence[Json]]) -> None:
+        """Let other results take the place of the annotations of tasks."""
+        for task, others in results.items():
+            [annotation] = self.label_studio.task(task)["annotations"]
+            path = f"/api/annotations/{annotation['id']}/"
+            self.label_studio.request("PATCH", path, json={"result": list(others)})
+
+    @cached_property
+    def key(self) -> str:
+        """What Label Studio sends as `project`."""
+        return project_key(self.label_studio.request("GET", f"/api/projects/{self.number}/"))
+
+    # The button
+
+    def press(self) -> None:
+        """Send what "Start Training" in Settings → Model sends."""
+        self.label_studio.request("POST", f"/api/ml/{self.backend}/train", json={})
+
+    def jobs(self) -> list[Json]:
+        """Return this project's jobs as the server tells them, the newest first."""
+        answer = httpx.get(f"{self.url}/jobs", timeout=30, trust_env=False).raise_for_status()
+        return [job for job in answer.json()["jobs"] if job["key"] == self.key]
+
+    def wait_for_job(self, seconds: float) -> tuple[Json, list[Json]]:
+        """Return the newest job when it has ended, and each progress that it reported meanwhile."""
+        seen: list[Json] = []
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            job = next(iter(self.jobs()), None)
+            if job is not None:
+                progress = job.get("progress", {})
+                if progress and progress not in seen:
+                    seen.append(progress)
+                if job["state"] in {"done", "failed", "cancelled"}:
+                    return job, seen
+            time.sleep(LOOK_SECONDS)
+        raise AssertionError(f"no job has ended in {seconds:.0f} s: {self.jobs()}\n{self.log()}")
+
+    def train(self, seconds: float) -> Json:
+        """Press the button, and return what became of the control tag."""
+        before = {job["id"] for job in self.jobs()}
+        self.press()
+        until = time.monotonic() + 30
+        while {job["id"] for job in self.jobs()} == before and time.monotonic() < until:
+            time.sleep(LOOK_SECONDS)
+        job, _ = self.wait_for_job(seconds)
+        assert job["state"] == "done", f"{job['message']}\n{self.log()}"
+        [outcome] = job["result"]["controls"]
+        return dict(outcome)
+
+    def log(self) -> str:
+        """Return the log of the newest job."""
+        store = JobStore(self.train_dir)
+        jobs = [job for job in store.list_jobs() if job.key == self.key]
+        newest = max(jobs, key=lambda job: job.id, default=None)
+        if newest is None:
+            return "no job"
+        log = store.folder(newest.id).log
+        return log.read_text(errors="replace")[-6000:] if log.exists() else "no log"
+
+    # What serves
+
+    @property
+    def store(self) -> VersionStore:
+        return VersionStore(self.train_dir)
+
+    def serving(self) -> TrainedVersion | None:
+        """Return the trained version that serves the control tag."""
+        return self.store.serving_versions(self.key).get(self.kind.control)
+
+    def setup_version(self) -> str:
+        """Return the model version that the server says to this project."""
+        body = {"project": self.key, "schema": self.kind.config, "extra_params": {}}
+        answer = httpx.post(f"{self.url}/setup", json=body, timeout=60, trust_env=False)
+        return str(answer.raise_for_status().json()["model_version"])
+
+    def wait_for_version(self, wanted: Callable[[str], bool], seconds: float = 20) -> float:
+        """Wait until /setup says such a version, and return how long that took."""
+        start = time.monotonic()
+        while not wanted(version := self.setup_version()):
+            waited = time.monotonic() - start
+            assert waited < seconds, f"after {waited:.0f} s the version is {version}"
+            time.sleep(0.1)
+        return time.monotonic() - start
+
+    def predict(self, examples: Sequence[Any]) -> list[Any]:
+        """Return the predictions of the server for new tasks."""
+        tasks = [{"id": n, "data": self.kind.data(one)} for n, one in enumerate(examples, 1)]
+        body = {"tasks": tasks, "project": self.key, "label_config": self.kind.config}
+        answer = httpx.post(f"{self.url}/predict", json=body, timeout=120, trust_env=False)
+        return list(answer.raise_for_status().json()["results"])
+
+    def score(self, count: int) -> float:
+        """Return the kind's figure on `count` unseen examples: mAP50, F1 or accuracy."""
+        examples = [self.kind.make(FIRST_UNSEEN + number) for number in range(count)]
+        found = self.predict(examples)
+        assert all(isinstance(one, dict) for one in found), found
+        config, problems = LabelConfig.parse(self.kind.config), ProblemLog()
+        evaluation = Evaluation(config, versions=["served"])
+        with closing(MediaReader(Settings())) as media:
+            reader = TaskReader(config, media, problems)
+            for number, (example, answer) in enumerate(zip(examples, found, strict=True)):
+                raw = {
+                    "id": number,
+                    "data": self.kind.data(example),
+                    "annotations": [{"id": number, "result": example.results()}],
+                    "predictions": [{"model_version": "served", "result": answer["result"]}],
+                }
+                task = reader.read(orjson.loads(orjson.dumps(raw)), number)
+                assert task is not None
+                evaluation.add(task)
+        report = evaluation.report()["versions"]["served"]["controls"][self.kind.control]
+        return float(report[self.kind.figure])
