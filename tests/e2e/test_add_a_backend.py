@@ -15,6 +15,11 @@ from .label_studio import LabelStudio, free_port
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
+# Moods by words that the first weights do not know.
+MOODS = {"Pleased": ("splendid", "charming"), "Annoyed": ("dreary", "tedious")}
+SUBJECTS = ("The weather", "My room", "This street", "The journey", "Her speech", "Our dinner")
+
+
 def test_the_guide_ends_in_label_studio(
     label_studio: LabelStudio, guide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -24,26 +29,66 @@ def test_the_guide_ends_in_label_studio(
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "shared.cli", "serve", "mood", "--port", str(port)]
+    monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio.token)
+    monkeypatch.setenv("TRAIN_DIR", str(tmp_path / "training"))
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(
             command, cwd=guide, env=guide_environment(guide), stdout=log, stderr=log
         )
     try:
         wait(f"{url}/health")
-        label_studio.connect_backend(project, url)
-        monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
-        monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio.token)
+        model = label_studio.connect_backend(project, url)["id"]
         words = ["--url", url, "--project", str(project)]
         said = run_python(guide, "-m", "shared.cli", "doctor", *words)
         assert "good → Pleased" in said
         assert "bad → Annoyed" in said
         label_studio.retrieve_predictions(project, tasks)
+        assert stored_moods(label_studio, project) == ["Pleased", "Annoyed"]
+        unseen = train_from_annotations(label_studio, project, model, url)
+        label_studio.retrieve_predictions(project, unseen)
     finally:
         server.terminate()
         server.wait(30)
-    stored = label_studio.predictions(project)
-    moods = [prediction["result"][0]["value"]["choices"] for prediction in stored]
-    assert moods == [["Pleased"], ["Annoyed"]]
+    assert stored_moods(label_studio, project)[2:] == list(MOODS)
+
+
+def stored_moods(label_studio: LabelStudio, project: int) -> list[str]:
+    """Return the moods of the stored predictions, in the order of their tasks."""
+    stored = sorted(label_studio.predictions(project), key=lambda one: int(one["task"]))
+    return [one["result"][0]["value"]["choices"][0] for one in stored]
+
+
+def train_from_annotations(
+    label_studio: LabelStudio, project: int, model: int, url: str
+) -> list[int]:
+    """Annotate texts, press the button, and return a task of each mood when the result serves."""
+    examples = [
+        (mood, f"{subject} was {word}")
+        for mood, words in MOODS.items()
+        for word in words
+        for subject in SUBJECTS
+    ]
+    tasks = label_studio.import_tasks(project, [{"data": {"text": text}} for _, text in examples])
+    for task, (mood, _) in zip(tasks, examples, strict=True):
+        value = {"choices": [mood]}
+        names = {"from_name": "mood", "to_name": "text", "type": "choices"}
+        label_studio.client.annotations.create(task, result=[{**names, "value": value}])
+    label_studio.request("POST", f"/api/ml/{model}/train", json={})
+    wait(f"{url}/health")
+    until = time.monotonic() + 120
+    while (job := httpx.get(f"{url}/jobs").json()["jobs"][0])["state"] != "done":
+        assert job["state"] in {"waiting", "running"}, job
+        assert time.monotonic() < until, job
+        time.sleep(0.2)
+    [outcome] = job["result"]["controls"]
+    assert outcome["state"] == "serving", outcome
+    version = outcome["version"]
+    while version not in label_studio.backend_state(model)["model_version"]:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    texts = [{"data": {"text": f"The view was {words[0]}"}} for words in MOODS.values()]
+    return label_studio.import_tasks(project, texts)
 
 
 def wait(url: str) -> None:
