@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -75,12 +76,14 @@ def train_from_annotations(
         names = {"from_name": "mood", "to_name": "text", "type": "choices"}
         label_studio.client.annotations.create(task, result=[{**names, "value": value}])
     label_studio.request("POST", f"/api/ml/{model}/train", json={})
-    wait(f"{url}/health")
     until = time.monotonic() + 120
-    while (job := httpx.get(f"{url}/jobs").json()["jobs"][0])["state"] != "done":
-        assert job["state"] in {"waiting", "running"}, job
-        assert time.monotonic() < until, job
+    jobs: list[dict[str, Any]] = []
+    while not jobs or jobs[0]["state"] in {"waiting", "running"}:
+        assert time.monotonic() < until, jobs
         time.sleep(0.2)
+        jobs = httpx.get(f"{url}/jobs").json()["jobs"]
+    [job] = jobs
+    assert job["state"] == "done", job
     [outcome] = job["result"]["controls"]
     assert outcome["state"] == "serving", outcome
     version = outcome["version"]

@@ -96,6 +96,10 @@ def test_five_presses_make_one_job(create: CreateProject, server: Served) -> Non
         time.sleep(0.1)
     for _ in range(5):
         project.press()
+    while not (jobs := project.jobs()):
+        assert time.monotonic() < until, "no job"
+        time.sleep(0.1)
+    time.sleep(1)  # enough for a second one, if there were to be one
     jobs = project.jobs()
     assert len(jobs) == 1, jobs
     assert jobs[0]["state"] == "waiting"
