@@ -18,7 +18,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 # Moods by words that the first weights do not know.
 MOODS = {"Pleased": ("splendid", "charming"), "Annoyed": ("dreary", "tedious")}
-SUBJECTS = ("The weather", "My room", "This street", "The journey", "Her speech", "Our dinner")
+SUBJECTS = (
+    *("The weather", "My room", "This street", "The journey", "Her speech", "Our dinner"),
+    *("That film", "The hotel", "His letter", "The garden", "Their song", "The morning"),
+)
 
 
 def test_the_guide_ends_in_label_studio(
@@ -76,7 +79,7 @@ def train_from_annotations(
         names = {"from_name": "mood", "to_name": "text", "type": "choices"}
         label_studio.client.annotations.create(task, result=[{**names, "value": value}])
     label_studio.request("POST", f"/api/ml/{model}/train", json={})
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     jobs: list[dict[str, Any]] = []
     while not jobs or jobs[0]["state"] in {"waiting", "running"}:
         assert time.monotonic() < until, jobs
