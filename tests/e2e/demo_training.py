@@ -43,8 +43,10 @@ def take_pictures(label_studio: LabelStudio) -> None:
     """Go through the loop, and take a picture of each step in the browser."""
     with started_demo(0, Path(mkdtemp())) as (demo, server):
         model = demo.project.connect_model(server.url)
+        before = demo.project.model_version(model)
         with_page(label_studio, lambda page: press_button(page, label_studio, demo))
         demo.follow_training()
+        demo.wait_for_swap(model, before)
         demo.show_predictions()
         demo.order_rest()
         with_page(label_studio, lambda page: show_model(page, label_studio, demo))

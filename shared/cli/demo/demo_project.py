@@ -69,6 +69,10 @@ class DemoProject:
         """Connect a server as the project's model, and return its id."""
         return int(self.client.ml.create(project=self.number, url=url, title="prelabel").id)
 
+    def model_version(self, model: int) -> str:
+        """Return what the model says of its version; Label Studio asks it now."""
+        return str(self.client.ml.get(model).model_version)
+
     def start_training(self, model: int) -> None:
         """Send what the button "Start Training" sends."""
         self._post(f"ml/{model}/train", json={})

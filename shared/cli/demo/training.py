@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from shared.jobs.job import Job
 
 ANNOTATED_COUNT, UNLABELLED_COUNT = 60, 40
-# Label Studio knows it, and a job exists, this long after the button at most.
+# There is a job this long after the button at most.
 JOB_TIMEOUT_SECONDS = 30.0
+# A server looks for new weights every few seconds, and loads them.
+SWAP_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,16 @@ class TrainingDemo:
         console.print("[red]No training was started.[/]")
         raise typer.Exit(1)
 
+    def wait_for_swap(self, model: int, before: str) -> None:
+        """Wait until Label Studio sees another model version than before, and print it."""
+        until = time.monotonic() + SWAP_TIMEOUT_SECONDS
+        while (version := self.project.model_version(model)) == before:
+            if time.monotonic() > until:
+                console.print(f"The server still says {before}: the new weights are no better.")
+                raise typer.Exit(1)
+            time.sleep(0.5)
+        console.print(f"The server says [bold]{version}[/] instead of {before}")
+
     def show_predictions(self) -> None:
         """Retrieve predictions as a user does, and print what was found."""
         self.project.retrieve_predictions()
@@ -97,8 +109,10 @@ def show_training(port: int, once: bool, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with started_demo(port, out) as (demo, server):
         model = demo.project.connect_model(server.url)
+        before = demo.project.model_version(model)
         demo.press_button(model)
         demo.follow_training()
+        demo.wait_for_swap(model, before)
         demo.show_predictions()
         demo.order_rest()
         console.print(f"\nLook at the pictures: [bold]{demo.project.page}[/]")
