@@ -49,7 +49,6 @@ def take_pictures(label_studio: LabelStudio) -> None:
         demo.wait_for_swap(model, before)
         demo.show_predictions()
         demo.order_rest()
-        with_page(label_studio, lambda page: show_model(page, label_studio, demo))
         with_page(label_studio, lambda page: show_order(page, label_studio, demo))
         task = next(
             prediction["task"]
@@ -77,15 +76,9 @@ def with_page(label_studio: LabelStudio, work: Callable[[Page], None]) -> None:
         launched.close()
 
 
-def open_model(page: Page, label_studio: LabelStudio, demo: TrainingDemo) -> None:
-    """Open Settings → Model."""
-    page.goto(f"{label_studio.url}/projects/{demo.project.number}/settings/ml")
-    page.get_by_text("Connected").first.wait_for()
-
-
 def press_button(page: Page, label_studio: LabelStudio, demo: TrainingDemo) -> None:
     """Press "Start Training" as a user does."""
-    open_model(page, label_studio, demo)
+    page.goto(f"{label_studio.url}/projects/{demo.project.number}/settings/ml")
     page.get_by_label("Machine learning model options").click()
     page.get_by_text("Start Training", exact=True).click()
     button = page.get_by_role("button", name="Start Training")
@@ -96,12 +89,6 @@ def press_button(page: Page, label_studio: LabelStudio, demo: TrainingDemo) -> N
         button.click()
     if not answered.value.ok:
         raise RuntimeError(f"Label Studio answers {answered.value.status} to the button")
-
-
-def show_model(page: Page, label_studio: LabelStudio, demo: TrainingDemo) -> None:
-    """Take a picture of the model's card with the new version."""
-    open_model(page, label_studio, demo)
-    page.screenshot(path=DOCS / "training-version.png")
 
 
 def show_order(page: Page, label_studio: LabelStudio, demo: TrainingDemo) -> None:
