@@ -254,6 +254,7 @@ class _Build:
         )
         writer = create_writer(context)
         written, counts = [], self.labels.counter()
+        self.tools.known_parts.begin()
         for place, sample in enumerate(self._samples()):
             files = self._files_of(sample, store, tags)
             if not files and self._requests(sample, tags):

@@ -29,6 +29,7 @@ class KnownParts:
         self._parts = dict(self._before)
         self._placed: dict[str, PlacedTask] = {}
         self._moved: set[bytes] = set()
+        self._contents: dict[int, set[bytes]] = {}
 
     @classmethod
     def read(cls, path: Path) -> "KnownParts":
@@ -54,10 +55,16 @@ class KnownParts:
         known = [self._parts[one] for one in contents if one in self._parts]
         return max(known, key=SPLIT_NAMES.index, default=None)
 
+    def begin(self) -> None:
+        """Forget which tasks are in the dataset, as another is built. Their parts stay known."""
+        self._placed.clear()
+        self._contents.clear()
+
     def place(self, task: Any, placed: PlacedTask, part: str) -> None:
         """Remember the part of a task that is in the dataset."""
         self._parts[placed.content] = part
         self._placed[str(task)] = placed
+        self._contents.clear()
 
     def digest_of(self, task: Any) -> bytes:
         """Return the digest of a task that was placed: an order that no annotation changes."""
@@ -69,10 +76,16 @@ class KnownParts:
         Returns False, and moves nothing, if one of them was in a part before, or was moved already:
         a group that is all that a label has would go to and fro.
         """
-        group = self._placed[str(task)].group
-        contents = {one.content for one in self._placed.values() if one.group == group}
+        contents = self._contents_of_group(self._placed[str(task)].group)
         if not contents.isdisjoint(self._before) or not contents.isdisjoint(self._moved):
             return False
         self._moved |= contents
         self._parts |= dict.fromkeys(contents, part)
         return True
+
+    def _contents_of_group(self, group: int) -> set[bytes]:
+        """Return the digests of a group's tasks; all groups are listed once for each build."""
+        if not self._contents:
+            for placed in self._placed.values():
+                self._contents.setdefault(placed.group, set()).add(placed.content)
+        return self._contents[group]
