@@ -120,6 +120,9 @@ class DetectionBackend(Backend):
             return timeline_obstacle(claim.control)
         return network_task.find_obstacle(claim, self.config)
 
+    def training_controls(self, claim: Claim) -> Sequence[Control]:
+        return network_task.box_controls(claim, self.config)
+
     def train(self, run: TrainingRun) -> None:
         if run.control.tag == "TimelineLabels":
             VideoDetection(self).train_timeline(run)

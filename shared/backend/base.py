@@ -210,6 +210,10 @@ class Backend(LabelStudioMLBase):
         """
         return self.dataset_format
 
+    def training_controls(self, claim: Claim) -> Sequence[Control]:
+        """Return further control tags that a claim is learned from, such as the boxes of poses."""
+        return ()
+
     def trained_spec(self, control: Control) -> ModelSpec | None:
         """Return the spec of the project's own weights for a control tag, if it has any."""
         own = self.trained_weights.get(control.name)

@@ -18,10 +18,14 @@ ANY_VALUE = ""
 
 @dataclass(frozen=True)
 class TagScope:
-    """The control tags of a claim on its object tag, of a whole label config."""
+    """The control tags of a claim on its object tag, of a whole label config.
+
+    `companions` are further control tags that the claim is learned from, with all of their labels.
+    """
 
     config: LabelConfig
     claim: Claim
+    companions: tuple[Control, ...] = ()
 
     @cached_property
     def own_config(self) -> LabelConfig:
@@ -34,10 +38,10 @@ class TagScope:
         return next((one for one in self.claim.controls if one.has_labels), None)
 
     def learning_config(self, labels: Sequence[str]) -> LabelConfig:
-        """Return the label config with the labels to learn alone."""
+        """Return the label config with the labels to learn alone, and with the companions."""
         control = self.label_control
         if control is None:
-            return self.own_config
+            return self._with_controls([*self.claim.controls, *self.companions])
         kept = replace(
             control,
             labels={name: attrs for name, attrs in control.labels.items() if name in labels},
@@ -45,7 +49,8 @@ class TagScope:
                 path: attrs for path, attrs in control.paths.items() if "/".join(path) in labels
             },
         )
-        return self._with_controls([kept if c is control else c for c in self.claim.controls])
+        own = [kept if c is control else c for c in self.claim.controls]
+        return self._with_controls([*own, *self.companions])
 
     def _with_controls(self, controls: Iterable[Control]) -> LabelConfig:
         shown = {self.claim.object.name: self.claim.object}
@@ -61,7 +66,8 @@ class TagScope:
     def labels_in(self, task: AnnotatedTask) -> set[str]:
         """Return the labels that a task's annotation gives."""
         counted = counted_annotations(task)
-        regions = self._own_regions(latest_annotation(counted).regions) if counted else ()
+        found = latest_annotation(counted).regions if counted else ()
+        regions = self._regions_of(self.claim.controls, found)
         return {label for region in regions for label in self._labels_of(region)}
 
     def narrow(
@@ -86,12 +92,16 @@ class TagScope:
         return control.answers_once and control.attrs.get("choice") != "multiple"
 
     def _narrow(self, annotation: Annotation, wanted: frozenset[str]) -> Annotation:
-        kept = (self._with_labels(one, wanted) for one in self._own_regions(annotation.regions))
+        controls = (*self.claim.controls, *self.companions)
+        regions = self._regions_of(controls, annotation.regions)
+        kept = (self._with_labels(one, wanted) for one in regions)
         return replace(annotation, regions=tuple(one for one in kept if one is not None))
 
-    def _own_regions(self, regions: Iterable[ParsedRegion]) -> Iterator[ParsedRegion]:
+    def _regions_of(
+        self, controls: Iterable[Control], regions: Iterable[ParsedRegion]
+    ) -> Iterator[ParsedRegion]:
         """Yield regions with the values of these control tags, on this object tag."""
-        names = {control.name for control in self.claim.controls}
+        names = {control.name for control in controls}
         for region in regions:
             values = {tag: value for tag, value in region.values.items() if tag.name in names}
             if values and next(iter(values)).to_name == self.claim.object.name:

@@ -122,7 +122,8 @@ class ProjectTraining:
             return TagOutcome(control.name, control.tag, tag.obstacle or "")
         self.context.say(f"trains {control}")
         try:
-            return TagTraining(tools, tag.backend, TagScope(config, tag.claim)).run()
+            companions = tuple(tag.backend.training_controls(tag.claim))
+            return TagTraining(tools, tag.backend, TagScope(config, tag.claim, companions)).run()
         except JobError:  # it was cancelled
             raise
         except PrelabelError as error:

@@ -1,5 +1,6 @@
 """What a network has to learn for a control tag, and which tags cannot be trained."""
 
+from backends.detection.tags.image_tags import shared_labels
 from backends.detection.tags.tag_options import MASK_TAGS, base_tag
 from shared.backend.claim import Claim
 from shared.label_studio.label_config import Control, LabelConfig
@@ -33,7 +34,7 @@ def find_obstacle(claim: Claim, config: LabelConfig) -> str | None:
         return f"{control}: a network learns one class for a picture, and several may be chosen"
     if not any(one.has_labels for one in claim.controls):
         return f"{control} gives its regions no labels, so there is nothing to learn"
-    if base_tag(control) == "KeyPoint" and not _box_controls(control, config):
+    if base_tag(control) == "KeyPoint" and not box_controls(claim, config):
         return (
             f"{control}: a network learns key points together with the boxes around them: add"
             " RectangleLabels on the same image"
@@ -41,5 +42,14 @@ def find_obstacle(claim: Claim, config: LabelConfig) -> str | None:
     return None
 
 
-def _box_controls(control: Control, config: LabelConfig) -> list[Control]:
-    return [one for one in config.controls_on(control.to_name) if base_tag(one) == "Rectangle"]
+def box_controls(claim: Claim, config: LabelConfig) -> tuple[Control, ...]:
+    """Return the control tag that draws the boxes around key points, and its Labels, if any.
+
+    It is the one that predictions put boxes into, or else the first on the image.
+    """
+    control = claim.control
+    if base_tag(control) != "KeyPoint":
+        return ()
+    boxes = [one for one in config.controls_on(control.to_name) if base_tag(one) == "Rectangle"]
+    chosen = [one for one in boxes if one.name == claim.options.get("boxes")] or boxes
+    return (chosen[0], *shared_labels(chosen[0], config)) if chosen else ()

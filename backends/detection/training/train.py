@@ -84,7 +84,7 @@ def _trainer_options(
         "model": "network.yaml",
         "imgsz": tag_options.read_image_size(run.control, settings) or base.image_size,
         "seed": run.seed,
-        "device": run.device.removeprefix("cuda:"),
+        "device": _device_name(run.device),
         "amp": _precision(run.device),
         "workers": 0,
         "plots": False,
@@ -92,6 +92,11 @@ def _trainer_options(
         "name": "run",
         "exist_ok": True,
     }
+
+
+def _device_name(device: str) -> str:
+    """Return the name that Ultralytics has for a device: "cpu", or the number of the GPU."""
+    return "0" if device == "cuda" else device.removeprefix("cuda:")
 
 
 def _precision(device: str) -> str | bool:
