@@ -53,7 +53,7 @@ def take_pictures(label_studio: LabelStudio) -> None:
         task = next(
             prediction["task"]
             for prediction in label_studio.predictions(demo.project.number)
-            if len({one["value"]["rectanglelabels"][0] for one in prediction["result"]}) == 3
+            if prediction["task"] in demo.unlabelled and len(prediction["result"]) >= 3
         )
         with Editor(label_studio) as editor:
             editor.screenshot(demo.project.number, task, DOCS / "training-predictions.png")

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ class TrainingDemo:
 
     project: DemoProject
     settings: Settings
+    unlabelled: list[int] = field(default_factory=list)
 
     def fill_project(self) -> None:
         """Upload the pictures, and annotate the first ones through the API."""
@@ -42,6 +43,7 @@ class TrainingDemo:
         pictures = [draw_picture(seed) for seed in range(ANNOTATED_COUNT + UNLABELLED_COUNT)]
         files = [(f"shapes-{number:03}.png", one.png()) for number, one in enumerate(pictures)]
         tasks = self.project.upload(files)
+        self.unlabelled.extend(tasks[ANNOTATED_COUNT:])
         annotated = list(zip(tasks, pictures, strict=True))[:ANNOTATED_COUNT]
         for task, picture in track(annotated, "Annotating", console=console):
             self.project.annotate(task, picture.results())
