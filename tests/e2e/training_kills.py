@@ -18,9 +18,10 @@ LEAST_ACCURACY = 0.8
 
 def kill_while_training(
     project: TrainedProject, server: RestartableServer, victim: str, when: float
-) -> float:
-    """Kill at a moment of a training (0 its start, 1 its end); return how long it runs unharmed.
+) -> bool:
+    """Kill at a moment of a training (0 its start, 1 its end as those before took).
 
+    Return whether the training was still running then: if not, nothing of it was killed.
     AssertionError if anything is lost or broken afterwards.
     """
     before = project.store.list_versions(project.key)
@@ -29,30 +30,32 @@ def kill_while_training(
     seconds = _unharmed_seconds(project)
     project.press()
     job = _wait_for_process(project)
+    assert job.pid is not None
     time.sleep(seconds * when)
+    hit = not JobStore(project.train_dir).find(job.id).is_finished
     if victim != "trainer":
         server.kill()
     if victim != "server":
-        assert job.pid is not None
-        kill_trainer(job.pid)
+        hit = kill_trainer(job.pid)
     check_store(project.train_dir)
     if victim != "trainer":
         server.start()
     assert project.score(30) >= LEAST_ACCURACY, "it serves while the training begins again"
     ended, _ = project.wait_for_job(TRAIN_SECONDS)
     assert ended["state"] == "done", f"{ended['message']}\n{project.log()}"
+    if hit and victim != "server":
+        assert ended["attempts"] == 2, "it was killed, and has begun again"
     check_store(project.train_dir)
     after = {version.name for version in project.store.list_versions(project.key)}
     assert len(after) >= min(len(before) + 1, 5), (before, after)
     assert serving.name in after, "what serves, or has served last, is kept"
     assert project.score(30) >= LEAST_ACCURACY
-    return seconds
+    return hit
 
 
 def _unharmed_seconds(project: TrainedProject) -> float:
-    """Return how long the trainings took that ended by themselves."""
-    took = [job["seconds"] for job in project.jobs() if job["attempts"] == 1]
-    return float(min(took))
+    """Return how long the shortest training took that ended by itself."""
+    return float(min(job["seconds"] for job in project.jobs() if job["attempts"] == 1))
 
 
 def _wait_for_process(project: TrainedProject) -> Job:

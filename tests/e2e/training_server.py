@@ -81,12 +81,15 @@ def is_job(process: psutil.Process) -> bool:
         return True
 
 
-def kill_trainer(pid: int) -> None:
-    """Kill the process of a job and all in its session; it may have ended already."""
+def kill_trainer(pid: int) -> bool:
+    """Kill the process of a job and all in its session; return whether it was still there."""
     try:
+        if not is_job(psutil.Process(pid)):
+            return False  # it has ended, and its number is another process's
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return False
+    return True
 
 
 @contextmanager
