@@ -125,7 +125,7 @@ def _is_offered(control: Control, backend: Backend, named: Collection[str]) -> b
     if control.get_flag("model_skip") or control.repeated or control.is_remote:
         return False
     own = backend.trained_weights.get(control.name)
-    chosen = own.backend if own else _chosen_backend(control)
+    chosen = _chosen_backend(control) or (own.backend if own else "")
     if chosen:
         return chosen == backend.name
     return not backend.opt_in or backend.name in named

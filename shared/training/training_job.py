@@ -97,8 +97,7 @@ class ProjectTraining:
     def _find_tags(self, config: LabelConfig, tools: TrainingTools) -> list[TrainableTag]:
         runtime = Runtime(shared_resources())
         try:
-            trained = _without_other_backends(config, tools)
-            plan = self.backends.plan(runtime.planner, config, trained)
+            plan = self.backends.plan(runtime.planner, config, tools.serving_weights)
             return find_trainable(plan)
         finally:
             runtime.close()
@@ -129,17 +128,6 @@ class ProjectTraining:
         except PrelabelError as error:
             logger.warning("%s is not trained: %s", control, error)
             return TagOutcome(control.name, control.tag, str(error), tag.backend.name)
-
-
-def _without_other_backends(config: LabelConfig, tools: TrainingTools) -> dict[str, Any]:
-    """Return the weights that serve, but where `model_backend` names another backend by now."""
-    found = dict(tools.serving_weights)
-    for control in config.controls:
-        chosen = control.attrs.get("model_backend", "").strip()
-        own = found.get(control.name)
-        if own is not None and chosen not in ("", own.backend):
-            del found[control.name]
-    return found
 
 
 def _describe(outcomes: Sequence[TagOutcome]) -> str:

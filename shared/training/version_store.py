@@ -125,6 +125,7 @@ class VersionStore:
                 details.get("figures", {}),
             )
             _write_json(staged / VERSION_FILE, {**asdict(version), "folder": None})
+            _let_everyone_read(staged)
             _sync_all(staged)
             try:
                 staged.rename(version.folder)
@@ -235,6 +236,15 @@ def _write_json(file: Path, content: Any) -> None:
     new.write_bytes(orjson.dumps(content, option=options, default=str))
     _sync(new)
     new.replace(file)
+
+
+def _let_everyone_read(folder: Path) -> None:
+    """Open a version to servers of other users, as the folder above it decides.
+
+    Some libraries write files that only their own user may read.
+    """
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
 
 
 def _sync_all(folder: Path) -> None:

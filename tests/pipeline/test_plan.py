@@ -1,11 +1,13 @@
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.backend.base import Backend
 from shared.backend.claim import Claim
+from shared.backend.training import TrainedWeights
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.pipeline.plan import PredictionPlan
 from shared.pipeline.runtime import runtime
@@ -287,3 +289,19 @@ def test_version_changes_with_a_threshold() -> None:
 
 def test_version_of_nothing() -> None:
     assert version(labels("a", model_skip="true"), backends=BOTH) == "none"
+
+
+@pytest.mark.parametrize(
+    ("attrs", "expected"),
+    [
+        pytest.param({}, "second", id="its backend"),
+        pytest.param({"model_backend": "first"}, "first", id="another that the tag names"),
+    ],
+)
+def test_own_weights_go_to_the_backend_that_trained_them(
+    attrs: dict[str, str], expected: str
+) -> None:
+    config = LabelConfig.parse(f"<View>{TEXT}{labels('a', **attrs)}</View>")
+    own = {"a": TrainedWeights("second", Path("weights"), "v1-1a2b3c4d")}
+    [plan] = runtime().planner.plan_all(config, BOTH, (), own)
+    assert plan.filled_by() == {"a": expected}

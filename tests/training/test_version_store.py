@@ -157,3 +157,13 @@ def test_what_is_left_of_a_removed_version_goes(store: VersionStore, tmp_path: P
     store.prune("7")
     assert not version.folder.exists()
     assert kept.weights.folder.is_dir()
+
+
+def test_version_can_be_read_by_servers_of_other_users(store: VersionStore, tmp_path: Path) -> None:
+    staged = tmp_path / "staged"
+    (staged / "weights").mkdir(parents=True, mode=0o700)
+    (staged / "weights" / "network.safetensors").touch(mode=0o600)
+    version = store.add(staged, "7", "detection", "label", DETAILS)
+    file = version.weights.folder / "network.safetensors"
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert file.parent.stat().st_mode & 0o777 == 0o755
