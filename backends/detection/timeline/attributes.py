@@ -1,5 +1,6 @@
 """What a TimelineLabels tag asks of its trained network, by the names of the official example."""
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,8 +32,8 @@ class TimelineOptions:
 
     size: NetworkSize = field(default_factory=NetworkSize)
     epochs: int = 100
-    f1_threshold: float = 1.0
-    accuracy_threshold: float = 1.0
+    f1_threshold: float = math.inf
+    accuracy_threshold: float = math.inf
     score_threshold: float = 0.5
     frame_step: int = 1
 
@@ -51,8 +52,8 @@ class TimelineOptions:
         return cls(
             size,
             int(read("epochs", 100, 1, 100_000)),
-            read("f1_threshold", 1.0, 0, 1),
-            read("accuracy_threshold", 1.0, 0, 1),
+            read("f1_threshold", math.inf, 0, 1),
+            read("accuracy_threshold", math.inf, 0, 1),
             control.get_number("model_score_threshold", 0.5, low=0, high=1),
             int(control.get_number("model_frame_step", 1, low=1, high=1000)),
         )

@@ -57,9 +57,10 @@ class TimelineTraining:
             raise TrainingMemoryError(f"{self.run.control}: out of memory") from None
 
     def _train(self, options: TimelineOptions, folder: Path) -> None:
-        videos = self._read_part("train", options, folder)
+        reader = self._make_reader(options, folder)
+        videos = self._read_part("train", reader)
         labels = self._learned_labels(videos)
-        validation = self._read_part("val", options, folder)
+        validation = self._read_part("val", reader)
         if not validation:
             logger.warning(
                 "%s: there are no validation videos: which epoch is the best, and when to stop, is"
@@ -73,14 +74,16 @@ class TimelineTraining:
         self._learn(network, options, of_training, of_validation)
         save_timeline(self.run.output, description, network)
 
-    def _read_part(self, part: str, options: TimelineOptions, folder: Path) -> list[StoredFeatures]:
+    def _make_reader(self, options: TimelineOptions, folder: Path) -> FeatureReader:
         source = self.source
         settings = self.settings.model_copy(update={"device": self.run.device})
         features = FrameFeatures.load(source.model, source.image_size, settings, self.precision)
         limits = VideoLimits(settings.max_megapixels, settings.max_video_frames)
-        reader = FeatureReader(features, folder, limits, options.frame_step)
-        control = self.run.control.name
-        return reader.read_all(read_videos(self.run, part), control, self.run.labels)
+        return FeatureReader(features, folder, limits, options.frame_step)
+
+    def _read_part(self, part: str, reader: FeatureReader) -> list[StoredFeatures]:
+        videos, control = read_videos(self.run, part), self.run.control.name
+        return reader.read_all(videos, control, self.run.labels)
 
     def _learned_labels(self, videos: Sequence[StoredFeatures]) -> tuple[str, ...]:
         """Return the labels that hold on some frame of the training videos."""

@@ -97,11 +97,12 @@ def save_timeline(folder: Path, description: TimelineDescription, network: Any) 
 def load_timeline(folder: Path) -> tuple[TimelineDescription, Any]:
     """Load a trained network; ModelError if its files do not fit each other."""
     load_file = require("safetensors.torch", "train").load_file
+    safetensors_error = require("safetensors", "train").SafetensorError
     description = read_description(folder)
     network = description.build_network()
     try:
         network.load_state_dict(load_file(folder / WEIGHTS_FILE))
-    except (OSError, RuntimeError) as error:  # what torch and safetensors raise
+    except (OSError, RuntimeError, safetensors_error) as error:
         raise ModelError(f"{WEIGHTS_FILE} of {folder.name} cannot be loaded: {error}") from None
     return description, network.eval()
 
