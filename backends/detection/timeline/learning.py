@@ -15,7 +15,7 @@ from backends.detection.timeline.network import STREAMS, Stream, TemporalNetwork
 
 BATCH_SEQUENCES = 32
 # An epoch has each frame twice on average, but at least this many batches.
-LEAST_BATCHES = 5
+LEAST_BATCHES = 8
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 1e-2
 # A rare label counts more, at most by this factor.
 MOST_WEIGHT = 5.0

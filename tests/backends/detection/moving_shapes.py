@@ -1,14 +1,13 @@
-"""Draws videos of a shape that moves to the left, to the right, or not at all, with the spans."""
+"""Draws videos of a circle that moves to the left, to the right, or not at all, with the spans."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from backends.detection.starter.shapes import CLASSES
 from tests.backends.detection.clip import FPS, Actor, draw_frame, encode_video
 
 LABELS = ("Left", "Right")
-FRAMES, SPEED = 72, 5.0
+FRAMES, WAY_FRAMES, SPEED = 72, 24, 4.0
 # Where the centre of a shape may be, in pixels.
 LEFT_END, RIGHT_END = 35.0, 285.0
 
@@ -42,20 +41,18 @@ class MovingShape:
 
 
 def draw_moving_shape(seed: int) -> MovingShape:
-    """Draw a shape of any kind and colour, somewhere, which changes its way three times."""
+    """Draw a circle somewhere, which changes its way twice."""
     rng = np.random.default_rng(seed)
     x, y, radius = rng.uniform(110, 210), rng.uniform(60, 180), rng.uniform(18, 28)
     places, ways = [], []
-    for start in range(0, FRAMES, FRAMES // 4):
-        length = min(FRAMES // 4, FRAMES - start)
+    for _ in range(FRAMES // WAY_FRAMES):
         way = int(rng.choice([one for one in (-1, 0, 1) if not ways or one != ways[-1]]))
-        if not LEFT_END <= x + way * SPEED * length <= RIGHT_END:
+        if not LEFT_END <= x + way * SPEED * WAY_FRAMES <= RIGHT_END:
             way = -way
-        for _ in range(length):
+        for _ in range(WAY_FRAMES):
             x += way * SPEED
             places.append(x)
             ways.append(way)
-    color = tuple(int(level) for level in rng.integers(20, 190, 3))
-    shape = Actor(str(rng.choice(CLASSES)), color, lambda frame: (places[frame], y, radius))
+    shape = Actor("circle", (200, 40, 40), lambda frame: (places[frame], y, radius))
     frames = [draw_frame(number, [shape])[0] for number in range(FRAMES)]
     return MovingShape(encode_video(frames, "mp4", FPS), np.array([ways]) == [[-1], [1]])
