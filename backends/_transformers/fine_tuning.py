@@ -1,5 +1,7 @@
 """Fine-tuning of a transformers network by `transformers.Trainer`, the best epoch kept."""
 
+import importlib.util
+import logging
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +19,8 @@ from shared.backend import BackendSettings
 from shared.backend.extras import require
 from shared.backend.training import TrainingError, TrainingMemoryError, TrainingRun
 from shared.settings import read_settings
+
+logger = logging.getLogger(__name__)
 
 # Rows of a step. Fewer at a time, if memory is short, add up to as many.
 BATCH_ROWS = 16
@@ -44,9 +48,15 @@ class TrackerSettings(BackendSettings):
     wandb_api_key: str = Field("", description="The key of Weights & Biases, which is reported to")
 
     def integrations(self) -> list[str]:
-        """Return the names of the integrations, as Trainer knows them."""
-        found = {"mlflow": self.mlflow_tracking_uri, "wandb": self.wandb_api_key}
-        return [name for name, value in found.items() if value]
+        """Return the names of the integrations, as Trainer knows them; they are modules, too."""
+        wanted = {"mlflow": self.mlflow_tracking_uri, "wandb": self.wandb_api_key}
+        found = []
+        for name, value in wanted.items():
+            if value and importlib.util.find_spec(name) is None:
+                logger.warning("%s is not installed: the training is not reported to it", name)
+            elif value:
+                found.append(name)
+        return found
 
 
 class TrainingRow(NamedTuple):
@@ -158,7 +168,7 @@ def _training_arguments(config: Any, run: TrainingRun, epochs: int, scratch: Pat
 
     rows = rows_at_once(run)
     on_gpu = run.device.startswith("cuda")
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(scratch),
         num_train_epochs=epochs,
         per_device_train_batch_size=rows,
@@ -177,6 +187,16 @@ def _training_arguments(config: Any, run: TrainingRun, epochs: int, scratch: Pat
         report_to=read_settings(TrackerSettings).integrations(),
         disable_tqdm=True,
     )
+    if on_gpu:
+        use_one_gpu(arguments, run.device)
+    return arguments
+
+
+def use_one_gpu(arguments: Any, device: str) -> None:
+    """Let Trainer use the GPU that the run has, not the first, nor all that there are."""
+    torch.cuda.set_device(device if ":" in device else 0)
+    vars(arguments)["_setup_devices"] = torch.device("cuda", torch.cuda.current_device())
+    arguments._n_gpu = 1
 
 
 def _epoch_callback(tuning: FineTuning, run: TrainingRun, epochs: int, trainer: Any) -> Any:

@@ -74,8 +74,9 @@ class Network:
         return cls._build(runner, tokenizer, config, device, engine)
 
     @classmethod
-    def of_torch(cls, network: Any, tokenizer: Tokenizer, device: str) -> "Network":
-        """Return a PyTorch network in memory, such as one in training."""
+    def of_torch(cls, network: Any, tokenizer: Tokenizer) -> "Network":
+        """Return a PyTorch network in memory, such as one in training, on the device it is on."""
+        device = str(network.device)
         runner = TorchRunner(network, device)
         return cls._build(runner, tokenizer, network.config, device, "torch")
 

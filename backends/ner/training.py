@@ -91,7 +91,7 @@ class _TaggerTraining:
     @property
     def classifier(self) -> TokenClassifier:
         """The network as it is, to be run."""
-        network = Network.of_torch(self.network, self.tokenizer, self.run.device)
+        network = Network.of_torch(self.network, self.tokenizer)
         return TokenClassifier(self.tokenizer, network)
 
     def fit(self, train: Sequence[TaggedPassage]) -> None:
@@ -138,7 +138,7 @@ class _TaggerTraining:
         """Divide the logits of the best epoch by what makes its scores right on `val`."""
         head = HeadPlan(self.scheme.tags, {})
         best = TrainingBase(self.run.output, base.name)
-        self.network = load_with_head(best, AUTO_CLASS, head)
+        self.network = load_with_head(best, AUTO_CLASS, head).eval().to(self.run.device)
         read = self.classifier.classify_tokens([passage.text for passage in self.val])
         logits, truth = self._cases(read)
         # Nearly all tokens are outside of entities; the scores of those that may be inside count.

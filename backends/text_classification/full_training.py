@@ -70,14 +70,14 @@ class FullTraining:
         """Divide the logits of the best epoch by what makes its scores right on `val`."""
         best = TrainingBase(self._run.output, self._base.name)
         head = HeadPlan(self._run.labels, {}, self._problem)
-        self._network = load_with_head(best, AUTO_CLASS, head)
+        self._network = load_with_head(best, AUTO_CLASS, head).to(self._run.device)
         divide_logits(self._network, fit_temperature(self._logits(), self._val.truth))
         self._save()
         return judge(self._logits(), self._val.truth)
 
     @property
     def _classifier(self) -> TextClassifier:
-        network = Network.of_torch(self._network.eval(), self._tokenizer, self._run.device)
+        network = Network.of_torch(self._network.eval(), self._tokenizer)
         return TextClassifier(self._tokenizer, network, trained=True)
 
     def _logits(self) -> NDArray[np.float32]:

@@ -40,7 +40,7 @@ class LinearTraining:
         plan = HeadPlan(run.labels, {}, SEVERAL if has_several(run) else ONE)
         self._network = load_with_head(base, AUTO_CLASS, plan)
         setattr(self._network.config, POOLING_KEY, MEAN)
-        network = Network.of_torch(self._network.eval(), self._tokenizer, run.device)
+        network = Network.of_torch(self._network.eval().to(run.device), self._tokenizer)
         self._classifier = TextClassifier(self._tokenizer, network, MeanHead())
 
     def fit(self, train: ClassifiedTexts, val: ClassifiedTexts) -> Metrics:

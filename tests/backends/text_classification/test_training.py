@@ -1,5 +1,6 @@
 """A text classifier learns from annotated texts, and serves by the backend's own way."""
 
+import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,12 @@ import pytest
 pytest.importorskip("sklearn")
 
 from backends._transformers.calibration import fit_temperature, log_loss
-from backends._transformers.fine_tuning import BestEpoch, count_epochs, memory_errors
+from backends._transformers.fine_tuning import (
+    BestEpoch,
+    TrackerSettings,
+    count_epochs,
+    memory_errors,
+)
 from backends.text_classification import TextClassificationBackend
 from backends.text_classification.classified_texts import judge
 from backends.text_classification.linear_head import HeadFitter, TextFeatures
@@ -304,3 +310,17 @@ def test_memory_that_is_short_is_said() -> None:
         torch.empty(1 << 50)
     with pytest.raises(RuntimeError, match="shape"), memory_errors():
         torch.zeros(2, 3) @ torch.zeros(2, 3)
+
+
+def test_trackers_are_reported_to_where_they_are_set_and_installed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    assert TrackerSettings().integrations() == []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:1")
+    if importlib.util.find_spec("mlflow"):
+        assert TrackerSettings().integrations() == ["mlflow"]
+    else:
+        assert TrackerSettings().integrations() == []
+        assert "mlflow is not installed" in caplog.text
