@@ -1,6 +1,6 @@
 """Trainings of texts from few annotations: quality on unseen texts, and minutes.
 
-Each training runs in a process of its own, as in a job, on as many threads as there are cores.
+Each training runs in a process of its own, as in a job, on one thread, the default.
 """
 
 import json
@@ -98,7 +98,6 @@ def train_here(order: dict[str, Any]) -> None:
         Path(order["dataset"]),
         None,
         Path(order["output"]),
-        threads=os.cpu_count() or 1,
         max_epochs=order["epochs"],
     )
     BACKENDS[order["backend"]](label_config=config.xml, served=True).train(run)
