@@ -73,8 +73,8 @@ def few(label: str, count: int) -> list[Raw]:
             texts(60),
             OTHER_NAMES,
             'Choices "topic" is not trained: no annotation has "Sports", "Foods", "Art" (the label'
-            ' config has no label "Sport" in Choices "topic" (any more): such regions are left out'
-            " (task 1, annotation 1001",
+            ' config has no label "Food" in Choices "topic" (any more): such regions are left out'
+            " (task 2, annotation 1002",
             id="annotations of an older label config",
         ),
         pytest.param(
