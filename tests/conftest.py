@@ -35,6 +35,7 @@ def _clean_runtime(monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> Iterator
     for name in (*names, *OTHER_NAMES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CACHE_DIR", str(cache_dir))
+    monkeypatch.setenv("TRAIN_DIR", str(cache_dir / "training"))
     runtime.reset_runtime()
     yield
     runtime.reset_runtime()

@@ -158,9 +158,11 @@ class VersionStore:
     def serving_stamp(self, project: str) -> int:
         """Return what changes whenever `serving.json` does: 0 if there is none."""
         try:
-            return (self.project_folder(project) / SERVING_FILE).stat().st_mtime_ns
+            found = (self.project_folder(project) / SERVING_FILE).stat()
         except OSError:
             return 0
+        # A file that takes its place within one tick of the clock is another file.
+        return hash((found.st_mtime_ns, found.st_ino)) or 1
 
     def promote(self, version: TrainedVersion) -> None:
         """Let a version serve its control tag."""
