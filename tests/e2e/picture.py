@@ -1,36 +1,34 @@
-"""Takes the README's picture: `python -m tests.e2e.picture` writes docs/editor.png."""
+"""Takes the README's picture: `python -m tests.e2e.picture` writes docs/playground.png."""
 
 import tempfile
 from pathlib import Path
 
-from shared.backend.example import FILES_ROOT, Example
-from shared.backend.registry import find_backends
+from playwright.sync_api import sync_playwright
+
+from shared.editor.browser import FLAGS
 from tests.serving import served
 
-from .conftest import DEFAULT_ENVIRONMENT
-from .editor import Editor
-from .label_studio import LabelStudio
+from .conftest import label_studio_environment
+from .editor import browser
 
-REPO = Path(__file__).parents[2]
+PICTURE = Path(__file__).parents[2] / "docs" / "playground.png"
+SIZE = {"width": 1400, "height": 900}
 
 
 def main() -> None:
-    """The example receipt in a real Label Studio, predicted by a server connected to it."""
+    """The example of a receipt, predicted in the playground and shown in Label Studio's editor."""
     log = Path(tempfile.mkdtemp()) / "log"
-    with LabelStudio(DEFAULT_ENVIRONMENT) as label_studio, Editor(label_studio) as editor:
-        variables = {
-            "LABEL_STUDIO_URL": label_studio.url,
-            "LABEL_STUDIO_API_KEY": label_studio.token,
-        }
-        with served("ocr", log=log, **variables) as server:
-            server.wait("/ready")
-            config = Example.load(find_backends()["ocr"]).label_config
-            project = label_studio.create_project("Receipts", config)
-            label_studio.connect_backend(project, server.url)
-            receipt = FILES_ROOT / "ocr" / "examples" / "receipt.png"
-            [task] = label_studio.upload(project, [receipt])
-            label_studio.retrieve_predictions(project)
-            editor.screenshot(project, task, REPO / "docs" / "editor.png")
+    assets = {"LABEL_STUDIO_ASSETS": str(label_studio_environment())}
+    with served("ocr", log=log, **assets) as server, sync_playwright() as playwright:
+        server.wait("/ready")
+        launched = playwright.chromium.launch(executable_path=browser(), args=list(FLAGS))
+        page = launched.new_page(viewport=SIZE)  # type: ignore[arg-type]
+        page.goto(f"{server.url}/pages/playground?start=ocr:0")
+        page.click("#predict")
+        page.wait_for_selector('iframe[data-shown="1"]', timeout=60_000)
+        page.wait_for_timeout(1000)  # what the editor draws last
+        page.screenshot(path=PICTURE)
+        launched.close()
 
 
 if __name__ == "__main__":

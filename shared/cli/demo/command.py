@@ -54,7 +54,8 @@ def show_examples(port: int, once: bool, out: Path) -> None:
         console.print(f"Pictures and the server's log are in [bold]{out}/[/]")
         if not once and sys.stdin.isatty():
             console.print(
-                f"\nThe server runs on [bold]{server.url}[/]. In Label Studio: Settings → Model →"
+                f"\nThe server runs on [bold]{server.url}[/]; its playground, in a browser, on"
+                f" [bold]{server.url}/pages/playground[/]. In Label Studio: Settings → Model →"
                 " Connect Model with that URL.\nLabel Studio must be started with"
                 " ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false to reach this"
                 " machine.\nThese are starter models; set DETECTION_MODEL and NER_MODEL for real"
