@@ -4,6 +4,7 @@ The child does not write job.json itself: of the lowest priority, it would hold 
 long on a busy machine.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,6 +12,8 @@ from typing import Any
 
 from shared.jobs.job import JobState
 from shared.jobs.job_folder import DISK_FULL, JobFolder
+
+logger = logging.getLogger(__name__)
 
 # The exit status of an attempt that ran out of memory, and wrote no end.
 OUT_OF_MEMORY_STATUS = 82
@@ -37,9 +40,13 @@ class Ending:
     def read(cls, folder: JobFolder, attempt: int) -> "Ending | None":
         """Return how an attempt ended; None if it did not come to its end."""
         found = folder.read_ending()
-        if found is None or found.pop("attempt") != attempt:
+        if found is None or found.pop("attempt", None) != attempt:
             return None
-        return cls(**{**found, "state": JobState(found["state"])})
+        try:
+            return cls(**{**found, "state": JobState(found["state"])})
+        except (KeyError, TypeError, ValueError) as error:
+            logger.warning("the end of job %s cannot be read: %s", folder.path.name, error)
+            return None
 
 
 def keep_trying(write: Callable[[], None]) -> None:

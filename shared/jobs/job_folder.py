@@ -14,11 +14,12 @@ import errno
 import logging
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from shared.jobs.job import Job, JobState
+from shared.jobs.job import Job, JobState, parse_time
 from shared.jobs.json_file import read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,15 @@ JOB_FILE, PROGRESS_FILE, LOG_FILE = "job.json", "progress.json", "log.txt"
 RESERVE_BYTES = 64 * 1024
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FIELDS = frozenset(one.name for one in fields(Job))
+# The types of what is no text in job.json.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "arguments": (dict,),
+    "submitted": (int, float),
+    "pid": (int, type(None)),
+    "attempts": (int,),
+    "progress": (dict,),
+    "result": (dict, type(None)),
+}
 
 
 class JobFolder:
@@ -57,8 +67,7 @@ class JobFolder:
         if found is None:
             return None
         try:
-            known = {name: value for name, value in found.items() if name in _FIELDS}
-            job = Job(**{**known, "state": JobState(found["state"])})
+            job = _parse_job(found, self.path.name)
         except (KeyError, TypeError, ValueError) as error:
             logger.warning("job %s cannot be read: %s", self.path.name, error)
             return None
@@ -139,8 +148,27 @@ class JobFolder:
         found = read_json(self._progress)
         if found is None or found.get("attempt") != job.attempts:
             return job
-        message = found.get("message") or job.message
-        return replace(job, progress=found.get("progress") or {}, message=message)
+        progress, message = found.get("progress"), found.get("message")
+        return replace(
+            job,
+            progress=progress if isinstance(progress, dict) else {},
+            message=message if message and isinstance(message, str) else job.message,
+        )
+
+
+def _parse_job(found: Mapping[str, Any], job_id: str) -> Job:
+    """Return the job of a job.json; KeyError, TypeError or ValueError for one that is damaged."""
+    known = {name: value for name, value in found.items() if name in _FIELDS}
+    for name, value in known.items():
+        if not isinstance(value, _TYPES.get(name, str)):
+            raise TypeError(f'"{name}" is of the type {type(value).__name__}')
+    if known["id"] != job_id:
+        raise ValueError('"id" is that of another job')
+    job = Job(**{**known, "state": JobState(found["state"])})
+    for time_text in filter(None, (job.created, job.started, job.finished)):
+        if parse_time(time_text).tzinfo is None:
+            raise ValueError(f'"{time_text}" has no time zone')
+    return job
 
 
 def _age(file: Path, time_now: float) -> float:

@@ -188,7 +188,11 @@ def _as_seen(job: Job) -> Job:
 
 
 def _read_id(job_id: str) -> datetime | None:
-    return datetime.strptime(job_id, _ID_FORMAT) if job_id else None
+    """Return when a job was created; None for an id that no clock has given."""
+    try:
+        return datetime.strptime(job_id, _ID_FORMAT)
+    except ValueError:
+        return None
 
 
 def _check_arguments(job: Job) -> None:

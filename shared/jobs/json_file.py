@@ -33,6 +33,6 @@ def read_json(file: Path) -> dict[str, Any] | None:
     """Return the object in a file; None if it is missing or holds none."""
     try:
         found = orjson.loads(file.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, orjson.JSONDecodeError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, orjson.JSONDecodeError):
         return None
     return found if isinstance(found, dict) else None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from shared.backend.training import TrainedWeights
-from shared.errors import DeadlineError
+from shared.errors import DeadlineError, SettingError
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.training.serving_choice import STORE_ERRORS, VersionName, choose_versions
 from shared.training.version_store import VersionStore
@@ -284,6 +284,8 @@ class ProjectModels:
             found = choose_versions(self._store, served.project, served.failures)
         except STORE_ERRORS as error:
             problem = f"{type(error).__name__} while reading which versions serve"
+            if isinstance(error, SettingError):
+                problem = str(error)
             served.set_problems([f"{problem}: {_describe(served.own)} goes on serving"])
             return served.own
         served.set_problems(found.problems)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from shared.errors import SettingError
-from shared.training.version_store import WEIGHTS_FOLDER, TrainedVersion, VersionStore
+from shared.training.version_store import VERSION_FILE, WEIGHTS_FOLDER, TrainedVersion, VersionStore
 
 # The name of the base model in `serving.json`: no trained version.
 BASE = ""
-# What reading a folder raises that is damaged or cannot be reached; broken JSON is a ValueError.
-STORE_ERRORS = (OSError, ValueError, KeyError, TypeError)
+# What reading a state raises that is damaged or cannot be reached.
+STORE_ERRORS = (OSError, SettingError)
 
 
 class VersionName(NamedTuple):
@@ -64,8 +64,9 @@ def _find(store: VersionStore, project: str, control: str, name: str) -> Trained
     try:
         version = store.find(project, control, name)
     except SettingError:
-        return "its folder is gone"
-    except STORE_ERRORS as error:
+        is_there = (store.control_folder(project, control) / name / VERSION_FILE).exists()
+        return f"its {VERSION_FILE} cannot be read" if is_there else "its folder is gone"
+    except OSError as error:
         return f"its folder cannot be read ({type(error).__name__})"
     weights = version.folder / WEIGHTS_FOLDER
     if not weights.is_dir() or not any(weights.iterdir()):

@@ -10,12 +10,14 @@ Readers never see half of a version: a folder is renamed into its place when it 
 `serving.json` is replaced as a whole, under a lock. Several servers may share the folder.
 """
 
+import logging
 import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,12 @@ VERSION_FILE, SERVING_FILE, WEIGHTS_FOLDER = "version.json", "serving.json", "we
 LOCK_FILE = ".lock"
 # Versions that `prune` keeps of each control tag, besides those that serve or have served last.
 KEPT_VERSIONS = 5
+# Larger files are none of ours: they are not read.
+MAX_FILE_BYTES = 10_000_000
+# What reading a damaged file raises; broken JSON is a ValueError.
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError)
+logger = logging.getLogger(__name__)
+
 _NUMBER = re.compile(r"v(\d+)-")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -60,6 +68,9 @@ class TrainedVersion:
         return TrainedWeights(self.backend, self.folder / WEIGHTS_FOLDER, self.name)
 
 
+_FIELDS = frozenset(one.name for one in fields(TrainedVersion))
+
+
 @dataclass(frozen=True)
 class ServingState:
     """Which version serves each control tag of a project, and which did before, newest first."""
@@ -81,15 +92,18 @@ class VersionStore:
     def list_projects(self) -> list[str]:
         """Return the keys of all projects that have versions."""
         files = sorted(self._projects.glob(f"*/*/*/{VERSION_FILE}"))
-        written = ((orjson.loads(file.read_bytes()), file.parents[2].name) for file in files)
-        return list(dict.fromkeys(found["project"] or folder for found, folder in written))
+        read = ((_read_version(file), file.parents[2].name) for file in files)
+        return list(dict.fromkeys(one.project or folder for one, folder in read if one))
 
     def control_folder(self, project: str, control: str) -> Path:
         """Return the folder of a control tag's versions, which need not exist."""
         return self.project_folder(project) / _safe_name(control)
 
     def list_versions(self, project: str) -> list[TrainedVersion]:
-        """Return a project's versions by control tag, the oldest first."""
+        """Return a project's versions by control tag, the oldest first.
+
+        One that cannot be read is logged and left out.
+        """
         files = sorted(self.project_folder(project).glob(f"*/*/{VERSION_FILE}"), key=_order_key)
         return [one for file in files if (one := _read_version(file, project)) is not None]
 
@@ -137,13 +151,20 @@ class VersionStore:
             return version
 
     def serving_state(self, project: str) -> ServingState:
-        """Return which versions serve; an empty state if none was trained."""
+        """Return which versions serve; an empty state if none was trained.
+
+        SettingError if the file is damaged; OSError if it cannot be reached.
+        """
+        file = self.project_folder(project) / SERVING_FILE
         try:
-            found = orjson.loads((self.project_folder(project) / SERVING_FILE).read_bytes())
+            return _parse_state(_read_json(file))
         except FileNotFoundError:
             return ServingState()
-        previous = {control: tuple(names) for control, names in found["previous"].items()}
-        return ServingState(found["serving"], previous)
+        except DAMAGED as error:
+            raise SettingError(
+                f"project {project}: {file} is damaged ({type(error).__name__}), so which versions"
+                " serve is not known: restore it, or remove it and promote a version"
+            ) from None
 
     def serving_versions(self, project: str) -> dict[str, TrainedVersion]:
         """Return the version that serves each control tag; one whose weights are gone is none."""
@@ -222,13 +243,48 @@ class VersionStore:
         _write_json(file, {"serving": serving, "previous": earlier})
 
 
-def _read_version(file: Path, project: str) -> TrainedVersion | None:
-    """Return a version; None if another server has removed it."""
+def _read_version(file: Path, project: str | None = None) -> TrainedVersion | None:
+    """Return a version, as one of `project` if it is given.
+
+    None if another server has removed it, or if its file is damaged, which costs it alone.
+    """
     try:
-        found = orjson.loads(file.read_bytes())
+        found = _read_json(file)
+        version = _parse_version(found, file.parent)
     except FileNotFoundError:
         return None
-    return TrainedVersion(**{**found, "project": project, "folder": file.parent})
+    except (OSError, *DAMAGED) as error:
+        logger.warning("%s cannot be read (%s): it is left out", file, type(error).__name__)
+        return None
+    return version if project is None else replace(version, project=project)
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """Return the object in a file; one of DAMAGED if there is none, OSError if it is not there."""
+    if file.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError("too large")
+    found = orjson.loads(file.read_bytes())
+    if not isinstance(found, dict):
+        raise TypeError("no object")
+    return found
+
+
+def _parse_version(found: Mapping[str, Any], folder: Path) -> TrainedVersion:
+    known = {one: found[one] for one in _FIELDS if one in found}
+    version = TrainedVersion(**{**known, "folder": folder})
+    texts = (version.project, version.backend, version.control, version.name, version.created)
+    if not all(isinstance(one, str) for one in texts) or not isinstance(version.figures, Mapping):
+        raise TypeError("a name is no text, or the figures are no object")
+    return version
+
+
+def _parse_state(found: Mapping[str, Any]) -> ServingState:
+    serving = {str(control): name for control, name in found["serving"].items()}
+    previous = {str(control): tuple(names) for control, names in found["previous"].items()}
+    names = [*serving.values(), *chain(*previous.values())]
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError("a version's name is no text")
+    return ServingState(serving, previous)
 
 
 def _write_json(file: Path, content: Any) -> None:

@@ -156,6 +156,54 @@ def test_a_job_that_cannot_be_read_leaves_the_others(store: JobStore, content: b
     assert create(store, "2") == good  # creating goes on
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("id", ["x"]),
+        ("id", "20260101-000000-000000"),
+        ("key", None),
+        ("started", 5),
+        ("started", "yesterday"),
+        ("finished", "2026-11-28T10:00:00"),
+        ("process", 5),
+        ("pid", "x"),
+        ("submitted", "x"),
+        ("attempts", "1"),
+        ("progress", [1]),
+        ("arguments", [1]),
+        ("result", "x"),
+        ("message", 7),
+    ],
+)
+def test_a_job_with_a_wrong_field_leaves_the_others(
+    name: str, value: object, store: JobStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, broken = create(store, "1"), create(store, "2")
+    file = store.folder(broken.id).path / "job.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), name: value}))
+    assert store.list_jobs() == [good]
+    assert f"job {broken.id} cannot be read: " in caplog.text
+    with pytest.raises(JobNotFoundError):
+        store.cancel(broken.id)
+    assert create(store, "2").key == "2"
+
+
+def test_a_folder_in_the_place_of_a_job_leaves_the_others(store: JobStore) -> None:
+    good, broken = create(store, "1"), create(store, "2")
+    file = store.folder(broken.id).path / "job.json"
+    file.unlink()
+    file.mkdir()
+    assert store.list_jobs() == [good]
+
+
+def test_an_id_of_no_time_is_no_obstacle(store: JobStore) -> None:
+    job = create(store, "1")
+    odd = "20269999-999999-999999"
+    store.folder(job.id).path.rename(store.path / odd)
+    store.folder(odd).write(replace(job, id=odd))
+    assert create(store, "2").key == "2"
+
+
 def test_fields_of_a_later_version_are_left_out(store: JobStore) -> None:
     job = create(store)
     file = store.folder(job.id).path / "job.json"

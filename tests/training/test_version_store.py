@@ -1,6 +1,11 @@
+import os
 import shutil
+import signal
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +13,8 @@ from shared.errors import SettingError
 from shared.training.version_store import TrainedVersion, VersionStore
 
 DETAILS = {"snapshot": "1a2b3c4d5e6f", "created": "2026-11-28T10:00:00Z", "figures": {"f1": 0.5}}
+# What Python reports of changes of the disk, see https://docs.python.org/3/library/audit_events.html
+CHANGES = frozenset({"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod"})
 
 
 @pytest.fixture
@@ -167,3 +174,100 @@ def test_version_can_be_read_by_servers_of_other_users(store: VersionStore, tmp_
     file = version.weights.folder / "network.safetensors"
     assert file.stat().st_mode & 0o777 == 0o644
     assert file.parent.stat().st_mode & 0o777 == 0o755
+
+
+# Killed, or damaged
+
+
+def test_killed_at_any_moment_no_version_is_half_there(store: VersionStore, tmp_path: Path) -> None:
+    """The process is killed before each of its changes of the disk in turn."""
+    first = add(store, tmp_path)
+    store.promote(first)
+    for moment in range(1, 200):
+        killed = run_killed(moment, lambda: store.promote(add(store, tmp_path)))
+        shutil.rmtree(tmp_path / f"staged-{threading.get_ident()}", ignore_errors=True)
+        for version in store.list_versions("7"):
+            assert version.weights.folder.joinpath("model.safetensors").read_bytes() == b"weights"
+        [serving] = store.serving_versions("7").values()
+        run_killed(moment, lambda: store.prune("7", 1))
+        assert store.serving_versions("7") == {"label": serving}
+        store.prune("7", 1)
+        assert {one.name for one in store.list_versions("7")} >= {serving.name}
+        if not killed:
+            break
+    assert moment > 10, "each write, move and lock is a moment"
+
+
+def run_killed(moment: int, work: Callable[[], None]) -> bool:
+    """Do work in a process that is killed at its n-th change; return whether it came so far."""
+    child = os.fork()
+    if child == 0:
+        left = [moment]
+
+        def count(event: str, arguments: tuple[Any, ...]) -> None:
+            if event in CHANGES:
+                left[0] -= 1
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(count)
+        work()
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in {0, -signal.SIGKILL}
+    return status != 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"project": "7"', b"[]", b"null", b"\xff", b'{"name": 7}', b" " * 11_000_000],
+    ids=["empty", "truncated", "list", "null", "no text", "wrong types", "huge"],
+)
+def test_damaged_version_costs_only_itself(
+    content: bytes, store: VersionStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, damaged = add(store, tmp_path), add(store, tmp_path)
+    store.promote(good)
+    damaged.folder.joinpath("version.json").write_bytes(content)
+    assert store.list_versions("7") == [good]
+    assert store.list_projects() == ["7"]
+    assert store.serving_versions("7") == {"label": good}
+    assert f"{damaged.folder / 'version.json'} cannot be read" in caplog.text
+    store.prune("7", 1)
+    assert damaged.folder.is_dir(), "what is not understood is not removed"
+
+
+def test_keys_of_a_later_version_are_left_out(store: VersionStore, tmp_path: Path) -> None:
+    version = add(store, tmp_path)
+    file = version.folder / "version.json"
+    file.write_text(file.read_text().replace("{", '{"later": 1,', 1))
+    assert store.list_versions("7") == [version]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"serving": [], "previous": {}}',
+        b'{"serving": {"label": 7}, "previous": {}}',
+        b'{"serving": {}, "previous": {"label": 7}}',
+        b" " * 11_000_000,
+    ],
+    ids=["empty", "truncated", "list", "no keys", "serving", "name", "previous", "huge"],
+)
+def test_damaged_state_is_said(content: bytes, store: VersionStore, tmp_path: Path) -> None:
+    version = add(store, tmp_path)
+    store.promote(version)
+    store.project_folder("7").joinpath("serving.json").write_bytes(content)
+    for work in (
+        lambda: store.serving_versions("7"),
+        lambda: store.promote(version),
+        lambda: store.roll_back("7", "label"),
+        lambda: store.prune("7"),
+    ):
+        with pytest.raises(SettingError, match=r"project 7: .*serving.json is damaged \(\w+\)"):
+            work()
+    assert store.list_versions("7") == [version]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from shared.errors import SettingError
 from shared.evaluation.dataset.options import SPLIT_NAMES
 from shared.evaluation.dataset.workspace import write_file
 
@@ -33,12 +34,21 @@ class KnownParts:
 
     @classmethod
     def read(cls, path: Path) -> "KnownParts":
-        """Read what `write` wrote; nothing is known if there is no file."""
+        """Read what `write` wrote; nothing is known if there is no file.
+
+        SettingError if it is damaged: with another split, tasks that were held out would be learned
+        from, and the figures of versions could not be compared.
+        """
         try:
             written = orjson.loads(path.read_bytes())
+            return cls({bytes.fromhex(one): part for part in SPLIT_NAMES for one in written[part]})
         except FileNotFoundError:
             return cls()
-        return cls({bytes.fromhex(one): part for part, found in written.items() for one in found})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SettingError(
+                f"{path}, which says what is held out, cannot be read ({type(error).__name__}):"
+                " restore it, or remove it to split the tasks anew"
+            ) from None
 
     def write(self, path: Path) -> None:
         """Replace the file as a whole: the digests of each part."""

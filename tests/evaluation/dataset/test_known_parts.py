@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.errors import SettingError
 from shared.evaluation.dataset.known_parts import KnownParts, PlacedTask
 
 ONE, TWO, THREE = b"1" * 16, b"2" * 16, b"3" * 16
@@ -18,6 +19,16 @@ def test_written_and_read(tmp_path: Path) -> None:
     again = KnownParts.read(file)
     assert [again.find([one]) for one in (ONE, TWO, THREE)] == ["train", "test", None]
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"{}", b'{"train": ["zz"], "val": [], "test": []}']
+)
+def test_a_damaged_file_is_no_new_split(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "split.json"
+    file.write_bytes(content)
+    with pytest.raises(SettingError, match=r"split\.json, which says what is held out"):
+        KnownParts.read(file)
 
 
 @pytest.mark.parametrize(
