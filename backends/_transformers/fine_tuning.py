@@ -70,8 +70,8 @@ class TrainingRow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class FineTuning:
-    """A network, its examples, and how an epoch is judged.
+class EpochJudge:
+    """A network, and how an epoch is judged.
 
     - `evaluate` returns the metrics on the validation part; nothing if it is empty
     - `main_metric` is the one by which the best epoch is found; of equal ones the lower
@@ -80,11 +80,26 @@ class FineTuning:
     """
 
     network: Any
+    evaluate: Callable[[], Metrics]
+    main_metric: str
+    save: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """A network, its examples, and how an epoch is judged: see `EpochJudge`."""
+
+    network: Any
     pad_id: int
     rows: Sequence[TrainingRow]
     evaluate: Callable[[], Metrics]
     main_metric: str
     save: Callable[[], None]
+
+    @property
+    def judge(self) -> EpochJudge:
+        """How an epoch is judged."""
+        return EpochJudge(self.network, self.evaluate, self.main_metric, self.save)
 
 
 def fine_tune(tuning: FineTuning, run: TrainingRun) -> None:
@@ -151,45 +166,49 @@ def memory_errors() -> Iterator[None]:
 
 
 def _build_trainer(tuning: FineTuning, run: TrainingRun, epochs: int, scratch: Path) -> Any:
-    from transformers import Trainer
+    from transformers import Trainer, TrainingArguments
 
+    options = trainer_options(run, epochs, scratch)
+    arguments = TrainingArguments(**options, learning_rate=learning_rate(tuning.network.config))
+    use_device(arguments, run)
     trainer = Trainer(
         model=tuning.network,
-        args=_training_arguments(tuning.network.config, run, epochs, scratch),
+        args=arguments,
         train_dataset=list(tuning.rows),
         data_collator=lambda rows: pad_rows(rows, tuning.pad_id),
     )
-    trainer.add_callback(_epoch_callback(tuning, run, epochs, trainer))
+    trainer.add_callback(epoch_callback(tuning.judge, run, epochs, trainer))
     return trainer
 
 
-def _training_arguments(config: Any, run: TrainingRun, epochs: int, scratch: Path) -> Any:
-    from transformers import TrainingArguments
-
+def trainer_options(run: TrainingRun, epochs: int, scratch: Path) -> dict[str, Any]:
+    """Return the arguments of Trainer but for the rate; it leaves nothing outside of `scratch`."""
     rows = rows_at_once(run)
     on_gpu = run.device.startswith("cuda")
-    arguments = TrainingArguments(
-        output_dir=str(scratch),
-        num_train_epochs=epochs,
-        per_device_train_batch_size=rows,
-        gradient_accumulation_steps=max(1, round(BATCH_ROWS / rows)),
-        learning_rate=learning_rate(config),
-        warmup_steps=0.1,  # a share of all
-        weight_decay=WEIGHT_DECAY,
-        seed=run.seed,
-        use_cpu=not on_gpu,
-        bf16=on_gpu and torch.cuda.is_bf16_supported(),
-        dataloader_pin_memory=on_gpu,
-        remove_unused_columns=False,
-        save_strategy="no",
-        logging_strategy="epoch",
-        logging_nan_inf_filter=False,  # or a loss that is no number would look like 0
-        report_to=read_settings(TrackerSettings).integrations(),
-        disable_tqdm=True,
-    )
-    if on_gpu:
+    return {
+        "output_dir": str(scratch),
+        "num_train_epochs": epochs,
+        "per_device_train_batch_size": rows,
+        "gradient_accumulation_steps": max(1, round(BATCH_ROWS / rows)),
+        "warmup_steps": 0.1,  # a share of all
+        "weight_decay": WEIGHT_DECAY,
+        "seed": run.seed,
+        "use_cpu": not on_gpu,
+        "bf16": on_gpu and torch.cuda.is_bf16_supported(),
+        "dataloader_pin_memory": on_gpu,
+        "remove_unused_columns": False,
+        "save_strategy": "no",
+        "logging_strategy": "epoch",
+        "logging_nan_inf_filter": False,  # or a loss that is no number would look like 0
+        "report_to": read_settings(TrackerSettings).integrations(),
+        "disable_tqdm": True,
+    }
+
+
+def use_device(arguments: Any, run: TrainingRun) -> None:
+    """Let Trainer use the device of the run."""
+    if run.device.startswith("cuda"):
         use_one_gpu(arguments, run.device)
-    return arguments
 
 
 def use_one_gpu(arguments: Any, device: str) -> None:
@@ -199,11 +218,12 @@ def use_one_gpu(arguments: Any, device: str) -> None:
     arguments._n_gpu = 1
 
 
-def _epoch_callback(tuning: FineTuning, run: TrainingRun, epochs: int, trainer: Any) -> Any:
+def epoch_callback(judge: EpochJudge, run: TrainingRun, epochs: int, trainer: Any) -> Any:
+    """Return a callback that judges, saves and reports each epoch; the best one is kept."""
     from transformers import PrinterCallback, TrainerCallback
 
     trainer.remove_callback(PrinterCallback)
-    best = BestEpoch(tuning.main_metric, patience=max(3, round(PATIENCE * epochs)))
+    best = BestEpoch(judge.main_metric, patience=max(3, round(PATIENCE * epochs)))
 
     class EpochCallback(TrainerCallback):
         """Judges, saves and reports an epoch when Trainer logs its loss."""
@@ -212,11 +232,11 @@ def _epoch_callback(tuning: FineTuning, run: TrainingRun, epochs: int, trainer: 
             if "loss" not in (logs or {}):
                 return
             epoch = round(state.epoch)
-            tuning.network.eval()
-            metrics = tuning.evaluate()
-            tuning.network.train()
+            judge.network.eval()
+            metrics = judge.evaluate()
+            judge.network.train()
             if best.add(metrics):
-                tuning.save()
+                judge.save()
             if metrics:
                 trainer.log({f"eval_{name}": value for name, value in metrics.items()})
             goes_on = run.report(epoch, epochs, loss=float(logs["loss"]), **metrics)

@@ -49,11 +49,13 @@ def identify_base(base: TrainingBase) -> str:
     return hashlib.sha256(base.name.encode()).hexdigest()[:16]
 
 
-def choose_base(configured: TrainingBase, serving: Path | None) -> TrainingBase:
+def choose_base(
+    configured: TrainingBase, serving: Path | None, config_file: str = "config.json"
+) -> TrainingBase:
     """Return the version that serves if it was begun with the configured base, else that base."""
-    if serving is None or not (serving / "config.json").is_file():
+    if serving is None or not (serving / config_file).is_file():
         return configured
-    begun = json.loads((serving / "config.json").read_text("utf-8")).get(BASE_KEY)
+    begun = json.loads((serving / config_file).read_text("utf-8")).get(BASE_KEY)
     return (
         TrainingBase(serving, configured.name) if begun == identify_base(configured) else configured
     )

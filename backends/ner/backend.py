@@ -1,5 +1,6 @@
 """The NER backend: texts to entities."""
 
+import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -31,6 +32,7 @@ from shared.backend import (
     Passages,
     Task,
 )
+from shared.backend.installation import extra_command
 from shared.backend.training import TrainingRun
 from shared.errors import ConfigError
 from shared.results import Region, region
@@ -127,18 +129,27 @@ class NerBackend(TransformersBackend):
 
     def training_obstacle(self, claim: Claim) -> str | None:
         obstacle = super().training_obstacle(claim)
-        base = self.settings.train_base or self.settings.model
-        if obstacle is None and is_gliner(base, self.server_settings):
-            return (
-                f"{base} is a GLiNER model, which is not trained here: NER_TRAIN_BASE may name an"
-                " encoder to train in its place"
-            )
+        if obstacle is None and self._trains_gliner and importlib.util.find_spec("gliner") is None:
+            command = extra_command("gliner")
+            return f"gliner is not installed: install the extra, e.g. {command}"
         return obstacle
 
     def train(self, run: TrainingRun) -> None:
-        from backends.ner.training import train_tagger
+        base = self.find_base()
+        if self._trains_gliner:
+            from backends.ner.gliner_training import GlinerBase, train_gliner
 
-        train_tagger(run, self.find_base(), ALIASES)
+            threshold = self.score_threshold(run.control)
+            train_gliner(run, GlinerBase(base, ALIASES, threshold, self.server_settings))
+        else:
+            from backends.ner.training import train_tagger
+
+            train_tagger(run, base, ALIASES)
+
+    @property
+    def _trains_gliner(self) -> bool:
+        base = self.settings.train_base or self.settings.model
+        return is_gliner(base, self.server_settings)
 
     def load(self, spec: ModelSpec) -> TokenClassifier | GlinerModel:
         source = self.find_source(spec)

@@ -87,11 +87,17 @@ class GlinerModel:
         )
         return cls(inner.eval(), int(getattr(inner.config, "max_len", 0) or DEFAULT_MAX_WORDS))
 
+    @property
+    def max_span_words(self) -> int | None:
+        """The most words of an entity; None where they are tagged one by one."""
+        config = self.inner.config
+        return None if config.span_mode == "token_level" else int(config.max_width)
+
     def find_entities(
         self, texts: Sequence[str], prompts: Sequence[tuple[str, ...]]
     ) -> list[list[Entity]]:
         """Return the entities of each text, however long, of the types in its prompt."""
-        windows = list(self._split_texts(texts, prompts))
+        windows = list(self.split_texts(texts, prompts))
         found: list[list[Entity]] = [[] for _ in texts]
         for group in _group_by_prompt(windows, prompts):
             pieces = [replace_surrogates(texts[one.text][one.start : one.end]) for one in group]
@@ -103,9 +109,10 @@ class GlinerModel:
                 found[window.text] += _place_entities(entities, window)
         return [sorted(entities, key=lambda entity: entity.start) for entities in found]
 
-    def _split_texts(
+    def split_texts(
         self, texts: Sequence[str], prompts: Sequence[tuple[str, ...]]
     ) -> Iterator[TextWindow]:
+        """Yield the windows that texts are read in, none without a prompt."""
         for number, (text, prompt) in enumerate(zip(texts, prompts, strict=True)):
             words = [match.span() for match in WORD.finditer(text)] if prompt else []
             for window in split_windows(range(len(words)), self.max_words):

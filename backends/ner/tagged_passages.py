@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -66,28 +66,15 @@ class PassageTagger:
 
     def tag(self, texts: Iterable[AnnotatedText]) -> list[TaggedPassage]:
         """Return the passages of texts; what is left out is logged once."""
-        passages = [passage for text in texts for passage in self._split(text)]
+        passages = [one for text in texts for one in split_passages(text, self.left_out)]
         encoded = self._tokenizer.encode([text for text, _ in passages])
         tagged = [
             self._tag_passage(text, spans, tokens)
             for (text, spans), tokens in zip(passages, encoded, strict=True)
             if tokens.ids
         ]
-        for reason, count in self.left_out.items():
-            logger.warning("%d spans %s", count, reason)
+        warn_of(self.left_out)
         return tagged
-
-    def _split(self, text: AnnotatedText) -> Iterator[tuple[str, tuple[LabelledSpan, ...]]]:
-        """Yield each passage with its own spans, at its own characters."""
-        kept = without_overlaps(text.spans)
-        self._count("overlap a longer one: a token has one tag", len(text.spans) - len(kept))
-        placed = 0
-        for start, end in text.passages:
-            own = [one for one in kept if start <= one.start and one.end <= end]
-            placed += len(own)
-            moved = (LabelledSpan(s - start, e - start, label) for s, e, label in own)
-            yield text.text[start:end], tuple(moved)
-        self._count("go over more than one paragraph or block", len(kept) - placed)
 
     def _tag_passage(
         self, text: str, spans: tuple[LabelledSpan, ...], tokens: Tokens
@@ -95,7 +82,8 @@ class PassageTagger:
         tags = self._scheme.tag_tokens(spans, tokens.offsets)
         passage = TaggedPassage(text, spans, tokens, tags)
         unsaid = set(spans) - set(self.read_back(passage))
-        self._count("begin or end inside of a word: the whole word is learnt", len(unsaid))
+        reason = "begin or end inside of a word: the whole word is learnt"
+        self.left_out.update([reason] * len(unsaid))
         return passage
 
     def read_back(self, passage: TaggedPassage) -> list[LabelledSpan]:
@@ -108,9 +96,27 @@ class PassageTagger:
         found = group_entities(words, passage.text)
         return [LabelledSpan(one.start, one.end, one.type) for one in found]
 
-    def _count(self, reason: str, count: int) -> None:
-        if count:
-            self.left_out[reason] += count
+
+def warn_of(left_out: Mapping[str, int]) -> None:
+    """Log how many spans are not learnt as they are, and why."""
+    for reason, count in left_out.items():
+        logger.warning("%d spans %s", count, reason)
+
+
+def split_passages(
+    text: AnnotatedText, left_out: Counter[str]
+) -> Iterator[tuple[str, tuple[LabelledSpan, ...]]]:
+    """Yield each passage with its own spans, at its own characters; others are counted."""
+    kept = without_overlaps(text.spans)
+    overlaps = len(text.spans) - len(kept)
+    left_out.update(["overlap a longer one, which is learnt"] * overlaps)
+    placed = 0
+    for start, end in text.passages:
+        own = [one for one in kept if start <= one.start and one.end <= end]
+        placed += len(own)
+        moved = (LabelledSpan(s - start, e - start, label) for s, e, label in own)
+        yield text.text[start:end], tuple(moved)
+    left_out.update(["go over more than one paragraph or block"] * (len(kept) - placed))
 
 
 def without_overlaps(spans: Iterable[LabelledSpan]) -> list[LabelledSpan]:

@@ -18,7 +18,7 @@ from backends._transformers.fine_tuning import (
 )
 from backends._transformers.hub import TrainingBase
 from backends._transformers.network import Network
-from backends._transformers.text_dataset import read_texts
+from backends._transformers.text_dataset import LabelledSpan, read_texts
 from backends._transformers.trainer_settings import write_trainer_settings
 from backends._transformers.training_base import (
     HeadPlan,
@@ -30,6 +30,7 @@ from backends._transformers.training_base import (
     save_network,
 )
 from backends.ner.entities import OUTSIDE, group_entities, split_tag
+from backends.ner.span_metrics import score_spans
 from backends.ner.tagged_passages import PassageTagger, TaggedPassage, TagScheme
 from backends.ner.token_classifier import TokenClassifier, TokenScores
 from backends.ner.word_aggregation import aggregate_words
@@ -122,17 +123,8 @@ class _TaggerTraining:
         if not self.val:
             return {}
         read = self.classifier.classify_tokens([passage.text for passage in self.val])
-        counts = sum((self._count(*pair) for pair in zip(self.val, read, strict=True)), np.zeros(3))
-        hits, expected, found = counts
-        precision, recall = hits / max(found, 1), hits / max(expected, 1)
-        f1 = 2 * hits / max(expected + found, 1)
-        loss = log_loss(*self._cases(read))
-        return {
-            "f1": float(f1),
-            "precision": float(precision),
-            "recall": float(recall),
-            "validation_loss": loss,
-        }
+        metrics = score_spans([one.spans for one in self.val], map(self._find_spans, read))
+        return {**metrics, "validation_loss": log_loss(*self._cases(read))}
 
     def calibrate(self, base: TrainingBase) -> None:
         """Divide the logits of the best epoch by what makes its scores right on `val`."""
@@ -146,11 +138,10 @@ class _TaggerTraining:
         divide_logits(self.network, fit_temperature(logits[doubtful], truth[doubtful]))
         save_network(self.network, self.tokenizer, self.run.output)
 
-    def _count(self, passage: TaggedPassage, scores: TokenScores) -> Any:
+    def _find_spans(self, scores: TokenScores) -> list[LabelledSpan]:
         words = aggregate_words(*scores, self.scheme.tags, strategy="first")
-        found = {(one.start, one.end, one.type) for one in group_entities(words, scores.text)}
-        expected = {tuple(span) for span in passage.spans}
-        return np.array([len(found & expected), len(expected), len(found)])
+        entities = group_entities(words, scores.text)
+        return [LabelledSpan(one.start, one.end, one.type) for one in entities]
 
     def _cases(self, read: Sequence[TokenScores]) -> tuple[Any, Any]:
         """Return the logits and the tags of the tokens that have one."""

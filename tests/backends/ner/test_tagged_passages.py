@@ -64,7 +64,7 @@ def test_of_overlapping_spans_the_longest_is_kept(spans: Spans, kept: Spans) -> 
     [
         pytest.param(
             "Ann Lee sings", [(0, 7, "A"), (4, 7, "B")], (),
-            "1 spans overlap a longer one: a token has one tag", id="overlap",
+            "1 spans overlap a longer one, which is learnt", id="overlap",
         ),
         pytest.param(
             "Ann\nLee", [(0, 7, "A")], ((0, 3), (4, 7)),

@@ -274,11 +274,6 @@ def test_serving_version_of_another_base_is_not_gone_on_from(tmp_path: Path) -> 
             "its labels come with each task, so there are none to learn", id="labels of tasks",
         ),
         pytest.param(
-            LABEL_CONFIG, {"NER_MODEL": "org/gliner_x"},
-            "org/gliner_x is a GLiNER model, which is not trained here: NER_TRAIN_BASE may name an"
-            " encoder to train in its place", id="a GLiNER model",
-        ),
-        pytest.param(
             LABEL_CONFIG, {"NER_MODEL": "org/gliner_x", "NER_TRAIN_BASE": "starter"}, None,
             id="an encoder for a GLiNER model",
         ),

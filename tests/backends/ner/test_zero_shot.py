@@ -18,8 +18,8 @@ from shared.pipeline.plan import PredictionPlan
 from shared.pipeline.runtime import reset_runtime, runtime
 from shared.settings import Settings, read_settings
 
-from .conftest import STARTER
 from .test_objects import HTML, TEXT
+from .tiny_gliner import save_tiny_gliner
 
 CPU = Settings(device="cpu")
 SENTENCES = ["Angela Berg met Thomas Hill in Lisbon.", "😀 It rained in Ulm\r\n", "", "x"]
@@ -29,19 +29,7 @@ TYPES = ("person", "place")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model as users have it: saved by the library, with its tokenizer."""
-    import torch
-    from gliner import GLiNER, GLiNERConfig
-    from transformers import BertConfig, BertModel
-
-    base, made = tmp_path_factory.mktemp("encoder"), tmp_path_factory.mktemp("models") / "tiny"
-    torch.manual_seed(0)
-    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    BertModel(BertConfig(vocab_size=4000, intermediate_size=64, **shape)).save_pretrained(base)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(STARTER / name, base / name)
-    config = GLiNERConfig(model_name=str(base), hidden_size=32, max_width=4, max_len=24)
-    GLiNER.from_config(config).save_pretrained(str(made), safe_serialization=True)
-    return made
+    return save_tiny_gliner(tmp_path_factory.mktemp("encoder"), tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
