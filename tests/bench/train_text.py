@@ -35,7 +35,7 @@ ENVIRONMENT = {"NER_MODEL": "starter", "TEXT_CLASSIFICATION_MODEL": "starter", "
 
 
 def rows(size: Size) -> Iterator[Row]:
-    """The figures that the issue of trainings asks for, where the whole is done."""
+    """The figures that trainings are held to, where the whole is done."""
     epochs = sized(size, 0, 0, 1)
     whole = size != "smallest"
     with tempfile.TemporaryDirectory() as folder:

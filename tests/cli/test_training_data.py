@@ -44,7 +44,7 @@ def test_a_number_gives_the_same_each_time(kind: str) -> None:
 
 
 def test_few_examples_have_enough_of_each_label() -> None:
-    """60 pictures, 200 sentences and 60 messages are what the issue promises to learn from."""
+    """60 pictures, 200 sentences and 60 messages are what the benchmark learns from."""
     drawn = Counter(label for seed in range(60) for label in shapes.draw_picture(seed).labels)
     assert min(drawn[label] for label in shapes.LABELS) >= 30
     spans = Counter(
