@@ -14,29 +14,34 @@ SHOWN_JOBS = 20
 
 
 def describe_job(job: "Job") -> str:
-    """Return a job in one line: id, state, progress, remaining time, message."""
+    """Return a job in one line: id, state, message; progress and remaining time while it runs."""
     from shared.errors import escape_control
 
     remaining = _format_seconds(job.remaining_seconds)
     spent = _format_seconds(job.seconds) if job.is_finished else ""
     parts = [
         f"{job.id} {job.state.value}" + (f" in {spent}" if spent else ""),
-        describe_progress(job.progress),
-        f"about {remaining} left" if remaining else "",
         job.message,
+        "" if job.is_finished and job.message else describe_progress(job.progress),
+        f"about {remaining} left" if remaining else "",
     ]
     return escape_control(": ".join((parts[0], ", ".join(filter(None, parts[1:])))).rstrip(": "))
 
 
 def describe_progress(progress: Mapping[str, Any]) -> str:
-    """Return progress in words: `epoch 3 of 20, 15 %, loss 0.213`."""
+    """Return progress in words: `epoch 3 of 20, 15 %, loss 0.213`, the stage before an epoch.
+
+    The control tag is left out, which the message names.
+    """
     words = []
-    if "epoch" in progress:
+    if "epoch" not in progress:
+        words.append(str(progress.get("stage", "")))
+    else:
         of = f" of {progress['epochs']}" if "epochs" in progress else ""
         words.append(f"epoch {progress['epoch']}{of}")
     if isinstance(fraction := progress.get("fraction"), int | float):
         words.append(f"{fraction:.0%}".replace("%", " %"))
-    own = {"epoch", "epochs", "fraction", "remaining_seconds"}
+    own = {"epoch", "epochs", "fraction", "remaining_seconds", "stage", "control"}
     words += [_describe(name, value) for name, value in progress.items() if name not in own]
     return ", ".join(filter(None, words))
 
@@ -61,7 +66,7 @@ def job_table(found: "Sequence[Job]") -> "RenderableType":
             job.kind,
             job.key,
             job.state.value,
-            describe_progress(job.progress),
+            "" if job.state.value == "done" else describe_progress(job.progress),
             _format_seconds(job.seconds),
             _format_seconds(job.remaining_seconds),
             job.message,

@@ -47,7 +47,9 @@ def train(
     control: list[str] = typer.Option(
         None, help="A control tag to train; may be repeated (default: all that can be)"
     ),
-    epochs: int = typer.Option(0, min=0, help="Epochs at most (default: the backend's)"),
+    epochs: int = typer.Option(
+        0, min=0, help="Epochs at most (default: the backend's)", show_default=False
+    ),
     follow: bool = typer.Option(
         False, "--follow", "-f", help="Show the progress, and what came of it"
     ),
@@ -60,8 +62,9 @@ def train(
 ) -> None:
     """Train the models of a project from its annotations, in a process of its own.
 
-    A model that is better on held-out tasks than the one that serves takes its place; another one
-    is kept, see `prelabel models`. Which backends train says BACKENDS, as for the server.
+    The new model serves if it is better on held-out tasks than the one that serves; otherwise it
+    is kept as a candidate, see `prelabel models`. The backends of BACKENDS (default:
+    all) are trained; each needs the model that it would serve with.
 
     With --follow the exit status is 1 if nothing was trained.
     """
@@ -113,7 +116,7 @@ def _start(options: Options, settings: "Settings") -> "Job":
     job = start_training(
         settings, source, options.key or key, options.controls, max_epochs=options.epochs
     )
-    typer.echo(f"models of project {job.key}", err=True)
+    typer.echo(f'trains models of project "{job.key}"', err=True)
     return job
 
 

@@ -67,6 +67,7 @@ class TagTraining:
         held_out.check()
         log = EpochLog(self.tools.report, self._name, self.tools.settings.train_max_minutes * 60)
         call = TrainerCall(self.backend, self._training_run(dataset, log), log)
+        self._report("train")
         call.train()
         self._report("compare")
         result = self._compare(held_out, dataset)

@@ -67,7 +67,7 @@ def find_trainable(plan: PredictionPlan) -> list[TrainableTag]:
                 found[claim.control.name] = _read_claim(step.backend, claim)
     for control in plan.config.controls:
         if control.name not in filled:
-            found[control.name] = TrainableTag(control, obstacle=_unfilled(control))
+            found[control.name] = TrainableTag(control, obstacle=_unfilled(control, plan.problems))
     order = {control.name: place for place, control in enumerate(plan.config.controls)}
     return sorted(found.values(), key=lambda tag: order[tag.control.name])
 
@@ -82,10 +82,16 @@ def _obstacle_of(backend: Backend, claim: Claim) -> str | None:
     return backend.training_obstacle(claim)
 
 
-def _unfilled(control: Control) -> str:
+def _unfilled(control: Control, problems: Sequence[str]) -> str:
+    """Return why nothing fills a control tag: in the words of the backends that could, if any."""
     if control.get_flag("model_skip"):
         return 'it has model_skip="true"'
-    return "no backend that serves here fills it"
+    # a problem is `Choices "topic" …`, with the name of a backend before it if it is one's own
+    about = f"{control} "
+    reasons = [
+        p for p in problems if about in (p[: len(about)], p.partition(": ")[2][: len(about)])
+    ]
+    return "; ".join(("no backend that serves here fills it", *reasons))
 
 
 def describe_obstacles(tags: Sequence[TrainableTag]) -> str:

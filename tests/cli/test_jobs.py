@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.cli.job_table import describe_job
 from shared.jobs.ending import Ending
 from shared.jobs.job import Job, JobState
 from shared.jobs.job_store import JobStore
@@ -62,6 +63,18 @@ def test_table_of_jobs(prelabel: Command, store: JobStore) -> None:
     assert "epoch 3 of 20, loss 0.123" in text
     assert "3 min 20 s trains label" in text  # 200 seconds are left
     assert "there are no [bold]annotations\\x1b[2J" in text
+
+
+def test_what_stage_a_job_is_in_and_what_became_of_it(prelabel: Command, store: JobStore) -> None:
+    """The stage is shown until there are epochs, and nothing of it once the message says all."""
+    job = running(store, "7.1")
+    progress = {"stage": "dataset: write", "control": "topic", "tasks": 63}
+    store.folder(job.id).write_progress(1, progress, 'trains Choices "topic"')
+    line = f'{job.id} running: trains Choices "topic", dataset: write, tasks 63'
+    assert describe_job(store.find(job.id)) == line
+    with store.lock():
+        failed = store.end(store.find(job.id), Ending(JobState.failed, "there are no annotations"))
+    assert re.fullmatch(rf"{job.id} failed in .+: there are no annotations", describe_job(failed))
 
 
 def test_one_job(prelabel: Command, store: JobStore) -> None:

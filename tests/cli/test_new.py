@@ -17,7 +17,7 @@ from shared.backend.registry import find_backends
 from shared.cli.scaffold.create import create_backend, import_backend
 from shared.cli.scaffold.files import Scaffold
 from shared.cli.scaffold.requirements import import_name
-from shared.cli.scaffold.tag_pairs import PAIRS
+from shared.cli.scaffold.tag_pairs import PAIRS, TRAINABLE
 from shared.errors import InferenceError
 from shared.pipeline.runtime import runtime
 from shared.results.validation.control_values import VALUE_CHECKS
@@ -265,6 +265,14 @@ def test_without_tags_it_lists_what_is_possible(prelabel: Command) -> None:
     assert ran.err == "prelabel: --control and --object are missing\n"
     listed = ran.out.split("\n--object ")[1:]
     assert sum(len(line.split(", ")) for line in listed) == len(PAIRS)
+
+
+def test_it_lists_what_can_learn(prelabel: Command) -> None:
+    ran = prelabel("new", "mood", "--trainable")
+    assert ran.status == 2
+    listed = [line.split()[-1] for line in ran.out.splitlines() if line.startswith("--object ")]
+    assert [("Choices", target) for target in listed] == TRAINABLE
+    assert "RectangleLabels" not in ran.out
 
 
 def test_one_option_that_is_missing_is_named(prelabel: Command) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from backends.text_classification import TextClassificationBackend
 from shared.backend.claim import Claim
 from shared.label_studio.label_config import LabelConfig
 from shared.pipeline.runtime import runtime
@@ -59,7 +60,8 @@ class Formats(WordsBackend):
         pytest.param(
             ' model_backend="pattern"',
             None,
-            "no backend that serves here fills it",
+            'no backend that serves here fills it; Choices "topic" is left to the backend'
+            ' "pattern", which does not serve here',
             id="a backend that does not serve",
         ),
     ],
@@ -76,6 +78,19 @@ def test_trainable(topic: str, backend: str | None, obstacle: str | None) -> Non
         'Labels "label": word, which fills it, cannot be trained;'
         ' Rating "stars": no backend that serves here fills it'
     )
+
+
+def test_a_backend_says_what_it_needs_to_be_trained() -> None:
+    """Nothing fills the tag until a model is named: the backend's own words say which setting."""
+    backends = ServingBackends([TextClassificationBackend])
+    config = LabelConfig.parse(XML.format(topic=""))
+    topic, label, stars = find_trainable(backends.plan(runtime().planner, config, {}))
+    assert topic.obstacle == (
+        'no backend that serves here fills it; text_classification: Choices "topic" needs a'
+        " model: set TEXT_CLASSIFICATION_MODEL, or TEXT_CLASSIFICATION_TRAIN_BASE and train one"
+    )
+    nothing_said = "no backend that serves here fills it"
+    assert (label.obstacle, stars.obstacle) == (nothing_said, nothing_said)
 
 
 def test_backends_of_the_settings() -> None:

@@ -23,6 +23,7 @@ class DemoProject:
     """A project, and requests as the pages of Label Studio send them."""
 
     number: int
+    key: str
     address: str
     client: Any
     http: Any
@@ -39,6 +40,7 @@ class DemoProject:
             )
         from httpx import Client
 
+        from shared.label_studio.project_key import project_key
         from shared.media.egress import ssl_context
         from shared.media.label_studio_files import sdk_client
 
@@ -47,7 +49,8 @@ class DemoProject:
             client = sdk_client(settings.label_studio_url, key, http)
             made = client.projects.create(title=title, label_config=label_config)
             number = int(made.id or 0)
-            yield cls(number, settings.label_studio_url, client, http)
+            own = project_key({"id": number, "created_at": made.created_at})
+            yield cls(number, own, settings.label_studio_url, client, http)
 
     @property
     def page(self) -> str:

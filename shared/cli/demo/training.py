@@ -24,6 +24,8 @@ ANNOTATED_COUNT, UNLABELLED_COUNT = 60, 40
 JOB_TIMEOUT_SECONDS = 30.0
 # A server looks for new weights every few seconds, and loads them.
 SWAP_TIMEOUT_SECONDS = 60.0
+# Nobody wants to watch the hour that is the setting's default.
+MAX_MINUTES = 10
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,20 @@ class TrainingDemo:
         """Show the progress of the training that the button has started."""
         from shared.cli.jobs import follow_job
 
-        job = follow_job(self.settings, self._find_job().id)
+        job = follow_job(self.settings, self.find_job().id)
         if job.state.value != "done":
             raise typer.Exit(1)
 
-    def _find_job(self) -> "Job":
+    def find_job(self) -> "Job":
         """Return the job that the button has started."""
         from shared.jobs.job_store import JobStore
 
         until = time.monotonic() + JOB_TIMEOUT_SECONDS
         while time.monotonic() < until:
-            jobs = JobStore(self.settings.train_dir).list_jobs()
-            if jobs:
-                return jobs[0]
+            # the folder has the jobs of earlier demos, too
+            for job in JobStore(self.settings.train_dir).list_jobs():
+                if job.key == self.project.key:
+                    return job
             time.sleep(0.2)
         console.print("[red]No training was started.[/]")
         raise typer.Exit(1)
@@ -131,6 +134,8 @@ def started_demo(port: int, out: Path) -> "Iterator[tuple[TrainingDemo, DemoServ
     settings = read_settings(Settings)
     settings = settings.model_copy(update={"train_dir": (out / "training").resolve()})
     variables = {"DETECTION_MODEL": "starter", "TRAIN_DIR": str(settings.train_dir)}
+    if "train_max_minutes" not in settings.model_fields_set:
+        variables["TRAIN_MAX_MINUTES"] = str(MAX_MINUTES)
     with DemoProject.create(settings, "Hearts, moons and arrows", LABEL_CONFIG) as project:
         demo = TrainingDemo(project, settings)
         demo.fill_project()

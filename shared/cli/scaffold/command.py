@@ -19,7 +19,10 @@ def new(
         None, help="A package that the model needs, e.g. scikit-learn; may be repeated"
     ),
     trainable: bool = typer.Option(
-        False, "--trainable", help="Let it learn from annotations, by a stand-in that trains"
+        False,
+        "--trainable",
+        help="Let it learn from annotations, by a stand-in that trains: for Choices on texts and"
+        " images",
     ),
     into: Path = typer.Option(
         None, help="Folder of a project of your own (default: backends/ of this repository)"
@@ -29,7 +32,7 @@ def new(
     arguments = {"NAME": name, "--control": control, "--object": object}
     missing = [option for option, value in arguments.items() if value is None]
     if missing:
-        _print_pairs()
+        _print_pairs(trainable)
         verb = "is" if len(missing) == 1 else "are"
         raise SettingError(f"{' and '.join(missing)} {verb} missing")
     _check_pair(control, object)
@@ -93,13 +96,14 @@ def _check_trainable(control: str, target: str) -> None:
         )
 
 
-def _print_pairs() -> None:
-    """Print all pairs of tags, an object tag a line."""
-    from shared.cli.scaffold.tag_pairs import PAIRS
+def _print_pairs(trainable: bool) -> None:
+    """Print all pairs of tags, or those whose stand-in can learn, an object tag a line."""
+    from shared.cli.scaffold.tag_pairs import PAIRS, TRAINABLE
 
-    typer.echo("prelabel new NAME --control TAG --object TAG, with one of these pairs:\n")
-    for target in dict.fromkeys(target for _, target in PAIRS):
-        controls = ", ".join(control for control, other in PAIRS if other == target)
+    pairs, option = (TRAINABLE, " --trainable") if trainable else (PAIRS, "")
+    typer.echo(f"prelabel new NAME --control TAG --object TAG{option}, with one of these pairs:\n")
+    for target in dict.fromkeys(target for _, target in pairs):
+        controls = ", ".join(control for control, other in pairs if other == target)
         typer.echo(f"--object {target}\n  --control {controls}")
 
 

@@ -56,7 +56,7 @@ def _describe_job(job: Job) -> dict[str, Any]:
         "key": job.key,
         "state": job.state.value,
         "style": STYLES.get(job.state, "waiting"),
-        "progress": _describe_progress(job.progress),
+        "progress": "" if job.state is JobState.done else _describe_progress(job.progress),
         "seconds": job.seconds,
         "remaining": job.remaining_seconds,
         "message": job.message,

@@ -94,6 +94,8 @@ def test_a_running_job_shows_its_progress(client: TestClient, jobs: JobStore) ->
     submit_job(settings, "training", SEVEN, f"{FUNCTIONS}count", arguments)
     wait_until(lambda: "epoch 2 of 5" in client.get(PAGE, headers=HTML).text, 60)
     wait_until(lambda: ">done</span>" in client.get(PAGE, headers=HTML).text, 60)
+    page = client.get(PAGE, headers=HTML).text
+    assert "epoch 5 of 5" not in page, "its last epoch is no progress any more"
 
 
 def test_a_project_is_trained(
