@@ -26,4 +26,7 @@ class ModelSource(NamedTuple):
 
         reader = getattr(transformers, self.auto_class)
         dtype = "float16" if half else "float32"
-        return reader.from_pretrained(self.folder, dtype=dtype, trust_remote_code=False).eval()
+        # Other weights are pickles, which can contain code.
+        return reader.from_pretrained(
+            self.folder, dtype=dtype, trust_remote_code=False, use_safetensors=True
+        ).eval()

@@ -77,7 +77,11 @@ def load_with_head(base: TrainingBase, auto_class: str, head: HeadPlan) -> Any:
     import transformers
 
     reader = getattr(transformers, auto_class)
-    options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": False}
+    options: dict[str, Any] = {
+        "dtype": torch.float32,
+        "trust_remote_code": False,
+        "use_safetensors": True,
+    }
     names = dict(enumerate(head.names))
     try:
         with _quiet():

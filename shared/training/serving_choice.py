@@ -71,4 +71,7 @@ def _find(store: VersionStore, project: str, control: str, name: str) -> Trained
     weights = version.folder / WEIGHTS_FOLDER
     if not weights.is_dir() or not any(weights.iterdir()):
         return "its weights are gone"
+    parent = store.control_folder(project, control).resolve()
+    if not all(file.resolve().is_relative_to(parent) for file in (weights, *weights.rglob("*"))):
+        return "its weights are links to elsewhere"
     return version

@@ -10,6 +10,7 @@ Readers never see half of a version: a folder is renamed into its place when it 
 `serving.json` is replaced as a whole, under a lock. Several servers may share the folder.
 """
 
+import hashlib
 import logging
 import os
 import re
@@ -31,6 +32,8 @@ from shared.jobs.file_lock import locked
 
 VERSION_FILE, SERVING_FILE, WEIGHTS_FOLDER = "version.json", "serving.json", "weights"
 LOCK_FILE = ".lock"
+# Longer names of folders are cut: file systems allow 255 bytes.
+MAX_NAME_CHARACTERS = 200
 # Versions that `prune` keeps of each control tag, besides those that serve or have served last.
 KEPT_VERSIONS = 5
 # Larger files are none of ours: they are not read.
@@ -336,6 +339,15 @@ def _order_key(file: Path) -> tuple[str, int]:
 
 
 def _safe_name(name: str) -> str:
-    """Return a folder's name for a project or control tag, whatever is in it; never `..`."""
+    """Return a folder's name for a project or control tag, whatever is in it.
+
+    Never `..`, the name of a file that is kept beside it, or longer than file systems allow.
+    """
     plain = _UNSAFE.sub(lambda found: f"%{ord(found[0]):x}", name)
-    return plain if plain.strip(".") else plain.replace(".", "%2e") + "%"
+    if len(plain) > MAX_NAME_CHARACTERS:
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        plain = f"{plain[: MAX_NAME_CHARACTERS // 2]}%{digest[:16]}"
+    if not plain.strip("."):
+        return plain.replace(".", "%2e") + "%"
+    is_taken = plain.startswith((".", SERVING_FILE))
+    return plain.replace(".", "%2e", 1) if is_taken else plain

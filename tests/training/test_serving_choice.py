@@ -80,3 +80,21 @@ def test_each_control_tag_has_its_own(store: VersionStore) -> None:
         ("label", TWO),
         ("kind", "v1-other000"),
     ]
+
+
+@pytest.mark.parametrize("linked", ["weights", "weights/word"])
+def test_weights_elsewhere_do_not_serve(linked: str, store: VersionStore, tmp_path: Path) -> None:
+    path = store.find("7.1", "label", THREE).folder / linked
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    found = choose_versions(store, "7.1", {})
+    assert [one.name for one in found.versions] == [TWO]
+    expected = f'"label" is served by {TWO}, for {THREE}: its weights are links to elsewhere'
+    assert found.problems == (expected,)
+
+
+def test_a_damaged_version_is_told(store: VersionStore) -> None:
+    (store.find("7.1", "label", THREE).folder / "version.json").write_text("{")
+    found = choose_versions(store, "7.1", {})
+    expected = f'"label" is served by {TWO}, for {THREE}: its version.json cannot be read'
+    assert found.problems == (expected,)

@@ -17,6 +17,10 @@ DETAILS = {"snapshot": "1a2b3c4d5e6f", "created": "2026-11-28T10:00:00Z", "figur
 CHANGES = frozenset({"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod"})
 
 
+# Names of files beside those of control tags, and what is longer than names of files can be.
+FILES = (".lock", "serving.json", "serving.json.new", "label" * 100, "標" * 100)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> VersionStore:
     return VersionStore(tmp_path / "training")
@@ -106,7 +110,7 @@ def test_unknown_version_names_those_that_there_are(store: VersionStore, tmp_pat
         store.find("7", "label", "v9")
 
 
-@pytest.mark.parametrize("name", ["..", ".", "../..", "a/b", "a b", "标签", "", "con\0"])
+@pytest.mark.parametrize("name", ["..", ".", "../..", "a/b", "a b", "标签", "", "con\0", *FILES])
 def test_names_stay_below_the_folder(name: str, store: VersionStore, tmp_path: Path) -> None:
     version = add(store, tmp_path, name)
     root = tmp_path / "training" / "projects" / "7"
@@ -115,6 +119,11 @@ def test_names_stay_below_the_folder(name: str, store: VersionStore, tmp_path: P
     store.promote(version)
     assert store.serving_versions("7") == {name: version}
     assert store.project_folder(name).resolve().parent == root.parent.resolve()
+
+
+def test_long_names_with_the_same_start_differ(store: VersionStore) -> None:
+    folders = {store.control_folder("7", "label" * 100 + end) for end in "ab"}
+    assert len(folders) == 2
 
 
 def test_unfinished_folder_is_no_version(store: VersionStore, tmp_path: Path) -> None:
