@@ -144,6 +144,8 @@ class JobStore:
             names = sorted(path.name for path in self.path.iterdir() if _ID.fullmatch(path.name))
         except FileNotFoundError:
             return iter(())
+        except NotADirectoryError:
+            raise JobError(f"{self.path} is no folder: TRAIN_DIR must name a folder") from None
         return (self.folder(name) for name in names)
 
     def _add(self, wanted: Job, after: str) -> Job:

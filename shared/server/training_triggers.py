@@ -12,7 +12,7 @@ from typing import Any
 from shared.backend.base import Backend
 from shared.backend.registry import find_backends
 from shared.errors import PrelabelError, SettingError
-from shared.jobs.job import Job
+from shared.jobs.job import Job, JobError
 from shared.jobs.job_store import JobStore
 from shared.jobs.reconcile import reconcile
 from shared.label_studio.project import Project
@@ -137,17 +137,21 @@ class TrainingTriggers:
     def report(self) -> dict[str, Any]:
         """Return the last training of each project, and what is missing, for /status."""
         projects: dict[str, dict[str, Any]] = {}
-        for job in self.store.list_jobs():
-            if job.kind == KIND:
-                projects.setdefault(job.key, {})["last_job"] = _describe_job(job)
+        obstacle = self.obstacle()
+        try:
+            for job in self.store.list_jobs():
+                if job.kind == KIND:
+                    projects.setdefault(job.key, {})["last_job"] = _describe_job(job)
+        except JobError as error:  # the rest of /status is worth telling all the same
+            obstacle = str(error)
         limit = self.settings.train_each_n_updates
         for key, changes in self._counter.counts().items() if limit else ():
             projects.setdefault(key, {})["changes"] = changes
-        for key, obstacle in list(self._obstacles.items()):
-            projects.setdefault(key, {})["obstacle"] = obstacle
+        for key, own_obstacle in list(self._obstacles.items()):
+            projects.setdefault(key, {})["obstacle"] = own_obstacle
         return {
             "trainable": list(dict.fromkeys(cls.name for cls in self._trainable())),
-            "obstacle": self.obstacle(),
+            "obstacle": obstacle,
             "each_n_updates": limit,
             "projects": projects,
         }

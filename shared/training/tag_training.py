@@ -1,6 +1,7 @@
 """The training of one control tag: dataset, trainer, gate, and the version that comes of it."""
 
 import gc
+import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import datetime, timezone
 from shared.backend.base import Backend
 from shared.backend.claim import Claim
 from shared.backend.training import TrainedWeights, TrainingError, TrainingRun
+from shared.errors import PrelabelError
 from shared.evaluation.annotated_task import AnnotatedTask, TaskReader
 from shared.evaluation.problems import ProblemLog
 from shared.jobs.job_folder import DISK_FULL
@@ -21,6 +23,8 @@ from shared.training.tag_scope import TagScope
 from shared.training.trainer_call import TrainerCall
 from shared.training.training_tools import TrainingTools
 from shared.training.version_store import WEIGHTS_FOLDER, TrainedVersion
+
+logger = logging.getLogger(__name__)
 
 PARTS_FILE = "split.json"
 # What a job's progress says of epochs.
@@ -169,6 +173,13 @@ class TagTraining:
         tools = self.tools
         return tools.store.add(self._staged, tools.project, self.backend.name, self._name, details)
 
+    def _prune(self) -> None:
+        """Remove old versions; that they stay is no reason for a training to fail."""
+        try:
+            self.tools.store.prune(self.tools.project, self.tools.settings.train_keep)
+        except (PrelabelError, OSError) as error:
+            logger.warning("old versions cannot be removed: %s", error)
+
     def _publish(
         self,
         version: TrainedVersion,
@@ -180,7 +191,7 @@ class TagTraining:
         serves = result.is_better or not has_gate
         if serves:
             self.tools.store.promote(version)
-        self.tools.store.prune(self.tools.project, self.tools.settings.train_keep)
+        self._prune()
         reason = result.reason
         if not has_gate and not result.is_better:
             reason += "; served nevertheless, since TRAIN_GATE is off"

@@ -375,3 +375,14 @@ def test_a_job_as_json_has_no_empty_fields(store: JobStore) -> None:
         "attempts": 0,
         "progress": {},
     }
+
+
+@pytest.mark.parametrize("name", ["jobs", ""])
+def test_a_file_in_the_place_of_the_folder_is_said(name: str, tmp_path: Path) -> None:
+    (tmp_path / "training").mkdir(exist_ok=bool(name))
+    place = tmp_path / "training" / name
+    if not name:
+        place.rmdir()
+    place.write_text("no folder")
+    with pytest.raises(JobError, match=r"is no folder: TRAIN_DIR must name a folder"):
+        JobStore(tmp_path / "training").list_jobs()

@@ -230,6 +230,19 @@ def test_nothing_is_counted_unless_it_is_asked_for(
     assert not (tmp_path / "training").exists()
 
 
+def test_a_file_in_the_place_of_the_jobs_is_said_in_the_status(
+    client: Callable[..., TestClient], tmp_path: Path
+) -> None:
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "jobs").write_text("no folder")
+    server = client()
+    report = server.get("/status").json()["training"]
+    assert report["obstacle"].endswith("is no folder: TRAIN_DIR must name a folder")
+    answer = server.get("/jobs")
+    assert answer.status_code == 409
+    assert "is no folder" in answer.json()["detail"]
+
+
 def test_a_slow_label_studio_holds_up_no_webhook(
     client: Callable[..., TestClient], label_studio: Web, tmp_path: Path
 ) -> None:
