@@ -105,6 +105,13 @@ class Settings(BaseSettings):
     train_threads: int = Field(
         1, ge=1, le=256, description="Threads of a training, beside the server's"
     )
+    train_niceness: int = Field(
+        10,
+        ge=0,
+        le=19,
+        description="How far trainings give way to the server and others; 0 where they have a"
+        " machine to themselves",
+    )
     train_each_n_updates: int = Field(
         0,
         ge=0,

@@ -1,5 +1,6 @@
 """Each test starts without our environment variables, with a fresh runtime and a cache of ours."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,15 @@ from shared.settings import Settings, setting_rows
 from .documents.add_a_backend import follow_guide
 
 OTHER_NAMES = ("LABEL_STUDIO_HOST", "LABEL_STUDIO_ACCESS_TOKEN")
+
+
+# Other tests keep the processor busy: a training that gave way would take for ever.
+WITHOUT_GIVING_WAY = ("TRAIN_NICENESS", "0")
+
+
+def pytest_configure() -> None:
+    """Let the servers of a whole module or session have it, too."""
+    os.environ.setdefault(*WITHOUT_GIVING_WAY)
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +46,7 @@ def _clean_runtime(monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> Iterator
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CACHE_DIR", str(cache_dir))
     monkeypatch.setenv("TRAIN_DIR", str(cache_dir / "training"))
+    monkeypatch.setenv(*WITHOUT_GIVING_WAY)
     runtime.reset_runtime()
     yield
     runtime.reset_runtime()

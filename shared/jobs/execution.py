@@ -18,7 +18,7 @@ from shared.jobs.job_folder import JobFolder
 from shared.jobs.job_store import JobStore
 from shared.jobs.log_stream import Redactor, log_to_stderr
 from shared.jobs.priority import lower_priority
-from shared.settings import Settings, read_settings, restrain_libraries
+from shared.settings import restrain_libraries
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,6 @@ def execute(store: JobStore, job: Job, parent: int) -> int:
     """
     _die_with(parent)
     os.setsid()
-    lower_priority()
     folder = store.folder(job.id)
     _end_on_sigterm(folder)
     redactor = Redactor.of_environment()
@@ -56,7 +55,8 @@ def execute(store: JobStore, job: Job, parent: int) -> int:
 def _call(context: JobContext, folder: JobFolder) -> Ending:
     """Call the function, and return how it ended."""
     try:
-        logging.getLogger().setLevel(read_settings(Settings).log_level)
+        lower_priority(context.settings.train_niceness)
+        logging.getLogger().setLevel(context.settings.log_level)
         restrain_libraries()
         result = _import_function(context.job.function)(context)
         if not isinstance(result, Mapping):

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import psutil
 
-# Beside a process that is always busy, a tenth of its core is left to a job: it goes on.
-NICENESS = 10
 # The kernel ends processes with a high score first when memory runs out.
 OUT_OF_MEMORY_SCORE = 500
 _THREAD_VARIABLES = (
@@ -25,17 +23,18 @@ def thread_variables(threads: int) -> dict[str, str]:
     return dict.fromkeys(_THREAD_VARIABLES, str(threads))
 
 
-def lower_priority() -> None:
+def lower_priority(niceness: int) -> None:
     """Give this process and those it starts a low priority. It is to lead a session alone.
 
+    With a niceness of 10 a tenth of a core is left to it beside a process that is always busy.
     Niceness counts only among the processes of a session where Linux groups them by session
     (sched_autogroup, see sched(7)): there the group's own niceness is set as well.
     """
     process = psutil.Process()
-    process.nice(max(NICENESS, process.nice()))
+    process.nice(max(niceness, process.nice()))
     if hasattr(process, "ionice") and psutil.LINUX:
         process.ionice(psutil.IOPRIO_CLASS_IDLE)
-    _write_if_possible(Path("/proc/self/autogroup"), NICENESS)
+    _write_if_possible(Path("/proc/self/autogroup"), niceness)
     _write_if_possible(Path("/proc/self/oom_score_adj"), OUT_OF_MEMORY_SCORE)
 
 

@@ -299,6 +299,7 @@ def test_the_function_has_a_low_priority_and_the_watcher_has_not(
     store: JobStore, fork: Fork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("TRAIN_NICENESS")
     job = create(store, "describe_process")
     pid = fork(job)
     result = wait_for(store, job, JobState.done).result or {}
@@ -332,7 +333,10 @@ def test_a_process_that_has_lost_its_job_ends(
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes cannot be pinned here")
-def test_a_busy_processor_is_left_to_others(store: JobStore, fork: Fork) -> None:
+def test_a_busy_processor_is_left_to_others(
+    store: JobStore, fork: Fork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRAIN_NICENESS")
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})  # the job and the other one share a core
     try:
