@@ -60,6 +60,10 @@ OPERATIONS = [
     ("POST", "/{backend}/predict"),
     ("POST", "/{backend}/setup"),
     ("POST", "/{backend}/webhook"),
+    ("GET", "/jobs"),
+    ("GET", "/jobs/{id}"),
+    ("POST", "/jobs"),
+    ("POST", "/jobs/{id}/cancel"),
 ]
 
 
