@@ -131,9 +131,22 @@ def sharpen(weights: Path, count: int, seed: int, overlap: float) -> Any:
         if number % 50 == 0:
             seconds = time.monotonic() - started
             print(f"{number} of {count}: loss {recent_loss:.3f}, {seconds:.0f} s", flush=True)
-    average.args = dict(checkpoint["train_args"])
     checkpoint["model"] = average.half().requires_grad_(False)
-    return checkpoint
+    return without_traces(checkpoint)
+
+
+def without_traces(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Return a checkpoint without the folders and the commit of the machine that trained it."""
+    settings = {
+        name: value
+        for name, value in checkpoint["train_args"].items()
+        if not (isinstance(value, str) and "/" in value)
+    }
+    model = checkpoint["model"]
+    model.args = dict(settings)
+    model.yaml["yaml_file"] = Path(model.yaml["yaml_file"]).name
+    rest = {name: value for name, value in checkpoint.items() if name not in {"git", "train_args"}}
+    return {**rest, "train_args": settings}
 
 
 def _to_float(value: Any) -> Any:
