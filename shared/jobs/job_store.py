@@ -52,19 +52,19 @@ class JobStore:
     def create(
         self, kind: str, key: str, function: str, arguments: Mapping[str, Any], device: str = "cpu"
     ) -> Job:
-        """Return a new job; or the one of this kind and key that waits already."""
+        """Return a new job; or the one that waits already to do the same for this key."""
         return self.find_or_create(Job("", kind, key, function, arguments, device))[0]
 
     def find_or_create(self, wanted: Job) -> tuple[Job, bool]:
-        """Return the waiting job of this kind and key, or a new one, and whether it is new."""
+        """Return the waiting job that does the same, or a new one, and whether it is new.
+
+        The same is what has an equal kind, key and arguments.
+        """
         _check_arguments(wanted)
         with self.lock():
             jobs = self.list_jobs()
             for job in jobs:
-                if job.state is JobState.waiting and (job.kind, job.key) == (
-                    wanted.kind,
-                    wanted.key,
-                ):
+                if job.state is JobState.waiting and _purpose(job) == _purpose(wanted):
                     return job, False
             return self._add(wanted, after=jobs[-1].id if jobs else ""), True
 
@@ -195,6 +195,10 @@ def _read_id(job_id: str) -> datetime | None:
         return datetime.strptime(job_id, _ID_FORMAT)
     except ValueError:
         return None
+
+
+def _purpose(job: Job) -> tuple[Any, ...]:
+    return job.kind, job.key, job.function, job.arguments
 
 
 def _check_arguments(job: Job) -> None:

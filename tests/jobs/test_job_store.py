@@ -80,9 +80,11 @@ def test_one_job_of_a_project_waits_at_most(
             set_state(store, job, state)
     before = {job.id for job in store.list_jobs()}
     assert (create(store).id not in before) is is_new
-    # Other projects, and other kinds of jobs, wait for themselves.
+    # Other projects, other kinds of jobs, and others of their kind wait for themselves.
     assert create(store, key="8").id not in before
     assert create(store, kind="bulk").id not in before
+    other = store.create("training", "7.1764000000", "module:function", {"controls": ["label"]})
+    assert other.id not in before
 
 
 CLICK = """
