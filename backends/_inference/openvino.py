@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.backend.process_resources import OncePerProcess
 from shared.settings import restrain_libraries
 
 _import_lock = threading.Lock()
@@ -30,9 +31,22 @@ def import_openvino() -> Any:
     return package
 
 
+def openvino_core() -> Any:
+    """Return the one core of this process, which compiles all models, in any thread.
+
+    It lives as long as the process. With its last core OpenVINO frees the stack on which the thread
+    that used it first handles signals: if another thread let go of it, the next signal would end
+    the process (seen in 2026.4).
+    """
+    return _core.get()
+
+
 def supports_bf16() -> bool:
     """Return whether this CPU computes in bf16."""
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+_core: OncePerProcess[Any] = OncePerProcess(lambda: import_openvino().Core())
 
 
 class InferRequestPool:

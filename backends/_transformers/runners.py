@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backends._inference.openvino import InferRequestPool, import_openvino
+from backends._inference.openvino import InferRequestPool, import_openvino, openvino_core
 
 # shape (rows, tokens, labels) for token classifiers, (rows, labels) for sequence classifiers
 Logits = NDArray[np.float32]
@@ -98,7 +98,7 @@ class OpenVinoRunner:
     @cached_property
     def _trunk_requests(self) -> InferRequestPool:
         """The network without its last layer, compiled when it is first asked for."""
-        model = import_openvino().Core().read_model(self.folder / OPENVINO_FILE)
+        model = openvino_core().read_model(self.folder / OPENVINO_FILE)
         return InferRequestPool(_compile(_without_last_layer(model)))
 
     def _run_batch(self, requests: InferRequestPool, batch: Batch) -> NDArray[np.float32]:
@@ -110,7 +110,7 @@ def _compile(model: Any) -> Any:
     """Compile a file or a model."""
     # "f32" keeps what the conversion left in f32: only the layers that it put into bf16 run in it.
     hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
-    return import_openvino().Core().compile_model(model, "CPU", hints)
+    return openvino_core().compile_model(model, "CPU", hints)
 
 
 def _without_last_layer(model: Any) -> Any:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from backends._inference.openvino import InferRequestPool, import_openvino
+from backends._inference.openvino import InferRequestPool, import_openvino, openvino_core
 from backends.detection.model.letterbox import Floats
 from backends.detection.model.trunk import head_inputs, pool_cells
 from shared.media.image import Pixels
@@ -91,7 +91,7 @@ class OpenVinoEngine:
     batch_size = 1
 
     def __init__(self, path: Path, shapes: Collection[tuple[int, int]], precision: str) -> None:
-        self._core = import_openvino().Core()
+        self._core = openvino_core()
         self._path, self._precision = path, precision
         self._shapes = frozenset(shapes)
         self._compiled: dict[tuple[int, int] | None, InferRequestPool] = {}

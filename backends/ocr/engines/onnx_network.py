@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backends._inference.openvino import InferRequestPool, import_openvino
+from backends._inference.openvino import InferRequestPool, openvino_core
 
 Array = NDArray[Any]
 # Streams of a network at most: each holds a part of the cores and buffers of its own.
@@ -42,7 +42,7 @@ class OpenVinoNetwork:
     """Runs a stream on each core: small inputs are faster on one core each than on all of them."""
 
     def __init__(self, path: Path) -> None:
-        core = import_openvino().Core()
+        core = openvino_core()
         self._model = core.read_model(path)
         cores = available_cores()
         options = {"NUM_STREAMS": min(cores, MAX_STREAMS), "INFERENCE_NUM_THREADS": cores}

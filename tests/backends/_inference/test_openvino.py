@@ -1,4 +1,4 @@
-"""OpenVINO is first used by several threads at once, which made them hang."""
+"""What OpenVINO does to threads: it hung those that used it first, and broke their signals."""
 
 import subprocess
 import sys
@@ -31,3 +31,29 @@ def test_first_use_in_several_threads() -> None:
     command = [sys.executable, "-c", PROGRAM]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert ran.stdout == "used\n"
+
+
+SIGNAL_AFTER_A_MODEL_IS_LET_GO = """
+import os, signal, threading
+import numpy as np
+from backends._inference.openvino import import_openvino, openvino_core
+from openvino import opset13 as operations
+
+def compile():
+    given = operations.parameter([1, 3], np.float32)
+    model = import_openvino().Model([operations.relu(given)], [given])
+    return openvino_core().compile_model(model, "CPU")
+
+models = [compile()]
+other = threading.Thread(target=models.clear)
+other.start()
+other.join()
+signal.signal(signal.SIGTERM, lambda number, frame: print("handled"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_signals_are_handled_after_another_thread_let_go_of_the_last_model() -> None:
+    command = [sys.executable, "-c", SIGNAL_AFTER_A_MODEL_IS_LET_GO]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (ran.stdout, ran.returncode) == ("handled\n", 0)
