@@ -3,9 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TypeVar
 
+S = TypeVar("S", bound=ThreadingHTTPServer)
 Page = Callable[["Visit"], None]
 
 
@@ -59,9 +61,13 @@ class Web(ThreadingHTTPServer):
         """A client that hangs up is no error here."""
 
 
+def web(host: str = "127.0.0.1") -> AbstractContextManager[Web]:
+    return running(Web(host))
+
+
 @contextmanager
-def web(host: str = "127.0.0.1") -> Iterator[Web]:
-    server = Web(host)
+def running(server: S) -> Iterator[S]:
+    """Let a server answer in a thread during the block."""
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

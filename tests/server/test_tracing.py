@@ -2,9 +2,6 @@
 
 import gzip
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from shared.errors import SettingError
 from shared.pipeline.tracing import Tracing
 from shared.settings import Settings
+from tests.media.web import running
 from tests.serving import served
 
 CONFIG = """<View><Text name="text" value="$text"/>
@@ -60,18 +58,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
-@contextmanager
-def collecting() -> Iterator[Collector]:
-    collector = Collector()
-    thread = threading.Thread(target=collector.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield collector
-    finally:
-        collector.shutdown()
-        collector.server_close()
-
-
 def attributes(span: Any) -> dict[str, Any]:
     return {a.key: getattr(a.value, a.value.WhichOneof("value")) for a in span.attributes}
 
@@ -81,7 +67,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Collector:
     """What a server has sent when it has answered two tasks, one of them broken, and stopped."""
     log = tmp_path_factory.mktemp("traces") / "log"
     tasks = [{"id": 1, "data": {"text": "The match ended two to one."}}, {"id": 2, "data": {}}]
-    with collecting() as collector:
+    with running(Collector()) as collector:
         address = f"http://127.0.0.1:{collector.server_port}"
         settings = {"TEXT_CLASSIFICATION_MODEL": "starter", "OTEL_SERVICE_NAME": "topics"}
         with served(

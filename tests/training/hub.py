@@ -7,14 +7,14 @@ files by https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md.
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.media.web import running
 
 TOKEN = "hf_writes"
 LARGE = ".bin"
@@ -119,23 +119,10 @@ class Hub(ThreadingHTTPServer):
         self.commits: list[str] = []
 
 
-@contextmanager
-def hub() -> Iterator[Hub]:
-    server = Hub()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Hub]:
-    with hub() as running:
-        yield running
+    with running(Hub()) as hub:
+        yield hub
 
 
 @pytest.fixture

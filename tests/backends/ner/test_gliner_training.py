@@ -4,7 +4,6 @@ import hashlib
 import importlib.util
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,11 +35,8 @@ from shared.pipeline.runtime import runtime
 from shared.settings import Settings, read_settings
 
 from .annotated import run_on, write_dataset
+from .conftest import Make, Train
 from .tiny_gliner import save_tiny_gliner
-
-Epochs = list[tuple[int, int, dict[str, float]]]
-Make = Callable[..., NerBackend]
-Train = Callable[..., Epochs]
 
 STARTS = ("Lor", "Met", "Ami", "Zol", "Cef", "Par", "Ome")
 ENDS = ("pril", "mab", "zole", "dine", "vir")
@@ -97,23 +93,6 @@ def make(models: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         return NerBackend(label_config=xml, served=True)
 
     return backend
-
-
-@pytest.fixture
-def train(make: Make) -> Train:
-    """Train, and return what was reported of each epoch; `until` ends it."""
-
-    def trained(run: TrainingRun, until: Callable[[Any], bool] = lambda _: False) -> Epochs:
-        epochs: Epochs = []
-
-        def note(epoch: int, of: int, metrics: dict[str, float]) -> bool:
-            epochs.append((epoch, of, metrics))
-            return not until(metrics)
-
-        make(run.config.xml).train(replace(run, on_epoch=note))
-        return epochs
-
-    return trained
 
 
 def predict(output: Path, texts: list[str]) -> list[list[tuple[int, int, str]]]:

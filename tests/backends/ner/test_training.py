@@ -28,10 +28,7 @@ from shared.settings import read_settings
 from tests.evaluation.dataset.building import build, task
 
 from .annotated import run_on, sentences, write_dataset
-from .conftest import STARTER
-
-Epochs = list[tuple[int, int, dict[str, float]]]
-Train = Callable[..., Epochs]
+from .conftest import STARTER, Train
 
 
 @pytest.fixture
@@ -46,23 +43,6 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Callable[..., NerBackend]:
         return NerBackend(label_config=xml, served=True)
 
     return backend
-
-
-@pytest.fixture
-def train(make: Callable[..., NerBackend]) -> Train:
-    """Train, and return what was reported of each epoch; `until` ends it."""
-
-    def trained(run: TrainingRun, until: Callable[[Any], bool] = lambda _: False) -> Epochs:
-        epochs: Epochs = []
-
-        def note(epoch: int, of: int, metrics: dict[str, float]) -> bool:
-            epochs.append((epoch, of, metrics))
-            return not until(metrics)
-
-        make(run.config.xml).train(replace(run, on_epoch=note))
-        return epochs
-
-    return trained
 
 
 @pytest.fixture(scope="module")
