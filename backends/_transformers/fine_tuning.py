@@ -87,19 +87,11 @@ class EpochJudge:
 
 @dataclass(frozen=True)
 class FineTuning:
-    """A network, its examples, and how an epoch is judged: see `EpochJudge`."""
+    """A network with how its epochs are judged, and the examples; `pad_id` fills short rows."""
 
-    network: Any
+    judge: EpochJudge
     pad_id: int
     rows: Sequence[TrainingRow]
-    evaluate: Callable[[], Metrics]
-    main_metric: str
-    save: Callable[[], None]
-
-    @property
-    def judge(self) -> EpochJudge:
-        """How an epoch is judged."""
-        return EpochJudge(self.network, self.evaluate, self.main_metric, self.save)
 
 
 def fine_tune(tuning: FineTuning, run: TrainingRun) -> None:
@@ -169,10 +161,12 @@ def _build_trainer(tuning: FineTuning, run: TrainingRun, epochs: int, scratch: P
     from transformers import Trainer, TrainingArguments
 
     options = trainer_options(run, epochs, scratch)
-    arguments = TrainingArguments(**options, learning_rate=learning_rate(tuning.network.config))
+    arguments = TrainingArguments(
+        **options, learning_rate=learning_rate(tuning.judge.network.config)
+    )
     use_device(arguments, run)
     trainer = Trainer(
-        model=tuning.network,
+        model=tuning.judge.network,
         args=arguments,
         train_dataset=list(tuning.rows),
         data_collator=lambda rows: pad_rows(rows, tuning.pad_id),

@@ -9,6 +9,7 @@ import numpy as np
 from backends._transformers.calibration import divide_logits, fit_temperature, log_loss
 from backends._transformers.fine_tuning import (
     IGNORED,
+    EpochJudge,
     FineTuning,
     Metrics,
     TrainingRow,
@@ -97,15 +98,14 @@ class _TaggerTraining:
 
     def fit(self, train: Sequence[TaggedPassage]) -> None:
         """Train the network; the best epoch is in the run's folder then."""
-        tuning = FineTuning(
+        judge = EpochJudge(
             self.network,
-            self.tokenizer.inner.pad_token_id or 0,
-            [row for passage in train for row in self.rows_of(passage)],
             self.evaluate,
             "f1",
             lambda: save_network(self.network, self.tokenizer, self.run.output),
         )
-        fine_tune(tuning, self.run)
+        rows = [row for passage in train for row in self.rows_of(passage)]
+        fine_tune(FineTuning(judge, self.tokenizer.inner.pad_token_id or 0, rows), self.run)
 
     def rows_of(self, passage: TaggedPassage) -> Iterator[TrainingRow]:
         """Yield the rows that the passage is read in; tags of the context are not learnt."""

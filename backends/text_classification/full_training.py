@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from backends._transformers.calibration import divide_logits, fit_temperature
 from backends._transformers.fine_tuning import (
+    EpochJudge,
     FineTuning,
     Metrics,
     TrainingRow,
@@ -43,15 +44,14 @@ class FullTraining:
 
     def fit(self, train: ClassifiedTexts) -> Metrics:
         """Train the network, write its best epoch, and return how that does on the other part."""
-        tuning = FineTuning(
+        epochs = EpochJudge(
             self._network,
-            self._tokenizer.inner.pad_token_id or 0,
-            list(self._rows_of(train)),
             lambda: judge(self._logits(), self._val.truth),
             "f1" if self._problem == SEVERAL else "accuracy",
             self._save,
         )
-        fine_tune(tuning, self._run)
+        rows = list(self._rows_of(train))
+        fine_tune(FineTuning(epochs, self._tokenizer.inner.pad_token_id or 0, rows), self._run)
         return self._calibrate()
 
     @property

@@ -29,6 +29,7 @@ from shared.errors import SettingError
 if TYPE_CHECKING:
     from shared.backend.training import TrainedWeights
 from shared.jobs.file_lock import locked
+from shared.jobs.json_file import write_json
 
 VERSION_FILE, SERVING_FILE, WEIGHTS_FOLDER = "version.json", "serving.json", "weights"
 LOCK_FILE = ".lock"
@@ -141,7 +142,7 @@ class VersionStore:
                 details["created"],
                 details.get("figures", {}),
             )
-            _write_json(staged / VERSION_FILE, {**asdict(version), "folder": None})
+            write_json(staged / VERSION_FILE, {**asdict(version), "folder": None})
             _let_everyone_read(staged)
             _sync_all(staged)
             try:
@@ -243,7 +244,7 @@ class VersionStore:
         serving = {**state.serving, control: name}
         earlier = {**state.previous, control: list(previous)[:KEPT_VERSIONS]}
         file = self.project_folder(project) / SERVING_FILE
-        _write_json(file, {"serving": serving, "previous": earlier})
+        write_json(file, {"serving": serving, "previous": earlier})
 
 
 def _read_version(file: Path, project: str | None = None) -> TrainedVersion | None:
@@ -288,15 +289,6 @@ def _parse_state(found: Mapping[str, Any]) -> ServingState:
     if not all(isinstance(name, str) for name in names):
         raise TypeError("a version's name is no text")
     return ServingState(serving, previous)
-
-
-def _write_json(file: Path, content: Any) -> None:
-    """Replace a file as a whole."""
-    new = file.with_name(f"{file.name}.new")
-    options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
-    new.write_bytes(orjson.dumps(content, option=options, default=str))
-    _sync(new)
-    new.replace(file)
 
 
 def _let_everyone_read(folder: Path) -> None:
