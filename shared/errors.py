@@ -15,6 +15,7 @@ Cause = Literal[
     "label_studio_url_missing",
     "label_studio_token",
     "host_not_allowed",
+    "bucket_not_allowed",
     "private_address",
     "blocked_address",
     "invalid_url",
@@ -102,7 +103,7 @@ class FetchError(TaskError):
 
 
 class DecodeError(TaskError):
-    """The bytes were fetched, but are not a readable image, video or text."""
+    """The bytes were fetched, but are not a readable image, video, recording or text."""
 
     reason = "decode"
 

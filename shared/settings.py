@@ -4,7 +4,7 @@ import os
 import re
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic.networks import IPvAnyNetwork
@@ -25,7 +26,17 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.errors import SettingError
 
 _SECRET = re.compile("pass|key|token|secret", re.IGNORECASE)
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
+_STORED_PATH = re.compile(r"([a-z][a-z0-9+.-]+):/(.*)", re.IGNORECASE | re.DOTALL)
 _PASSWORD = re.compile("//[^/]*@")
+# What other servers call the levels of a log, and PaddlePaddle a GPU.
+_OTHER_LOG_LEVELS = {
+    "NOTSET": "DEBUG",
+    "WARN": "WARNING",
+    "CRITICAL": "ERROR",
+    "FATAL": "ERROR",
+}
+_GPU = re.compile(r"^gpu(?=$|:)")
 
 
 def split_names(text: str) -> tuple[str, ...]:
@@ -57,8 +68,16 @@ class Settings(BaseSettings):
         "line", description="line, or json: one object an event, with the request's id"
     )
     backends: Names = Field((), description="Backends to serve, by comma; empty: all installed")
-    basic_auth_user: str | None = Field(None, description="User name that Label Studio must send")
-    basic_auth_pass: SecretStr | None = Field(None, description="Password that it must send")
+    basic_auth_user: str | None = Field(
+        None,
+        validation_alias=AliasChoices("BASIC_AUTH_USER", "ML_SERVER_BASIC_AUTH_USER"),
+        description="User name that Label Studio must send",
+    )
+    basic_auth_pass: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("BASIC_AUTH_PASS", "ML_SERVER_BASIC_AUTH_PASS"),
+        description="Password that it must send",
+    )
     webhook_secret: SecretStr | None = Field(
         None, description="What Label Studio's webhook must send as X-Webhook-Secret"
     )
@@ -81,6 +100,11 @@ class Settings(BaseSettings):
     allowed_networks: Networks = Field(
         (), description="Private networks that media may come from, by comma, e.g. 10.0.0.0/8"
     )
+    allowed_buckets: Names = Field(
+        (),
+        description="Buckets of object stores, or folders in them, from which media of tasks are"
+        " read directly, by comma, e.g. s3://bucket/folder; empty: none",
+    )
     ca_file: Path | None = Field(
         None, description="Certificates (PEM) of a private CA, trusted beside the system's"
     )
@@ -88,6 +112,7 @@ class Settings(BaseSettings):
     max_media_mb: float = Field(200.0, gt=0, description="Size of one file, in MB")
     max_megapixels: float = Field(100.0, gt=0, description="Size of one image, in megapixels")
     max_video_frames: int = Field(30_000, gt=0, description="Frames of one video")
+    max_audio_seconds: float = Field(14_400.0, gt=0, description="Seconds of one recording")
     max_body_mb: float = Field(100.0, gt=0, description="Size of one request, in MB")
     body_timeout: float = Field(
         30.0, gt=0, description="Seconds for a request's body to arrive; 10 more for each MB"
@@ -95,7 +120,21 @@ class Settings(BaseSettings):
     predict_deadline: float = Field(
         95.0, gt=0, description="Seconds after which a request answers what is done"
     )
-    model_dir: Path = Field(Path("models"), description="Folder from which weights may be loaded")
+    predict_in_background: bool = Field(
+        False,
+        description="Let a job go on with the tasks that a request of many could not finish before"
+        " PREDICT_DEADLINE, and with drawn boxes that it had no time to follow through a video;"
+        " needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
+    )
+    predict_patience: float = Field(
+        1800.0,
+        ge=0,
+        description="Seconds for which such a job waits for a Label Studio that does not answer",
+    )
+    model_dir: Path = Field(
+        Path("models"),
+        description="Folder from which weights may be loaded, here or in an object store",
+    )
     cache_dir: Path = Field(
         Path("~/.cache/prelabel"), description="Folder for downloaded and converted weights"
     )
@@ -126,6 +165,11 @@ class Settings(BaseSettings):
     train_keep: int = Field(5, ge=1, description="Trained versions kept of each control tag")
     train_max_minutes: float = Field(
         60.0, gt=0, description="Minutes after which a training ends with the best epoch so far"
+    )
+    fit_in_job: bool = Field(
+        False,
+        description="Let `fit` of a class of label-studio-ml run in a job, a process of its own,"
+        " after which the class is loaded again: what it keeps in memory only is lost",
     )
     queue_url: str | None = Field(
         None,
@@ -164,24 +208,51 @@ class Settings(BaseSettings):
         """Return host and port as an address has them, an IPv6 host in brackets."""
         return host_and_port(self.host, self.port)
 
+    @property
+    def model_store(self) -> str | None:
+        """The address that MODEL_DIR is, if it is in a store: `model_dir` is no folder then.
+
+        Paths have one slash where addresses have two.
+        """
+        found = _STORED_PATH.match(str(self.model_dir))
+        return f"{found[1]}://{found[2]}" if found else None
+
+    @field_validator(
+        "cache_dir",
+        "model_dir",
+        "train_dir",
+        "local_files_root",
+        "label_studio_assets",
+        mode="before",
+    )
+    @classmethod
+    def _parse_folder(cls, value: object, info: ValidationInfo) -> object:
+        found = _SCHEME.match(value) if isinstance(value, str) else None
+        if found is None or (info.field_name == "model_dir" and found[1].lower() != "file"):
+            return value
+        if found[1].lower() != "file":
+            raise ValueError("expected a folder of this machine, not an address")
+        return found[2]
+
     @field_validator("log_level", mode="before")
     @classmethod
-    def _upper_case(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
+    def _name_log_level(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return _OTHER_LOG_LEVELS.get(value.upper(), value.upper())
+
+    @field_validator("device")
+    @classmethod
+    def _name_device(cls, value: str) -> str:
+        device = _GPU.sub("cuda", value.strip().lower())
+        if device.startswith("cuda:") and not device[len("cuda:") :].isdecimal():
+            raise ValueError("expected the number of a GPU, such as cuda:0")
+        return device
 
     @field_validator("label_studio_url")
     @classmethod
     def _check_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        except ValueError:  # such as a port that is not a number
-            good = False
-        if not good:
-            raise ValueError("expected an address such as http://localhost:8080")
-        return value.rstrip("/")
+        return None if value is None else check_address(value, "http://localhost:8080")
 
     @field_validator("ca_file")
     @classmethod
@@ -212,6 +283,9 @@ class BackendSettings(BaseSettings):
 # Environment variables that libraries read. A value that is set already stays.
 LIBRARY_VARIABLES = {
     "YOLO_AUTOINSTALL": "false",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # what it has to say is raised, too
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # ends a warning, and takes no GPU away
     "ORT_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # transformers honours it for loading weights, too
@@ -238,9 +312,34 @@ def setting_rows(settings_class: type[BaseSettings]) -> list[tuple[str, str, str
     prefix = str(settings_class.model_config.get("env_prefix") or "")
     rows = []
     for name, info in settings_class.model_fields.items():
-        default = "" if info.default in (None, ()) else str(info.default)
+        value = "" if info.default is None else info.default
+        default = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         rows.append(((prefix + name).upper(), default, info.description or ""))
     return rows
+
+
+def variable_names(settings_class: type[BaseSettings]) -> list[str]:
+    """Return the names of all variables that are read, those of other tools included."""
+    names = [name for name, _, _ in setting_rows(settings_class)]
+    for info in settings_class.model_fields.values():
+        if isinstance(info.validation_alias, AliasChoices):
+            names += [str(name) for name in info.validation_alias.choices]
+    return list(dict.fromkeys(names))
+
+
+def check_address(value: str, example: str) -> str:
+    """Return an address of HTTP without its last slash; ValueError with the example if it is none.
+
+    For the validators of settings.
+    """
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # such as a port that is not a number
+        good = False
+    if not good:
+        raise ValueError(f"expected an address such as {example}")
+    return value.rstrip("/")
 
 
 def host_and_port(host: str, port: int) -> str:
@@ -252,6 +351,23 @@ def host_and_port(host: str, port: int) -> str:
 def child_environment(extra: dict[str, str]) -> dict[str, str]:
     """Return the environment for a child process."""
     return {**os.environ, **extra}
+
+
+def read_environment() -> dict[str, str]:
+    """Return a copy of the environment, to be read for what is not a setting of ours."""
+    return dict(os.environ)
+
+
+def set_variables(settings_classes: Iterable[type[BaseSettings]]) -> dict[str, str]:
+    """Return the variables of these settings that are set, to give them to other machines."""
+    names = (name for settings in settings_classes for name in variable_names(settings))
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def adopt_variables(variables: Mapping[str, str]) -> None:
+    """Set variables in this process; settings are read again."""
+    os.environ.update(variables)
+    read_settings.cache_clear()
 
 
 def restrain_libraries() -> None:

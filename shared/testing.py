@@ -17,6 +17,7 @@ from shared.backend.base import Backend
 from shared.backend.example import Example, backend_folder
 from shared.errors import InferenceError, SettingError
 from shared.pipeline import runtime, standalone
+from shared.results import rle
 from shared.settings import changed_environment
 
 # How far a number may be from the expected one, by key; others by `ANY_NUMBER`. A short line that
@@ -25,6 +26,9 @@ TOLERANCES = {"score": 0.05, "rotation": 1.5}
 # In percent of the image's side: engines and machines differ by less.
 DEFAULT_TOLERANCE = 0.5
 
+
+# Masks of different machines have at least this intersection over union.
+MIN_MASK_OVERLAP = 0.97
 
 # Types that Label Studio's validator refuses even where the editor itself made them.
 SDK_REJECTS = {"pairwise"}
@@ -118,6 +122,8 @@ def same_answers(found: list[Any], expected: list[Any]) -> bool:
 def find_differences(found: Any, expected: Any, where: str = "answer") -> list[str]:
     """Return where two answers differ by more than engines and machines do, a line each."""
     if isinstance(expected, dict) and isinstance(found, dict):
+        if "rle" in expected and "rle" in found:
+            return _mask_differences(found["rle"], expected["rle"], where)
         keys = [key for key in expected if key not in {"id", "model_version"}]
         extra = set(found) - set(expected)
         lines = [f"{where}: has {key} too" for key in sorted(extra - {"id", "model_version"})]
@@ -134,6 +140,20 @@ def find_differences(found: Any, expected: Any, where: str = "answer") -> list[s
         close = math.isclose(found, expected, abs_tol=allowed)
         return [] if close else [f"{where}: {found}, expected {expected} ± {allowed}"]
     return [] if found == expected else [f"{where}: {found!r}, expected {expected!r}"]
+
+
+def _mask_differences(found: list[int], expected: list[int], where: str) -> list[str]:
+    """Return what two masks differ in: more than a few pixels at their edges."""
+    counts = [int.from_bytes(bytes(one[:4]), "big") // rle.CHANNELS for one in (found, expected)]
+    masks = [
+        rle.decode(one, 1, count) > 0 for one, count in zip((found, expected), counts, strict=True)
+    ]
+    if masks[0].shape != masks[1].shape:
+        return [f"{where}.rle: a mask of another size"]
+    overlap = (masks[0] & masks[1]).sum() / max((masks[0] | masks[1]).sum(), 1)
+    if overlap >= MIN_MASK_OVERLAP:
+        return []
+    return [f"{where}.rle: overlaps by {overlap:.3f}, expected {MIN_MASK_OVERLAP}"]
 
 
 def write_expected(backend: type[Backend]) -> None:

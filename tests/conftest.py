@@ -1,6 +1,8 @@
 """Each test starts without our environment variables, with a fresh runtime and a cache of ours."""
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,20 +10,46 @@ import pytest
 
 from shared.backend.registry import find_backends
 from shared.pipeline import runtime
-from shared.settings import Settings, setting_rows
+from shared.settings import Settings, variable_names
 
 from .documents.add_a_backend import follow_guide
-
-OTHER_NAMES = ("LABEL_STUDIO_HOST", "LABEL_STUDIO_ACCESS_TOKEN")
-
+from .module_seconds import MODULE_SECONDS
+from .object_store import S3Bucket, open_bucket, serve_s3
 
 # Other tests keep the processor busy: a training that gave way would take for ever.
 WITHOUT_GIVING_WAY = ("TRAIN_NICENESS", "0")
 
 
 def pytest_configure() -> None:
-    """Let the servers of a whole module or session have it, too."""
+    """Set what the servers and commands of a whole module or session have, too.
+
+    Each of them would compile all of ours again where an image of Python keeps no bytecode.
+    """
     os.environ.setdefault(*WITHOUT_GIVING_WAY)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False  # for pytest, which would rewrite each test module again
+    # What `make check` has checked is not checked again in each copy of the repository.
+    os.environ.setdefault("MYPY_CACHE_DIR", str(Path(__file__).parents[1] / ".mypy_cache"))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what all imports have made out of later garbage collections.
+
+    A model that leaves collects garbage: that took half a second of looking at all test modules.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let several processes begin with the longest modules, so that all end at about one time."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=_module_seconds, reverse=True)
+
+
+def _module_seconds(item: pytest.Item) -> int:
+    module = item.path.relative_to(Path(__file__).parent).as_posix()
+    return MODULE_SECONDS.get(module, 0)
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +66,23 @@ def guide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """The address of an S3 server on this machine, moto's."""
+    with serve_s3() as url:
+        yield url
+
+
+@pytest.fixture
+def s3(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> S3Bucket:
+    """An empty bucket, for whose server the environment has address and credentials."""
+    return open_bucket(s3_url, monkeypatch)
+
+
 @pytest.fixture(autouse=True)
 def _clean_runtime(monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> Iterator[None]:
     classes = [Settings, *(backend.settings_class for backend in find_backends().values())]
-    names = [name for settings in classes for name, _, _ in setting_rows(settings)]
-    for name in (*names, *OTHER_NAMES):
+    for name in (name for settings in classes for name in variable_names(settings)):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CACHE_DIR", str(cache_dir))
     monkeypatch.setenv("TRAIN_DIR", str(cache_dir / "training"))

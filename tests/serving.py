@@ -24,7 +24,7 @@ class Served:
     url: str
     log: Path
 
-    def wait(self, path: str = "/health", seconds: float = 120) -> None:
+    def wait(self, path: str = "/health", seconds: float = 300) -> None:
         """Wait until a path answers 200; if it does not, fail with the end of the log."""
         end = time.monotonic() + seconds
         # Without `verify`, each client would read all certificates, for up to half a second.

@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.prompt.fault_server import FaultServer
 from tests.serving import free_port, served
 
 DASHBOARD: dict[str, Any] = json.loads(
@@ -21,6 +23,7 @@ DASHBOARD: dict[str, Any] = json.loads(
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
 CONFIG = """<View><Text name="text" value="$text"/>
   <Choices name="topic" toName="text"><Choice value="Sports"/><Choice value="Weather"/></Choices>
+  <Rating name="stars" toName="text"/>
 </View>"""
 SCRAPE = """
 global: {scrape_interval: 1s}
@@ -36,8 +39,15 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Clien
         assert not os.environ.get("CI"), "CI installs Debian's package prometheus"
         pytest.skip("needs prometheus, e.g. Debian's package")
     folder = tmp_path_factory.mktemp("prometheus")
-    model = {"TEXT_CLASSIFICATION_MODEL": "starter"}
-    with served("text_classification", log=folder / "server.log", **model) as server:
+    with ExitStack() as running:
+        models = running.enter_context(FaultServer())
+        variables = {
+            "TEXT_CLASSIFICATION_MODEL": "starter",
+            "PROMPT_MODEL": "any",
+            "PROMPT_BASE_URL": models.url,
+        }
+        names = ("text_classification", "prompt")
+        server = running.enter_context(served(*names, log=folder / "server.log", **variables))
         server.wait("/ready")
         host = server.url.removeprefix("http://")
         (folder / "prometheus.yml").write_text(SCRAPE % host)
@@ -62,7 +72,7 @@ def _make_traffic(server: str, prometheus: httpx.Client) -> None:
     while (now := time.monotonic()) < end:
         known, new = "The match ended two to one.", f"The match ended at {now}."
         tasks = [{"data": {"text": text}} for text in (known, new)]
-        body = {"tasks": [*tasks, {"data": {}}], "label_config": CONFIG}
+        body = {"tasks": [*tasks, {"data": {}}], "label_config": CONFIG, "project": "1.1"}
         httpx.post(f"{server}/predict", json=body, timeout=30)
         httpx.get(f"{server}/health")
         try:

@@ -1,5 +1,6 @@
 """The documents are right: blocks are executed, and everything that they name exists."""
 
+import importlib
 import importlib.util
 import inspect
 import json
@@ -14,26 +15,35 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from shared.backend import Backend
 from shared.backend.registry import find_backends
+from shared.cli import COMMANDS, app
 from shared.label_studio.label_config import LabelConfig
-from shared.settings import BackendSettings, Settings, setting_rows
+from shared.label_studio.official_examples.variables import VARIABLES
+from shared.settings import BackendSettings, Settings, variable_names
 
 from .documents import PAGES, REPO, settings_page
 from .documents.__main__ import GENERATED
 from .documents.add_a_backend import END, GUIDE, run_python
+from .object_store import S3Bucket
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"`([\w/]+\.py)`")
-# Not ours: of Label Studio, uv, a network, OpenTelemetry, or the official examples.
+# Not ours: of the official examples, Label Studio, uv, a network, Ray, or OpenTelemetry.
 OTHER_VARIABLES = {
+    *(one.name for one in VARIABLES),
     *("ML_BLOCK_LOCAL_IP", "SSRF_PROTECTION_ENABLED", "TORCH_BACKEND", "LABEL_1", "LABEL_2"),
-    *("LANG_LIST", "SCORE_THRESHOLD", "OUTPUT_TYPE", "INCLUDE_TRANSCRIPTION"),
     # Of Hugging Face and of the trackers of trainings; another name of a setting.
     *("HF_TOKEN", "HF_ENDPOINT", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"),
-    *("WANDB_API_KEY", "WANDB_PROJECT", "START_TRAINING_EACH_N_UPDATES"),
+    *("WANDB_API_KEY", "WANDB_PROJECT"),
+    # Of object stores.
+    *("AWS_PROFILE", "AWS_ENDPOINT_URL"),
+    *("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT_NAME"),
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "RAY_ADDRESS",
     *("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER"),
 }
 
@@ -71,22 +81,50 @@ def test_python_runs(code: str, tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
 
 
-def test_file_commands_run(tmp_path: Path) -> None:
-    [block] = [b for b in code_blocks(REPO / "docs" / "files.md", "sh") if "prelabel predict" in b]
-    shutil.copy(REPO / "backends" / "pattern" / "tasks.json", tmp_path / "tasks.json")
-    shutil.copy(REPO / "backends" / "pattern" / "label_config.xml", tmp_path / "config.xml")
+def run_block(block: str, folder: Path, **variables: str) -> None:
+    """Run the commands of a block, of which each may begin with variables of its own."""
     for line in block.splitlines():
-        command = line.replace(".venv/bin/prelabel", f"{sys.executable} -m shared.cli").split()
+        own = dict(re.findall(r"(?:^| )([A-Z_]+)=(\S+)(?= )", line.partition("prelabel")[0]))
+        command = line[line.index("prelabel") :].split()[1:]
         run = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(REPO)},
+            [sys.executable, "-m", "shared.cli", *command],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(REPO)} | variables | own,
             capture_output=True,
             text=True,
             timeout=120,
         )
         assert run.returncode == 0, run.stdout + run.stderr
+
+
+def copy_example(backend: str, folder: Path) -> None:
+    """Copy the example of a backend under the names that pages use."""
+    shutil.copy(REPO / "backends" / backend / "tasks.json", folder / "tasks.json")
+    shutil.copy(REPO / "backends" / backend / "label_config.xml", folder / "config.xml")
+
+
+def test_file_commands_run(tmp_path: Path) -> None:
+    [block] = [b for b in code_blocks(REPO / "docs" / "files.md", "sh") if "prelabel predict" in b]
+    copy_example("pattern", tmp_path)
+    run_block(block, tmp_path)
     assert "3 May 2024" in (tmp_path / "predicted.json").read_text()
+
+
+def test_object_store_commands_run(tmp_path: Path, s3: S3Bucket) -> None:
+    blocks = code_blocks(REPO / "docs" / "object-stores.md", "sh")
+    [block] = [block for block in blocks if "prelabel predict" in block]
+    copy_example("pattern", tmp_path)
+    s3.put("tasks.jsonl", (tmp_path / "tasks.json").read_bytes())
+    run_block(block.replace("s3://bucket/", f"{s3.address}/"), tmp_path)
+    assert b"3 May 2024" in s3.get("predicted.jsonl")
+
+
+def test_prompt_commands_run(tmp_path: Path) -> None:
+    blocks = code_blocks(REPO / "docs" / "prompt.md", "sh")
+    [block] = [block for block in blocks if "prelabel prompt" in block]
+    copy_example("prompt", tmp_path)
+    # Nothing is sent without --run: there is no such server.
+    run_block(block, tmp_path, PROMPT_MODEL="any", PROMPT_BASE_URL="http://127.0.0.1:9/v1")
 
 
 @every_page
@@ -145,15 +183,11 @@ def test_hooks_of_the_guide_exist() -> None:
 @cache
 def help_text(command: str) -> str:
     """Return the help text of a command of prelabel."""
-    run = subprocess.run(
-        [sys.executable, "-m", "shared.cli", command, "--help"],
-        env=os.environ | {"COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert run.returncode == 0, f"prelabel {command}: {run.stderr}"
-    return run.stdout
+    for name in COMMANDS:  # each registers itself
+        importlib.import_module(f"shared.cli.{name}")
+    run = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    assert run.exit_code == 0, f"prelabel {command}: {run.output}"
+    return str(run.output)
 
 
 @every_page
@@ -194,7 +228,7 @@ def test_python_names_exist(page: Path) -> None:
 @every_page
 def test_variables_exist(page: Path) -> None:
     classes = [Settings, *(backend.settings_class for backend in find_backends().values())]
-    known = {name for settings in classes for name, _, _ in setting_rows(settings)}
+    known = {name for settings in classes for name in variable_names(settings)}
     text = " ".join([*CODE.findall(page.read_text()), *code_blocks(page, "sh")])
     names = set(re.findall(r"(?<![\w-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b(?!-)", text))
     assert names - known <= OTHER_VARIABLES

@@ -149,6 +149,17 @@ def test_what_is_in_it(buildah: Buildah, container: str) -> None:
     assert buildah("run", container, "--", "python3", "-c", tried) == "['rapidocr']", "EXTRAS=ocr"
 
 
+def test_its_modules_are_compiled(buildah: Buildah, container: str) -> None:
+    """Nothing can be written where they are, so that each start would compile them."""
+    tried = (
+        "import os, rapidocr.main, shared.server.app, sys;"
+        "found = [(n, getattr(m, '__spec__', None)) for n, m in sys.modules.items()];"
+        "print([n for n, spec in found if (spec and spec.cached or '').startswith('/opt/prelabel')"
+        " and not os.path.exists(spec.cached)])"
+    )
+    assert buildah("run", container, "--", "python3", "-c", tried) == "[]"
+
+
 def test_its_user_can_write_nothing_but_the_cache(buildah: Buildah, container: str) -> None:
     look = ["sh", "-c", "find / -xdev -type d -writable 2>/dev/null || true"]
     found = set(buildah("run", container, "--", *look).splitlines())

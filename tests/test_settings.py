@@ -7,6 +7,7 @@ from pydantic_settings import SettingsConfigDict
 from shared.errors import SettingError
 from shared.settings import (
     BackendSettings,
+    Names,
     Settings,
     changed_environment,
     child_environment,
@@ -39,6 +40,13 @@ def test_without_variables() -> None:
         ("BACKENDS", "ocr, ner,,", "backends", ("ocr", "ner")),
         ("ALLOWED_HOSTS", "*.example.org", "allowed_hosts", ("*.example.org",)),
         ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
+        ("LOG_LEVEL", "Warn", "log_level", "WARNING"),
+        ("LOG_LEVEL", "CRITICAL", "log_level", "ERROR"),
+        ("DEVICE", "gpu:0", "device", "cuda:0"),
+        ("DEVICE", "GPU", "device", "cuda"),
+        ("DEVICE", "cuda:1", "device", "cuda:1"),
+        ("ML_SERVER_BASIC_AUTH_USER", "me", "basic_auth_user", "me"),
+        ("ML_SERVER_BASIC_AUTH_PASS", "hunter2", "basic_auth_pass", SecretStr("hunter2")),
         ("LABEL_STUDIO_URL", "http://ls:8080/", "label_studio_url", "http://ls:8080"),
         ("LABEL_STUDIO_HOST", "https://ls/sub/", "label_studio_url", "https://ls/sub"),
         ("LOCAL_FILES_ROOT", "~/files", "local_files_root", Path.home() / "files"),
@@ -123,6 +131,17 @@ def test_backend_settings_have_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None
     assert read_settings(MySettings).size == 320
     assert read_settings(MySettings) is read_settings(MySettings)
     assert setting_rows(MySettings)[0] == ("MY_SIZE", "640", "Size of something")
+
+
+def test_defaults_are_shown_as_they_are_written() -> None:
+    class ManySettings(BackendSettings):
+        names: Names = Field(("text", "image"), description="Some")
+        none: Names = Field((), description="None")
+        unset: str | None = Field(None, description="Unset")
+        flag: bool = Field(False, description="A flag")
+
+    shown = {name: default for name, default, _ in setting_rows(ManySettings)}
+    assert shown == {"NAMES": "text,image", "NONE": "", "UNSET": "", "FLAG": "False"}
 
 
 def test_backend_setting_that_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:

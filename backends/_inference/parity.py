@@ -16,6 +16,12 @@ REJECTION_FILE = "refused.txt"
 ConvertedNetwork = TypeVar("ConvertedNetwork")
 
 
+def read_rejection(folder: Path) -> str | None:
+    """Return why the network that was converted into a folder is not used; None if it is."""
+    path = folder / REJECTION_FILE
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
 def load_verified(
     folder: Path,
     convert: Callable[[Path], None],
@@ -30,9 +36,9 @@ def load_verified(
     Raises:
         ModelError: its outputs differ, now or when it was converted.
     """
-    rejection = folder / REJECTION_FILE
-    if rejection.is_file():
-        raise ModelError(rejection.read_text(encoding="utf-8"))
+    rejection = read_rejection(folder)
+    if rejection is not None:
+        raise ModelError(rejection)
     if folder.is_dir():
         return load(folder)
     # The folder takes its final name only with the verdict in it: another process that starts

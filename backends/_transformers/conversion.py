@@ -2,13 +2,15 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from backends._inference.openvino import import_openvino, supports_bf16
+from backends._transformers.converted_model import NetworkDescription
 from backends._transformers.runners import OPENVINO_FILE
 
+# Increase it when the conversion changes: networks converted before are then converted again.
+CONVERSION_VERSION = 2
 # Tokens in each row of the example that the converter traces.
 EXAMPLE_TOKENS = 16
 
@@ -25,7 +27,7 @@ def available_precisions() -> list[str]:
 
 
 def convert_network(
-    network: Any, input_names: Sequence[str], max_tokens: int, precision: str, folder: Path
+    network: Any, description: NetworkDescription, precision: str, folder: Path
 ) -> None:
     """Write a converted copy of the network into an empty folder.
 
@@ -35,6 +37,7 @@ def convert_network(
     import torch
 
     package = import_openvino()
+    input_names = description.input_names
     if precision == "bf16":
         network = _with_bf16_layers(copy.deepcopy(network))
 
@@ -48,7 +51,7 @@ def convert_network(
         def forward(self, *inputs: Any) -> Any:
             return self.network(**dict(zip(input_names, inputs, strict=True))).logits.float()
 
-    width = min(max_tokens, EXAMPLE_TOKENS)  # a network of few positions takes no more
+    width = min(description.max_tokens, EXAMPLE_TOKENS)  # a network of few positions takes no more
     example = tuple(torch.ones((2, width), dtype=torch.int64) for _ in input_names)
     shapes = [([-1, -1], package.Type.i64) for _ in input_names]
     with torch.inference_mode(), warnings.catch_warnings():

@@ -1,42 +1,155 @@
 """The engine that a network runs on: OpenVINO or PyTorch."""
 
+import importlib.util
 import logging
-from typing import Any
+from pathlib import Path
 
+from backends._inference.device import choose_device
+from backends._inference.parity import read_rejection
+from backends._inference.short_process import ProcessFailedError, call_in_process
+from backends._transformers.conversion import available_precisions
+from backends._transformers.converted_model import is_converted, read_model_files
 from backends._transformers.model_source import ModelSource
-from backends._transformers.parity_trial import ParityTrial
-from backends._transformers.runners import NetworkRunner, TorchRunner
+from backends._transformers.network import Network
+from backends._transformers.runners import OpenVinoRunner
+from backends._transformers.tokenizer import Tokenizer
 from shared.errors import ModelError
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# Model types that are tried on OpenVINO unasked. Others, such as ModernBERT, give other outputs
-# there.
-OPENVINO_MODEL_TYPES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra", "camembert")
+# Model types that are tried on OpenVINO unasked. Others may give other outputs there.
+OPENVINO_MODEL_TYPES = frozenset(
+    {"bert", "distilbert", "roberta", "xlm-roberta", "electra", "camembert", "modernbert"}
+)
+TORCH_PACKAGES = ("torch", "transformers")
+
+TextModel = tuple[Tokenizer, Network]
 
 
-def choose_runner(trial: ParityTrial, device: str, settings: Settings) -> tuple[str, NetworkRunner]:
-    """Return the engine's name and the runner: OpenVINO if asked for or possible, else PyTorch.
+def load_text_model(source: ModelSource, settings: Settings) -> TextModel:
+    """Load the tokenizer and the network on the engine and device that ENGINE and DEVICE say.
+
+    By default that is OpenVINO on a CPU, and PyTorch on a GPU. A network that was converted before
+    is loaded without PyTorch and transformers.
 
     Raises:
-        ModelError: ENGINE names an engine that cannot run the network.
+        ModelError: ENGINE names an engine that cannot run the network, or it cannot be loaded.
     """
-    source = trial.source
     if settings.engine == "onnx":
         raise ModelError(
             f"ENGINE=onnx: {source.name} runs on openvino or torch (auto: the faster one)"
         )
-    if device == "cpu" and _tries_openvino(trial.config, settings):
+    if source.is_exported:
+        return _load_exported(source)
+    device = choose_device(settings)
+    if device == "cpu" and _tries_openvino(source, settings):
         try:
-            return "openvino", trial.load()
+            return _load_converted(source)
         except Exception as error:  # a converter raises many kinds
             _report_failure(source, settings, error)
-    return "torch", TorchRunner(source.load_network(half=device.startswith("cuda")), device)
+    return _load_on_torch(source, device)
 
 
-def _tries_openvino(config: Any, settings: Settings) -> bool:
-    known = config.model_type in OPENVINO_MODEL_TYPES
+def export_text_model(source: ModelSource) -> str:
+    """Convert a model into its `cache_folder`, for any machine; return on what it runs here.
+
+    ModelError if no conversion gives what PyTorch gives.
+    """
+    _convert(source, every=True)
+    network = _load_exported(source._replace(folder=source.cache_folder))[1]
+    return network.describe_engine()
+
+
+def convert_text_model(
+    auto_class: str, folder: str, cache_folder: str, label: str, every: bool
+) -> None:
+    """Convert a model as far as that was not tried before: `ModelSource` has the arguments."""
+    from backends._transformers.parity_trial import ParityTrial
+
+    source = ModelSource(auto_class, Path(folder), Path(cache_folder), label)
+    ParityTrial.of(source).convert(every)
+
+
+def _load_converted(source: ModelSource) -> TextModel:
+    """Load the converted network; convert it first, in a process of its own, if it is new."""
+    found = _open_converted(source)
+    if found is None:
+        _convert(source)
+        found = _open_converted(source)
+    if found is None:
+        raise ModelError("its conversion left nothing in CACHE_DIR")
+    return found
+
+
+def _convert(source: ModelSource, every: bool = False) -> None:
+    _require_torch(source)
+    arguments = source._asdict() | {
+        "folder": str(source.folder),
+        "cache_folder": str(source.cache_folder),
+        "every": every,
+    }
+    call_in_process(f"{__name__}:convert_text_model", arguments)
+
+
+def _load_exported(source: ModelSource) -> TextModel:
+    """Load a model that was exported, in the fastest precision that it has for this processor."""
+    reason = ""
+    for precision in dict.fromkeys((*available_precisions(), "f32")):
+        folder = source.folder / precision
+        if is_converted(folder):
+            return _open_folder(folder, precision, reason)
+        reason = f"in {precision} {read_rejection(folder) or 'it was not exported'}"
+    raise ModelError(f"{source.name} cannot be used: {reason}")
+
+
+def _open_folder(folder: Path, precision: str, reason: str) -> TextModel:
+    """Load a converted network; `reason` is why it is in no faster precision."""
+    description, tokenizer = read_model_files(folder)
+    runner = OpenVinoRunner(folder, description.input_names)
+    runner.name = f"OpenVINO in {precision}" + (f": {reason}" if reason else "")
+    return tokenizer, Network.of_runner(runner, description, "openvino")
+
+
+def _open_converted(source: ModelSource) -> TextModel | None:
+    """Return the fastest converted network that gives what PyTorch gives; None if none was tried.
+
+    ModelError if none does.
+    """
+    precisions = available_precisions()
+    reason = "" if "bf16" in precisions else "this CPU has no bf16"
+    for precision in precisions:
+        folder = source.cache_folder / precision
+        rejection = read_rejection(folder)
+        if rejection is not None:
+            reason = f"in {precision} {rejection}"
+        elif is_converted(folder):
+            return _open_folder(folder, precision, reason)
+        else:
+            return None
+    raise ModelError(reason)
+
+
+def _load_on_torch(source: ModelSource, device: str) -> TextModel:
+    _require_torch(source)
+    tokenizer = Tokenizer.load(source.folder, source.name)
+    network = source.load_network(half=device.startswith("cuda"))
+    return tokenizer, Network.of_torch(network.to(device), tokenizer)
+
+
+def _require_torch(source: ModelSource) -> None:
+    """Raise ModelError where a model would be loaded as it is, and nothing can read it."""
+    missing = [name for name in TORCH_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModelError(
+            f"{source.name} has not been converted, and {' and '.join(missing)} to read it with"
+            f" {'is' if len(missing) == 1 else 'are'} not installed: convert it by `prelabel"
+            " export` where they are, and name the folder that it writes"
+        )
+
+
+def _tries_openvino(source: ModelSource, settings: Settings) -> bool:
+    known = source.model_type in OPENVINO_MODEL_TYPES
     return settings.engine == "openvino" or (settings.engine == "auto" and known)
 
 
@@ -46,7 +159,7 @@ def _report_failure(source: ModelSource, settings: Settings, error: Exception) -
         logger.error("OpenVINO cannot run %s", source.name, exc_info=error)
         raise ModelError(
             f"ENGINE=openvino: {source.name} could not be converted"
-            f" ({type(error).__name__}); ENGINE=torch runs it"
+            f" ({_first_line(error)}); ENGINE=torch runs it"
         ) from None
     logger.warning(
         "%s runs on PyTorch, which is slower here: %s. ENGINE=openvino logs the full reason;"
@@ -59,4 +172,5 @@ def _report_failure(source: ModelSource, settings: Settings, error: Exception) -
 def _first_line(error: Exception) -> str:
     """Return the first line of an error, with its type unless it is one of ours."""
     line = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-    return line if isinstance(error, ModelError) else f"{type(error).__name__}: {line}"
+    is_ours = isinstance(error, ModelError | ProcessFailedError)
+    return line if is_ours else f"{type(error).__name__}: {line}"

@@ -1,10 +1,12 @@
 """The folder of a transformers model: a starter, one on disk, or one from the Hugging Face hub."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from backends._transformers.model_source import is_exported
 from shared.backend import ModelSpec
+from shared.backend.model_folder import find_model
 from shared.errors import ModelError, short_path
 from shared.settings import Settings
 
@@ -15,11 +17,15 @@ FILE_PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model")
 
 
 class ModelReference(NamedTuple):
-    """A model as the user named it, the setting that did, and the folder of the starter."""
+    """A model as the user named it, the setting that did, and the folder of the starter.
+
+    `patterns` are the names of the files that are downloaded.
+    """
 
     model: str
     setting: str
     starter: Path
+    patterns: Sequence[str] = FILE_PATTERNS
 
 
 class TrainingBase(NamedTuple):
@@ -38,7 +44,7 @@ def find_folder(reference: ModelReference, settings: Settings) -> Path:
     model = reference.model
     if model == STARTER:
         return reference.starter
-    for folder in (settings.model_dir / model, Path(model).expanduser()):
+    for folder in (find_model(model, settings), Path(model).expanduser()):
         if folder.is_dir():
             return folder
     if model.startswith((".", "/", "~")) or model.count("/") > 1:  # never a name on the hub
@@ -62,9 +68,18 @@ def find_files(reference: ModelReference, settings: Settings) -> Iterable[Path]:
     return list_files(find_folder(reference, settings))
 
 
-def list_files(folder: Path) -> Iterable[Path]:
+def list_files(folder: Path, patterns: Sequence[str] = FILE_PATTERNS) -> Iterable[Path]:
     """Return the model's files, whose hash is part of its version."""
-    return [path for pattern in FILE_PATTERNS for path in folder.glob(pattern)]
+    if is_exported(folder):
+        return [path for path in folder.rglob("*") if path.is_file()]
+    return [path for pattern in patterns for path in folder.glob(pattern)]
+
+
+def describe_folder(folder: Path) -> str:
+    """Return the names of a folder's first files, for messages."""
+    names = sorted(path.name for path in folder.iterdir())
+    listed = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    return listed or "nothing in it"
 
 
 def _download_snapshot(reference: ModelReference, settings: Settings) -> Path:
@@ -73,7 +88,9 @@ def _download_snapshot(reference: ModelReference, settings: Settings) -> Path:
     cache = settings.cache_dir / "huggingface"
     try:
         return Path(
-            snapshot_download(reference.model, cache_dir=cache, allow_patterns=list(FILE_PATTERNS))
+            snapshot_download(
+                reference.model, cache_dir=cache, allow_patterns=list(reference.patterns)
+            )
         )
     except Exception as error:  # the hub's client raises many kinds
         raise ModelError(

@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends._inference.device import choose_device
-from backends._transformers.engine import choose_runner
-from backends._transformers.model_source import ModelSource
-from backends._transformers.parity_trial import ParityTrial
+from backends._transformers.converted_model import NetworkDescription
 from backends._transformers.runners import (
     Batch,
     HiddenStates,
@@ -18,16 +15,8 @@ from backends._transformers.runners import (
     NetworkRunner,
     TorchRunner,
 )
-from backends._transformers.tokenizer import Row, Tokenizer, context_length
-from shared.settings import Settings
+from backends._transformers.tokenizer import INPUT_NAMES, Row, Tokenizer
 
-# Modules that loading imports, besides `torch` and `transformers` themselves.
-PRELOAD_MODULES = (
-    *("transformers.models.auto.modeling_auto", "transformers.modeling_utils"),
-    "openvino",
-)
-# The inputs that a network may have.
-INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
 # Tokens of a batch, padding included.
 BATCH_TOKENS = {"cpu": 512, "cuda": 65536}
 # Rows are padded to a multiple of this many tokens: the engine prepares itself for each new shape.
@@ -52,49 +41,39 @@ class Network:
     runner: NetworkRunner
     input_names: Sequence[str]
     labels: Sequence[str]
-    config: Any
+    problem_type: str | None
     pad_id: int
     max_tokens: int
     batch_tokens: int
     engine: str
 
     @classmethod
-    def load(cls, source: ModelSource, tokenizer: Tokenizer, settings: Settings) -> "Network":
-        """Load the network on the engine and device that ENGINE and DEVICE say.
-
-        By default that is OpenVINO on a CPU, and PyTorch on a GPU.
-        """
-        import transformers
-
-        device = choose_device(settings)
-        config = transformers.AutoConfig.from_pretrained(source.folder, trust_remote_code=False)
-        max_tokens = context_length(tokenizer, config)
-        trial = ParityTrial(source, config, _input_names(tokenizer), max_tokens)
-        engine, runner = choose_runner(trial, device, settings)
-        return cls._build(runner, tokenizer, config, device, engine)
-
-    @classmethod
     def of_torch(cls, network: Any, tokenizer: Tokenizer) -> "Network":
         """Return a PyTorch network in memory, such as one in training, on the device it is on."""
         device = str(network.device)
-        runner = TorchRunner(network, device)
-        return cls._build(runner, tokenizer, network.config, device, "torch")
+        description = NetworkDescription.of(network.config, tokenizer)
+        kind = "cuda" if device.startswith("cuda") else "cpu"
+        return cls.of_runner(TorchRunner(network, device), description, "torch", kind)
 
     @classmethod
-    def _build(
-        cls, runner: NetworkRunner, tokenizer: Tokenizer, config: Any, device: str, engine: str
+    def of_runner(
+        cls, runner: NetworkRunner, description: NetworkDescription, engine: str, kind: str = "cpu"
     ) -> "Network":
-        labels = [str(config.id2label[index]) for index in range(len(config.id2label))]
+        """Return the network that a runner runs on a kind of device: `cpu` or `cuda`."""
         return cls(
             runner,
-            _input_names(tokenizer),
-            labels,
-            config,
-            tokenizer.inner.pad_token_id or 0,
-            context_length(tokenizer, config),
-            BATCH_TOKENS["cuda" if device.startswith("cuda") else "cpu"],
+            description.input_names,
+            description.labels,
+            description.problem_type,
+            description.pad_id,
+            description.max_tokens,
+            BATCH_TOKENS[kind],
             engine,
         )
+
+    def describe_engine(self) -> str:
+        """Return what it runs on, and why on nothing faster."""
+        return self.runner.name
 
     def run(self, rows: Sequence[Row]) -> list[Logits]:
         """Return the logits of each row, without its padding.
@@ -169,8 +148,3 @@ class Network:
             arrays["attention_mask"][index, : len(row.ids)] = 1
             arrays["token_type_ids"][index, : len(row.ids)] = row.type_ids
         return {name: arrays[name] for name in self.input_names}
-
-
-def _input_names(tokenizer: Tokenizer) -> list[str]:
-    names = list(tokenizer.inner.model_input_names)
-    return [name for name in names if name in INPUT_NAMES]

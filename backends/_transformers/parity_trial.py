@@ -1,6 +1,7 @@
 """The trial of a converted network: does it give what PyTorch gives?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from backends._inference.parity import load_verified
 from backends._transformers import conversion
+from backends._transformers.converted_model import NetworkDescription, write_model_files
 from backends._transformers.model_source import ModelSource
 from backends._transformers.runners import (
     Batch,
@@ -19,11 +21,15 @@ from backends._transformers.runners import (
     TorchRunner,
     softmax,
 )
+from backends._transformers.tokenizer import Tokenizer
 from shared.errors import ModelError
 
 # How far 99 % of OpenVINO's probabilities may lie from PyTorch's, on random tokens: there networks
 # are less sure than on texts, so differences show.
 MAX_DEVIATION = 0.02
+# Model types whose attention is converted from its plain formula: that of PyTorch gives NaN on
+# OpenVINO where a padded row has no token within a window.
+EAGER_ATTENTION_TYPES = frozenset({"modernbert"})
 
 
 @dataclass
@@ -32,13 +38,24 @@ class ParityTrial:
 
     source: ModelSource
     config: Any
-    input_names: Sequence[str]
-    max_tokens: int
+    tokenizer: Tokenizer
+
+    @classmethod
+    def of(cls, source: ModelSource) -> "ParityTrial":
+        """Read what is needed of a model besides its network."""
+        tokenizer = Tokenizer.load(source.folder, source.name)
+        return cls(source, source.load_config(), tokenizer)
+
+    @cached_property
+    def description(self) -> NetworkDescription:
+        """What has to be known of the network to run it."""
+        return NetworkDescription.of(self.config, self.tokenizer)
 
     @cached_property
     def network(self) -> Any:
         """The PyTorch network: loaded only if a precision has not been tried before."""
-        return self.source.load_network()
+        attention = "eager" if self.config.model_type in EAGER_ATTENTION_TYPES else None
+        return self.source.load_network(attention=attention)
 
     @cached_property
     def batches(self) -> list[Batch]:
@@ -50,29 +67,27 @@ class ParityTrial:
         """What PyTorch gives for the batches."""
         return TorchRunner(self.network, "cpu").run(self.batches)
 
-    def load(self) -> NetworkRunner:
-        """Return the converted network; ModelError if none agrees with PyTorch's."""
-        reason = ""
-        for precision in conversion.available_precisions():
-            try:
-                return self._load_precision(precision)
-            except ModelError as error:
-                reason = str(error)
-        raise ModelError(reason)
+    def convert(self, every: bool = False) -> None:
+        """Convert in one precision after the other until one agrees; each verdict is kept.
 
-    def _load_precision(self, precision: str) -> NetworkRunner:
+        With `every` in all of them: for other machines, which may lack the fastest.
+        """
+        for precision in conversion.available_precisions():
+            with suppress(ModelError):
+                self._convert_to(precision)
+                if not every:
+                    return
+
+    def _convert_to(self, precision: str) -> None:
         def convert(folder: Path) -> None:
-            conversion.convert_network(
-                self.network, self.input_names, self.max_tokens, precision, folder
-            )
+            conversion.convert_network(self.network, self.description, precision, folder)
+            write_model_files(folder, self.description, self.tokenizer)
 
         def load(folder: Path) -> OpenVinoRunner:
-            return OpenVinoRunner(folder, self.input_names)
+            return OpenVinoRunner(folder, self.description.input_names)
 
         folder = self.source.cache_folder / precision
-        runner = load_verified(folder, convert, load, self.describe_deviation)
-        runner.folder = folder  # a new network was loaded from its draft, which has been moved
-        return runner
+        load_verified(folder, convert, load, self.describe_deviation)
 
     def describe_deviation(self, runner: NetworkRunner) -> str:
         """Tell how another engine's probabilities differ; "" if they agree.
@@ -94,8 +109,9 @@ class ParityTrial:
     def _draw_batches(self) -> Iterator[Batch]:
         random, vocabulary_size = np.random.default_rng(0), int(self.config.vocab_size)
         for rows, tokens in ((1, 7), (2, 48), (3, 160)):
-            width = min(tokens, self.max_tokens)
-            batch = {name: np.zeros((rows, width), np.int64) for name in self.input_names}
+            width = min(tokens, self.description.max_tokens)
+            names = self.description.input_names
+            batch = {name: np.zeros((rows, width), np.int64) for name in names}
             batch["input_ids"][:] = random.integers(1, vocabulary_size, (rows, width))
             lengths = np.array([[width], [5], [width // 2]])[:rows]
             batch["attention_mask"][:] = np.arange(width) < lengths

@@ -23,7 +23,9 @@ OPENVINO_FILE = "model.xml"
 
 
 class NetworkRunner(Protocol):
-    """Runs batches, `concurrency` of them at once."""
+    """Runs batches, `concurrency` of them at once. `name` is what it runs on, for people."""
+
+    name: str
 
     @property
     def concurrency(self) -> int:
@@ -44,6 +46,7 @@ class TorchRunner:
     def __init__(self, network: Any, device: str) -> None:
         self._network = network.to(device)
         self._device = device
+        self.name = f"PyTorch on {device}"
 
     def run(self, batches: Iterable[Batch]) -> list[Logits]:
         """Return the logits of each batch."""
@@ -78,6 +81,7 @@ class OpenVinoRunner:
 
     def __init__(self, folder: Path, input_names: Sequence[str]) -> None:
         self.folder = folder
+        self.name = "OpenVINO"
         self._input_names = input_names
         self._requests = InferRequestPool(_compile(folder / OPENVINO_FILE))
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="openvino")

@@ -20,6 +20,8 @@ OFFSET_POSITION_TYPES = {
     *("roberta", "xlm-roberta", "camembert", "roberta-prelayernorm", "xlm-roberta-xl"),
     *("data2vec-text", "longformer", "mpnet", "ibert"),
 }
+# The inputs that a network may have.
+INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -63,9 +65,22 @@ class Window(NamedTuple):
 
 @dataclass
 class Tokenizer:
-    """A fast tokenizer, which knows the characters of each token."""
+    """A fast tokenizer, which knows the characters of each token.
 
-    inner: Any
+    `pieces` is one of the library `tokenizers`. `max_tokens` is the limit in the tokenizer's files,
+    if they name one. `inner` is transformers' own around it, where it was loaded by transformers:
+    trainings and conversions need it.
+    """
+
+    pieces: Any
+    pad_id: int
+    input_names: Sequence[str]
+    max_tokens: int | None
+    inner: Any = None
+
+    def __post_init__(self) -> None:
+        self.pieces.no_truncation()
+        self.pieces.no_padding()
 
     @classmethod
     def load(cls, folder: Path, model: str = "") -> "Tokenizer":
@@ -77,29 +92,29 @@ class Tokenizer:
             raise ModelError(
                 f"{model or folder.name} has no fast tokenizer, which character offsets need"
             )
-        return cls(inner)
-
-    @property
-    def max_tokens(self) -> int | None:
-        """The limit of tokens in the tokenizer's files, if they name one."""
-        return getattr(self.inner, "model_max_length", None)
+        names = [name for name in inner.model_input_names if name in INPUT_NAMES]
+        limit = getattr(inner, "model_max_length", None)
+        return cls(inner.backend_tokenizer, inner.pad_token_id or 0, names, limit, inner)
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
         """Return the tokens of each text, however long."""
         if not texts:
             return []
-        encoded = self.inner([replace_surrogates(text) for text in texts], verbose=False)
-        return [_split_special_tokens(encoding) for encoding in encoded.encodings]
+        encodings = self.pieces.encode_batch([replace_surrogates(text) for text in texts])
+        return [_split_special_tokens(encoding) for encoding in encodings]
 
     def encode_pairs(self, pairs: Sequence[tuple[str, str]], max_tokens: int) -> list[Row]:
         """Return a row for each pair; its first text is truncated where both do not fit."""
         if not pairs:
             return []
-        first, second = (
-            [replace_surrogates(text) for text in side] for side in zip(*pairs, strict=True)
-        )
-        encoded = self.inner(first, second, truncation="only_first", max_length=max_tokens)
-        return [Row(encoding.ids, encoding.type_ids) for encoding in encoded.encodings]
+        clean = [(replace_surrogates(first), replace_surrogates(second)) for first, second in pairs]
+        # The limit belongs to the tokenizer, and other texts have none.
+        self.pieces.enable_truncation(max_tokens, strategy="only_first")
+        try:
+            encodings = self.pieces.encode_batch(clean)
+        finally:
+            self.pieces.no_truncation()
+        return [Row(encoding.ids, encoding.type_ids) for encoding in encodings]
 
 
 def replace_surrogates(text: str) -> str:

@@ -2,16 +2,22 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from backends.detection.box_models.box_model import BoxModel
+from backends.detection.box_models.loading import LOADERS, box_model_files, load_box_model
 from backends.detection.images import ImageDetection
 from backends.detection.inputs.image_list import ImageDetector, ImageList
 from backends.detection.inputs.video import VideoDetector, VideoInput, is_video_model, networks_of
-from backends.detection.model import loader, weights
+from backends.detection.model import kinds, loader, weights
 from backends.detection.model.detector import Detector, RunOptions
+from backends.detection.open_vocabulary import families
+from backends.detection.open_vocabulary.prompt_tags import explain_prompts
+from backends.detection.open_vocabulary.word_model import load_word_model, word_model_files
 from backends.detection.settings import DetectionSettings
 from backends.detection.tags import image_tags, tag_options, video_tags
 from backends.detection.timeline.attributes import timeline_obstacle
@@ -22,12 +28,16 @@ from backends.detection.videos import VideoDetection
 from shared.backend.base import Backend, Context
 from shared.backend.claim import Claim, ModelSpec
 from shared.backend.embedding import describe_content
+from shared.backend.extras import require
 from shared.backend.training import TrainingRun
+from shared.errors import ModelError
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
 from shared.results import Region
-from shared.settings import BackendSettings
+from shared.settings import BackendSettings, read_settings
 
+# What videos take besides: decoding, and following objects from frame to frame.
+VIDEO_MODULES = ("av", "lap", "ultralytics.trackers.track")
 # Images that the model gets at once, and tasks that are read in advance.
 MAX_BATCH_SIZE = 8
 READ_AHEAD = 24
@@ -44,8 +54,7 @@ class DetectionBackend(Backend):
     fills = frozenset((tag, "Image") for tag in image_tags.TAGS) | frozenset(
         (tag, "Video") for tag in video_tags.TAGS
     )
-    modules = ("torch", "torchvision", "ultralytics", "av", "lap")
-    preload_modules = ("ultralytics.models.yolo", "ultralytics.trackers.track")
+    modules = ("openvino",)
     dataset_format = "yolo"
     settings_class: ClassVar[type[BackendSettings]] = DetectionSettings
     example_settings: ClassVar[Mapping[str, str]] = {
@@ -53,11 +62,27 @@ class DetectionBackend(Backend):
         "DETECTION_PRECISION": "f32",  # so that expected.json holds on any CPU
     }
 
+    @classmethod
+    def unavailable_reason(cls) -> str | None:
+        """Return why nothing can be found here: OpenVINO alone runs only converted networks.
+
+        Other extras bring it, too: without Ultralytics, such a network has to be named.
+        """
+        reason = super().unavailable_reason()
+        if reason is not None or find_spec("ultralytics") is not None:
+            return reason
+        if cls.model_name or "model" in read_settings(DetectionSettings).model_fields_set:
+            return None
+        return (
+            f"{cls.name} needs ultralytics: {cls._install_hint()}, or let {cls.model_variable()}"
+            " name what `prelabel export` has written"
+        )
+
     def claim(self, config: LabelConfig) -> list[Claim]:
         return ImageDetection(self).claims(config) + VideoDetection(self).claims(config)
 
     def with_task_labels(self, claims: Sequence[Claim]) -> Sequence[Claim]:
-        return [
+        with_points = [
             replace(
                 claim,
                 options={**claim.options, "points": image_tags.keypoint_numbers(claim.controls)},
@@ -66,6 +91,20 @@ class DetectionBackend(Backend):
             else claim
             for claim in claims
         ]
+        on_images = [claim for claim in with_points if "words" in claim.options]
+        worded = iter(ImageDetection(self).with_words(on_images))
+        return [next(worded) if "words" in claim.options else claim for claim in with_points]
+
+    def explain_unfilled(self, config: LabelConfig) -> Iterable[str]:
+        server = self.server_settings
+        return explain_prompts(
+            config, self.config, lambda tag: families.is_open_vocabulary(self.spec(tag), server)
+        )
+
+    def answers(self, context: Context, claims: Sequence[Claim]) -> bool:
+        if is_video_model(claims[0].spec):
+            return False
+        return ImageDetection(self).answers(context, claims)
 
     def spec(self, control: Control) -> ModelSpec:
         own = self.trained_spec(control)
@@ -93,24 +132,52 @@ class DetectionBackend(Backend):
     def _files_of(self, spec: ModelSpec) -> Sequence[Path]:
         if is_timeline(spec):
             return timeline_files(Path(spec.model), self.server_settings)
-        return (weights.weights_of(spec, self.server_settings),)
+        server = self.server_settings
+        if self._kind_of(spec) in LOADERS:
+            return box_model_files(spec, server)
+        if families.is_open_vocabulary(spec, server):
+            return word_model_files(spec, self.settings.text_encoder, server)
+        return weights.files_of(weights.weights_of(spec, server))
+
+    def export_model(self, spec: ModelSpec, folder: Path) -> str:
+        if self._kind_of(spec) != "ultralytics":
+            raise ModelError(f"{spec.label} is no network of Ultralytics: only those are exported")
+        path = weights.weights_of(spec, self.server_settings)
+        return loader.export_network(path, folder, self.settings.precision)
 
     def load(self, spec: ModelSpec) -> ImageDetector | VideoDetector:
         networks = networks_of(spec)
+        if is_video_model(spec):
+            for module in VIDEO_MODULES:
+                require(module, self.name)
+        if not is_video_model(spec) and self._kind_of(spec) == "words":
+            return ImageDetector(load_word_model(spec, self.server_settings))
         detectors = {one: self._load_network(one) for one in networks if not is_timeline(one)}
         if not is_video_model(spec):
             return ImageDetection(self).build_detector(spec, detectors)
         classifiers = {one: self._load_classifier(one) for one in networks if is_timeline(one)}
         return VideoDetection(self).build_detector(spec, detectors, classifiers)
 
+    def _kind_of(self, spec: ModelSpec) -> kinds.Kind:
+        """Return which library reads a network; what was trained here is one of Ultralytics."""
+        if spec.trained_version:
+            return "ultralytics"
+        return kinds.find_kind(spec.model, self.server_settings)
+
     def _load_classifier(self, spec: ModelSpec) -> FrameClassifier:
         folder, precision = Path(spec.model), self.settings.precision
         return FrameClassifier.load(folder, self.server_settings, precision)
 
-    def _load_network(self, spec: ModelSpec) -> Detector:
+    def _load_network(self, spec: ModelSpec) -> Detector | BoxModel:
+        kind, run = self._kind_of(spec), RunOptions(**dict(spec.options))
+        if kind in LOADERS:
+            return load_box_model(spec, run, self.server_settings)
+        if kind == "words":
+            raise ModelError(f"{spec.label} finds what words name, on images alone: no videos")
         path = weights.weights_of(spec, self.server_settings)
-        run = RunOptions(**dict(spec.options))
-        return loader.load_detector(path, run, self.server_settings, self.settings.precision)
+        settings, is_open = self.settings, families.is_open_vocabulary(spec, self.server_settings)
+        encoder = settings.text_encoder if is_open else ""
+        return loader.load_detector(path, run, self.server_settings, settings.precision, encoder)
 
     def dataset_format_for(self, claim: Claim) -> str | None:
         return "video" if claim.control.tag == "TimelineLabels" else self.dataset_format
@@ -135,7 +202,9 @@ class DetectionBackend(Backend):
         return VideoDetection(self) if is_video_model(spec) else ImageDetection(self)
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> ImageList | VideoInput:
-        return self._steps_of(claim.spec).read(task, claim)
+        if is_video_model(claim.spec):
+            return VideoDetection(self).read(task, claim)
+        return ImageDetection(self).read(task, claim, context)
 
     def split(self, item: ImageList | VideoInput) -> Sequence[Any]:
         return item.parts
@@ -145,6 +214,9 @@ class DetectionBackend(Backend):
 
     def infer(self, model: ImageDetector | VideoDetector, items: list[Any]) -> Sequence[Any]:
         return model.infer(items)
+
+    def describe_engine(self, model: ImageDetector | VideoDetector) -> str:
+        return model.describe_engine()
 
     def embed(
         self, model: ImageDetector | VideoDetector, items: list[Any], claims: Sequence[Claim]

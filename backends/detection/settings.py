@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
 from shared.settings import BackendSettings, Names
@@ -12,12 +12,17 @@ class DetectionSettings(BackendSettings):
     """Defaults for what a control tag's attributes do not set."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DETECTION_", env_ignore_empty=True, extra="ignore", protected_namespaces=()
+        env_prefix="DETECTION_",
+        env_ignore_empty=True,
+        extra="ignore",
+        protected_namespaces=(),
+        populate_by_name=True,
     )
 
     model: str = Field(
         "yolo26n.pt",
-        description="Weights: a name of Ultralytics, a file in MODEL_DIR, or `starter`",
+        description="Weights: a name of Ultralytics, a file in MODEL_DIR, or `starter`; or a model"
+        " of another library: a folder, or a hub's name",
     )
     segment_model: str = Field(
         "",
@@ -32,9 +37,28 @@ class DetectionSettings(BackendSettings):
     )
     allowed_models: Names = Field(
         (),
-        description="Names that `model_path` may use besides files in MODEL_DIR, comma-separated",
+        description="Names that `model_path` may use besides files in MODEL_DIR and the names that"
+        " Ultralytics publishes, comma-separated",
     )
-    score_threshold: float = Field(0.25, ge=0, le=1, description="Minimum score of an object")
+    text_encoder: str = Field(
+        "",
+        description="The text encoder of YOLO-World (such as `openai/clip-vit-base-patch32`) or"
+        " YOLOE: a hub's name, or a folder; empty: only the words in the weights are known",
+    )
+    score_threshold: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        validation_alias=AliasChoices("DETECTION_SCORE_THRESHOLD", "BOX_THRESHOLD"),
+        description="Minimum score of an object",
+    )
+    text_threshold: float = Field(
+        0,
+        ge=0,
+        le=1,
+        validation_alias=AliasChoices("DETECTION_TEXT_THRESHOLD", "TEXT_THRESHOLD"),
+        description="Grounding DINO: minimum score of an object's word, if it is higher",
+    )
     iou: float = Field(
         0.7, gt=0, le=1, description="Overlap (IoU) above which two boxes are one object"
     )

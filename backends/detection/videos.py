@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from backends.detection.inputs.image_list import ImageNetwork
 from backends.detection.inputs.video import AlignedDetections, VideoDetector, VideoInput
-from backends.detection.model.detector import Detector
 from backends.detection.regions.video import video_regions
 from backends.detection.tags import tag_options
 from backends.detection.tags.video_tags import claim_videos
@@ -32,7 +32,7 @@ class VideoDetection:
     def build_detector(
         self,
         spec: ModelSpec,
-        networks: Mapping[ModelSpec, Detector],
+        networks: Mapping[ModelSpec, ImageNetwork],
         classifiers: Mapping[ModelSpec, FrameClassifier],
     ) -> VideoDetector:
         """Build the model of a spec from all networks that look at its videos."""

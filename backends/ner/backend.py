@@ -20,6 +20,7 @@ from backends.ner.entities import (
 )
 from backends.ner.gliner import CONFIG_FILE, GlinerModel, is_gliner, prompt_types
 from backends.ner.propagate import UserSpan, other_occurrences, user_spans
+from backends.ner.spacy_pipeline import SpacyPipeline, find_pipeline, list_pipeline_files
 from backends.ner.token_classifier import TokenClassifier, TokenScores
 from backends.ner.word_aggregation import STRATEGIES, aggregate_words
 from shared.backend import (
@@ -50,6 +51,17 @@ ALIASES = {
 }
 
 
+# How flair calls the file of a tagger, and why none is read.
+FLAIR_FILES = ("pytorch_model.bin", "final-model.pt", "best-model.pt")
+FLAIR_REFUSAL = (
+    "A tagger of Flair is a pickle, which can contain code, and flair needs a transformers that is"
+    " older than ours: let it predict in its own environment, and train a token classifier here on"
+    " what annotators make of that"
+)
+
+NerModel = TokenClassifier | GlinerModel | SpacyPipeline
+
+
 class NerSettings(BackendSettings):
     """Environment variables NER_…"""
 
@@ -57,7 +69,8 @@ class NerSettings(BackendSettings):
 
     model: str = Field(
         "dslim/bert-base-NER",
-        description="A token classification or GLiNER model: a hub's name, a folder, or `starter`",
+        description="A token classification or GLiNER model: a hub's name, a folder, or `starter`;"
+        " or a pipeline of spaCy: a folder, or an installed package",
     )
     score_threshold: float = Field(0.5, ge=0, le=1, description="Minimum score of an entity")
     train_base: str = Field(
@@ -81,13 +94,19 @@ class NerInput(NamedTuple):
 class NerOutput(NamedTuple):
     """An input with what the model found in each passage.
 
-    A token classifier gives `token_scores` and the names of its `tags`, a GLiNER model `entities`.
+    A token classifier gives `token_scores` and the names of its `tags`, all others `entities`, and
+    the `types` that these may have where they are not those that were asked for.
     """
 
     item: NerInput
     token_scores: Sequence[TokenScores] = ()
     tags: Sequence[str] = ()
     entities: Sequence[Sequence[Entity]] = ()
+    types: Sequence[str] = ()
+
+    def list_types(self) -> Sequence[str]:
+        """Return the types that entities may have."""
+        return self.item.prompt or self.types or [entity_type(tag) for tag in self.tags]
 
 
 class NerBackend(TransformersBackend):
@@ -99,6 +118,11 @@ class NerBackend(TransformersBackend):
     )
     auto_class = "AutoModelForTokenClassification"
     starter_folder = Path(__file__).parent / "starter" / "weights"
+    telling_files = ("config.json", CONFIG_FILE)
+    expected_models = (
+        "config.json, tokenizer.json and model.safetensors of a token classifier;"
+        " gliner_config.json and model.safetensors of GLiNER; or config.cfg of a pipeline of spaCy"
+    )
     interactive = True
     dataset_format = "jsonl"
     settings_class: ClassVar[type[BackendSettings]] = NerSettings
@@ -112,6 +136,22 @@ class NerBackend(TransformersBackend):
         asked = (claim for claim in claims if self._is_gliner(claim.spec))
         prompted = iter(merge_prompts(list(asked), "prompt", prompt_types))
         return [next(prompted) if self._is_gliner(claim.spec) else claim for claim in claims]
+
+    def explain_folder(self, model: str, folder: Path) -> str:
+        is_flair = model.startswith("flair/") or any(
+            (folder / name).is_file() for name in FLAIR_FILES
+        )
+        return f". {FLAIR_REFUSAL}" if is_flair else ""
+
+    def weights(self, spec: ModelSpec) -> Iterable[Path]:
+        pipeline = self._find_pipeline(spec)
+        return list_pipeline_files(pipeline) if pipeline else super().weights(spec)
+
+    def _find_pipeline(self, spec: ModelSpec) -> Path | None:
+        """Return the folder of a pipeline of spaCy; None if the model is another one."""
+        if spec.trained_version:
+            return None
+        return find_pipeline(spec.model, self.server_settings)
 
     def _is_gliner(self, spec: ModelSpec) -> bool:
         return is_gliner(spec.model, self.server_settings)
@@ -129,6 +169,12 @@ class NerBackend(TransformersBackend):
 
     def training_obstacle(self, claim: Claim) -> str | None:
         obstacle = super().training_obstacle(claim)
+        base = self.settings.train_base or self.settings.model
+        if obstacle is None and self._find_pipeline(ModelSpec(self.name, base)):
+            return (
+                f"{base} is a pipeline of spaCy, which is not trained here: NER_TRAIN_BASE names"
+                " the encoder of a token classifier that is"
+            )
         if obstacle is None and self._trains_gliner and importlib.util.find_spec("gliner") is None:
             command = extra_command("gliner")
             return f"gliner is not installed: install the extra, e.g. {command}"
@@ -151,7 +197,10 @@ class NerBackend(TransformersBackend):
         base = self.settings.train_base or self.settings.model
         return is_gliner(base, self.server_settings)
 
-    def load(self, spec: ModelSpec) -> TokenClassifier | GlinerModel:
+    def load(self, spec: ModelSpec) -> NerModel:
+        pipeline = self._find_pipeline(spec)
+        if pipeline is not None:
+            return SpacyPipeline.load(pipeline, self.server_settings)
         source = self.find_source(spec)
         if (source.folder / CONFIG_FILE).is_file():
             return GlinerModel.load(source.folder, self.server_settings)
@@ -166,19 +215,17 @@ class NerBackend(TransformersBackend):
     def item_size(self, item: NerInput) -> float:
         return sum(estimate_size(passage.text) for passage in item.passages.passages)
 
-    def infer(
-        self, model: TokenClassifier | GlinerModel, items: list[NerInput]
-    ) -> Sequence[NerOutput]:
+    def infer(self, model: NerModel, items: list[NerInput]) -> Sequence[NerOutput]:
         # What the user marked is looked up in the text: no model is asked.
         passages = [item.passages.passages if item.user_spans is None else () for item in items]
         texts = [passage.text for parts in passages for passage in parts]
-        if isinstance(model, GlinerModel):
+        if not isinstance(model, TokenClassifier):
             prompts = [
                 item.prompt for item, parts in zip(items, passages, strict=True) for _ in parts
             ]
             entities = iter(model.find_entities(texts, prompts))
             return [
-                NerOutput(item, entities=[next(entities) for _ in parts])
+                NerOutput(item, entities=[next(entities) for _ in parts], types=model.types)
                 for item, parts in zip(items, passages, strict=True)
             ]
         scores = iter(model.classify_tokens(texts))
@@ -187,10 +234,8 @@ class NerBackend(TransformersBackend):
             for item, parts in zip(items, passages, strict=True)
         ]
 
-    def embed(
-        self, model: TokenClassifier | GlinerModel, items: list[NerInput], claims: Sequence[Claim]
-    ) -> Any:
-        if isinstance(model, GlinerModel):  # its encoder also reads the types that are asked for
+    def embed(self, model: NerModel, items: list[NerInput], claims: Sequence[Claim]) -> Any:
+        if not isinstance(model, TokenClassifier):  # GLiNER's also reads what is asked for
             return super().embed(model, items, claims)
         return model.embed([item.passages.text for item in items])
 
@@ -213,13 +258,13 @@ class NerBackend(TransformersBackend):
 
 
 def _mark_entities(output: NerOutput, claim: Claim) -> Iterable[Region]:
-    types = dict.fromkeys(output.item.prompt or map(entity_type, output.tags))
+    types = dict.fromkeys(output.list_types())
     types.pop(OUTSIDE, None)
     labels = claim.labels_for(types, aliases=ALIASES)
     passages = output.item.passages
     for index, entities in enumerate(_find_entities(output, claim, labels)):
         for entity in entities:
-            if entity.type in labels and entity.score >= claim.options["score_threshold"]:
+            if entity.type in labels and entity.reaches(claim.options["score_threshold"]):
                 shape = passages.to_shape(passages.passages[index], entity.start, entity.end)
                 values = {claim.control: [labels[entity.type]]}
                 meta = {}

@@ -11,12 +11,19 @@ from backends.ner.word_aggregation import Probabilities, Word
 
 @dataclass(frozen=True)
 class Entity:
-    """Characters `start` to `end` (exclusive), their type, and the mean score of their words."""
+    """Characters `start` to `end` (exclusive), their type, and the mean score of their words.
+
+    Some libraries give no scores.
+    """
 
     start: int
     end: int
     type: str
-    score: float
+    score: float | None
+
+    def reaches(self, threshold: float) -> bool:
+        """Return whether its score is at least a threshold; without a score, True."""
+        return self.score is None or self.score >= threshold
 
 
 # The labels of a control tag by entity type.

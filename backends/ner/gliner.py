@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from backends._inference.device import choose_torch_device
+from backends._inference.device import choose_torch_device, require_torch_engine
 from backends._transformers.tokenizer import replace_surrogates, split_windows
 from backends.ner.entities import Entity
 from shared.backend import Control
 from shared.backend.installation import extra_command
+from shared.backend.model_folder import has_model_file
 from shared.errors import ModelError
 from shared.settings import Settings
 
@@ -27,6 +28,8 @@ WORD = re.compile(r"\w+(?:[-_]\w+)*|\S")
 
 def is_gliner(model: str, settings: Settings) -> bool:
     """Tell by a folder's files, or by its name if the model has yet to be downloaded."""
+    if has_model_file(f"{model}/{CONFIG_FILE}", settings, is_setting=True):
+        return True
     paths = [settings.model_dir / model, Path(model).expanduser()]
     folders = [path for path in paths if path.is_dir()]
     return (folders[0] / CONFIG_FILE).is_file() if folders else "gliner" in model.casefold()
@@ -60,6 +63,7 @@ class GlinerModel:
 
     inner: Any
     max_words: int
+    types: tuple[str, ...] = ()  # any that are asked for
 
     @classmethod
     def load(cls, folder: Path, settings: Settings) -> "GlinerModel":
@@ -68,8 +72,7 @@ class GlinerModel:
         Raises:
             ModelError: the folder names code or has other weights, or gliner is not installed.
         """
-        if settings.engine not in {"auto", "torch"}:
-            raise ModelError(f"ENGINE={settings.engine}: {folder.name} runs on torch alone (auto)")
+        require_torch_engine(folder.name, settings)
         if "auto_map" in (folder / CONFIG_FILE).read_text(encoding="utf-8"):
             raise ModelError(
                 f'{folder.name}: "auto_map" in {CONFIG_FILE} names code, which is not run'

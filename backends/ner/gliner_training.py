@@ -160,7 +160,7 @@ class _GlinerTraining:
         return [
             LabelledSpan(one.start, one.end, label_of[one.type])
             for one in entities
-            if one.score >= self.threshold
+            if one.reaches(self.threshold)
         ]
 
     def _save(self) -> None:

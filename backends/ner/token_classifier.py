@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from backends._transformers.engine import load_text_model
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
 from backends._transformers.runners import softmax
@@ -39,8 +40,7 @@ class TokenClassifier:
     @classmethod
     def load(cls, source: ModelSource, settings: Settings) -> "TokenClassifier":
         """Load both from a model's folder; code in it is not run."""
-        tokenizer = Tokenizer.load(source.folder, source.name)
-        return cls(tokenizer, Network.load(source, tokenizer, settings))
+        return cls(*load_text_model(source, settings))
 
     @property
     def tags(self) -> Sequence[str]:

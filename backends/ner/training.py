@@ -105,7 +105,7 @@ class _TaggerTraining:
             lambda: save_network(self.network, self.tokenizer, self.run.output),
         )
         rows = [row for passage in train for row in self.rows_of(passage)]
-        fine_tune(FineTuning(judge, self.tokenizer.inner.pad_token_id or 0, rows), self.run)
+        fine_tune(FineTuning(judge, self.tokenizer.pad_id, rows), self.run)
 
     def rows_of(self, passage: TaggedPassage) -> Iterator[TrainingRow]:
         """Yield the rows that the passage is read in; tags of the context are not learnt."""

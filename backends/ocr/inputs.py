@@ -11,9 +11,10 @@ from backends.ocr.layout.page import Page
 from backends.ocr.layout.quad import Pixels, crop_quad
 from backends.ocr.tag_groups import DRAWING_TAGS
 from shared.backend import LabelConfig, ObjectTag
+from shared.backend.drawn_regions import read_drawn_regions
 from shared.errors import TaskError
 from shared.media.image import Image
-from shared.results import ParsedRegion, Polygon, Rectangle, parse_regions
+from shared.results import ParsedRegion, Polygon, Rectangle
 
 # A drawn part gets margins up to this size: engines read text at an image's edge badly.
 MIN_SIDE_PIXELS = 240
@@ -56,15 +57,9 @@ def last_drawn_region(
     context: Mapping[str, Any], config: LabelConfig, target: ObjectTag
 ) -> ParsedRegion | None:
     """Return the region that the user drew last on an image; None if text cannot be in it."""
-    try:
-        regions = parse_regions(context.get("result") or (), config)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise TaskError(f"Invalid drawn region: {error!r}") from None
-    for region in reversed(regions):
-        control = next(iter(region.values))
+    for region in read_drawn_regions(context, config, target):
         has_area = isinstance(region.shape, Rectangle | Polygon)
-        is_drawn = has_area and any(other.tag in DRAWING_TAGS for other in region.values)
-        if control.to_name == target.name and is_drawn:
+        if has_area and any(control.tag in DRAWING_TAGS for control in region.values):
             return region
     return None
 

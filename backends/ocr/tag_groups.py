@@ -67,9 +67,30 @@ def count_text_labels(group: Group) -> int | None:
 
 def is_text_label(control: Control, label: str) -> bool:
     """Return whether a label is for a line of text, printed or handwritten."""
+    return not TEXT_LABEL_NAMES.isdisjoint(_names_of(control, label))
+
+
+def find_layout_controls(config: LabelConfig, target: ObjectTag) -> list[Control]:
+    """Return the RectangleLabels of an image that are not drawn around text."""
+    taken = {control.name for group in find_groups(config, target) for control in group}
+    return [
+        control
+        for control, shown in config.tag_pairs()
+        if shown is target and control.tag == "RectangleLabels" and control.name not in taken
+    ]
+
+
+def count_named_labels(control: Control, names: Iterable[str]) -> int:
+    """Return how many labels of a control tag have one of some names, in any spelling."""
+    folded = {fold_name(name) for name in names}
+    return sum(not folded.isdisjoint(_names_of(control, label)) for label in control.labels)
+
+
+def _names_of(control: Control, label: str) -> set[str]:
+    """Return the names by which a class may be matched to a label, folded."""
     attrs = control.labels[label]
-    names = (label, attrs.get("value", ""), *attrs.get("predicted_values", "").split(","))
-    return any(fold_name(name) in TEXT_LABEL_NAMES for name in names)
+    given = (label, attrs.get("value", ""), *attrs.get("predicted_values", "").split(","))
+    return {fold_name(name) for name in given}
 
 
 def explain_unfilled_area(area: Control) -> str:

@@ -23,6 +23,12 @@ class ClassifiedTexts:
     texts: Sequence[str]
     truth: Truth
 
+    def joined(self, other: "ClassifiedTexts") -> "ClassifiedTexts":
+        """Return these texts, and after them the other ones."""
+        return ClassifiedTexts(
+            [*self.texts, *other.texts], np.concatenate([self.truth, other.truth])
+        )
+
 
 def has_several(run: TrainingRun) -> bool:
     """Return whether each class is decided by itself."""

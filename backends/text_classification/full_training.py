@@ -51,7 +51,7 @@ class FullTraining:
             self._save,
         )
         rows = list(self._rows_of(train))
-        fine_tune(FineTuning(epochs, self._tokenizer.inner.pad_token_id or 0, rows), self._run)
+        fine_tune(FineTuning(epochs, self._tokenizer.pad_id, rows), self._run)
         return self._calibrate()
 
     @property

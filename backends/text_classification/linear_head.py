@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from backends._transformers.calibration import log_loss
 from shared.backend.extras import require
 
-# Whether pieces are read, too, and the inverse strength of the regularization: what is tried.
-CANDIDATES = [(reads, one) for reads in (False, True) for one in (1.0, 10.0, 100.0, 1000.0)]
+# What a head reads, and the inverse strength of the regularization: what is tried. The pieces alone
+# are better where the encoder has seen nothing like the texts.
+HIDDEN, BOTH, PIECES = "hidden", "both", "pieces"
+CANDIDATES = [
+    (reads, one) for reads in (HIDDEN, BOTH, PIECES) for one in (1.0, 10.0, 100.0, 1000.0)
+]
 FOLDS = 5
 # The logit of a class that no text has, against others.
 NEVER = -20.0
@@ -58,12 +62,14 @@ class FeatureScale:
     pieces: Features | None
 
     @classmethod
-    def of(cls, features: TextFeatures, reads_pieces: bool) -> "FeatureScale":
-        """Measure the scale of texts."""
+    def of(cls, features: TextFeatures, reads: str) -> "FeatureScale":
+        """Measure the scale of texts; hidden states that are not read get a scale of 0."""
         count, width = features.hidden.shape
         mean = features.hidden.mean(axis=0)
         hidden = 1 / ((features.hidden.std(axis=0) + 1e-6) * width**0.5)
-        if not reads_pieces:
+        if reads == PIECES:
+            hidden = np.zeros_like(hidden)
+        if reads == HIDDEN:
             return cls(mean, hidden, None)
         seen = (features.pieces > 0).sum(axis=0)
         # Rare pieces count more (tf-idf); those that were never seen do not.
@@ -108,16 +114,16 @@ class HeadFitter:
         """
         require("sklearn", "train")
         losses = [self._cross_validate(*candidate) for candidate in CANDIDATES]
-        reads_pieces, strength = CANDIDATES[int(np.argmin(losses))]
-        scale = FeatureScale.of(self.features, reads_pieces)
+        reads, strength = CANDIDATES[int(np.argmin(losses))]
+        scale = FeatureScale.of(self.features, reads)
         return scale.restore(self._fit(scale.apply(self.features), self.truth, strength))
 
-    def _cross_validate(self, reads_pieces: bool, strength: float) -> float:
+    def _cross_validate(self, reads: str, strength: float) -> float:
         """Return the mean log loss of texts that a head was not fitted to."""
         losses = []
         for train, rest in self._folds():
             features, others = self.features.take(train), self.features.take(rest)
-            scale = FeatureScale.of(features, reads_pieces)
+            scale = FeatureScale.of(features, reads)
             head = self._fit(scale.apply(features), self.truth[train], strength)
             losses.append(log_loss(head.logits(scale.apply(others)), self.truth[rest]))
         return float(np.mean(losses))

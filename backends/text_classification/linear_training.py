@@ -44,25 +44,37 @@ class LinearTraining:
         self._classifier = TextClassifier(self._tokenizer, network, MeanHead())
 
     def fit(self, train: ClassifiedTexts, val: ClassifiedTexts) -> Metrics:
-        """Fit the head to the training part, write it, and return how it does on the other."""
-        row_groups = self._classifier.build_rows(train.texts)
+        """Write a head, and return how one that has not seen the validation part does there.
+
+        The one that is written has learned from both parts: nothing is left to be chosen by the
+        validation part, and of few texts each counts.
+        """
+        mean_head = self._fit_head(train)
+        metrics = judge(self._logits(val), val.truth)
+        both = train
+        if val.texts:
+            both = train.joined(val)
+            mean_head = self._fit_head(both)
+        save_network(self._network, self._tokenizer, self._run.output)
+        mean_head.save(self._run.output)
+        loss = log_loss(self._logits(both), both.truth)
+        self._run.report(1, 1, loss=loss, **metrics)
+        return metrics
+
+    def _fit_head(self, texts: ClassifiedTexts) -> MeanHead:
+        row_groups = self._classifier.build_rows(texts.texts)
         shares = count_pieces(row_groups, len(self._tokenizer.inner))
         seen = np.flatnonzero(shares.any(axis=0))
         features = TextFeatures(self._embed(row_groups), shares[:, seen])
-        fitter = HeadFitter(features, train.truth, len(self._run.labels), self._run.seed)
+        fitter = HeadFitter(features, texts.truth, len(self._run.labels), self._run.seed)
         head, adds = fitter.fit()
-        mean_head = MeanHead()
         set_last_layer(self._network, head)
+        pieces = None
         if adds is not None:
             pieces = np.zeros((shares.shape[1], adds.shape[1]), np.float32)
             pieces[seen] = adds
-            mean_head = self._classifier.head = MeanHead(pieces)
-        save_network(self._network, self._tokenizer, self._run.output)
-        mean_head.save(self._run.output)
-        metrics = judge(self._logits(val), val.truth)
-        loss = log_loss(self._logits(train), train.truth)
-        self._run.report(1, 1, loss=loss, **metrics)
-        return metrics
+        self._classifier.head = mean_head = MeanHead(pieces)
+        return mean_head
 
     def _embed(self, row_groups: Sequence[Sequence[Row]]) -> NDArray[np.float32]:
         return self._classifier.network.embed_texts(row_groups)

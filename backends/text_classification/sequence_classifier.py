@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from backends._transformers.engine import load_text_model
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
 from backends._transformers.runners import Logits, softmax
@@ -100,12 +101,9 @@ class TextClassifier:
         cls, source: ModelSource, settings: Settings, trained: bool = False
     ) -> "TextClassifier":
         """Load both from a model's folder; code in it is not run."""
-        tokenizer = Tokenizer.load(source.folder, source.name)
         head = MeanHead.load(source.folder)
-        if head is not None:
-            source = source._replace(auto_class=MEAN_HEAD_CLASS)
-        network = Network.load(source, tokenizer, settings)
-        if len(network.labels) < 2 and network.config.problem_type != SEVERAL:
+        tokenizer, network = load_text_model(with_head_class(source, head), settings)
+        if len(network.labels) < 2 and network.problem_type != SEVERAL:
             raise ModelError(f"{source.name} is a regression model: it has no classes")
         return cls(tokenizer, network, head, trained)
 
@@ -135,7 +133,7 @@ class TextClassifier:
         if nli_indices is not None:
             return [self._classify_zero_shot(item, list(nli_indices)) for item in inputs]
         kind: Kind = "one"
-        if self.network.config.problem_type == SEVERAL:
+        if self.network.problem_type == SEVERAL:
             kind = "several"
         labels = tuple(self.network.labels)
         logits = self.mean_logits([item.text for item in inputs])
@@ -196,3 +194,8 @@ class TextClassifier:
         if self.head is None:
             return logits
         return [self.head.pool(row, one) for row, one in zip(rows, logits, strict=True)]
+
+
+def with_head_class(source: ModelSource, head: MeanHead | None) -> ModelSource:
+    """Return the source with the class that reads its network: a head of ours is read by tokens."""
+    return source if head is None else source._replace(auto_class=MEAN_HEAD_CLASS)

@@ -11,17 +11,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+from shared.backend.asked_question import AskedQuestion, GivenAnswer
 from shared.backend.claim import Claim, ModelSpec
+from shared.backend.editor_event import EditorEvent
 from shared.backend.embedding import describe_items
 from shared.backend.installation import extra_command
 from shared.backend.label_studio_ml import LabelStudioMLBase
 from shared.backend.process_resources import Resources, shared_resources
 from shared.backend.training import TrainedWeights, TrainingError, TrainingRun
-from shared.errors import SettingError
-from shared.label_studio.label_config import Control, LabelConfig
+from shared.errors import ModelError, SettingError
+from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
 from shared.label_studio.task import Task
 from shared.media.reader import MediaReader
-from shared.results import Region
+from shared.results import Omission, ParsedRegion, Region, Result
 from shared.settings import BackendSettings, Settings, read_settings, restrain_libraries
 
 logger = logging.getLogger(__name__)
@@ -72,10 +74,15 @@ class Backend(LabelStudioMLBase):
     modules: ClassVar[tuple[str, ...]] = ()
     """The modules that its extra installs. Without them it is left out, with a message."""
     preload_modules: ClassVar[tuple[str, ...]] = ()
-    """Further modules that `load` imports. The server imports them before its first request,
-    because an import holds the interpreter and would delay health checks."""
+    """Further modules that `load` imports. The server imports them before it loads its first model:
+    libraries are then not taken for a part of what the model takes of the memory."""
     opt_in: ClassVar[bool] = False
     """Whether it serves only when named, on the command line or by `model_backend`."""
+    fills_rest: ClassVar[bool] = False
+    """Whether it is offered only the control tags that no other backend fills, and those whose
+    `model_backend` names it."""
+    reads_whole_task: ClassVar[bool] = False
+    """Whether the model is shown all object tags of a task, whichever a control tag is on."""
     interactive: ClassVar[bool] = False
     """Whether it predicts in interactive mode, from what the user has just drawn (`context`)."""
     inline: ClassVar[bool] = False
@@ -118,13 +125,17 @@ class Backend(LabelStudioMLBase):
     def infer(self, model: Any, items: list[Any]) -> Sequence[Any]:
         """Run the model on items (what `split` makes of what `read` returns).
 
-        Returns one output for each item, in the same order. The items may come from several
-        requests, projects and label configs. Always called in the same thread.
+        Returns one output for each item, in the same order; a TaskError in place of an output
+        costs that item alone. The items may come from several requests, projects and label
+        configs. Always called in the same thread, unless `concurrent_calls` says otherwise.
         """
 
     @abstractmethod
-    def regions(self, output: Any, claim: Claim) -> Iterable[Region]:
-        """Turn the output for a task into the regions of one claim, without changing the output."""
+    def regions(self, output: Any, claim: Claim) -> Iterable[Region | Omission]:
+        """Turn the output for a task into the regions of one claim, without changing the output.
+
+        An Omission among them says what the model answered and no region can hold.
+        """
 
     # Optional: which control tags, with which model
 
@@ -183,6 +194,14 @@ class Backend(LabelStudioMLBase):
         """
         return ()
 
+    def export_model(self, spec: ModelSpec, folder: Path) -> str:
+        """Write a model into an empty folder as it runs without the library that it was made with.
+
+        The folder can then be named in place of the model. Returns on what it runs, for people.
+        Raises ModelError if that cannot be done.
+        """
+        raise ModelError(f"{self.name} has no models that can be exported")
+
     # Optional: training from annotations
 
     def train(self, run: TrainingRun) -> None:
@@ -214,6 +233,17 @@ class Backend(LabelStudioMLBase):
         """Return further control tags that a claim is learned from, such as the boxes of poses."""
         return ()
 
+    def training_claims(self, claim: Claim) -> Sequence[Claim]:
+        """Return what is trained of a claim, each by itself: by default the claim as it is.
+
+        Override it where control tags that are filled together learn apart.
+        """
+        return (claim,)
+
+    def training_objects(self, claim: Claim) -> Sequence[ObjectTag]:
+        """Return further object tags whose content the dataset of a claim holds."""
+        return ()
+
     def trained_spec(self, control: Control) -> ModelSpec | None:
         """Return the spec of the project's own weights for a control tag, if it has any."""
         own = self.trained_weights.get(control.name)
@@ -233,6 +263,29 @@ class Backend(LabelStudioMLBase):
         if claim.object.tag == "Image":
             return self.media.read_image(task.text_value(claim.object), task.id)
         return task.read_text(claim.object, self.media)
+
+    def read_prompted(self, task: Task, claim: Claim, regions: Sequence[ParsedRegion]) -> Any:
+        """Return what the model needs of a task to answer regions that other backends found on it.
+
+        Called in place of `read` for claims that are `prompted_by` other control tags, where these
+        are filled: `regions` are theirs, in pixels.
+        """
+        raise NotImplementedError(f"{self.name} claims to be prompted by regions")
+
+    def answers(self, context: Context, claims: Sequence[Claim]) -> bool:
+        """Return whether it predicts from what the user has just drawn: `interactive`.
+
+        Override it where that depends on what was drawn or typed, or on the claims of a step.
+        """
+        return self.interactive
+
+    def answer_event(self, event: EditorEvent) -> Sequence[Result] | None:
+        """Return the results that answer an event of the editor, as they are to be sent.
+
+        None, the default, for an event that it leaves to the regions that it predicts: those that
+        the context has drawn are then read as ever. A TaskError says what is wrong with the event.
+        """
+        return None
 
     def reads_inline(self, claim: Claim) -> bool:
         """Return whether `read` needs only what the task itself holds, so no thread."""
@@ -254,9 +307,24 @@ class Backend(LabelStudioMLBase):
 
     # Optional: performance
 
+    def describe_engine(self, model: Any) -> str:
+        """Return what a loaded model runs on, and why on nothing faster; "" if that goes unsaid.
+
+        Such as "OpenVINO in f32: this CPU has no bf16". Shown by /status and the overview page.
+        """
+        return ""
+
     def max_batch_size(self, spec: ModelSpec) -> int:
         """Return how many items `infer` gets at most."""
         return 16
+
+    def concurrent_calls(self, spec: ModelSpec) -> int:
+        """Return how many items `infer` gets at the same time, each alone and in its own thread.
+
+        For models on another machine, which are waited for: an item that takes long or fails
+        holds up no other. 0, the default: batches, one after the other.
+        """
+        return 0
 
     def read_ahead(self, claim: Claim) -> int:
         """Return how many tasks of a request are read in advance; fewer where each is large."""
@@ -273,6 +341,26 @@ class Backend(LabelStudioMLBase):
         that is inferred each time.
         """
         return item
+
+    def check_model(self) -> str | None:
+        """Ask the model on another machine that the settings name; say in a sentence what it can.
+
+        None if they name none. Raises PrelabelError with what is wrong. For `prelabel doctor`.
+        """
+        return None
+
+    # Optional: language models
+
+    def describe_question(self, item: Any, spec: ModelSpec) -> AskedQuestion | None:
+        """Return what a language model is asked for an item; None if none is asked.
+
+        For `prelabel prompt`, which shows it. No model is loaded, and nothing is sent.
+        """
+        return None
+
+    def describe_answer(self, output: Any) -> GivenAnswer | None:
+        """Return what a language model answered; None if the output is no such answer."""
+        return None
 
     # Optional: what to label next
 
@@ -316,6 +404,14 @@ class Backend(LabelStudioMLBase):
         """Return the hash of the model's files; raises what `weights` raises."""
         return self._resources.weights_hashes.compute(self, spec)
 
+    def count_tokens(self, spec: ModelSpec, prompt: int, completion: int) -> None:
+        """Count what a request to a language model took, for /metrics and /status.
+
+        It is counted for the project whose tasks are being predicted, where `concurrent_calls`
+        are made; else for none, since a batch may have items of several.
+        """
+        self._resources.token_counts.add(spec.label, prompt, completion)
+
     @property
     def _resources(self) -> Resources:
         """The resources of this process, looked up again after a fork or a reset."""
@@ -345,10 +441,18 @@ class Backend(LabelStudioMLBase):
         return type(cls.__name__, (cls,), {"model_name": model})
 
     @classmethod
+    def needed_modules(cls) -> Iterable[str]:
+        """Return what the server imports before it loads the models of its start.
+
+        Override it where that depends on the settings.
+        """
+        return (*cls.modules, *cls.preload_modules)
+
+    @classmethod
     def import_modules(cls) -> None:
         """Import what `load` would import."""
         restrain_libraries()
-        for module in (*cls.modules, *cls.preload_modules):
+        for module in cls.needed_modules():
             if _is_installed(module):
                 importlib.import_module(module)
 
@@ -362,6 +466,19 @@ class Backend(LabelStudioMLBase):
             read_settings(cls.settings_class)
         except SettingError as error:
             return f"{cls.name}: {error}"
+        return None
+
+    @classmethod
+    def model_variable(cls) -> str:
+        """Return the environment variable that names its model."""
+        return f"{cls.settings_class.model_config.get('env_prefix') or ''}MODEL"
+
+    @classmethod
+    def idle_reason(cls) -> str | None:
+        """Return in one sentence why it would fill nothing of any label config; None if it would.
+
+        Override it where a setting must be made first, and `unavailable_reason` asks for none.
+        """
         return None
 
     @classmethod

@@ -54,6 +54,15 @@ class Claim:
     spec: ModelSpec
     options: Mapping[str, Any] = field(default_factory=dict)
     task_config: LabelConfig | None = None
+    interactive_only: bool = False
+    """Whether it answers only what a user draws: other backends fill its control tags in bulk."""
+    is_requested: bool = False
+    """Whether an attribute of its control tag asks for it: it comes before those of others."""
+    prompted_by: tuple[Control, ...] = ()
+    """The control tags whose regions its model is shown: see `Backend.read_prompted`. One that the
+    label config lacks, or has otherwise, is offered to other backends and fills nothing itself."""
+    is_intermediate: bool = False
+    """Whether its regions are shown to the models of other claims, and are no part of an answer."""
     known_label_count: int | None = None
     _label_maps: dict[str, LabelMap] = field(default_factory=dict, repr=False)
     _warnings: dict[str, None] = field(default_factory=dict, repr=False)
@@ -122,7 +131,10 @@ class Claim:
         """Return a control tag with the labels of the task, if tasks bring its labels."""
         if self.task_config is None or not control.dynamic:
             return control
-        return self.task_config.find_control(control.name, control.to_name) or control
+        found = self.task_config.find_control(control.name, control.to_name) or control
+        if found.tag == control.tag:
+            return found
+        return replace(found, tag=control.tag, attrs=control.attrs)  # it stands in for another tag
 
     def warn_once(self, message: str) -> None:
         """Log why part of the claim stays empty, the first time that it happens."""

@@ -4,6 +4,7 @@ A faulty one costs only itself: its fault is logged, and shown by /status.
 """
 
 import importlib
+import importlib.util
 import inspect
 import logging
 import pkgutil
@@ -60,6 +61,18 @@ def discover() -> Discovery:
         else:
             found.classes[cls.name] = cls
     return found
+
+
+def load_folder(name: str) -> type[Backend] | None:
+    """Return the class of a folder of ours; None if there is no such folder, or it is faulty."""
+    if not name.isidentifier() or name.startswith("_"):
+        return None
+    if importlib.util.find_spec(f"{PACKAGE}.{name}") is None:
+        return None
+    try:
+        return _find_class(_import_folder(name), name)
+    except SettingError:  # `discover` says what is wrong
+        return None
 
 
 def _load_folder(name: str, found: Discovery) -> None:

@@ -16,11 +16,11 @@ from PIL import Image as Pillow
 
 from shared.errors import UnfillableError
 from shared.media.image import Image, Pixels
+from shared.results import Region
 
 if TYPE_CHECKING:
     from shared.backend.base import Backend
     from shared.backend.claim import Claim
-    from shared.results import Region
 
 Vector = NDArray[np.float32]
 
@@ -112,11 +112,12 @@ def _describe_regions(backend: "Backend", output: Any, claims: Sequence["Claim"]
     return np.concatenate([_normalized(labels), _normalized_sum(texts, TEXT_DIMENSIONS)])
 
 
-def _find_regions(backend: "Backend", output: Any, claims: Sequence["Claim"]) -> Iterator["Region"]:
+def _find_regions(backend: "Backend", output: Any, claims: Sequence["Claim"]) -> Iterator[Region]:
     joined = backend.join([output])
     for claim in claims:
         try:
-            yield from backend.regions(joined, claim)
+            found = backend.regions(joined, claim)
+            yield from (region for region in found if isinstance(region, Region))
         except UnfillableError:
             continue
 

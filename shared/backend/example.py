@@ -9,6 +9,7 @@ from typing import Any
 
 from shared.backend.base import Backend
 from shared.errors import SettingError
+from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.ml_requests import predict_request, setup_request
 
 # LOCAL_FILES_ROOT of the examples: tasks name their files /data/local-files/?d=ocr/examples/…
@@ -57,10 +58,12 @@ class Example:
         """Return the body of /setup, as Label Studio sends it."""
         return setup_request(self.label_config, PROJECT, label_studio_url)
 
-    def task_files(self, task: dict[str, Any]) -> list[Path]:
-        """Return the files that a task's data names."""
+    def image_files(self, task: dict[str, Any]) -> list[Path]:
+        """Return the files that a task's Image tags show."""
+        targets = LabelConfig.parse(self.label_config).objects.values()
+        shown = [task["data"].get(target.key) for target in targets if target.tag == "Image"]
         return [
             self.root / value.partition("?d=")[2]
-            for value in task["data"].values()
+            for value in shown
             if isinstance(value, str) and value.startswith("/data/local-files/?d=")
         ]

@@ -28,7 +28,10 @@ UNREAD = frozenset({"script", "style", "title", "noscript", "template"})
 
 
 class Passage(NamedTuple):
-    """A text with its place: its paragraph in a dialogue, its first character in a document."""
+    """A text with its place: its paragraph in a dialogue, and its first character there or in all.
+
+    `start` is the place of its first code point in the document, or in its paragraph.
+    """
 
     text: str
     start: int = 0
@@ -81,7 +84,7 @@ class Passages:
     def to_shape(self, passage: Passage, start: int, end: int) -> Shape:
         """Return code points `start` to `end` (exclusive) of a passage as a shape for `region`."""
         if isinstance(self.source, Dialogue):
-            return ParagraphSpan(passage.paragraph, start, end)
+            return ParagraphSpan(passage.paragraph, passage.start + start, passage.start + end)
         kind = HyperTextSpan if isinstance(self.source, Document) else TextSpan
         return kind(passage.start + start, passage.start + end)
 

@@ -1,10 +1,11 @@
-"""What all backends of a process share: settings, media and the hashes of weights."""
+"""What all backends of a process share: settings, media, hashes of weights, counts of tokens."""
 
 import os
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from shared.backend.token_counts import TokenCounts
 from shared.backend.weights import WeightsHashes
 from shared.media.reader import MediaReader
 from shared.settings import Settings, read_settings, restrain_libraries
@@ -20,6 +21,7 @@ class Resources:
         self.settings = settings
         self.media = MediaReader(settings)
         self.weights_hashes = WeightsHashes()
+        self.token_counts = TokenCounts()
         self.pid = os.getpid()
         self.is_closed = False
 

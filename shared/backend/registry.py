@@ -4,13 +4,21 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from shared.backend.base import Backend
-from shared.backend.discovery import discover
+from shared.backend.discovery import discover, load_folder
 from shared.errors import SettingError
 
 
 def find_backends() -> dict[str, type[Backend]]:
     """Return all backend classes by name, including those whose packages are missing."""
     return discover().classes
+
+
+def find_backend(name: str) -> type[Backend] | None:
+    """Return the backend class of a name; None if there is none, or only a faulty one.
+
+    A folder of ours is imported without the others.
+    """
+    return load_folder(name) or find_backends().get(name)
 
 
 def faulty_backends() -> dict[str, str]:
@@ -23,13 +31,16 @@ def choose_backends(names: Iterable[str]) -> list[type[Backend]]:
 
     A name may include its model, `ner:dslim/bert-base-NER`, so that one backend can run several.
     """
-    found = find_backends()
     wanted = [name.partition(":") for name in names]
-    unknown = [_describe_unknown(name, found) for name, _, _ in wanted if name not in found]
+    if not wanted:
+        return list(find_backends().values())
+    found = {name: cls for name, _, _ in wanted if (cls := find_backend(name)) is not None}
+    unknown = [name for name, _, _ in wanted if name not in found]
     if unknown:
-        raise SettingError("; ".join(dict.fromkeys(unknown)))
-    chosen = [found[name].with_model(model) if model else found[name] for name, _, model in wanted]
-    return chosen or list(found.values())
+        known = find_backends()
+        described = dict.fromkeys(_describe_unknown(name, known) for name in unknown)
+        raise SettingError("; ".join(described))
+    return [found[name].with_model(model) if model else found[name] for name, _, model in wanted]
 
 
 def _describe_unknown(name: str, found: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from shared.cli.annotated_input import (
     open_annotated_input,
     print_problems,
 )
+from shared.cli.local_path import check_local
 from shared.errors import SettingError
 from shared.evaluation.annotation_choice import AnnotationChoice
 from shared.evaluation.dataset.options import (
@@ -33,7 +34,12 @@ if TYPE_CHECKING:
 def dataset(
     inputs: list[str] = typer.Argument(None, metavar="INPUT", help=INPUT_HELP),
     output: Path = typer.Option(
-        ..., "--output", "-o", help="The folder to write: empty, or new", file_okay=False
+        ...,
+        "--output",
+        "-o",
+        callback=check_local,
+        help="The folder to write: empty, or new",
+        file_okay=False,
     ),
     format: DatasetFormat = typer.Option(  # noqa: A002
         ..., help="Whose loader opens it: Ultralytics, COCO's, Hugging Face datasets, or spaCy"

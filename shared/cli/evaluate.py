@@ -19,6 +19,7 @@ from shared.cli.annotated_input import (
     open_annotated_input,
     print_problems,
 )
+from shared.cli.local_path import check_local
 from shared.errors import SettingError
 from shared.evaluation.annotation_choice import AnnotationChoice
 
@@ -72,7 +73,11 @@ def evaluate(
     ),
     annotations: AnnotationChoice = typer.Option(AnnotationChoice.latest, help=ANNOTATIONS_HELP),
     report: Path = typer.Option(
-        None, "--output", "-o", help="A folder for the report: report.html and report.json"
+        None,
+        "--output",
+        "-o",
+        callback=check_local,
+        help="A folder for the report: report.html and report.json",
     ),
     format: Format = typer.Option(Format.table, help="table, or json"),  # noqa: A002
     thresholds: bool = typer.Option(

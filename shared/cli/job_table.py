@@ -49,9 +49,12 @@ def describe_progress(progress: Mapping[str, Any]) -> str:
 def _describe(name: str, value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(filter(None, (_describe(str(key), one) for key, one in value.items())))
+    from shared.evaluation.figures import figure_name
+
+    shown = figure_name(name)
     if isinstance(value, float):
-        return f"{name.replace('_', ' ')} {value:.3g}"
-    return f"{name.replace('_', ' ')} {value}" if isinstance(value, int | str) else ""
+        return f"{shown} {value:.3g}"
+    return f"{shown} {value}" if isinstance(value, int | str) else ""
 
 
 def job_table(found: "Sequence[Job]") -> "RenderableType":

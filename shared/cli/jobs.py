@@ -106,22 +106,34 @@ def _reconcile(settings: "Settings", last: float) -> float:
 
 
 def _follow_all(settings: "Settings", store: "JobStore") -> None:
-    """Show the table until nothing runs or waits."""
+    """Show the table until nothing runs or waits; elsewhere than on a terminal, each change."""
     from rich.live import Live
 
     reconciled, found = 0.0, store.list_jobs()
+    shown: dict[str, str] = {}
     try:
         with Live(console=_console(), transient=True, auto_refresh=False) as live:
             while not all(job.is_finished for job in found):
                 reconciled = _reconcile(settings, reconciled)
                 if live.console.is_terminal:
                     live.update(job_table(found), refresh=True)
+                else:
+                    _print_changes(found, shown)
                 time.sleep(POLL_SECONDS)
                 found = store.list_jobs()
     except KeyboardInterrupt:
         typer.echo("the jobs go on: prelabel jobs shows them")
         raise typer.Exit(130) from None
     _print_jobs(found, store)
+
+
+def _print_changes(found: "Sequence[Job]", shown: dict[str, str]) -> None:
+    """Print a line for each job that goes on and is not as it was `shown`."""
+    for job in found:
+        line = describe_job(job)
+        if not job.is_finished and shown.get(job.id) != line:
+            typer.echo(line)
+            shown[job.id] = line
 
 
 def _cancel(store: "JobStore", ids: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from shared.cli.annotated_input import (
     open_annotated_input,
     print_problems,
 )
+from shared.cli.local_path import check_local
 from shared.errors import SettingError
 from shared.evaluation.labeling_order.strategy import StrategyName
 
@@ -89,7 +90,9 @@ def next_tasks(
     version: list[str] = typer.Option(
         None, help="A model version whose stored predictions are read; may be repeated"
     ),
-    output: Path = typer.Option(None, "--output", "-o", help="Write the order, as JSON Lines"),
+    output: Path = typer.Option(
+        None, "--output", "-o", callback=check_local, help="Write the order, as JSON Lines"
+    ),
     remove: bool = typer.Option(
         False, "--remove", help="Take the order and its view out of --project again"
     ),

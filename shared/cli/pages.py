@@ -8,6 +8,7 @@ from urllib.parse import quote
 import typer
 
 from shared.cli import app
+from shared.cli.local_path import check_local
 from shared.errors import DecodeError, SettingError
 
 TASKS_FILE = "tasks.json"
@@ -19,7 +20,12 @@ def split(
         metavar="FILE", help="PDF and TIFF files", exists=True, dir_okay=False
     ),
     output: Path = typer.Option(
-        ..., "--output", "-o", help=f"Folder for the images and {TASKS_FILE}", file_okay=False
+        ...,
+        "--output",
+        "-o",
+        callback=check_local,
+        help=f"Folder for the images and {TASKS_FILE}",
+        file_okay=False,
     ),
     dpi: float = typer.Option(
         None,
@@ -36,7 +42,7 @@ def split(
     ),
 ) -> None:
     """Split documents into images, a task per file, for <Image valueList="$pages"/>."""
-    from shared.label_studio.media_folder import local_files_prefix
+    from shared.label_studio.media_listing import local_files_prefix
     from shared.media.document import DEFAULT_DPI
     from shared.settings import Settings, read_settings
 

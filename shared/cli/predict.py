@@ -3,43 +3,27 @@
 import hashlib
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from shared.cli import app
+from shared.cli.predict_inputs import Options, open_run
+from shared.cli.predict_on_ray import Engine, RayOptions, predict_on_ray
 from shared.errors import SettingError
+from shared.label_studio.task_choice import Only
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from shared.label_studio.import_file import ImportFile
-    from shared.label_studio.label_config import LabelConfig
-    from shared.label_studio.project import Project, Upload
-    from shared.pipeline.bulk import ResumableSource, Source
+    from shared.label_studio.project import Project
+    from shared.label_studio.upload import Upload
 
-# The reasons of regions that were left out begin so: their tasks have not failed.
-DROPPED_PREFIX = "dropped_"
-# Failures that are printed at the end. The file of failures has all of them.
-MAX_LISTED_FAILURES = 10
+# Reasons that a dry run prints.
+MAX_LISTED_REASONS = 10
 # These modules log what the command prints itself, in fewer words.
 SILENCED_LOGGERS = ("shared.pipeline.failures", "shared.pipeline.planner")
-
-
-@dataclass(frozen=True)
-class Options:
-    """The arguments of the command."""
-
-    inputs: list[str]
-    label_config: Path | None
-    output: Path
-    backends: list[str]
-    resume: bool
-    push: bool
-    project: int | None
-    url_prefix: str | None
 
 
 @app.command()
@@ -47,7 +31,7 @@ def predict(
     inputs: list[str] = typer.Argument(
         None,
         metavar="INPUT",
-        help="Files of tasks (JSON, JSON Lines or CSV, also gzipped; - for standard input), folders"
+        help="Files of tasks (JSON, JSON Lines, CSV or Parquet; - for standard input), folders"
         " or globs of media files (default: the tasks of --project)",
     ),
     label_config: Path = typer.Option(
@@ -56,8 +40,11 @@ def predict(
         exists=True,
         dir_okay=False,
     ),
-    output: Path = typer.Option(
-        None, "--output", "-o", help="The file to write for import: .json or .jsonl, also with .gz"
+    output: str = typer.Option(
+        None,
+        "--output",
+        "-o",
+        help="The file to write for import: .json or .jsonl, also with .gz, here or in a store",
     ),
     backend: list[str] = typer.Option(
         None,
@@ -77,158 +64,213 @@ def predict(
         " (default: /data/local-files/?d=FOLDER/)",
         show_default=False,
     ),
+    only: Only = typer.Option(
+        None,
+        metavar="WHICH",
+        help="missing, unannotated or failed: only tasks without a prediction of this model"
+        " version, without an annotation, or those that failed in the run that has written OUTPUT",
+    ),
+    replace: bool = typer.Option(
+        False,
+        "--replace",
+        help="Remove predictions of older versions of these backends, once the new ones are there",
+    ),
+    min_score: float = typer.Option(
+        0.0, help="Leave out regions of a lower score, from 0 to 1", show_default=False
+    ),
+    sample: int = typer.Option(
+        None, help="Only so many tasks, chosen at random but always the same"
+    ),
+    dry_run: bool = typer.Option(
+        False,
+        "--dry-run",
+        help="Write nothing: predict a few of the tasks, and tell how many there are, how long"
+        " they take and how large the output is",
+    ),
+    embeddings: bool = typer.Option(
+        False,
+        "--embeddings",
+        help="Write nothing: embed the images for models that answer clicks, so that the first"
+        " click on each is quick",
+    ),
+    engine: Engine = typer.Option(
+        Engine.local, help="local: this process; ray: many processes and machines (extra ray)"
+    ),
+    actors: int = typer.Option(
+        None, min=1, help="ray: processes that each load the models (default: as many as fit)"
+    ),
+    gpus_per_actor: float = typer.Option(
+        0.0, min=0, help="ray: GPUs of each, such as 1 or 0.5", show_default=False
+    ),
+    ray_address: str = typer.Option(
+        None,
+        envvar="RAY_ADDRESS",
+        help="ray: a cluster, such as 10.0.0.5:6379 or auto (default: one is started here)",
+        show_default=False,
+    ),
 ) -> None:
     """Predict many tasks, into a file for import or a project.
+
+    With --engine ray, OUTPUT may also be a folder, for parts of JSON Lines.
 
     The exit status is 1 if tasks failed; they are listed beside the output, in
     OUTPUT.failures.jsonl.
     """
-    if not inputs and project is None:
-        raise typer.BadParameter("nothing to predict: specify an INPUT, or --project")
-    if label_config is None and project is None:
-        raise typer.BadParameter("--label-config is missing")
-    if push and project is None:
-        raise typer.BadParameter("--push needs --project")
-    if output is None and not push:
-        raise typer.BadParameter("no output: specify -o OUTPUT, or --push")
-    output = output or Path(f"project-{project}.json")
-    names = list(dict.fromkeys(backend or []))
-    options = Options(inputs or [], label_config, output, names, resume, push, project, url_prefix)
-    if _run(options):
+    from shared.cli.predict_output import open_output
+
+    options = Options(
+        inputs or [],
+        label_config,
+        Path(),
+        list(dict.fromkeys(backend or [])),
+        resume,
+        push,
+        project,
+        url_prefix,
+        only,
+        replace,
+        min_score,
+        sample,
+        dry_run,
+        RayOptions(actors, gpus_per_actor, ray_address) if engine is Engine.ray else None,
+        embeddings=embeddings,
+    )
+    _check(options, has_output=bool(output))
+    name = output or f"project-{project}.json"
+    with open_output(name, options) as path:
+        failed = _run(replace_fields(options, output=path, output_name=name))
+    if failed:
         raise typer.Exit(1)
+
+
+def _check(options: Options, has_output: bool) -> None:
+    """Raise BadParameter for arguments that do not go together."""
+    if not options.inputs and options.project is None:
+        raise typer.BadParameter("nothing to predict: specify an INPUT, or --project")
+    if options.label_config is None and options.project is None:
+        raise typer.BadParameter("--label-config is missing")
+    if options.push and options.project is None:
+        raise typer.BadParameter("--push needs --project")
+    if not (has_output or options.push or options.dry_run or options.embeddings):
+        raise typer.BadParameter("no output: specify -o OUTPUT, or --push")
+    if not 0 <= options.min_score <= 1:
+        score = options.min_score
+        raise typer.BadParameter(f"--min-score should be from 0 to 1, and is {score:g}")
+    if options.sample is not None and options.sample < 1:
+        raise typer.BadParameter(f"--sample should be 1 or more, and is {options.sample}")
+    if options.only is Only.failed and options.inputs and options.push:
+        raise typer.BadParameter("--only failed --push needs no INPUT: its tasks are in --project")
+    _check_engine(options)
+
+
+def _check_engine(options: Options) -> None:
+    if options.ray is None:
+        return
+    if options.embeddings:
+        raise typer.BadParameter("--engine ray predicts: --embeddings is for the local engine")
+    if options.project is not None:
+        raise typer.BadParameter("--engine ray predicts files and folders, not --project")
 
 
 def _run(options: Options) -> bool:
     """Predict and report; return whether tasks failed."""
-    from shared.label_studio.import_file import is_finished, read_failures
+    from shared.bulk.ray_engine.run_folder import is_run_finished
+    from shared.cli.embed_ahead import embed_images
+    from shared.cli.failure_list import list_failures
+    from shared.label_studio.import_file import is_finished
     from shared.pipeline.runtime import reset_runtime
     from shared.server import logs
 
     logs.configure_logging("WARNING")
     for name in SILENCED_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    if options.resume and is_finished(options.output):
-        typer.echo(f"{options.output} is finished already")
-        return _report_failures(read_failures(options.output), options.output)
+    if options.resume and (is_finished if options.ray is None else is_run_finished)(options.output):
+        typer.echo(f"{options.output_name} is finished already")
+        return list_failures(options.output, options.output_name)
     try:
-        _predict(options)
+        if options.embeddings:
+            return embed_images(options)
+        if options.dry_run:
+            return _estimate(options)
+        if options.ray is None:
+            _predict(options)
+        else:
+            predict_on_ray(options, options.ray)
     except KeyboardInterrupt:
         typer.echo("Interrupted; continue with --resume", err=True)
         raise typer.Exit(130) from None
     except OSError as error:  # such as a full disk
-        raise SettingError(f"{options.output}: {error}; continue with --resume") from None
+        why = error.strerror or error
+        raise SettingError(f"{options.output_name}: {why}; continue with --resume") from None
     finally:
         reset_runtime()
-    return _report_failures(read_failures(options.output), options.output)
+    return list_failures(options.output, options.output_name)
 
 
 def _predict(options: Options) -> None:
-    from shared.cli.progress import Meter, format_count, format_duration
+    from shared.bulk.local_engine import BulkPrediction
+    from shared.cli.progress import Meter, format_count, format_duration, format_rate
     from shared.label_studio.import_file import ImportFile
     from shared.label_studio.import_filter import describe_left_out
-    from shared.pipeline.bulk import BulkPrediction
-    from shared.pipeline.command_plans import load_plans
     from shared.pipeline.runtime import runtime
 
-    project = _open_project(options.project)
-    config = _read_label_config(options, project)
-    plans = load_plans(runtime(), config, options.backends)
-    for problem in dict.fromkeys(problem for plan in plans for problem in plan.problems):
-        typer.echo(f"prelabel: {problem}", err=True)
-    versions = [plan.version() for plan in plans]
-    if project is not None and options.push and not options.inputs:
-        project.versions = frozenset(versions)
-    digest = hashlib.sha256(config.xml.encode()).hexdigest()[:12]
-    head = {"label_config": digest, "model_versions": versions}
-    source = _open_source(options, config, project)
+    run = open_run(options)
+    digest = hashlib.sha256(run.config.xml.encode()).hexdigest()[:12]
+    head = {"label_config": digest, "model_versions": run.versions}
     with ImportFile(options.output, head, options.resume) as file:
         done_before = file.done
         if done_before:
             typer.echo(f"{format_count(done_before)} done already", err=True)
-        sent = _create_upload(options, project, file)
-        with Meter(source, "predict") as meter:
-            job = BulkPrediction(runtime().pipeline, source, plans, file, sent, meter.report_done)
+        sent = _create_upload(options, run.project, file)
+        with Meter(run.source, "predict") as meter:
+            job = BulkPrediction(
+                runtime().pipeline,
+                run.source,
+                run.plans,
+                file,
+                sent,
+                options.replace,
+                run.earlier,
+                meter.report_done,
+            )
             job.run()
         done, seconds = file.done - done_before, meter.seconds
     rate = done / max(seconds, 1e-3)
     tasks = format_count(done)
-    typer.echo(f"{options.output}: {tasks} in {format_duration(seconds)}, {rate:,.0f} per second")
+    typer.echo(
+        f"{options.output_name}: {tasks} in {format_duration(seconds)},"
+        f" {format_rate(rate)} per second"
+    )
     for line in describe_left_out(job.left_out):
-        typer.echo(f"{options.output}: {line}", err=True)
+        typer.echo(f"{options.output_name}: {line}", err=True)
 
 
-def _open_project(number: int | None) -> "Project | None":
-    from shared.label_studio.project import Project
+def _estimate(options: Options) -> bool:
+    """Tell what the run would be; return whether a task that was tried failed."""
+    from shared.bulk.estimate import estimate_run
+    from shared.cli.progress import format_count, format_duration
+    from shared.label_studio.task_sources import usable_entry
     from shared.pipeline.runtime import runtime
 
-    return None if number is None else Project(number, runtime().settings)
+    run = open_run(options)
+    entries = map(usable_entry, run.source)
+    found = estimate_run(runtime().pipeline, entries, run.plans)
+    typer.echo(f"{format_count(found.tasks)} to predict as {', '.join(run.versions)}")
+    if found.unreadable:
+        typer.echo(f"{found.unreadable:,} more cannot be read as tasks")
+    if found.tasks:
+        duration, size = format_duration(found.seconds), found.output_bytes / 1e6
+        typer.echo(f"about {duration}, {size:,.1f} MB of output, by {found.tried:,} of them")
+    for message, count in Counter(found.failures).most_common(MAX_LISTED_REASONS):
+        typer.echo(f"{count:,} of these failed: {message}", err=True)
+    return bool(found.failures or found.unreadable)
 
 
 def _create_upload(
     options: Options, project: "Project | None", file: "ImportFile"
 ) -> "Upload | None":
-    from shared.label_studio.project import Upload
+    from shared.label_studio.upload import Upload
 
     if project is None or not options.push:
         return None
     return Upload(project, file, new=bool(options.inputs))
-
-
-def _read_label_config(options: Options, project: "Project | None") -> "LabelConfig":
-    from shared.label_studio.label_config import LabelConfig
-
-    if options.label_config is not None:
-        return LabelConfig.parse(options.label_config.read_text("utf-8", errors="replace"))
-    assert project is not None
-    return LabelConfig.parse(project.label_config)
-
-
-def _open_source(
-    options: Options, config: "LabelConfig", project: "Project | None"
-) -> "ResumableSource":
-    from shared.label_studio.media_folder import MediaFolder, find_media_tag, is_media
-    from shared.label_studio.task_file import TaskFile
-    from shared.pipeline.bulk import Inputs
-    from shared.pipeline.runtime import runtime
-
-    root = runtime().settings.local_files_root
-    sources: list[Source] = []
-    for name in options.inputs:
-        if is_media(name, config):
-            sources.append(MediaFolder(name, find_media_tag(config), options.url_prefix, root))
-        else:
-            sources.append(TaskFile(name, tables=True))
-    return project if project is not None and not sources else Inputs(sources)
-
-
-def _report_failures(failures: "Iterable[dict[str, Any]]", output: Path) -> bool:
-    """Print what failed and what was left out; return whether tasks failed."""
-    from shared.cli.progress import format_count
-    from shared.label_studio.import_file import failures_path
-
-    listed: list[dict[str, Any]] = []
-    reasons: Counter[str] = Counter()
-    failed_tasks, last_index = 0, None
-    for failure in failures:
-        reasons[failure["reason"]] += 1
-        if not failure["reason"].startswith(DROPPED_PREFIX):
-            # several backends may fail on one task: it counts once
-            failed_tasks += failure["index"] != last_index
-            last_index = failure["index"]
-        if len(listed) < MAX_LISTED_FAILURES:
-            listed.append(failure)
-    for failure in listed:
-        where = _describe_task(failure)
-        typer.echo(f"  {where}: {failure['backend']}: {failure['message']}", err=True)
-    if reasons:
-        counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
-        count, path = format_count(failed_tasks), failures_path(output)
-        typer.echo(f"{count} failed ({counts}): see {path}", err=True)
-    return failed_tasks > 0
-
-
-def _describe_task(failure: "dict[str, Any]") -> str:
-    """Return where a task is: the source, and the line in it or the task's index."""
-    place = f"task {failure['index']}" if failure["line"] is None else f"line {failure['line']}"
-    task_id = "" if failure["task"] is None else f", id {failure['task']}"
-    return f"{failure['source']}, {place}{task_id}"

@@ -72,7 +72,7 @@ class Meter:
         if self._bar is None:
             rest = "" if remaining is None else f", about {format_duration(remaining)} left"
             tasks = format_count(self._done)
-            sys.stderr.write(f"{self._label}: {tasks}, {rate:,.0f} per second{rest}\n")
+            sys.stderr.write(f"{self._label}: {tasks}, {format_rate(rate)} per second{rest}\n")
             sys.stderr.flush()
             return
         fraction = self._work.fraction
@@ -80,7 +80,7 @@ class Meter:
             self._row,
             total=None if fraction is None else 1.0,
             completed=fraction or 0.0,
-            numbers=f"{format_count(self._done)}  {rate:,.0f}/s",
+            numbers=f"{format_count(self._done)}  {format_rate(rate)}/s",
             left="" if remaining is None else f"{format_duration(remaining)} left",
         )
 
@@ -94,6 +94,12 @@ class Meter:
 def format_count(tasks: int) -> str:
     """Return a number of tasks in words: 1 task, 2,000 tasks."""
     return f"{tasks:,} task" + ("" if tasks == 1 else "s")
+
+
+def format_rate(rate: float) -> str:
+    """Return a number of tasks per second: 0.04, 2.5, 2,000."""
+    decimals = 0 if rate >= 10 else 1 if rate >= 1 else 2
+    return f"{rate:,.{decimals}f}"
 
 
 def format_duration(seconds: float) -> str:

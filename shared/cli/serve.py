@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from shared.cli import app
+from shared.cli.official_variables import log_official_variables
 from shared.errors import SettingError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def serve(
+    context: typer.Context,
     backend: list[str] = typer.Argument(
         None,
         help="Names of backends (default: all that are installed). ner:MODEL chooses the model;"
@@ -36,6 +38,7 @@ def serve(
         update={key: value for key, value in options.items() if value is not None}
     )
     logs.configure_logging(settings.log_level, settings.log_format)
+    log_official_variables(context.obj or ())
     names = list(backend or settings.backends)
     _import_before_fork()
     _check_names(names)
@@ -51,13 +54,12 @@ def make_app(
 ) -> Any:
     """Make the application, in the process that serves it.
 
-    The backends' modules are imported before the first request is accepted: an import holds the
-    GIL for seconds, and would leave health checks unanswered later. Weights are loaded afterwards.
+    What models need is imported and loaded afterwards, by `BackendService.warm_up`: it takes
+    seconds, in which health checks are answered.
     """
-    import gc
     import sys
 
-    from shared.backend.registry import choose_backends, faulty_backends, split_available
+    from shared.backend.registry import choose_backends, faulty_backends
     from shared.server.app import create_app
     from shared.server.service import BackendService
     from shared.server.third_party_file import is_reference
@@ -71,23 +73,18 @@ def make_app(
     if len(names) == 1 and is_reference(names[0]):
         return create_app(open_model(names[0]), settings, worker_metrics)
     classes = choose_backends(names)
-    for cls in split_available(classes)[0]:
-        if not cls.opt_in or cls.name in plain:
-            cls.import_modules()
-    gc.collect()
-    # Half a million objects of libraries stay for ever; examining them would hold the GIL.
-    gc.freeze()
-    service = BackendService(classes, named=plain, faults=faulty_backends())
+    faults = {} if names else faulty_backends()  # of others nobody asked
+    service = BackendService(classes, named=plain, faults=faults)
     return create_app(service, settings, worker_metrics)
 
 
 def _import_before_fork() -> None:
     """Import what every worker needs: one that is killed is then replaced within a moment."""
-    from shared.backend.registry import find_backends
+    from shared.server.lasting_objects import lasting_objects
 
-    importlib.import_module("shared.server.app")
-    importlib.import_module("shared.server.third_party_service")
-    find_backends()
+    with lasting_objects():
+        importlib.import_module("shared.server.app")
+        importlib.import_module("shared.server.third_party_service")
 
 
 def _check_names(names: list[str]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from shared.cli import app
+from shared.cli.local_path import check_local
 from shared.errors import PrelabelError, SettingError, TaskError, escape_control
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def show(
         None,
         "--output",
         "-o",
+        callback=check_local,
         help="The picture to write (.png), or a folder: one picture for each prediction",
     ),
     open_: bool = typer.Option(False, "--open", help="Show a task in the browser until Ctrl+C"),

@@ -32,6 +32,7 @@ class Options:
     controls: tuple[str, ...]
     epochs: int
     repo: str | None
+    backends: tuple[str, ...] = ()
 
 
 @app.command()
@@ -46,6 +47,11 @@ def train(
     ),
     control: list[str] = typer.Option(
         None, help="A control tag to train; may be repeated (default: all that can be)"
+    ),
+    backend: list[str] = typer.Option(
+        None,
+        help="The backend that trains, such as prompt; may be repeated (default: for each control"
+        " tag the one that fills it)",
     ),
     epochs: int = typer.Option(
         0, min=0, help="Epochs at most (default: the backend's)", show_default=False
@@ -76,6 +82,7 @@ def train(
         tuple(control or ()),
         epochs,
         push_to_hub,
+        tuple(backend or ()),
     )
     _check_options(options)
     from shared.settings import Settings, read_settings
@@ -114,7 +121,12 @@ def _start(options: Options, settings: "Settings") -> "Job":
     else:
         source = TrainingSource.of_project(options.project or 0)
     job = start_training(
-        settings, source, options.key or key, options.controls, max_epochs=options.epochs
+        settings,
+        source,
+        options.key or key,
+        options.controls,
+        max_epochs=options.epochs,
+        backends=options.backends,
     )
     typer.echo(f'trains models of project "{job.key}"', err=True)
     return job

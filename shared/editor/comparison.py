@@ -84,6 +84,16 @@ def _compare_answer(result: Result, drawing: Drawing) -> Iterator[str]:
     said, found = result["value"].get(name), shown["value"].get(name)
     if said != found:
         yield f"{name} is {found!r}, not {said!r}"
+    elif name == "ranker":
+        yield from _compare_order(said, drawing)
+
+
+def _compare_order(said: Mapping[str, Sequence[str]], drawing: Drawing) -> Iterator[str]:
+    """Compare the items that stand in each bucket, from top to bottom."""
+    for bucket, items in said.items():
+        drawn = [list(found) for name, found in drawing.ranked if name == bucket]
+        if list(items) not in drawn:
+            yield f"the items in {bucket!r} are {drawn[0] if drawn else []}, not {list(items)}"
 
 
 def _compare_labels(result: Result, region: DrawnRegion) -> Iterator[str]:

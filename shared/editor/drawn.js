@@ -15,6 +15,16 @@ window.prelabelDrawn = (() => {
 
   const videos = () => [...document.querySelectorAll("video")];
 
+  // A <source> that cannot be played leaves no error at its <video>, which then has no source; so
+  // has one for a moment before it loads.
+  const refused = { since: null };
+  function isRefused() {
+    const none = ({ networkState }) => networkState === HTMLMediaElement.NETWORK_NO_SOURCE;
+    const now = performance.now();
+    refused.since = videos().some(none) ? (refused.since ?? now) : null;
+    return refused.since !== null && now - refused.since >= 3000;
+  }
+
   // Until its frames are there, nothing is drawn on a video.
   function playable(object) {
     if (object.type !== "video") return true;
@@ -39,6 +49,7 @@ window.prelabelDrawn = (() => {
     }
     const broken = frames && videos().find(({ error }) => error);
     if (broken) return `the browser cannot play the video: ${broken.error.message}`;
+    if (frames && isRefused()) return "the browser cannot play the video: convert it to WebM";
     for (const object of prediction.objects) {
       const image = object.type === "image" ? object.currentImageEntity : null;
       if (image?.error) return `object ${object.name} is not loaded: ${image.src}`;
@@ -127,7 +138,8 @@ window.prelabelDrawn = (() => {
     }));
   }
 
-  // The choices that are checked on the page, the numbers and texts that stand in its fields.
+  // The choices that are checked on the page, the items in each bucket of a Ranker, the numbers and
+  // texts that stand in its fields.
   function answered() {
     const value = (field) => field.value;
     const all = (selector) => [...document.querySelectorAll(selector)];
@@ -141,6 +153,10 @@ window.prelabelDrawn = (() => {
           control.tiedChildren.filter(({ sel, _value }) => sel && shown.has(_value)).map((c) => c.resultValue),
         ]),
       ),
+      ranked: all("[data-rbd-droppable-id]").map((column) => [
+        column.getAttribute("data-rbd-droppable-id"),
+        [...column.querySelectorAll("[data-ranker-id]")].map((item) => item.getAttribute("data-ranker-id")),
+      ]),
       stars: all(".ant-rate-star-full, .lsf-rating__star_filled").length,
       fields: all("input:not([type=checkbox]):not([type=radio]), textarea").map(value).filter(Boolean),
       texts: all("[data-testid^='textarea-region'], .lsf-text-area__region").map((at) => at.innerText),
@@ -337,7 +353,7 @@ window.prelabelDrawn = (() => {
   async function track(frames) {
     const video = window.Htx.annotationStore.selected.objects.find(({ type }) => type === "video");
     const id = window.Htx.annotationStore.selected.regions[0].id;
-    await steady(() => (video.length > 1 && window.Konva.stages.length ? "" : null));
+    await steady(() => (playable(video) && window.Konva.stages.length ? "" : null));
     const found = {};
     for (const frame of frames) {
       video.setFrame(frame);
@@ -356,14 +372,12 @@ window.prelabelDrawn = (() => {
 
   // The frames that the timeline's bars of the first region go over, as [first, last].
   async function bars() {
-    const video = window.Htx.annotationStore.selected.objects.find(({ type }) => type === "video");
+    const { selected } = window.Htx.annotationStore;
+    const video = selected.objects.find(({ type }) => type === "video");
     return JSON.parse(await steady(() => {
-      const found = [...document.querySelectorAll(".lsf-keypoints__lifespan")].map((bar) => {
-        const step = bar.parentElement.clientWidth / video.length;
-        const first = parseFloat(bar.style.left) / step + 0.5;
-        return [first, first + parseFloat(bar.style.width) / step].map((x) => Math.round(x * 10) / 10);
-      });
-      return video.length > 1 && found.length ? JSON.stringify(found) : null;
+      const found = frameBars(selected.regions[0]);
+      const rounded = found.map((bar) => bar.map((frame) => Math.round(frame * 10) / 10));
+      return video.length > 1 && found.length ? JSON.stringify(rounded) : null;
     }));
   }
 
@@ -375,17 +389,19 @@ window.prelabelDrawn = (() => {
       const text = [...errors].map((error) => error.innerText).join("\n");
       const said = store.validation?.length ? text : "";
       return JSON.stringify([said, store.predictions[0]?.regions.map(({ type }) => type) ?? []]);
-    });
+    }, 300);
     return JSON.parse(found);
   }
 
-  // What `look` says once it has said so for a while; null is nothing yet.
-  async function steady(look, quiet = 300) {
-    for (let last = null, since = 0, end = performance.now() + 30000; performance.now() < end; ) {
+  // What `look` says once it has said so for a while, in which the page was drawn some times, however
+  // long that takes on a busy machine; null is nothing yet.
+  async function steady(look, quiet = 120, pictures = 4) {
+    let [last, since, drawn] = [null, 0, 0];
+    for (const end = performance.now() + 60000; performance.now() < end; drawn += 1) {
       const now = look();
-      if (now !== last) [last, since] = [now, performance.now()];
-      if (now !== null && performance.now() - since > quiet) return now;
-      await new Promise((done) => setTimeout(done, Math.min(50, quiet / 3)));
+      if (now !== last) [last, since, drawn] = [now, performance.now(), 0];
+      if (now !== null && drawn >= pictures && performance.now() - since > quiet) return now;
+      await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
     }
     throw new Error("the editor shows nothing that stays");
   }

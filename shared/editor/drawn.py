@@ -55,6 +55,8 @@ class Drawing:
     video_size: Sequence[int] | None = None
     tracks: Mapping[str, Mapping[int, Sequence[Point] | None]] = field(default_factory=dict)
     """The corners of each track's box by frame, in pixels of the video."""
+    ranked: Sequence[Sequence[Any]] = ()
+    """Each bucket's name and the ids of the items that stand in it, from top to bottom."""
 
 
 def read_drawing(
@@ -66,26 +68,22 @@ def read_drawing(
     """
     given_back = browser.select(index)
     regions = _read_regions(browser)
-    chosen = _read_choices(browser)
+    answered = browser.ask("() => prelabelDrawn.answered()")
+    chosen, ranked = answered["chosen"], answered["ranked"]
     frames = frames_to_look_at(results)
     if not frames or not any(region.kind == TRACK for region in regions.values()):
-        return Drawing(regions, chosen, given_back)
+        return Drawing(regions, chosen, given_back, ranked=ranked)
     tracks = browser.ask("(frames) => prelabelDrawn.tracks(frames)", frames)
     places = {
         name: {int(frame): place for frame, place in by_frame.items()}
         for name, by_frame in tracks["places"].items()
     }
-    return Drawing(regions, chosen, given_back, tracks["size"], places)
+    return Drawing(regions, chosen, given_back, tracks["size"], places, ranked)
 
 
 def _read_regions(browser: EditorBrowser) -> dict[str, DrawnRegion]:
     found = [DrawnRegion(**region) for region in browser.ask("() => prelabelDrawn.drawn()")]
     return {region.id: region for region in found}
-
-
-def _read_choices(browser: EditorBrowser) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = browser.ask("() => prelabelDrawn.answered()")["chosen"]
-    return found
 
 
 def frames_to_look_at(results: Sequence[Mapping[str, Any]]) -> list[int]:

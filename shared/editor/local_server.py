@@ -28,6 +28,7 @@ class LocalServer:
     def __init__(self, assets: EditorAssets) -> None:
         self._assets = assets
         self._media: dict[str, File] = {}
+        self._published = 0
         self._first: tuple[str, dict[str, Any]] | None = None
         self._files: dict[str, File] = {}
         self._secret = secrets.token_urlsafe(16)
@@ -53,7 +54,9 @@ class LocalServer:
 
     def publish(self, content: bytes, kind: str) -> str:
         """Serve a file of a task until `clear`; return its address."""
-        number = str(len(self._media))
+        # Never one of an earlier task: the page still has the picture that it had there.
+        self._published += 1
+        number = str(self._published)
         self._media[number] = (content, kind)
         return f"{self.origin}/{self._secret}/media/{number}"
 

@@ -11,6 +11,13 @@
     window.Worker = frameWorker(window.Worker);
   }
 
+  // The editor adds a parameter to the address of sound, with which no data URL can be read.
+  const open = XMLHttpRequest.prototype.open;
+  XMLHttpRequest.prototype.open = function (method, url, ...more) {
+    const whole = /^data:/.test(url) ? url.replace(/\?lsref=1$/, "") : url;
+    return open.call(this, method, whole, ...more);
+  };
+
   function memoryStorage() {
     const kept = new Map();
     return {

@@ -11,6 +11,8 @@ FIGURE_NAMES: Mapping[str, str] = {
     "f1": "F1",
     "ap50": "AP50",
     "ap": "AP50–95",
+    "map50": "mAP50",
+    "map50_95": "mAP50–95",
     "mean_iou": "mean IoU",
     "accuracy": "accuracy",
     "macro_f1": "macro F1",

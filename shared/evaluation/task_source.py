@@ -11,7 +11,7 @@ from shared.label_studio.json_values import with_common_values
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.project import Project
 from shared.label_studio.task_file import TaskEntry, TaskFile, as_task
-from shared.pipeline.bulk import Inputs
+from shared.label_studio.task_sources import Inputs
 
 
 class RawSource(Protocol):

@@ -5,7 +5,6 @@ import importlib
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
@@ -17,13 +16,13 @@ from shared.jobs.job import Job, JobCancelledError, JobError, JobState
 from shared.jobs.job_folder import JobFolder
 from shared.jobs.job_store import JobStore
 from shared.jobs.log_stream import Redactor, log_to_stderr
+from shared.jobs.parent_process import end_with
 from shared.jobs.priority import lower_priority
 from shared.settings import restrain_libraries
 
 logger = logging.getLogger(__name__)
 
 _MAX_MESSAGE = 2000
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def execute(store: JobStore, job: Job, parent: int) -> int:
@@ -31,7 +30,8 @@ def execute(store: JobStore, job: Job, parent: int) -> int:
 
     0 means that the end is written; `parent` is the process with which this one ends.
     """
-    _die_with(parent)
+    if not end_with(parent, signal.SIGKILL):
+        os._exit(1)
     os.setsid()
     folder = store.folder(job.id)
     _end_on_sigterm(folder)
@@ -94,13 +94,3 @@ def _end_on_sigterm(folder: JobFolder) -> None:
         signal.raise_signal(number)
 
     signal.signal(signal.SIGTERM, end)
-
-
-def _die_with(parent: int) -> None:
-    """Let this process be killed when its parent ends, where the kernel can: prctl(2)."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)

@@ -13,8 +13,27 @@ WHOLE_TASK_TAGS = frozenset(
     ("Choices", "Taxonomy", "TextArea", "Rating", "Number", "DateTime", "Pairwise", "Ranker")
 )
 
+# The type of a control tag's results, where it is not the tag's name.
+RESULT_TYPES = {"Chat": "chatmessage"}
+
 # The names on the way to a nested choice, from the outermost to its own.
 ChoicePath = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """When the editor shows a tag: its `visibleWhen`, or that of a tag around it.
+
+    - `when`: "choice-selected", "choice-unselected", "region-selected" or "no-region-selected"
+    - `tag_name`: the control tag whose choice or region is meant (`whenTagName`); empty: any
+    - `choices`, `labels`, `roles`: one of them must be chosen, or be the region's; empty: any
+    """
+
+    when: str
+    tag_name: str = ""
+    choices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +45,10 @@ class Control:
     - `dynamic`: whether a task brings further labels; `labels_from_task`: whether they have been
       added (`with_task_labels`), and `label_faults`: those that the editor cannot show
     - `paths`: the attributes of each nested choice, by the names on the way to it
-    - `buckets`: the names of a Ranker's buckets
+    - `buckets`: the names of a Ranker's buckets; `default_bucket`: that of items nobody ranked
     - `repeated`: whether it stands in a Repeater, of which the editor shows one for each list item
     - `header`: the text of the Header before it, if no other named tag stands between
+    - `conditions`: all of them hold where the editor shows it
     """
 
     tag: str
@@ -45,6 +65,8 @@ class Control:
     to_names: tuple[str, ...] = ()
     """The names of all object tags that it is on (`toName="a,b"`); `to_name` is the one meant."""
     header: str = ""
+    conditions: tuple[Condition, ...] = ()
+    default_bucket: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "to_names", self.to_names or (self.to_name,))
@@ -58,7 +80,7 @@ class Control:
     @cached_property
     def type(self) -> str:
         """The `type` of its results: `rectanglelabels`."""
-        return self.tag.lower()
+        return RESULT_TYPES.get(self.tag, self.tag.lower())
 
     @cached_property
     def choice_paths(self) -> Mapping[str, ChoicePath]:

@@ -1,13 +1,14 @@
 """Import files, written as a journal that survives a killed process."""
 
+import fcntl
 import gzip
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from shared.errors import SettingError
 from shared.label_studio.json_stream import dump_line, load_line
@@ -16,6 +17,9 @@ from shared.label_studio.json_stream import dump_line, load_line
 FLUSH_SECONDS, SYNC_SECONDS = 0.2, 5.0
 FORMATS = (".json", ".jsonl", ".ndjson")
 COPY_BYTES = 1 << 20
+
+# The reasons of regions that were left out begin so: their tasks have not failed.
+DROPPED_PREFIX = "dropped_"
 
 # What all tasks of a journal have in common, such as the label config: it must not change.
 JournalHeader = dict[str, Any]
@@ -34,7 +38,7 @@ class ImportFile:
         self.path = path
         self.part = path.with_name(path.name + ".part")
         self.failures_path = failures_path(path)
-        self._format = _format_of(path)
+        import_format(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if self.part.exists() and not resume:
@@ -42,15 +46,25 @@ class ImportFile:
                     f"{self.part} is left from an interrupted run: use --resume to continue"
                     " it, or delete it to start over"
                 )
-            self.done = _truncate_journal(self.part, head) if self.part.exists() else 0
-            if not self.part.exists():
-                self.part.write_bytes(dump_line(head))
-                self.failures_path.unlink(missing_ok=True)
-            self._tasks = self.part.open("ab", buffering=COPY_BYTES)
+            self._tasks = _open_alone(self.part)
+            self.done = self._read_journal(head)
             self._failures = self.failures_path.open("ab")
         except OSError as error:
             raise SettingError(f"{path} cannot be written: {error.strerror}") from None
         self._flushed = self._synced = time.monotonic()
+
+    def _read_journal(self, head: JournalHeader) -> int:
+        """Return the number of tasks in the journal, which gets its header if it has none."""
+        try:
+            done = _truncate_journal(self.part, head)
+        except BaseException:
+            self._tasks.close()
+            raise
+        if done is None:
+            self._tasks.write(dump_line(head))
+            self._tasks.flush()
+            self.failures_path.unlink(missing_ok=True)
+        return done or 0
 
     def __enter__(self) -> "ImportFile":
         return self
@@ -109,17 +123,9 @@ class ImportFile:
     def finish(self) -> None:
         """Build the import file from the journal; remove the file of failures if it is empty."""
         self.flush(sync=True)
-        made = self.path.with_name(self.path.name + ".new")
-        with self.part.open("rb") as lines, made.open("wb") as file:
+        with self.part.open("rb") as lines:
             lines.readline()
-            packed = self.path.suffix == ".gz"
-            target = gzip.GzipFile("", "wb", 6, file, mtime=0) if packed else file
-            _copy_lines(lines, target) if self._format != ".json" else _write_list(lines, target)
-            if packed:
-                target.close()
-            file.flush()
-            os.fsync(file.fileno())
-        made.replace(self.path)
+            write_import_file(self.path, lines)
         self.part.unlink()
         if not self.failures_path.stat().st_size:
             self.failures_path.unlink()
@@ -130,11 +136,11 @@ def failures_path(path: Path) -> Path:
     return path.with_name(path.name + ".failures.jsonl")
 
 
-def read_failures(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the failures of an import file."""
-    with suppress(FileNotFoundError), failures_path(path).open("rb") as file:
+def read_failures(path: Path, copy: Path | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the failures of an import file, or those in a copy of them."""
+    with suppress(FileNotFoundError), (copy or failures_path(path)).open("rb") as file:
         for line in file:
-            if (failure := _parse_whole_line(line)) is not None:
+            if (failure := parse_whole_line(line)) is not None:
                 yield failure
 
 
@@ -143,36 +149,72 @@ def is_finished(path: Path) -> bool:
     return path.exists() and not path.with_name(path.name + ".part").exists()
 
 
-def _format_of(path: Path) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    kind = "".join(suffixes[-2:-1] if suffixes[-1:] == [".gz"] else suffixes[-1:])
-    if kind not in FORMATS:
+def write_import_file(path: Path, lines: Iterable[bytes]) -> None:
+    """Write tasks, one a line, in the format that the path's name says; replace it in one step."""
+    made = path.with_name(path.name + ".new")
+    with made.open("wb", COPY_BYTES) as file:
+        packed = path.suffix == ".gz"
+        target = gzip.GzipFile("", "wb", 6, file, mtime=0) if packed else file
+        if import_format(path) == ".json":
+            _write_list(lines, target)
+        else:
+            target.writelines(lines)
+        if packed:
+            target.close()
+        file.flush()
+        os.fsync(file.fileno())
+    made.replace(path)
+
+
+def has_import_format(path: Path) -> bool:
+    """Return whether a path's name says one of the formats, and is no folder for parts."""
+    return bool(_named_format(path))
+
+
+def import_format(path: Path) -> str:
+    """Return the format that a path's name says, one of `FORMATS`; SettingError if it says none."""
+    if not (kind := _named_format(path)):
         raise SettingError(f"{path} should end with {', '.join(FORMATS)}, or these and .gz")
     return kind
 
 
-def _truncate_journal(part: Path, head: JournalHeader) -> int:
+def _named_format(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    kind = "".join(suffixes[-2:-1] if suffixes[-1:] == [".gz"] else suffixes[-1:])
+    return kind if kind in FORMATS else ""
+
+
+def _open_alone(part: Path) -> IO[bytes]:
+    """Open a journal, to which no other process writes; SettingError if one does."""
+    file = part.open("ab", buffering=COPY_BYTES)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise SettingError(f"{part} is being written by another process") from None
+    return file
+
+
+def _truncate_journal(part: Path, head: JournalHeader) -> int | None:
     """Cut a journal after its last complete line and return its number of tasks.
 
-    SettingError if it was started with another header.
+    None if it has not even a header. SettingError if it was started with another header.
     """
     done = -1
     with part.open("r+b") as file:
         end = 0
         for line in file:
-            found = _parse_whole_line(line)
+            found = parse_whole_line(line)
             if found is None:
                 break
             if done < 0:
-                _check_header(part, found, head)
+                check_header(part, found, head)
             done, end = done + 1, end + len(line)
         file.truncate(end)
-    if done < 0:
-        part.unlink()
-    return max(done, 0)
+    return None if done < 0 else done
 
 
-def _parse_whole_line(line: bytes) -> dict[str, Any] | None:
+def parse_whole_line(line: bytes) -> dict[str, Any] | None:
     """Return the line's object; None if the line was cut off or never reached the disk."""
     if not line.endswith(b"\n"):
         return None
@@ -182,19 +224,15 @@ def _parse_whole_line(line: bytes) -> dict[str, Any] | None:
     return None
 
 
-def _check_header(part: Path, found: JournalHeader, head: JournalHeader) -> None:
+def check_header(part: Path, found: JournalHeader, head: JournalHeader) -> None:
+    """Raise SettingError if a journal was begun with another header."""
     changed = [key for key in head if found.get(key) != head[key]]
     if changed:
         was = "; ".join(f"{key} was {found.get(key)}, is {head[key]}" for key in changed)
         raise SettingError(f"{part} was started differently: {was}. Delete it to start over")
 
 
-def _copy_lines(lines: BinaryIO, target: IO[bytes] | gzip.GzipFile) -> None:
-    while block := lines.read(COPY_BYTES):
-        target.write(block)
-
-
-def _write_list(lines: BinaryIO, target: IO[bytes] | gzip.GzipFile) -> None:
+def _write_list(lines: Iterable[bytes], target: IO[bytes] | gzip.GzipFile) -> None:
     """Write one task a line, so that the list can be read by people, too."""
     before = b"[\n"
     for line in lines:

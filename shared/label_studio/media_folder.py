@@ -1,6 +1,5 @@
 """Folders and globs of media files: each file is a task."""
 
-import glob
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +10,12 @@ from shared.errors import DecodeError, SettingError
 from shared.label_studio.encoded_text import encode_text
 from shared.label_studio.javascript import split_path
 from shared.label_studio.label_config import LabelConfig, ObjectTag
+from shared.label_studio.media_listing import list_media
 from shared.label_studio.tags import TEXT_TAGS
-from shared.label_studio.task_file import TABLE_SUFFIXES, TaskEntry
+from shared.label_studio.task_file import TABLE_SUFFIXES, TaskEntry, TaskFile
 from shared.label_studio.variables import keys_of
-from shared.media.reader import LOCAL_FILES, LocalPath
+from shared.media.object_address import StoreAddress
+from shared.media.place import is_folder_or_glob
 
 # Suffixes of the files that an object tag shows.
 SUFFIXES = {
@@ -35,17 +36,16 @@ class MediaFolder:
         """`prefix` is the URL prefix of the files in the written tasks.
 
         By default that is Label Studio's address of local files, with the path from `root`
-        (LOCAL_FILES_ROOT), or else from the folder that holds the named one. SettingError if
-        there is no such file.
+        (LOCAL_FILES_ROOT), or else from the folder that holds the named one; for files in an
+        object store, their own address. SettingError if there is no such file.
         """
         self.name = name
         self._target = target
-        path = Path(name)
-        self._folder = path if path.is_dir() else Path(_fixed_folder(name))
-        self._prefix = local_files_prefix(self._folder, root) if prefix is None else prefix
+        self._listing = list_media(name, root)
+        self._prefix = self._listing.prefix if prefix is None else prefix
         self._suffixes = tuple(SUFFIXES.get(target.tag, "").split())
-        self._count = sum(1 for _ in self._media_paths())
         self._read = 0
+        self._count = sum(1 for _ in self._names())
         if not self._count:
             what = f"files of {target.tag} ({' '.join(self._suffixes)})"
             raise SettingError(f"{name}: found no {what}")
@@ -56,42 +56,61 @@ class MediaFolder:
         return self._read / self._count
 
     def __iter__(self) -> Iterator[TaskEntry]:
-        for index, path in enumerate(self._media_paths()):
-            yield self._build_entry(index, path)
+        for index, name in enumerate(self._names()):
+            yield self._build_entry(index, name)
             self._read = index + 1
 
-    def _build_entry(self, index: int, path: Path) -> TaskEntry:
-        url = self._prefix + quote(path.relative_to(self._folder).as_posix())
+    def _build_entry(self, index: int, name: str) -> TaskEntry:
         if self._target.tag in TEXT_TAGS and not self._target.value_is_url:
-            return self._text_entry(index, path)
-        return TaskEntry(
-            index, None, {"data": _build_data(self._target, LocalPath.from_file(url, path))}
-        )
+            return self._text_entry(index, name)
+        # the key of an object is not encoded in its address
+        url = self._prefix + (name if StoreAddress.parse(self._prefix) else quote(name))
+        data = _build_data(self._target, self._listing.name_file(url, name))
+        return TaskEntry(index, None, {"data": data}, source=self._listing.place(name))
 
-    def _text_entry(self, index: int, path: Path) -> TaskEntry:
+    def _text_entry(self, index: int, name: str) -> TaskEntry:
         try:
-            text = encode_text(path.read_text(encoding="utf-8-sig"), self._target)
+            text = encode_text(self._listing.read_bytes(name).decode("utf-8-sig"), self._target)
         except (OSError, UnicodeError) as error:
-            return TaskEntry(index, None, problem=f"{path.name} cannot be read: {error}")
+            return TaskEntry(index, None, problem=f"{_last(name)} cannot be read: {error}")
         except DecodeError as error:
-            return TaskEntry(index, None, problem=f"{path.name}: {error}")
-        return TaskEntry(index, None, {"data": _build_data(self._target, text)})
+            return TaskEntry(index, None, problem=f"{_last(name)}: {error}")
+        data = _build_data(self._target, text)
+        return TaskEntry(index, None, {"data": data}, source=self._listing.place(name))
 
-    def _media_paths(self) -> Iterator[Path]:
-        for path in _walk_files(self.name):
-            if path.suffix.lower() in self._suffixes:
-                yield path
+    def _names(self) -> Iterator[str]:
+        for name in self._listing:
+            if name.lower().endswith(self._suffixes):
+                yield name
 
 
 def is_media(name: str, config: LabelConfig) -> bool:
     """Return whether an input is a folder, glob or media file, and not a file of tasks."""
-    if glob.has_magic(name) and not os.path.exists(name):
-        return True
-    if os.path.isdir(name):
+    if is_folder_or_glob(name):
         return True
     shown = " ".join(SUFFIXES.get(target.tag, "") for target in config.objects.values()).split()
     suffix = Path(name).suffix.lower()
     return suffix in shown and suffix not in TABLE_SUFFIXES
+
+
+def refuse_series(name: str, config: LabelConfig) -> None:
+    """Raise SettingError if a table is itself the series that the label config shows.
+
+    Read as a file of tasks, it would make a task of each row, without the key of the series.
+    """
+    targets = [target for target in config.objects.values() if keys_of(target.value)]
+    if len(targets) != 1 or not _is_medium(targets[0]) or targets[0].tag != "TimeSeries":
+        return
+    if Path(name).suffix.lower() not in SUFFIXES["TimeSeries"].split():
+        return
+    task = next((entry.task for entry in TaskFile(name, tables=True) if entry.task), None)
+    key = split_path(str(targets[0].key))[0]
+    if task is not None and not {key, targets[0].key} & set(task["data"]):
+        raise SettingError(
+            f'{name}: each row of a table is a task, and these have no "{key}", which'
+            f" {targets[0]} shows; if the file is a series itself, give its folder or a glob:"
+            f" prelabel predict {os.path.dirname(name) or '.'}"
+        )
 
 
 def find_media_tag(config: LabelConfig) -> ObjectTag:
@@ -124,32 +143,5 @@ def _build_data(target: ObjectTag, value: str) -> dict[str, Any]:
     return cast(dict[str, Any], data)
 
 
-def _walk_files(name: str) -> Iterator[Path]:
-    if os.path.isdir(name):
-        for folder, inside, files in os.walk(name):
-            inside[:] = sorted(part for part in inside if not part.startswith("."))
-            yield from (Path(folder, file) for file in sorted(files) if not file.startswith("."))
-    elif os.path.exists(name):
-        yield Path(name)
-    else:
-        found = sorted(glob.iglob(name, recursive=True))
-        yield from (Path(path) for path in found if os.path.isfile(path))
-
-
-def _fixed_folder(pattern: str) -> str:
-    """Return the folders of a glob before its first wildcard."""
-    folder = os.path.dirname(pattern)
-    while glob.has_magic(folder):
-        folder = os.path.dirname(folder)
-    return folder
-
-
-def local_files_prefix(folder: Path, root: Path | None) -> str:
-    """Return Label Studio's address of the files in a folder, up to their path in it.
-
-    `root` is LOCAL_FILES_ROOT; a folder outside of it is named by its own name alone.
-    """
-    folder = folder.resolve()
-    base = root.resolve() if root is not None and folder.is_relative_to(root.resolve()) else None
-    path = folder.relative_to(base or folder.parent).as_posix()
-    return f"{LOCAL_FILES}?d={quote(path)}/" if path != "." else f"{LOCAL_FILES}?d="
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]

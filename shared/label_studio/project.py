@@ -1,19 +1,18 @@
-"""A Label Studio project: its tasks, read page by page, and the upload of predictions."""
+"""A Label Studio project: its tasks, read page by page, and the predictions stored in it."""
 
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from itertools import islice
-from pathlib import Path
 from typing import Any, TypeVar
 
 from shared.errors import PrelabelError, SettingError
 from shared.label_studio.import_file import ImportFile
-from shared.label_studio.json_stream import dump_line, load_line
-from shared.label_studio.project_key import project_key
+from shared.label_studio.model_version import find_superseded
+from shared.label_studio.project_key import project_key, read_project_number
+from shared.label_studio.task_choice import sample
 from shared.label_studio.task_file import TaskEntry
 from shared.media.egress import ssl_context
 from shared.media.label_studio_files import sdk_client
@@ -25,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 # Tasks in one response of Label Studio.
 PAGE_TASKS = 100
-# Tasks whose predictions are uploaded in one request.
-BATCH_TASKS = 100
 # Annotated tasks in one response: their annotations and predictions may be large.
 ANNOTATED_PAGE_TASKS = 50
 TASK_FIELDS = "id,data,predictions_model_versions"
@@ -37,18 +34,35 @@ ANNOTATED_TASK_FIELDS = (
 )
 # Seconds to wait before a page is asked for again.
 RETRY_SECONDS = (1.0, 5.0, 20.0)
+NOT_FOUND, TOO_MANY_REQUESTS, SERVER_ERROR = 404, 429, 500
+# Of a gateway that has waited for long enough: Label Studio may still be at work on the request.
+GATEWAY_TIMEOUT = 504
+RENEWAL_PATH = "/api/token/refresh/"
+# The SDK repeats requests by itself, also those that were carried out and whose answer was lost:
+# what creates something is repeated here instead, after a look at what is there.
+ONCE: Any = {"max_retries": 0}
 # Keys of a task that an import takes.
 IMPORTED_KEYS = ("data", "meta", "annotations", "predictions")
 
 
 class UnavailableError(PrelabelError):
-    """Label Studio does not answer, or only with a server error: it may later."""
+    """Label Studio does not answer, or with a server error or 429: it may later.
+
+    `may_go_on` tells whether it may have got the request, and be at work on it still.
+    """
 
     reason = "label_studio"
+    may_go_on = False
 
 
 class Project:
-    """A project's tasks by ascending id, without those that already have all `versions`."""
+    """A project's tasks by ascending id, without those that already have all `versions`.
+
+    - `unannotated`: whether only tasks without annotations are read
+    - `only`: the ids of the tasks to read
+    - `size`: how many are read, chosen at random but always the same
+    - `replaces`: whether predictions of older versions are deleted, see `find_superseded`
+    """
 
     def __init__(self, number: int, settings: Settings) -> None:
         """Connect to the project; SettingError without LABEL_STUDIO_URL or LABEL_STUDIO_API_KEY."""
@@ -61,10 +75,20 @@ class Project:
 
         self.name = f"project {number}"
         self.versions: frozenset[str] = frozenset()
+        self.unannotated = False
+        self.only: Collection[int] | None = None
+        self.size: int | None = None
+        self.replaces = False
+        self._outdated: set[int] = set()
         self.after = 0
         self.number = number
         self._read = 0
-        self._http = Client(verify=ssl_context(settings), timeout=60.0, follow_redirects=True)
+        self._http = Client(
+            verify=ssl_context(settings),
+            timeout=60.0,
+            follow_redirects=True,
+            event_hooks={"response": [_refuse_page]},
+        )
         key = settings.label_studio_api_key.get_secret_value()
         self.client = sdk_client(settings.label_studio_url, key, self._http)
 
@@ -76,6 +100,15 @@ class Project:
     def _details(self) -> Any:
         with self.named_errors("reading it"):
             return self.client.projects.get(self.number)
+
+    def refresh(self) -> None:
+        """Read the label config and the number of tasks again when they are next asked for."""
+        self.__dict__.pop("_details", None)
+
+    @property
+    def task_count(self) -> int:
+        """How many tasks there are."""
+        return int(self._details.task_number or 0)
 
     @property
     def label_config(self) -> str:
@@ -95,14 +128,34 @@ class Project:
 
     def __iter__(self) -> Iterator[TaskEntry]:
         """Yield the tasks with an id greater than `after`."""
-        last, index = self.after, 0
-        while page := self._read_page(last):
+        index = 0
+        for task in self._chosen_tasks():
+            stored = predicted_versions(task)
+            if self.replaces and find_superseded(stored, self.versions):
+                self._outdated.add(task.id)
+            if not self.versions or not self.versions <= stored:
+                yield TaskEntry(index, None, {"id": task.id, "data": task.data})
+                index += 1
+            elif task.id in self._outdated:  # an earlier run was stopped before it deleted them
+                self.delete_superseded([task.id])
+
+    def _chosen_tasks(self) -> Iterator[Any]:
+        if self.size is None:
+            return self._listed_tasks(self.after)
+        chosen = sample(self._listed_tasks(0), self.size, lambda task: int(task.id))
+        return (task for task in chosen if task.id > self.after)
+
+    def _listed_tasks(self, after: int) -> Iterator[Any]:
+        """Yield the tasks with an id greater than `after`, page by page."""
+        if self.only is not None:
+            for number in sorted(number for number in self.only if number > after):
+                yield from self._find_task(number)
+            return
+        while page := self._read_page(after):
             for task in page:
-                last = task.id
+                after = task.id
                 self._read += 1
-                if not self.versions or not self.versions <= _predicted_versions(task):
-                    yield TaskEntry(index, None, {"id": task.id, "data": task.data})
-                    index += 1
+                yield task
 
     def resume(self, file: ImportFile) -> Iterator[TaskEntry]:
         """Return the tasks with greater ids than those in the file, which may be deleted by now."""
@@ -126,11 +179,11 @@ class Project:
                 index += 1
 
     def _read_annotated_page(self, after: int) -> list[Any]:
-        return self._retry(
+        return self.retry(
             lambda: self._read_page(after, ANNOTATED_PAGE_TASKS, ANNOTATED_TASK_FIELDS)
         )
 
-    def _retry(self, request: Callable[[], T]) -> T:
+    def retry(self, request: Callable[[], T]) -> T:
         """Return what a request answers; one that fails for now is sent again."""
         for seconds in RETRY_SECONDS:
             try:
@@ -143,10 +196,10 @@ class Project:
     def _read_page(
         self, after: int, size: int = PAGE_TASKS, fields: str = TASK_FIELDS
     ) -> list[Any]:
-        query = {
-            "filters": {"conjunction": "and", "items": [_id_filter("greater", after)]},
-            "ordering": ["tasks:id"],
-        }
+        wanted = [_number_filter("id", "greater", after)]
+        if self.unannotated:
+            wanted.append(_number_filter("total_annotations", "equal", 0))
+        query = {"filters": _filters(*wanted), "ordering": ["tasks:id"]}
         return self._list_tasks(query, size, fields)
 
     def _list_tasks(self, query: dict[str, Any], size: int, fields: str = TASK_FIELDS) -> list[Any]:
@@ -166,9 +219,58 @@ class Project:
 
         None if the task has been deleted.
         """
-        query = {"filters": {"conjunction": "and", "items": [_id_filter("equal", task)]}}
-        found = self._retry(lambda: self._list_tasks(query, 1))
+        found = self._find_task(task)
         return dict(found[0].data) if found else None
+
+    def list_between(
+        self, first: int, last: int, size: int, fields: str = TASK_FIELDS
+    ) -> list[Any]:
+        """Return the tasks with ids from `first` to `last`, by ascending id, `size` at most.
+
+        The lists are those of the Data Manager; a list that fails for now is asked for again.
+        """
+        wanted = [
+            _number_filter("id", "greater", first - 1),
+            _number_filter("id", "less", last + 1),
+        ]
+        query = {"filters": _filters(*wanted), "ordering": ["tasks:id"]}
+        return self.retry(lambda: self._list_tasks(query, size, fields))
+
+    def request(self, doing: str, method: str, path: str, **options: Any) -> Any:
+        """Return the JSON that the API answers, for what the SDK has no method; None for 404."""
+        from label_studio_sdk.core.api_error import ApiError
+
+        with self.named_errors(doing):
+            http = self.client._client_wrapper.httpx_client
+            answer = http.request(path, method=method, **options)
+            if answer.status_code == NOT_FOUND:
+                return None
+            if not answer.is_success:
+                raise ApiError(status_code=answer.status_code, body=answer.text)
+            return answer.json() if answer.content else {}
+
+    def delete_repeated(self, task: int) -> int:
+        """Delete what a task has twice of `versions`, except for the first; return how many."""
+        with self.named_errors("deleting repeated predictions"):
+            stored = sorted(self.client.predictions.list(task=task), key=lambda one: one.id or 0)
+            seen: set[str] = set()
+            count = 0
+            for one in stored:
+                version = one.model_version or ""
+                if version in seen:
+                    self._delete_prediction(one.id)
+                    count += 1
+                if version in self.versions:
+                    seen.add(version)
+        return count
+
+    def _delete_prediction(self, number: int | None) -> None:
+        """Delete a prediction that may be gone already: others delete, and answers are lost."""
+        self.request("deleting predictions", "DELETE", f"api/predictions/{number}/")
+
+    def _find_task(self, task: int) -> list[Any]:
+        query = {"filters": _filters(_number_filter("id", "equal", task))}
+        return self.retry(lambda: self._list_tasks(query, 1))
 
     def list_data_columns(self) -> list[str]:
         """Return the keys of data for which the Data Manager shows a column."""
@@ -187,7 +289,7 @@ class Project:
             with self.named_errors(f"changing task {task}"):
                 self.client.tasks.update(str(task), data=data)
 
-        self._retry(write)
+        self.retry(write)
 
     def store_predictions(self, tasks: Sequence[dict[str, Any]], again: bool) -> None:
         """Store the predictions of tasks that are in the project.
@@ -203,12 +305,30 @@ class Project:
         with self.named_errors("storing predictions"):
             if again:
                 wanted = self._missing_predictions(wanted)
-            if not wanted:
-                return
-            answer = self.client.projects.import_predictions(self.number, request=wanted)
-            if answer.created != len(wanted):
-                for prediction in self._missing_predictions(wanted):
-                    self.client.predictions.create(**prediction)
+            self._import_predictions(wanted)
+        if self.replaces:
+            self.delete_superseded(task["id"] for task in tasks if task["id"] in self._outdated)
+
+    def _import_predictions(self, wanted: list[dict[str, Any]]) -> None:
+        if not wanted:
+            return
+        answer = self.client.projects.import_predictions(
+            self.number, request=wanted, request_options=ONCE
+        )
+        if answer.created != len(wanted):
+            for prediction in self._missing_predictions(wanted):
+                self.client.predictions.create(**prediction, request_options=ONCE)
+
+    def delete_superseded(self, tasks: Iterable[int]) -> None:
+        """Delete the predictions of tasks that those of `versions` take the place of."""
+        with self.named_errors("deleting older predictions"):
+            for task in tasks:
+                stored = self.client.predictions.list(task=task)
+                known = [one.model_version or "" for one in stored]
+                old = find_superseded(known, self.versions)
+                for one in stored:
+                    if one.model_version in old:
+                        self._delete_prediction(one.id)
 
     def stored_predictions(self, task: int) -> list[dict[str, Any]]:
         """Return a task's stored predictions, each with `model_version` and `result`."""
@@ -224,7 +344,7 @@ class Project:
             if [task.data for task in reversed(newest)] == [task["data"] for task in request]:
                 return
         with self.named_errors("importing tasks"):
-            self.client.projects.import_tasks(self.number, request=request)
+            self.client.projects.import_tasks(self.number, request=request, request_options=ONCE)
 
     def _missing_predictions(self, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
         there: dict[Any, set[Any]] = {}
@@ -235,75 +355,47 @@ class Project:
     @contextmanager
     def named_errors(self, doing: str) -> Iterator[None]:
         """Raise the API's errors in this context as one sentence that names the project."""
-        from httpx import HTTPError
+        from httpx import ConnectError, ConnectTimeout, HTTPError
         from label_studio_sdk.core.api_error import ApiError
 
         try:
             yield
         except ApiError as error:
-            what = f"Label Studio answers {error.status_code} on {doing}"
-            kind = UnavailableError if (error.status_code or 0) >= 500 else PrelabelError
-            raise kind(f"{self.name}: {what}: {str(error.body)[:300]}") from None
+            status = error.status_code or 0
+            said = _describe_refusal(error.body)
+            what = f"{self.name}: Label Studio answers {status} on {doing}: {said}"
+            if status < SERVER_ERROR and status != TOO_MANY_REQUESTS:
+                raise PrelabelError(what) from None
+            unavailable = UnavailableError(what)
+            unavailable.may_go_on = status == GATEWAY_TIMEOUT
+            raise unavailable from None
         except HTTPError as error:
-            what = f"Label Studio does not answer on {doing}"
-            raise UnavailableError(f"{self.name}: {what}: {type(error).__name__}") from None
+            what = f"{self.name}: Label Studio does not answer on {doing}: {type(error).__name__}"
+            unavailable = UnavailableError(what)
+            unavailable.may_go_on = not isinstance(error, (ConnectError, ConnectTimeout))
+            raise unavailable from None
 
 
-class Upload:
-    """Sends an import file's tasks to a project in batches, each task once.
+def _refuse_page(response: Any) -> None:
+    """Raise what the SDK would, where it expects JSON: a page says that a token is not renewed.
 
-    `OUT.pushed` holds how many were sent, and how many there are with the batch in progress: if
-    the process ended during a batch, the next run first asks the project whether it arrived.
+    Such are those of a gateway whose Label Studio is not there.
     """
+    from label_studio_sdk.core.api_error import ApiError
 
-    def __init__(self, project: Project, file: ImportFile, new: bool) -> None:
-        """`new` tells whether tasks are imported, or already in the project."""
-        self._send = project.import_tasks if new else project.store_predictions
-        self._file = file
-        self._state = file.path.with_name(file.path.name + ".pushed")
-        self._sent, self._sending = self._read_progress()
-        self._tasks = file.read_tasks(self._sent)
-
-    def send_batches(self, everything: bool = False) -> None:
-        """Send all full batches, or everything."""
-        while (size := self._batch_size(everything)) > 0:
-            again = self._sending > self._sent
-            self._file.flush(sync=True)
-            batch = list(islice(self._tasks, size))
-            self._write_progress(self._sent, self._sent + size)
-            self._send(batch, again)
-            self._write_progress(self._sent + size, self._sent + size)
-
-    def forget_progress(self) -> None:
-        """Remove the progress file."""
-        self._state.unlink(missing_ok=True)
-
-    def _batch_size(self, everything: bool) -> int:
-        if self._sending > self._sent:
-            return self._sending - self._sent
-        left = self._file.done - self._sent
-        return min(left, BATCH_TASKS) if everything or left >= BATCH_TASKS else 0
-
-    def _read_progress(self) -> tuple[int, int]:
-        if not self._file.done:
-            self._state.unlink(missing_ok=True)
-            return 0, 0
-        try:
-            found = load_line(self._state.read_bytes())
-            return found["sent"], found["sending"]
-        except FileNotFoundError:
-            return 0, 0
-
-    def _write_progress(self, sent: int, sending: int) -> None:
-        self._sent, self._sending = sent, sending
-        new = Path(f"{self._state}.new")
-        new.write_bytes(dump_line({"sent": sent, "sending": sending}))
-        new.replace(self._state)
+    if not response.is_success and response.request.url.path.endswith(RENEWAL_PATH):
+        response.read()
+        raise ApiError(status_code=response.status_code, body=response.text)
 
 
-def _id_filter(operator: str, value: int) -> dict[str, Any]:
+def _filters(*items: dict[str, Any]) -> dict[str, Any]:
+    return {"conjunction": "and", "items": items}
+
+
+def _number_filter(column: str, operator: str, value: int) -> dict[str, Any]:
+    """Return a filter of the Data Manager, on a column of numbers."""
     return {
-        "filter": "filter:tasks:id",
+        "filter": f"filter:tasks:{column}",
         "operator": operator,
         "type": "Number",
         "value": value,
@@ -324,7 +416,40 @@ def _as_json(model: Any) -> Any:
     return model if isinstance(model, dict) else model.dict()
 
 
-def _predicted_versions(task: Any) -> set[str]:
+def predicted_versions(task: Any) -> set[str]:
+    """Return the model versions of a listed task's predictions."""
     text = task.predictions_model_versions
     found = text.split(",") if isinstance(text, str) else text or []
     return {str(version).strip() for version in found}
+
+
+def may_have_repeated(task: Any) -> bool:
+    """Return whether a listed task has more predictions than versions."""
+    return (task.total_predictions or 0) > len(predicted_versions(task))
+
+
+def _describe_refusal(body: Any) -> str:
+    """Return what Label Studio says of an error, without the numbers beside it."""
+    if not isinstance(body, dict) or not body.get("detail"):
+        return str(body)[:300]
+    invalid = body.get("validation_errors")
+    return f"{body['detail']}{f': {invalid}' if invalid else ''}"[:300]
+
+
+def find_project_key(text: str, settings: Settings) -> str:
+    """Ask Label Studio for the key of the project that a request names by its id or key.
+
+    SettingError if the key is that of another Label Studio.
+    """
+    number = read_project_number(text)
+    project = Project(number, settings)
+    try:
+        key = project.key
+    finally:
+        project.close()
+    if text not in (key, str(number)):
+        raise SettingError(
+            f"project {text} is of another Label Studio than LABEL_STUDIO_URL, which has"
+            f" {key} (id and time of creation)"
+        )
+    return key

@@ -41,6 +41,14 @@ def project_number(key: str) -> int | None:
     return int(key.partition(".")[0]) if is_project_key(key) else None
 
 
+def read_project_number(text: str) -> int:
+    """Return the id that a request means by the id or the key of a project; else SettingError."""
+    number = project_number(text if "." in text else f"{text}.0")
+    if number is None:
+        raise SettingError('"project" should be the id of a project, or its key (ID.TIME)')
+    return number
+
+
 def match_project(keys: Iterable[str], text: str) -> str:
     """Return the key that a user means: the whole key, or the id if it has one key only.
 

@@ -48,6 +48,9 @@ PARENT_TAGS: Mapping[str, tuple[str, ...]] = {
     "MultiChannel": ("TimeSeries",),
 }
 
+# Object tags that take answers, too: with `toName`, which names themselves.
+SELF_REFERENCING_TAGS = ("Chat",)
+
 # The object tags that show a text: it may be encoded, or at an address.
 TEXT_TAGS = ("Text", "HyperText")
 

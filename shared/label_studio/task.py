@@ -12,7 +12,7 @@ from shared.label_studio.javascript import UNDEFINED
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.tags import TEXT_TAGS
 from shared.media.address import is_plain_text
-from shared.media.reader import LocalPath, MediaReader
+from shared.media.reader import LocalPath, MediaReader, StoredObject
 
 # How many of the data's keys a message names.
 MAX_NAMED_KEYS = 12
@@ -105,7 +105,7 @@ class Task:
         """
         text = self.text_value(target)
         if target.value_is_url:
-            if not isinstance(text, LocalPath) and is_plain_text(text):
+            if not isinstance(text, LocalPath | StoredObject) and is_plain_text(text):
                 raise FetchError(
                     f'What {target} shows is not an address, but the tag says valueType="url":'
                     " leave that out for texts in the task itself",

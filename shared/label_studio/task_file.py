@@ -3,15 +3,16 @@
 import csv
 import gzip
 import io
-import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, NamedTuple, cast
 
 from shared.errors import SettingError
 from shared.label_studio.json_stream import JsonStream, JsonSyntaxError, load_line
+from shared.media.object_address import parse_place
+from shared.media.place import file_size, is_file, open_file
 
 Kind = Literal["list", "lines", "objects", "table", "empty", "other"]
 
@@ -27,13 +28,18 @@ MAX_CELL_CHARACTERS = 1 << 27
 
 
 class TaskEntry(NamedTuple):
-    """One task of a file with its number (from 0) and line, or the reason it cannot be read."""
+    """One task of a file with its number (from 0) and line, or the reason it cannot be read.
+
+    `earlier` is what an earlier run has written for it, and is to be written again: the task with
+    its predictions, and the failures that left it as it is.
+    """
 
     number: int
     line: int | None
     task: Any = None
     problem: str | None = None
     source: str = ""
+    earlier: "tuple[dict[str, Any], list[dict[str, Any]]] | None" = None
 
     def __str__(self) -> str:
         line = "" if self.line is None else f" (line {self.line})"
@@ -48,11 +54,15 @@ class TaskFile:
     """
 
     def __init__(self, path: str, tables: bool = False) -> None:
-        """`tables` allows CSV, too. SettingError if the file does not exist."""
+        """`tables` allows CSV, too. SettingError if the file does not exist.
+
+        The path may be an address in an object store, which is read block by block.
+        """
         self.name = path
         self._tables = tables
         self._raw: BinaryIO | None = None
-        if path != "-" and not os.path.isfile(path):
+        self._place = Path(path) if path == "-" else parse_place(path)
+        if path != "-" and not is_file(self._place):
             raise SettingError(f"{path}: file not found")
 
     @property
@@ -60,13 +70,13 @@ class TaskFile:
         """The share of the file that has been read; None if unknown."""
         if self._raw is None or self._raw.closed or self.name == "-":
             return None
-        size = os.fstat(self._raw.fileno()).st_size
+        size = file_size(self._raw)
         return self._raw.tell() / size if size else None
 
     def __iter__(self) -> Iterator[TaskEntry]:
         """Yield the tasks; SettingError if the file cannot be read at all."""
         try:
-            self._raw = _open_file(self.name)
+            self._raw = sys.stdin.buffer if self.name == "-" else open_file(self._place)
             raw = io.BufferedReader(_PrependedReader(b"", self._raw), HEAD_BYTES)
             packed = raw.peek(2)[:2] == GZIP_MAGIC
             data = gzip.GzipFile(fileobj=raw) if packed else raw
@@ -77,7 +87,7 @@ class TaskFile:
             file = io.BufferedReader(_PrependedReader(head, data), HEAD_BYTES)
             kind = self._detect_kind(head)
             if kind == "lines":
-                yield from _read_lines(file)
+                yield from read_lines(file)
             elif kind == "table":
                 yield from _read_rows(file)
             elif kind in {"list", "objects"}:
@@ -87,6 +97,24 @@ class TaskFile:
                 what = f"{what}; expected a list of tasks, or one a line"
                 yield TaskEntry(0, 1, problem=what)
 
+    def open_lines(self) -> BinaryIO | None:
+        """Open the file if it is plain JSON Lines, which can be read from any line on; else None.
+
+        SettingError if it cannot be read.
+        """
+        try:
+            file = open_file(self._place)
+            packed = file.read(2) == GZIP_MAGIC
+            file.seek(0)
+            head = b"" if packed else _read_head(cast(io.BufferedIOBase, file))
+            if head and self._detect_kind(head) == "lines":
+                file.seek(0)
+                return file
+            file.close()
+        except OSError as error:
+            raise SettingError(f"{self.name} cannot be read: {_error_reason(error)}") from None
+        return None
+
     def _detect_kind(self, head: bytes) -> Kind:
         suffixes = [suffix.lower() for suffix in Path(self.name).suffixes[-2:]]
         if self._tables and any(suffix in TABLE_SUFFIXES for suffix in suffixes):
@@ -95,10 +123,11 @@ class TaskFile:
         return "table" if kind == "other" and self._tables else kind
 
 
-def _read_lines(file: io.BufferedIOBase) -> Iterator[TaskEntry]:
-    index = number = 0
+def read_lines(file: Iterable[bytes], line_number: int = 1, index: int = 0) -> Iterator[TaskEntry]:
+    """Yield the tasks of lines; the first line has that number, its task that index."""
+    number = line_number - 1
     try:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(file, line_number):
             text = line.removeprefix(BOM).strip() if number == 1 else line.strip()
             if not text:
                 continue
@@ -167,10 +196,6 @@ class _PrependedReader(io.RawIOBase):
         self._head = self._head[len(data) :]
         target[: len(data)] = data
         return len(data)
-
-
-def _open_file(name: str) -> BinaryIO:
-    return sys.stdin.buffer if name == "-" else Path(name).open("rb")
 
 
 def _read_head(file: io.BufferedIOBase) -> bytes:

@@ -21,7 +21,7 @@ DEFAULT_DPI = 200
 # Of an inch: PDF's unit.
 POINTS_PER_INCH = 72
 # PDFium is not thread-safe: one call at a time in a process.
-_pdfium_lock = threading.Lock()
+pdfium_lock = threading.Lock()
 
 
 def is_pdf(data: bytes) -> bool:
@@ -82,8 +82,8 @@ def _open_tiff(data: bytes) -> Iterator[TiffFile]:
 
 
 def _pdf_page_count(data: bytes) -> int:
-    with _pdfium_lock:
-        document = _open_pdf(data)
+    with pdfium_lock:
+        document = open_pdf(data)
         try:
             return len(document)
         finally:
@@ -93,8 +93,8 @@ def _pdf_page_count(data: bytes) -> int:
 def _render_page(data: bytes, number: int, max_megapixels: float, dpi: float) -> Image:
     from pypdfium2 import PdfiumError
 
-    with _pdfium_lock:
-        document = _open_pdf(data)
+    with pdfium_lock:
+        document = open_pdf(data)
         try:
             page = document[number]
             area = page.get_width() * page.get_height()
@@ -108,7 +108,7 @@ def _render_page(data: bytes, number: int, max_megapixels: float, dpi: float) ->
             document.close()
 
 
-def _open_pdf(data: bytes):  # type: ignore[no-untyped-def]
+def open_pdf(data: bytes):  # type: ignore[no-untyped-def]
     """Return the pypdfium2 document, which the caller closes."""
     try:
         from pypdfium2 import PdfDocument, PdfiumError

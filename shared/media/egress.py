@@ -137,11 +137,23 @@ def _effective_address(text: str) -> Address:
     return address.ipv4_mapped or address.sixtofour or address
 
 
+class AnyAddress:
+    """No rules: for a service whose address a setting names, not a task."""
+
+    def allowed_addresses(self, host: str, port: int, seconds: float | None = None) -> list[str]:
+        """Return the host's addresses; httpcore.ConnectError if it has none."""
+        try:
+            found = _resolve_host(host, port, seconds)
+        except (OSError, UnicodeError):
+            raise httpcore.ConnectError(f"Host {host} cannot be resolved") from None
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
 class _CheckedBackend(httpcore.SyncBackend):
     """Connects to the checked addresses, so that DNS cannot change between check and connection."""
 
-    def __init__(self, doors: EgressPolicy) -> None:
-        self._policy = doors
+    def __init__(self, policy: EgressPolicy | AnyAddress) -> None:
+        self._policy = policy
 
     def connect_tcp(
         self,
@@ -236,21 +248,40 @@ def _trusted_context(ca_file: Path | None) -> ssl.SSLContext:
 
 def http_client(settings: Settings) -> httpx.Client:
     """Build a client whose connections all follow the egress policy. It uses no proxy."""
-    transport = httpx.HTTPTransport(verify=ssl_context(settings), trust_env=False)
-    transport._pool = httpcore.ConnectionPool(
-        ssl_context=ssl_context(settings),
-        max_connections=32,
-        max_keepalive_connections=16,
-        keepalive_expiry=30.0,
-        network_backend=_CheckedBackend(EgressPolicy(settings)),
-    )
     return httpx.Client(
-        transport=transport,
+        transport=_transport(settings, EgressPolicy(settings), 32),
         timeout=httpx.Timeout(settings.fetch_timeout, connect=min(5.0, settings.fetch_timeout)),
         follow_redirects=True,
         max_redirects=5,
         headers={"User-Agent": "prelabel"},
     )
+
+
+def service_client(settings: Settings, seconds: float, connections: int) -> httpx.Client:
+    """Build a client of a service that a setting names; `time_limit` holds for it, too.
+
+    It follows no redirect and uses no proxy, so that nothing goes elsewhere.
+    """
+    return httpx.Client(
+        transport=_transport(settings, AnyAddress(), connections),
+        timeout=httpx.Timeout(seconds, connect=min(5.0, seconds)),
+        follow_redirects=False,
+        headers={"User-Agent": "prelabel"},
+    )
+
+
+def _transport(
+    settings: Settings, policy: EgressPolicy | AnyAddress, connections: int
+) -> httpx.HTTPTransport:
+    transport = httpx.HTTPTransport(verify=ssl_context(settings), trust_env=False)
+    transport._pool = httpcore.ConnectionPool(
+        ssl_context=ssl_context(settings),
+        max_connections=connections,
+        max_keepalive_connections=connections,
+        keepalive_expiry=30.0,
+        network_backend=_CheckedBackend(policy),
+    )
+    return transport
 
 
 def describe_error(error: Exception) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from shared.errors import FetchError, escape_control, redact_url, truncate
+from shared.errors import FetchError, SettingError, escape_control, redact_url, truncate
 from shared.media import egress
 from shared.settings import Settings
 
@@ -21,10 +21,19 @@ _FILES = re.compile(r"/(data|storage-data)/|/(tasks|projects)/\w+/(presign|resol
 # Addresses that only Label Studio, which holds the storage's keys, can resolve.
 CLOUD_SCHEMES = ("s3", "gs", "azure-blob", "azure", "dbfs")
 
+# Paths that only Label Studio writes, so that no file of one's own is meant.
+_UPLOADS = re.compile(r"/(data/upload|storage-data)/")
+
 # The remedy where only Label Studio can provide a file.
 ACCESS_REMEDY = (
     "set LABEL_STUDIO_URL to its address as this server reaches it, and LABEL_STUDIO_API_KEY to a"
     " personal access token"
+)
+
+# What helps whoever meant a file of their own by a path.
+OWN_FILE_REMEDY = (
+    "for a file on this machine, write /data/local-files/?d=PATH and set LOCAL_FILES_ROOT to the"
+    " folder in which PATH begins, or predict its folder: prelabel predict FOLDER"
 )
 
 
@@ -42,10 +51,7 @@ class LabelStudioHost:
     def resolve_url(self, value: str, task_id: Any) -> str:
         """Return the URL of an upload (`/data/…`) or a cloud storage URI (`s3://…`)."""
         if self.url is None:
-            raise FetchError(
-                f'"{truncate_url(value)}" is a file of Label Studio: {ACCESS_REMEDY}',
-                cause="label_studio_url_missing",
-            )
+            raise FetchError(_describe_unreachable(value), cause="label_studio_url_missing")
         if urlsplit(value).scheme in CLOUD_SCHEMES:
             if not isinstance(task_id, int | str) or not re.fullmatch(r"\w+", str(task_id)):
                 raise FetchError(
@@ -82,6 +88,8 @@ class LabelStudioHost:
                 sent = self._sdk_client(self._key.get_secret_value())._client_wrapper.get_headers()
             except FetchError:
                 raise
+            except SettingError as error:
+                raise FetchError(str(error), cause="label_studio_token") from None
             except httpx.TransportError as error:
                 why = egress.describe_error(error)
                 raise FetchError(f"Label Studio at LABEL_STUDIO_URL: {why}") from None
@@ -100,11 +108,31 @@ class LabelStudioHost:
 
 
 def sdk_client(url: str, key: str, connections: httpx.Client) -> "LabelStudio":
-    """Return the SDK's client of the Label Studio at `url`, which renews the token `key`."""
+    """Return the SDK's client of the Label Studio at `url`, which renews the token `key`.
+
+    SettingError for a key that no request can have.
+    """
     from label_studio_sdk import LabelStudio
 
+    odd = next((place for place, one in enumerate(key, 1) if not "!" <= one <= "~"), None)
+    if odd is not None:
+        raise SettingError(
+            f"LABEL_STUDIO_API_KEY has {len(key)} characters, of which number {odd} is none of a"
+            " token: copy the token again, without blanks, line breaks or quotation marks"
+        )
     # without the slash, the SDK renews tokens beside a sub-path and not below it
     return LabelStudio(base_url=f"{url}/", api_key=key, httpx_client=connections)
+
+
+def _describe_unreachable(value: str) -> str:
+    """Say what helps where a value needs Label Studio, whose address is not set."""
+    file = truncate_url(value)
+    if urlsplit(value).scheme in CLOUD_SCHEMES:
+        own = "or name its bucket in ALLOWED_BUCKETS, and this server reads it itself"
+        return f'"{file}" is a file of Label Studio: {ACCESS_REMEDY}; {own}'
+    if _UPLOADS.search(value):
+        return f'"{file}" is a file of Label Studio: {ACCESS_REMEDY}'
+    return f'"{file}" is read as a file of Label Studio: {ACCESS_REMEDY}; {OWN_FILE_REMEDY}'
 
 
 def truncate_url(value: str) -> str:

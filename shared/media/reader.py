@@ -1,4 +1,4 @@
-"""Reads media at addresses: bytes, upright images, pages, videos and texts."""
+"""Reads media at addresses: bytes, upright images, pages, videos, recordings and texts."""
 
 import base64
 import binascii
@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, unquote_to_bytes
 
 from shared.errors import DecodeError, FetchError
 from shared.media import address, document, egress
+from shared.media.audio import AudioFile, AudioLimits
 from shared.media.download import Downloader
 from shared.media.image import Image, decode_image
 from shared.media.label_studio_files import (
@@ -20,6 +21,8 @@ from shared.media.label_studio_files import (
     LabelStudioHost,
     truncate_url,
 )
+from shared.media.object_address import STORES, StoreAddress
+from shared.media.stored_media import StoredMedia
 from shared.media.video import VideoFile, VideoLimits
 from shared.settings import Settings
 
@@ -45,6 +48,22 @@ class LocalPath(str):
         """Build the value that the task shows, for the file at `path`."""
         named = cls(value)
         named.path = path
+        return named
+
+
+class StoredObject(str):
+    """A task's value for an object of a store that the command line names, which is read there.
+
+    As with `LocalPath`, clients cannot open objects this way.
+    """
+
+    address: StoreAddress
+
+    @classmethod
+    def from_address(cls, value: str, address: StoreAddress) -> "StoredObject":
+        """Build the value that the task shows, for the object at an address."""
+        named = cls(value)
+        named.address = address
         return named
 
 
@@ -84,6 +103,7 @@ class MediaReader:
         self._client = egress.http_client(settings)
         self._host = LabelStudioHost(settings, self._client)
         self._downloads = Downloader(settings, self._client, self._host)
+        self._stored = StoredMedia(settings)
         self._limit = int(settings.max_media_mb * MB)
 
     def close(self) -> None:
@@ -101,36 +121,42 @@ class MediaReader:
         DecodeError if there are more than 500, or if all together have more than twice
         MAX_MEGAPIXELS.
         """
-        return _read_once(("pages", value), lambda: self._decode_pages(self.fetch(value, task_id)))
+        return _read_once(("pages", value), lambda: list(self.iterate_pages(value, task_id)))
 
-    def _decode_pages(self, data: bytes) -> list[Image]:
+    def iterate_pages(self, value: str, task_id: Any = None) -> Iterator[Image]:
+        """Yield the pages that `read_pages` returns, decoded one at a time and kept nowhere."""
+        data = self.fetch(value, task_id)
         most, left = (
             self._settings.max_megapixels,
             self._settings.max_megapixels * DOCUMENT_SIZE_FACTOR,
         )
-        found: list[Image] = []
         if document.has_more_pages(data, document.MAX_PAGES):
             raise DecodeError(
                 f"The document has more than {document.MAX_PAGES} pages: `prelabel pages` makes an"
                 " image of each",
                 cause="too_large",
             )
-        for page in document.decode_pages(data, most):
+        for count, page in enumerate(document.decode_pages(data, most)):
             left -= page.size.width * page.size.height / 1e6
             if left < 0:
                 raise DecodeError(
-                    f"The document's first {len(found) + 1} pages have over {DOCUMENT_SIZE_FACTOR}"
+                    f"The document's first {count + 1} pages have over {DOCUMENT_SIZE_FACTOR}"
                     f" times MAX_MEGAPIXELS={most:g}: `prelabel pages` makes an image of each",
                     cause="too_large",
                 )
-            found.append(page)
-        return found
+            yield page
 
     def read_video(self, value: str, task_id: Any = None) -> VideoFile:
         """Return the video at an address."""
         limits = VideoLimits(self._settings.max_megapixels, self._settings.max_video_frames)
         data = self.fetch(value, task_id)
         return _read_once(("video", value), lambda: VideoFile.open(data, limits, task_id))
+
+    def read_audio(self, value: str, task_id: Any = None) -> AudioFile:
+        """Return the recording at an address, or the sound of the video there."""
+        limits = AudioLimits(self._settings.max_audio_seconds)
+        data = self.fetch(value, task_id)
+        return _read_once(("audio", value), lambda: AudioFile.open(data, limits, task_id))
 
     def read_text(self, value: str, task_id: Any = None) -> str:
         """Return the UTF-8 text at an address; DecodeError if it is not UTF-8."""
@@ -146,6 +172,8 @@ class MediaReader:
         """
         if isinstance(value, LocalPath):
             return _read_once(("bytes", value), lambda: self._read_named_file(value.path))
+        if isinstance(value, StoredObject):
+            return _read_once(("bytes", value), lambda: self._stored.read(value.address))
         return _read_once(
             ("bytes", value), lambda: self._fetch_address(address.check_address(value), task_id)
         )
@@ -161,14 +189,23 @@ class MediaReader:
                 return local
         if scheme in {"http", "https"}:
             return self._downloads.download(value)
-        if scheme in CLOUD_SCHEMES:
-            return self._downloads.download(self._host.resolve_url(value, task_id))
+        if scheme in CLOUD_SCHEMES or scheme in STORES:
+            return self._fetch_object(value, scheme, task_id)
         if scheme:
             raise FetchError(
                 f'Addresses that begin with "{scheme}:" are not fetched; http, https, data and'
                 " cloud storage are",
                 cause="invalid_url",
             )
+        return self._downloads.download(self._host.resolve_url(value, task_id))
+
+    def _fetch_object(self, value: str, scheme: str, task_id: Any) -> bytes:
+        """Return the bytes of an object: from its store if that is allowed, or Label Studio."""
+        allowed = self._stored.find_allowed(value)
+        if allowed is not None:
+            return self._stored.read(allowed)
+        if scheme not in CLOUD_SCHEMES:
+            raise self._stored.refuse(value)
         return self._downloads.download(self._host.resolve_url(value, task_id))
 
     def _decode_data_url(self, value: str) -> bytes:

@@ -10,25 +10,17 @@ from typing import Any
 import numpy as np
 
 from shared.errors import DecodeError
+from shared.media.container import VIDEO_CONTAINERS, decode_frames, error_reason
 from shared.media.image import Image, content_digest, looks_like
 from shared.media.image_size import ImageSize
 
 logger = logging.getLogger(__name__)
 
-# Offset and bytes that identify a container, and FFmpeg's name of it. FFmpeg must not guess: it
-# knows play lists, too, which would make it open further files and addresses.
-CONTAINERS: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\x1a\x45\xdf\xa3", "matroska"),
-    (4, b"ftyp", "mov"),
-    (4, b"moov", "mov"),
-    (4, b"mdat", "mov"),
-    (4, b"wide", "mov"),
-    (0, b"OggS", "ogg"),
-    (8, b"AVI ", "avi"),
-)
-
 # Frames per second of a file that states no rate.
 DEFAULT_FPS = 24.0
+
+# A key frame nearer than this is reached by decoding what lies before it.
+SEEK_SECONDS = 1.0
 
 # A warning is logged if less than this share of the declared frames can be read.
 MIN_READABLE_SHARE = 0.9
@@ -89,7 +81,7 @@ class VideoFile:
         """Open a video; DecodeError if it cannot be read, has no frames, or exceeds the limits."""
         kind = _detect_container(data)
         with _open_container(data, kind, limits) as (container, stream):
-            first = next(_decode_frames(container, stream), None)
+            first = next(decode_frames(container, stream), None)
             if first is None:
                 raise DecodeError("The video has no frame that can be read")
             fps = float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
@@ -109,7 +101,7 @@ class VideoFile:
         """
         start, index = None, -1
         with _open_container(self.data, self.container, self.limits) as (container, stream):
-            for index, raw in enumerate(_decode_frames(container, stream)):
+            for index, raw in enumerate(decode_frames(container, stream)):
                 self.limits.check(self.size, index + 1)
                 time = raw.time if raw.time is not None else index / self.fps
                 start = time if start is None else start
@@ -121,6 +113,68 @@ class VideoFile:
                 index + 1,
                 self.count,
             )
+
+    def sample(self, count: int) -> Generator[Frame, None, None]:
+        """Yield the frames shown in the middle of `count` equal parts of the video, each once.
+
+        By the file's index what lies between is skipped: a long video takes as long as a short
+        one. The file stays open until the generator ends or is closed.
+        """
+        with _open_container(self.data, self.container, self.limits) as (container, stream):
+            base = float(stream.time_base)
+            start = (stream.start_time or 0) * base
+            keys = [entry.timestamp * base for entry in stream.index_entries if entry.is_keyframe]
+            frames, at = self._timed_frames(container, stream), start - 1.0
+            for number in range(count):
+                middle = start + (number + 0.5) / count * self.duration
+                wanted = middle - 1 / self.fps + 1e-3  # WebM rounds to milliseconds
+                if at > wanted:  # a frame that is shown so long was the last one
+                    continue
+                key = max((time for time in keys if time <= wanted), default=start)
+                if key > at + SEEK_SECONDS:
+                    container.seek(round(key / base), stream=stream)
+                    frames = self._timed_frames(container, stream)
+                found = next(((time, raw) for time, raw in frames if time > wanted), None)
+                if found is None:
+                    return
+                at, raw = found
+                yield self._frame_at(at - start, raw)
+
+    def frames_from(self, seconds: float) -> Generator[Frame, None, None]:
+        """Yield the frame that is shown at a time after the first frame, and all later ones.
+
+        By the file's index what lies before is skipped. The file stays open until the generator
+        ends or is closed.
+        """
+        with _open_container(self.data, self.container, self.limits) as (container, stream):
+            base = float(stream.time_base)
+            start = (stream.start_time or 0) * base
+            wanted = start + seconds + 1e-3  # WebM rounds to milliseconds
+            keys = [entry.timestamp * base for entry in stream.index_entries if entry.is_keyframe]
+            key = max((time for time in keys if time <= wanted), default=start)
+            if key > start + SEEK_SECONDS:
+                container.seek(round(key / base), stream=stream)
+            shown: tuple[float, Any] | None = None
+            for time, raw in self._timed_frames(container, stream):
+                if time > wanted and shown is not None:
+                    yield self._frame_at(shown[0] - start, shown[1])
+                    shown = None
+                if time > wanted:
+                    yield self._frame_at(time - start, raw)
+                else:
+                    shown = time, raw
+            if shown is not None:
+                yield self._frame_at(shown[0] - start, shown[1])
+
+    def _frame_at(self, seconds: float, raw: Any) -> Frame:
+        index = round(seconds * self.fps)
+        return Frame(index, max(seconds, 0.0), self._frame_decoder(raw))
+
+    def _timed_frames(self, container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
+        """Yield frames with their times in the file; of a file without times, by its rate."""
+        for index, raw in enumerate(decode_frames(container, stream)):
+            self.limits.check(self.size, index + 1)
+            yield (raw.time if raw.time is not None else index / self.fps), raw
 
     def _frame_decoder(self, raw: Any) -> Callable[[], Image]:
         def decode() -> Image:
@@ -134,7 +188,7 @@ class VideoFile:
 
 
 def _detect_container(data: bytes) -> str:
-    for place, mark, kind in CONTAINERS:
+    for place, mark, kind in VIDEO_CONTAINERS:
         if data[place : place + len(mark)] == mark:
             return kind
     raise DecodeError(
@@ -154,7 +208,7 @@ def _open_container(data: bytes, kind: str, limits: VideoLimits) -> Iterator[tup
     try:
         container = av.open(io.BytesIO(data), format=kind, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
-        raise DecodeError(f"The video is damaged: {_error_reason(error)}") from None
+        raise DecodeError(f"The video is damaged: {error_reason(error)}") from None
     with container:
         if not container.streams.video:
             raise DecodeError("The file has no video stream, only sound or text")
@@ -166,33 +220,6 @@ def _open_container(data: bytes, kind: str, limits: VideoLimits) -> Iterator[tup
         yield container, stream
 
 
-def _decode_frames(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield the frames; damaged ones are skipped."""
-    import av
-
-    for packet in _read_packets(container, stream):
-        try:
-            yield from packet.decode()
-        except av.FFmpegError as error:
-            logger.debug("A part of a video is damaged: %s", _error_reason(error))
-
-
-def _read_packets(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield the video's packets as far as they can be read."""
-    import av
-
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError as error:
-            logger.debug("The end of a video is missing: %s", _error_reason(error))
-            return
-        if packet is None:
-            return
-        yield packet
-
-
 def _quarter_turns(raw: Any) -> int:
     """Return the quarter turns to the left that make a frame upright, by the file's metadata."""
     degrees: int = raw.rotation
@@ -202,7 +229,3 @@ def _quarter_turns(raw: Any) -> int:
 def _upright_size(raw: Any) -> ImageSize:
     turned = _quarter_turns(raw) % 2
     return ImageSize(raw.height, raw.width) if turned else ImageSize(raw.width, raw.height)
-
-
-def _error_reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__

@@ -1,4 +1,4 @@
-"""The plans of `prelabel predict`: with their models loaded, or an error that says why not."""
+"""The plans of commands: with their models loaded, or an error that says why not."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,24 +10,52 @@ from shared.pipeline.plan import PredictionPlan
 from shared.pipeline.runtime import Runtime
 
 
-def load_plans(runtime: Runtime, config: LabelConfig, names: Sequence[str]) -> list[PredictionPlan]:
+def load_plans(
+    runtime: Runtime, config: LabelConfig, names: Sequence[str], min_score: float = 0.0
+) -> list[PredictionPlan]:
     """Return one plan for each named backend, with its model loaded.
 
     Without names the plans are those of the server, through all backends that can run here.
     Raises SettingError or ModelError if one of them cannot predict.
     """
-    if names:
-        plans = _in_order([_plan_named(runtime, config, name) for name in names])
-    else:
-        plans = _plan_all(runtime, config)
+    plans = _make_plans(runtime, config, names, min_score)
     for plan in plans:
         for step in plan.steps:
             runtime.models.get_or_load(step.backend, step.spec)
-    versions = [plan.own_version() for plan in plans]
+    _refuse_same_models([plan.own_version() for plan in plans])
+    return plans
+
+
+def fetch_plans(
+    runtime: Runtime, config: LabelConfig, names: Sequence[str], min_score: float = 0.0
+) -> list[PredictionPlan]:
+    """Return the plans of `load_plans` with their versions known and no model loaded.
+
+    For a process that leaves predicting to others: weights are fetched, since versions are made
+    of their hashes. Raises SettingError or ModelError if one of them cannot predict.
+    """
+    plans = _make_plans(runtime, config, names, min_score)
+    for plan in plans:
+        for step in plan.steps:
+            runtime.models.weights_hash(step.backend, step.spec)
+    _refuse_same_models([plan.own_version() for plan in plans])
+    return plans
+
+
+def _make_plans(
+    runtime: Runtime, config: LabelConfig, names: Sequence[str], min_score: float
+) -> list[PredictionPlan]:
+    if names:
+        plans = _in_order([_plan_named(runtime, config, name) for name in names])
+    else:
+        plans = plan_all(runtime, config)
+    return [plan.with_min_score(min_score) for plan in plans] if min_score else plans
+
+
+def _refuse_same_models(versions: Sequence[str]) -> None:
     for version in versions:
         if versions.count(version) > 1:
             raise SettingError(f"Two of the backends are the same model: {version}")
-    return plans
 
 
 def _in_order(plans: Sequence[PredictionPlan]) -> list[PredictionPlan]:
@@ -40,15 +68,29 @@ def _in_order(plans: Sequence[PredictionPlan]) -> list[PredictionPlan]:
     return chained
 
 
-def _plan_all(runtime: Runtime, config: LabelConfig) -> list[PredictionPlan]:
+def plan_all(runtime: Runtime, config: LabelConfig) -> list[PredictionPlan]:
+    """Return the plans of the server, through all backends that can run here; none is loaded.
+
+    SettingError if nothing of the label config can be filled.
+    """
+    plans, problems = plan_what_serves(runtime, config)
+    if not plans[0].steps:
+        raise SettingError("; ".join((*plans[0].problems, *problems)))
+    return plans
+
+
+def plan_what_serves(
+    runtime: Runtime, config: LabelConfig
+) -> tuple[list[PredictionPlan], list[str]]:
+    """Return the plans of the server, none of them loaded, and why backends have no part in them.
+
+    The first plan has no steps if nothing of the label config can be filled.
+    """
     names = runtime.settings.backends
     classes, problems = split_available(choose_backends(names))
     plain_names = [name.partition(":")[0] for name in names]
     plans = runtime.planner.plan_all(config, classes, plain_names)
-    if not plans[0].steps:
-        reasons = (*plans[0].problems, *problems.values(), *faulty_backends().values())
-        raise SettingError("; ".join(reasons))
-    return plans
+    return plans, [*problems.values(), *faulty_backends().values()]
 
 
 def _plan_named(runtime: Runtime, config: LabelConfig, name: str) -> PredictionPlan:

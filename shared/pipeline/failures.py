@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from shared.errors import PrelabelError, truncate
+from shared.label_studio.import_file import DROPPED_PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class FailureLog:
 
     def record_dropped_region(self, backend: str, task: Any, rule: str, message: str) -> None:
         """Record a region that was dropped because Label Studio would not show it."""
-        self._add(backend, f"dropped_{rule}", task, message, "region left out: %s")
+        self._add(backend, DROPPED_PREFIX + rule, task, message, "region left out: %s")
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Return the number of failures by backend and reason."""

@@ -17,11 +17,14 @@ import psutil
 from shared.backend.base import Backend
 from shared.backend.claim import Claim, ModelSpec
 from shared.backend.weights import WeightsHashes
-from shared.errors import ModelError
+from shared.errors import ModelError, PrelabelError
 from shared.pipeline.metrics import PipelineMetrics
 from shared.pipeline.scheduling.batch_queue import InlineModel, ModelQueue
+from shared.pipeline.scheduling.concurrent_calls import ConcurrentCalls
 
 logger = logging.getLogger(__name__)
+
+AnyQueue = ModelQueue | InlineModel | ConcurrentCalls
 
 # After this long a model that could not be loaded is tried again.
 RETRY_AFTER_SECONDS = 30.0
@@ -41,9 +44,10 @@ class ModelEntry:
     load_lock: threading.Lock = field(default_factory=threading.Lock)
     state: str = "waiting"
     weights_hash: str | None = None
-    queue: ModelQueue | InlineModel | None = None
+    queue: AnyQueue | None = None
     count_known_labels: Callable[[Claim], int] | None = None
     embed: Callable[[list[Any], Sequence[Claim]], Any] | None = None
+    engine: str = ""
     error: str | None = None
     failed_at: float = 0.0
     load_seconds: float = 0.0
@@ -67,7 +71,7 @@ class ModelRegistry:
         self._lock = threading.Lock()
         self._loads = self._loading = 0
 
-    def get_or_load(self, backend: Backend, spec: ModelSpec) -> ModelQueue | InlineModel:
+    def get_or_load(self, backend: Backend, spec: ModelSpec) -> AnyQueue:
         """Return the model's queue, loading it if need be; ModelError if it cannot be loaded."""
         entry = self._entry(spec)
         queue = entry.queue
@@ -78,7 +82,7 @@ class ModelRegistry:
                 queue = entry.queue
         return queue
 
-    def get(self, spec: ModelSpec) -> ModelQueue | InlineModel | None:
+    def get(self, spec: ModelSpec) -> AnyQueue | None:
         """Return the model's queue if it is loaded, without waiting."""
         return self._entry(spec).queue
 
@@ -202,7 +206,7 @@ class ModelRegistry:
         except (Exception, SystemExit) as error:  # a model library may raise anything
             entry.state, entry.failed_at = "failed", time.monotonic()
             entry.error = _describe_load_error(entry.spec, error)
-            logger.error("%s", entry.error, exc_info=not isinstance(error, ModelError))
+            logger.error("%s", entry.error, exc_info=not isinstance(error, PrelabelError))
             raise ModelError(entry.error) from None
 
     def _load(self, entry: ModelEntry, backend: Backend) -> None:
@@ -216,6 +220,7 @@ class ModelRegistry:
         entry.memory_bytes = max(file_bytes, grown_bytes)
         entry.count_known_labels = partial(backend.count_known_labels, model)
         entry.embed = partial(backend.embed, model)
+        entry.engine = backend.describe_engine(model)
         entry.queue = self._open_queue(entry.spec, backend, model)
         entry.load_seconds = time.monotonic() - start
         entry.last_used = time.monotonic()
@@ -234,6 +239,8 @@ class ModelRegistry:
             self._loads += 1
             self._loading += 1
             this_load, is_alone = self._loads, self._loading == 1
+        if self._max_bytes:
+            gc.collect()  # garbage that went away meanwhile would hide what the model takes
         before = resident_bytes()
         try:
             model = load()
@@ -243,9 +250,7 @@ class ModelRegistry:
         was_alone = is_alone and self._loads == this_load
         return model, resident_bytes() - before if was_alone else 0
 
-    def _open_queue(
-        self, spec: ModelSpec, backend: Backend, model: Any
-    ) -> ModelQueue | InlineModel:
+    def _open_queue(self, spec: ModelSpec, backend: Backend, model: Any) -> AnyQueue:
         label = spec.label
 
         def infer(items: list[Any]) -> Any:
@@ -257,6 +262,9 @@ class ModelRegistry:
 
         if backend.inline:
             return InlineModel(infer, label)
+        calls = backend.concurrent_calls(spec)
+        if calls:
+            return ConcurrentCalls(infer, calls, label, observe_batch, self._metrics.tracing)
         max_items = backend.max_batch_size(spec)
         return ModelQueue(
             infer, max_items, label, observe_batch, backend.item_size, self._metrics.tracing
@@ -315,6 +323,6 @@ def _file_size(path: Path) -> int:
 
 
 def _describe_load_error(spec: ModelSpec, error: BaseException) -> str:
-    if isinstance(error, ModelError):
+    if isinstance(error, PrelabelError):
         return str(error)
     return f"{spec.label} could not be loaded: {type(error).__name__} (the log has the details)"

@@ -38,6 +38,21 @@ class ModelStep:
         """The model of all claims."""
         return self.claims[0].spec
 
+    @property
+    def interactive_only(self) -> bool:
+        """Whether it answers only what a user draws, and takes no part in other requests."""
+        return self.claims[0].interactive_only
+
+    @property
+    def prompted_by(self) -> tuple[Control, ...]:
+        """The control tags whose regions its model is shown, if it waits for any."""
+        return self.claims[0].prompted_by
+
+    @property
+    def answered_claims(self) -> tuple[Claim, ...]:
+        """The claims whose regions are part of the prediction."""
+        return tuple(claim for claim in self.claims if not claim.is_intermediate)
+
     def fills_control(self, control: Control) -> bool:
         """Return whether one of its claims has a control tag of that name."""
         return any(control.name == other.name for c in self.claims for other in c.controls)
@@ -66,8 +81,9 @@ _task_steps: TextCache[tuple[tuple[Claim, ...], LabelConfig], ModelStep] = TextC
 class PredictionPlan:
     """The steps that make one prediction of a task, and why some control tags get nothing.
 
-    `score_mode` is one of `TASK_SCORES`. `preceding` are the plans whose predictions a task gets
-    before this one. `rivals` are claims that contest others once their models are loaded.
+    `score_mode` is one of `TASK_SCORES`; regions below `min_score` are left out. `preceding` are
+    the plans whose predictions a task gets before this one. `rivals` are claims that contest
+    others once their models are loaded.
     """
 
     config: LabelConfig
@@ -75,8 +91,26 @@ class PredictionPlan:
     models: ModelRegistry = field(compare=False, repr=False)
     problems: tuple[str, ...] = ()
     score_mode: str = MEAN_SCORE
+    min_score: float = 0.0
     preceding: tuple["PredictionPlan", ...] = ()
     rivals: Rivals = field(default_factory=dict)
+
+    def with_min_score(self, min_score: float) -> "PredictionPlan":
+        """Return the plan without the regions of a lower score."""
+        preceding = tuple(plan.with_min_score(min_score) for plan in self.preceding)
+        return replace(self, min_score=min_score, preceding=preceding)
+
+    def for_preparation(self) -> "PredictionPlan":
+        """Return the plan of the models that answer only what is drawn, to run them ahead.
+
+        Its predictions are empty; such models keep what they need again.
+        """
+        steps = [
+            replace(step, claims=tuple(map(_to_bulk, step.claims)))
+            for step in self.steps
+            if step.interactive_only or step.prompted_by
+        ]
+        return replace(self, steps=tuple(steps), preceding=(), rivals={})
 
     @property
     def backend_names(self) -> str:
@@ -87,7 +121,10 @@ class PredictionPlan:
     def is_inline(self) -> bool:
         """Whether a task is predicted in less time than handing it to another thread takes."""
         return all(
-            step.backend.inline and step.backend.reads_inline(step.claims[0]) for step in self.steps
+            step.backend.inline
+            and step.backend.reads_inline(step.claims[0])
+            and not step.prompted_by
+            for step in self.steps
         )
 
     def version(self, wait: bool = False) -> str:
@@ -108,7 +145,8 @@ class PredictionPlan:
     def own_version(self, wait: bool = False) -> str:
         """Return the version without regard to the `preceding` plans."""
         parts = []
-        for step in self.steps:
+        bulk = [step for step in self.steps if not step.interactive_only]
+        for step in bulk or self.steps:  # what answers clicks changes no stored prediction
             if wait:
                 try:
                     self.models.weights_hash(step.backend, step.spec)
@@ -129,6 +167,7 @@ class PredictionPlan:
         )
         parts = [weights_hash, [list(pair) for pair in step.spec.options], options]
         parts += [self.score_mode] if self.score_mode != MEAN_SCORE else []
+        parts += [f"score >= {self.min_score}"] if self.min_score else []
         packed = orjson.dumps(parts, default=str)
         return f"{step.spec.label}-{hashlib.sha256(packed).hexdigest()[:8]}"
 
@@ -151,7 +190,7 @@ class PredictionPlan:
             steps = tuple(step for step, _ in self.without_losing_claims(loaded))
         backends: dict[str, dict[str, None]] = {}
         for step in steps:
-            for claim in step.claims:
+            for claim in step.answered_claims:
                 for control in claim.controls:
                     backends.setdefault(control.name, {})[step.backend.name] = None
         return {name: " or ".join(names) for name, names in backends.items()}
@@ -160,3 +199,7 @@ class PredictionPlan:
         """Yield the claims of all steps."""
         for step in self.steps:
             yield from step.claims
+
+
+def _to_bulk(claim: Claim) -> Claim:
+    return replace(claim, interactive_only=False, prompted_by=())

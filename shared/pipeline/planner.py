@@ -7,14 +7,21 @@ from types import MappingProxyType
 
 from shared.backend.base import Backend
 from shared.backend.claim import Claim
-from shared.backend.registry import group_by_prediction
+from shared.backend.registry import find_backends, group_by_prediction
 from shared.backend.training import TrainedWeights
 from shared.errors import ConfigError
 from shared.label_studio.label_config import Control, LabelConfig
-from shared.pipeline.claim_selection import select_claims
+from shared.pipeline.claim_selection import Offer, Rivals, select_claims
 from shared.pipeline.models import ModelRegistry
+from shared.pipeline.nearest_tags import describe_nearest
 from shared.pipeline.plan import ModelStep, PredictionPlan
 from shared.pipeline.prediction import MEAN_SCORE, TASK_SCORES
+from shared.pipeline.prompted_claims import (
+    find_stand_ins,
+    mark_intermediate,
+    require_prompts,
+    with_stand_ins,
+)
 from shared.results.validation import config_problems
 
 logger = logging.getLogger(__name__)
@@ -58,8 +65,10 @@ class Planner:
 
         A control tag is filled once: by the backend that its `model_backend` names, else by the
         claim over the most control tags (OCR's box, label and text before a plain box), else by
-        the first backend. A claim that does not know all labels of its shape is left to one whose
-        loaded model knows more of them; the version names both models until then.
+        the first backend. What is left is offered to backends that fill the rest (`fills_rest`).
+        A claim that does not know all labels of its shape is left to one whose loaded model knows
+        more of them; the version names both models until then. A claim that is `interactive_only`
+        takes no control tag from others.
 
         Not filled are control tags with `model_skip="true"`, and those inside a Repeater, whose
         names are patterns. Backends that are `opt_in` must be in `named`, or be a control tag's
@@ -67,20 +76,16 @@ class Planner:
         """
         problems = [problem.message for problem in config_problems(config)]
         problems += [*_not_serving(config, backends), *_repeated(config), *_remote(config)]
-        claims: list[tuple[Backend, Claim]] = []
-        for backend in backends:
-            offered = _offered_to(backend, config, named)
-            claims += [(backend, claim) for claim in _claims_of(backend, offered, problems)]
-        claims.sort(key=lambda pair: -len(pair[1].controls))
-        selected, rivals = select_claims(claims)
+        selected, rivals = _select(config, backends, named, problems)
         steps = tuple(_group_into_steps(selected))
         score_mode = self._score_mode_for(config, problems)
         problems += _unfilled_objects(config, steps)
         problems += _explain_unfilled(config, steps, backends, named)
         if not steps:
+            nearest = _describe_nearest(config, backends, named)
             problems.append(
-                f"Nothing in this label config can be filled: it has {config.describe_controls()};"
-                f" {_fillable_instead(config, backends, named)}"
+                f"Nothing in this label config can be filled: it has {config.describe_controls()}"
+                + (f"; {nearest}" if nearest else "")
             )
         for problem in problems:
             logger.warning("%s", problem)
@@ -121,6 +126,61 @@ def _offered_to(backend: Backend, config: LabelConfig, named: Collection[str]) -
     return replace(config, controls=controls)
 
 
+def _select(
+    config: LabelConfig,
+    backends: Sequence[Backend],
+    named: Collection[str],
+    problems: list[str],
+) -> tuple[list[Offer], Rivals]:
+    """Return the claims to keep, and which of them are rivals; see `select_claims`.
+
+    Backends that fill the rest are asked last, about what is left. What is shown to the models of
+    other claims is selected apart: it fills no control tag of the label config.
+    """
+    first = [backend for backend in backends if not backend.fills_rest]
+    claims = list(_collect_claims(config, first, named, problems))
+    stand_ins = find_stand_ins(config, claims)
+    if stand_ins:
+        asking = {id(backend) for backend, claim in claims if claim.prompted_by}
+        others = [backend for backend in first if id(backend) not in asking]
+        # All are claimed anew, so that the claims of one model share its run.
+        anew = _collect_claims(with_stand_ins(config, stand_ins), others, named, [])
+        own = [offer for offer in claims if id(offer[0]) in asking]
+        claims = [*own, *(mark_intermediate(offer, stand_ins) for offer in anew)]
+    bulk = sorted((one for one in claims if not one[1].interactive_only), key=_by_preference)
+    selected, rivals = select_claims(one for one in bulk if not one[1].is_intermediate)
+    shown, more_rivals = select_claims(one for one in bulk if one[1].is_intermediate)
+    left = {name: one for name, one in stand_ins.items() if name not in _filled_names(shown)}
+    for backend in (one for one in backends if one.fills_rest):
+        offered = _offered_to(backend, with_stand_ins(config, left), named)
+        rest = _without_names(offered, _filled_names(selected) - left.keys())
+        found = _claims_of(backend, rest, problems) if rest.controls else []
+        selected += [mark_intermediate((backend, claim), left) for claim in found]
+    drawn, _ = select_claims(offer for offer in claims if offer[1].interactive_only)
+    return require_prompts([*shown, *selected, *drawn], problems), {**rivals, **more_rivals}
+
+
+def _collect_claims(
+    config: LabelConfig, backends: Iterable[Backend], named: Collection[str], problems: list[str]
+) -> Iterator[Offer]:
+    for backend in backends:
+        for claim in _claims_of(backend, _offered_to(backend, config, named), problems):
+            yield backend, claim
+
+
+def _by_preference(offer: Offer) -> tuple[bool, int]:
+    """Return what claims are sorted by: first those that are asked for, then the widest."""
+    return not offer[1].is_requested, -len(offer[1].controls)
+
+
+def _filled_names(selected: Iterable[Offer]) -> set[str]:
+    return {control.name for _, claim in selected for control in claim.controls}
+
+
+def _without_names(config: LabelConfig, names: Collection[str]) -> LabelConfig:
+    return replace(config, controls=tuple(c for c in config.controls if c.name not in names))
+
+
 def _is_offered(control: Control, backend: Backend, named: Collection[str]) -> bool:
     if control.get_flag("model_skip") or control.repeated or control.is_remote:
         return False
@@ -138,7 +198,8 @@ def _chosen_backend(control: Control) -> str:
 def _group_into_steps(claims: Iterable[tuple[Backend, Claim]]) -> Iterator[ModelStep]:
     groups: dict[tuple[object, ...], tuple[Backend, list[Claim]]] = {}
     for backend, claim in claims:
-        key = (backend.name, claim.spec, claim.object.name)
+        prompts = tuple(control.name for control in claim.prompted_by)
+        key = (backend.name, claim.spec, claim.object.name, claim.interactive_only, prompts)
         groups.setdefault(key, (backend, []))[1].append(claim)
     for backend, group in groups.values():
         yield ModelStep(backend, tuple(group))
@@ -187,7 +248,9 @@ def _unfilled_objects(config: LabelConfig, steps: Iterable[ModelStep]) -> Iterat
     for step in steps:
         for claim in step.claims:
             for control in claim.controls:
-                filled.setdefault(control.name, []).append(control.to_name)
+                about_all = step.backend.reads_whole_task and control.answers_once
+                names = control.to_names if about_all else (control.to_name,)
+                filled.setdefault(control.name, []).extend(names)
     for control in config.controls:
         on = filled.get(control.name, [])
         rest = [str(config.objects[n]) for n in control.to_names if n in config.objects.keys() - on]
@@ -209,29 +272,20 @@ def _explain_unfilled(
     for backend in backends:
         offered = _offered_to(backend, config, named)
         rest = tuple(c for c in offered.controls if c.name not in filled)
-        yield from backend.explain_unfilled(replace(config, controls=rest))
+        try:
+            yield from backend.explain_unfilled(replace(config, controls=rest))
+        except ConfigError as error:  # an attribute that cannot be read costs an explanation
+            yield f"{backend.name}: {error}"
 
 
-def _fillable_instead(
+def _describe_nearest(
     config: LabelConfig, backends: Sequence[Backend], named: Collection[str]
 ) -> str:
-    """Return what could be filled on the object tags of a label config.
-
-    Pairs that it has and that a backend left are not named: why it left them is said elsewhere.
-    """
-    if not backends:
-        return "no backend is running"
-    shown = {target.tag for target in config.objects.values()}
-    groups: dict[tuple[str, str], list[str]] = {}
-    for backend in backends:
-        left = {(c.tag, t.tag) for c, t in config.tag_pairs() if _is_offered(c, backend, named)}
-        for control, target in sorted(backend.fills - left):
-            if target in shown:
-                groups.setdefault((target, backend.name), []).append(control)
-    if groups:
-        parts = (f"{', '.join(tags)} on {on} ({name})" for (on, name), tags in groups.items())
-        return f"what could be filled: {'; '.join(parts)}"
-    served = sorted({target for backend in backends for _, target in backend.fills})
-    if shown.intersection(served):
-        return f"nothing else on {', '.join(sorted(shown))} is filled by what serves here"
-    return f"what serves here fills control tags on {', '.join(served)}"
+    """Return what would fill control tags that are to be filled."""
+    wanted = tuple(c for c in config.controls if not c.get_flag("model_skip") and not c.repeated)
+    return describe_nearest(
+        replace(config, controls=wanted),
+        backends,
+        lambda control, backend: _is_offered(control, backend, named),
+        lambda: find_backends().values(),
+    )

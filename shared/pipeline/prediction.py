@@ -1,13 +1,13 @@
 """The prediction of a task: its regions, checked against the label config, and its score."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
 from shared.errors import PrelabelError
 from shared.label_studio.label_config import LabelConfig
-from shared.results import Region, Result
+from shared.results import UNFINISHED, Omission, Region, Result
 from shared.results.validation import Finding, check_results
 
 
@@ -48,14 +48,16 @@ class Prediction:
         config: LabelConfig,
         version: str,
         score_mode: str = MEAN_SCORE,
+        min_score: float = 0.0,
     ) -> "Prediction":
         """Check regions against the label config, and keep those that the editor will show.
 
         A region with one wrong result is dropped whole. Checks are repeated, because results may
         refer to it: one relation to a missing region hides the whole prediction in the editor.
-        `score_mode` is one of `TASK_SCORES`.
+        `score_mode` is one of `TASK_SCORES`; regions below `min_score` are not wanted.
         """
-        valid, dropped = _without_duplicates(regions), list[Finding]()
+        unique = _without_duplicates(regions)
+        valid, dropped = _above(unique, min_score) if min_score else unique, list[Finding]()
         while True:
             results = [result for region in valid for result in region.results]
             findings = [f for f in check_results(config, results) if f.severity == "error"]
@@ -66,6 +68,11 @@ class Prediction:
             wrong = {owners[f.index] for f in findings if f.index is not None}
             valid = [r for number, r in enumerate(valid) if wrong and number not in wrong]
             dropped += findings
+
+    def with_omissions(self, omissions: Iterable[Omission]) -> "Prediction":
+        """Return it with what the model answered and no region holds among `dropped`."""
+        findings = (Finding(omission.rule, None, None, omission.message) for omission in omissions)
+        return replace(self, dropped=(*self.dropped, *findings))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as Label Studio reads it."""
@@ -81,6 +88,12 @@ class TaskOutcome:
 
     prediction: Prediction | None = None
     error: PrelabelError | None = None
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether there was no time for all of it."""
+        found = self.prediction
+        return found is not None and any(one.rule == UNFINISHED for one in found.dropped)
 
     def to_response(self, interactive: bool = False) -> dict[str, Any] | list[Any]:
         """Return what `/predict` answers: `[]` makes Label Studio ask again later.
@@ -108,3 +121,22 @@ def _without_duplicates(regions: Iterable[Region]) -> list[Region]:
     for region in regions:
         first.setdefault(region.id, region)
     return list(first.values())
+
+
+def _above(regions: Iterable[Region], min_score: float) -> list[Region]:
+    """Return the regions that have no lower score, without what belongs to the others.
+
+    Those are the relations to them, and the regions within them.
+    """
+    regions = list(regions)
+    low = {r.id for r in regions if r.score is not None and r.score < min_score}
+    while gone := {r.id for r in regions if r.id in low or _owners(r) & low}:
+        regions = [region for region in regions if region.id not in gone]
+        low |= gone
+    return regions
+
+
+def _owners(region: Region) -> set[str]:
+    """Return the ids of the regions without which a region makes no sense."""
+    keys = ("parentID", "from_id", "to_id")
+    return {result[key] for result in region.results for key in keys if result.get(key)}

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from shared.backend.base import Context
+from shared.backend.editor_event import EVENT_KEY
 from shared.errors import (
     ClientGoneError,
     ConfigError,
@@ -22,16 +23,19 @@ from shared.errors import (
     UnfillableError,
 )
 from shared.label_studio.task import Task
+from shared.pipeline.editor_events import EditorEvents
 from shared.pipeline.failures import FailureLog
-from shared.pipeline.inputs import InputReader, Model, PendingTask, RequestRun
+from shared.pipeline.inputs import InputReader, PendingTask, RequestRun
 from shared.pipeline.metrics import PipelineMetrics
-from shared.pipeline.models import ModelRegistry
+from shared.pipeline.models import AnyQueue, ModelRegistry
 from shared.pipeline.output_cache import OutputCache
 from shared.pipeline.plan import ModelStep, PredictionPlan
 from shared.pipeline.prediction import Prediction, TaskOutcome
+from shared.pipeline.preparation import TaskPreparation
+from shared.pipeline.prompted_claims import without_missing_prompts
 from shared.pipeline.scheduling.batch_queue import InlineModel
 from shared.pipeline.scheduling.request_scope import RequestScope
-from shared.results import Region
+from shared.results import Omission, Region
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +60,8 @@ class Pipeline:
         self._failures = failures
         self._metrics = metrics
         self._inputs = InputReader(models, metrics, output_cache)
+        self._preparation = TaskPreparation(models)
+        self._events = EditorEvents(models, failures)
         self._loaders = ThreadPoolExecutor(LOADER_THREADS, thread_name_prefix="load")
 
     def run(
@@ -72,12 +78,23 @@ class Pipeline:
         DeadlineError; ClientGoneError is raised if the client has disconnected.
         """
         scope = scope or RequestScope(interactive=context is not None)
+        if context is not None and EVENT_KEY in context:
+            return self._answer_event(plan, list(tasks), context, scope)
         return self._run_plan(plan, tasks, context, scope)
 
     def close(self) -> None:
         """Stop the threads."""
         self._inputs.close()
+        self._preparation.close()
+        self._events.close()
         self._loaders.shutdown(wait=False, cancel_futures=True)
+
+    def _answer_event(
+        self, plan: PredictionPlan, tasks: Sequence[Any], context: Context, scope: RequestScope
+    ) -> Generator[TaskOutcome, None, None]:
+        """Yield the answers of the backend that knows the event; else predict what is drawn."""
+        answers = self._events.answer(plan, tasks, context, scope)
+        yield from self._run_plan(plan, tasks, context, scope) if answers is None else answers
 
     def _run_plan(
         self,
@@ -90,28 +107,42 @@ class Pipeline:
             error = ConfigError("Nothing in the label config can be filled")
             yield from (TaskOutcome(error=error) for _ in tasks)
             return
+        if context is None and scope.interactive:
+            tasks = self._prepared(plan, tasks)
+        if context is None and all(step.interactive_only for step in plan.steps):
+            error = ConfigError(f"{plan.backend_names} fills only what is clicked or drawn")
+            yield from (TaskOutcome(error=error) for _ in tasks)
+            return
         specs = [step.spec for step in plan.steps]
         self._models.pin(specs)
         try:
-            models, load_error = self._load_models(plan, context is not None, scope)
+            models, load_error = self._load_models(plan, context, scope)
             run = RequestRun(plan, models, plan.version(), context, scope, plan.config)
             yield from self._run_tasks(run, tasks, load_error)
         finally:
             self._models.unpin(specs)
 
+    def _prepared(self, plan: PredictionPlan, tasks: Iterable[Any]) -> Iterator[Any]:
+        """Yield tasks that a user has opened, for which models that answer clicks get ready."""
+        for raw in tasks:
+            self._preparation.start(plan, raw)
+            yield raw
+
     def _load_models(
-        self, plan: PredictionPlan, interactive: bool, scope: RequestScope
-    ) -> tuple[list[tuple[ModelStep, Model]], PrelabelError | None]:
+        self, plan: PredictionPlan, context: Context | None, scope: RequestScope
+    ) -> tuple[list[tuple[ModelStep, AnyQueue]], PrelabelError | None]:
         """Return the loaded models of a plan, or the error for which its tasks cannot be predicted.
 
         A model that cannot be loaded takes no part, and the version says so. One that is still
         being loaded at the deadline fails all tasks: Label Studio would never ask again for a
         prediction that lacks it.
         """
-        models: list[tuple[ModelStep, Model]] = []
+        models: list[tuple[ModelStep, AnyQueue]] = []
         load_error: PrelabelError | None = None
         for step in plan.steps:
-            if interactive and not step.backend.interactive:
+            if context is None and step.interactive_only:
+                continue
+            if context is not None and not step.backend.answers(context, step.claims):
                 continue
             try:
                 models.append((step, self._load_model(step, scope)))
@@ -119,9 +150,11 @@ class Pipeline:
                 return [], error
             except ModelError as error:
                 load_error = error
-        return plan.without_losing_claims(models), load_error if not models else None
+        models = plan.without_losing_claims(models)
+        models = without_missing_prompts(models, is_interactive=context is not None)
+        return models, load_error if not models else None
 
-    def _load_model(self, step: ModelStep, scope: RequestScope) -> Model:
+    def _load_model(self, step: ModelStep, scope: RequestScope) -> AnyQueue:
         model = self._models.get(step.spec)
         if model is not None:
             return model
@@ -194,10 +227,18 @@ class Pipeline:
             run = run.for_task(Task.parse(raw))
         faults = tuple(run.faults)
         try:
-            regions = _build_regions(run, outputs)
+            regions, omissions = _build_regions(run, outputs)
         except UnfillableError as error:
             raise (LabelsError(faults[0]) if faults else error) from None
-        prediction = Prediction.build(regions, run.config, run.version, run.plan.score_mode)
+        if omissions and not regions:
+            raise InferenceError(
+                _join_reasons([omission.message for omission in omissions], "values")
+            )
+        prediction = Prediction.build(
+            regions, run.config, run.version, run.plan.score_mode, run.plan.min_score
+        )
+        if omissions:
+            prediction = prediction.with_omissions(omissions)
         self._metrics.observe_stage("regions", run.names, time.perf_counter() - start)
         if faults and not prediction.results:
             raise LabelsError(faults[0])
@@ -217,28 +258,33 @@ def _infer_inline(run: RequestRun, raw: Any) -> list[Any]:
     return outputs
 
 
-def _build_regions(run: RequestRun, outputs: Sequence[Any]) -> list[Region]:
+def _build_regions(run: RequestRun, outputs: Sequence[Any]) -> tuple[list[Region], list[Omission]]:
     """Return the regions of all claims that can be filled; UnfillableError if none can."""
-    regions: list[Region] = []
+    regions: list[Region | Omission] = []
     reasons: list[str] = []
     claim_count = 0
     for (step, _), output in zip(run.models, outputs, strict=True):
-        for claim in step.claims:
+        for claim in step.answered_claims:
             claim_count += 1
             try:
+                if isinstance(output, UnfillableError):  # what it waits for cannot be filled
+                    raise output
                 regions.extend(step.backend.regions(output, claim))
             except UnfillableError as error:
                 reasons.append(str(error))
     if reasons and len(reasons) == claim_count and not regions:
-        raise UnfillableError(_join_reasons(list(dict.fromkeys(reasons))))
-    return regions
+        raise UnfillableError(_join_reasons(list(dict.fromkeys(reasons)), "control tags"))
+    return (
+        [found for found in regions if isinstance(found, Region)],
+        [found for found in regions if isinstance(found, Omission)],
+    )
 
 
-def _join_reasons(reasons: Sequence[str]) -> str:
-    """Return reasons in one line, shortened to what a message should have."""
+def _join_reasons(reasons: Sequence[str], what: str) -> str:
+    """Return reasons in one line, shortened to what a message should have; `what` they concern."""
     shown = (reason[:MAX_REASON_LENGTH] for reason in reasons[:MAX_REASONS])
     more = len(reasons) - MAX_REASONS
-    return "; ".join(shown) + (f"; and {more} more control tags" if more > 0 else "")
+    return "; ".join(shown) + (f"; and {more} more {what}" if more > 0 else "")
 
 
 def _raise(error: PrelabelError) -> list[Any]:

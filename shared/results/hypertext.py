@@ -1,10 +1,11 @@
 """Regions on HTML: spans of characters, given as XPaths into the document's body."""
 
+import hashlib
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -67,6 +68,8 @@ class Document:
     nodes: tuple[Node, ...]
     children: Mapping[tuple[Node | None, str], Node]
     """Elements and text nodes, by their parent and their step of the XPath."""
+    digest: str = ""
+    """What identifies it: a hash of the HTML, and of how that is shown."""
 
     @classmethod
     def parse(cls, html: str, inline: bool = False) -> "Document":
@@ -179,7 +182,9 @@ def _parse_body(html: str, inline: bool) -> Element | None:
 @lru_cache(maxsize=16)
 def _parse_document(html: str, inline: bool) -> Document:
     body = _parse_body(html, inline)
-    return _DocumentBuilder().build_document(body)
+    read = f"{inline}{html}".encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(read, digest_size=16).hexdigest()
+    return replace(_DocumentBuilder().build_document(body), digest=digest)
 
 
 def _read_line_end(number: "re.Match[str]") -> str:

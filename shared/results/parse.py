@@ -6,10 +6,12 @@ from typing import Any
 
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.results.audio import AudioSpan
+from shared.results.chat import ChatMessage
 from shared.results.hypertext import HyperTextSpan
 from shared.results.image import Ellipse, KeyPoint, Rectangle
 from shared.results.mask import Bitmask, Brush
 from shared.results.paragraphs import ParagraphSpan
+from shared.results.pdf import PageBox
 from shared.results.percent import read_image_size
 from shared.results.polygon import Polygon, Vector
 from shared.results.region import ControlValues, Region, region, value_key
@@ -17,7 +19,7 @@ from shared.results.relation import Relation
 from shared.results.text import TextSpan
 from shared.results.timeseries import TimeSeriesSpan
 from shared.results.types import Shape
-from shared.results.video import TimelineSpan, VideoTrack
+from shared.results.video import TimelineSpan, Video, VideoTrack
 from shared.results.whole_task import WholeTask
 
 # Shapes on images by the key of `value` that identifies them, in the order in which the editor
@@ -40,12 +42,16 @@ OBJECT_SHAPES: Mapping[str, Any] = {
     "Audio": AudioSpan,
     "AudioPlus": AudioSpan,
     "TimeSeries": TimeSeriesSpan,
+    "Chat": ChatMessage,
+    "Pdf": PageBox,
 }
 
 # Keys of `value`, one of which every shape has.
-GEOMETRY_KEYS = frozenset((*IMAGE_SHAPES, "start", "ranges", "sequence"))
+GEOMETRY_KEYS = frozenset((*IMAGE_SHAPES, "start", "ranges", "sequence", "chatmessage"))
 # Keys beside `value` that a region keeps when it is parsed and built again.
-REGION_KEYS = ("parentID", "item_index", "readonly", "hidden", "meta", "origin")
+REGION_KEYS = ("parentID", "item_index", "readonly", "hidden", "meta", "origin", "is_positive")
+# What reading a broken region raises.
+BROKEN = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -101,10 +107,17 @@ def parse_each_region(
     for name, group in _group_results(results, config):
         try:
             yield _parse_region(name, group, config, sources or {})
-        except KeyError as error:
-            yield BrokenRegion(name, group[0][0], f"{error} is missing")
-        except (ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
-            yield BrokenRegion(name, group[0][0], str(error))
+        except BROKEN as error:
+            yield BrokenRegion(name, group[0][0], describe_broken(error))
+
+
+def describe_broken(error: Exception) -> str:
+    """Say what is wrong with a region, by the error (of BROKEN) that reading it has raised."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    if isinstance(error, TypeError | AttributeError):
+        return f"a part of it is of another kind than expected: {error}"
+    return str(error)
 
 
 def _group_results(
@@ -138,7 +151,7 @@ def _parse_region(
     target = config.object_of(control)
     shape_class = _shape_class(target.tag if target else "", result["value"])
     source = sources.get(control.to_name)
-    if "original_width" in result:
+    if "original_width" in result and not isinstance(source, Video):
         source = read_image_size(result)
     elif source is None and shape_class is AudioSpan:
         source = result.get("original_length")

@@ -20,6 +20,9 @@ LONG_KEYS = ("rle", "imageDataURL")
 # The key of a control tag's own value, where it is not the result's type.
 VALUE_KEYS = {"textarea": "text", "pairwise": "selected", "videorectangle": "labels"}
 
+# The rule of an omission where a request had no time to finish a region: a job may.
+UNFINISHED = "unfinished"
+
 # How DateTime writes without a `format` (the editor's tags/control/DateTime.jsx).
 DATE_TIME_FORMAT, DATE_FORMAT, TIME_FORMAT, YEAR_FORMAT = (
     "%Y-%m-%dT%H:%M",
@@ -43,6 +46,18 @@ class Region:
         return None if score is None else float(score)
 
 
+@dataclass(frozen=True)
+class Omission:
+    """Something that a model answered and that no region can hold, such as a label of its own.
+
+    `rule` is the short name under which it is counted, `message` names what was found and what
+    was expected. A task of which nothing but omissions is left has failed.
+    """
+
+    rule: str
+    message: str
+
+
 def region(
     shape: Shape,
     values: ControlValues,
@@ -61,6 +76,8 @@ def region(
     - `AudioSpan`: the recording's length in seconds, if known (seconds)
     - `VideoTrack`, `TimelineSpan`: the `Video` (frames from 0 in, from 1 out)
     - `TimeSeriesSpan`: the tag's `timeFormat`, if it has one
+    - `PageBox`: the sizes of all pages, in the box's unit
+    - `ChatMessage`: nothing
 
     `score` is the model's confidence from 0 to 1. `region_keys` are further keys of the region:
     `parentID` (or the parent region itself as `parent`), `item_index`, `readonly`, `hidden`,

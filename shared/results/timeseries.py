@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from shared.results.time_format import EPOCH, format_time, parse_time
 from shared.results.types import ShapeValue
 
 # As the time column has it: a number, or text in the tag's `timeFormat`.
@@ -21,8 +22,8 @@ class TimeSeriesSpan:
     def to_value(self, time_format: str | None = None) -> ShapeValue:
         """Return `start`, `end` and `instant`.
 
-        `time_format` is the tag's `timeFormat`, in which dates are written. Without it they
-        become seconds since 1970 (UTC).
+        `time_format` is the tag's `timeFormat`, in which dates are written, in UTC and to the
+        millisecond, as the editor does. Without it they become seconds since 1970 (UTC).
         """
         start, end = _format_time(self.start, time_format), _format_time(self.end, time_format)
         return {"start": start, "end": end, "instant": start == end}, {}
@@ -37,14 +38,15 @@ class TimeSeriesSpan:
 
 def _format_time(time: Time, time_format: str | None) -> float | str:
     if isinstance(time, datetime):
-        return time.strftime(time_format) if time_format else time.timestamp()
+        if not time_format:
+            return time.timestamp()
+        plain = time.astimezone(timezone.utc).replace(tzinfo=None) if time.tzinfo else time
+        return format_time((plain - EPOCH) / timedelta(milliseconds=1), time_format)
     return time if isinstance(time, str) else float(time)
 
 
 def _parse_time(time: Any, time_format: str | None) -> Time:
-    if isinstance(time, str) and time_format:
-        try:
-            return datetime.strptime(time, time_format)
-        except ValueError:
-            return time
-    return time if isinstance(time, str) else float(time)
+    if not isinstance(time, str):
+        return float(time)
+    found = parse_time(time, time_format) if time_format else None
+    return time if found is None else EPOCH + timedelta(milliseconds=found)

@@ -38,6 +38,9 @@ def whole_task(
     - Pairwise: "left" or "right"
     - Ranker: item ids in their order, or {bucket: item ids}
 
-    `score` is the model's confidence from 0 to 1; `region_keys` are those of `region`.
+    `score` is the model's confidence from 0 to 1; `region_keys` are those of `region`. A tag with
+    `perItem` shows only values with an `item_index`: without one the value is the first item's.
     """
+    if control.get_flag("perItem"):
+        region_keys.setdefault("item_index", 0)
     return region(WholeTask(), {control: answer}, score=score, **region_keys)

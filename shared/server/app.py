@@ -27,7 +27,7 @@ from shared.server.http_messages import (
     SetupResponse,
     WebhookRequest,
 )
-from shared.server.job_endpoints import ACCEPTED, JobEndpoints, TrainingRequest
+from shared.server.job_endpoints import ACCEPTED, JobEndpoints, JobRequest
 from shared.server.metrics import ServerMetrics
 from shared.server.middleware import AuthMiddleware, RequestIdMiddleware, TracingMiddleware
 from shared.server.openapi import Endpoint, documentation_routes
@@ -57,7 +57,7 @@ ENDPOINTS = (
 )
 JOB_ENDPOINTS = (
     Endpoint("GET", "/jobs", JobEndpoints.list_jobs),
-    Endpoint("POST", "/jobs", JobEndpoints.start_job, TrainingRequest, status=ACCEPTED),
+    Endpoint("POST", "/jobs", JobEndpoints.start_job, JobRequest, status=ACCEPTED),
     Endpoint("GET", "/jobs/{id}", JobEndpoints.show_job),
     Endpoint("POST", "/jobs/{id}/cancel", JobEndpoints.cancel_job, status=ACCEPTED),
 )

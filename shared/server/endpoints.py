@@ -107,6 +107,9 @@ class Endpoints:
         message = parse_body(await self._bodies.read(request), SetupRequest)
         # From memory if possible: a thread would compete for the interpreter with predictions.
         sent = message.label_config, message.project_key, backend
+        if message.extra_params:
+            take = partial(self._service.take_parameters, message)
+            await anyio.to_thread.run_sync(take, limiter=self._short_call_threads)
         version = self._service.known_version(*sent)
         if version is None:
             find = partial(self._service.version, *sent)

@@ -91,6 +91,9 @@ class SetupRequest(ProjectMessage):
 
     label_config: str = Field(alias="schema", description="The project's label config, as XML")
     hostname: str | None = Field(None, description="Label Studio's own idea of its address")
+    extra_params: Any = Field(
+        None, description="What was entered for the connection; only a third-party class reads it"
+    )
 
 
 class WebhookRequest(Message):

@@ -1,7 +1,7 @@
 """What the endpoints of jobs answer: which there are, one of them, start and end one."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import anyio.to_thread
@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.errors import PrelabelError
+from shared.jobs.job import Job
 from shared.server.http_messages import BodyReader, Message, parse_body
 from shared.server.training_triggers import TrainingTriggers
 
@@ -21,11 +22,20 @@ ACCEPTED, CONFLICT = 202, 409
 NO_TRAININGS = "This server's model trains by its own fit, without jobs"
 
 
-class TrainingRequest(Message):
-    """POST /jobs: train a project."""
+class JobRequest(Message):
+    """POST /jobs: train a project, or predict those of its tasks that lack a prediction."""
 
+    kind: Literal["training", "prediction"] = Field(
+        "training", description="What is to be done: training or prediction"
+    )
     project: int | str = Field(description="The project's id, or its key: id.unixtime")
     controls: list[str] = Field([], description="Control tags to train; all that can be if empty")
+
+    def start(self, triggers: TrainingTriggers) -> Job:
+        """Start the job, or return the one that does the same."""
+        if self.kind == "prediction":
+            return triggers.background.start(str(self.project))
+        return triggers.start(str(self.project), self.controls)
 
 
 class JobEndpoints:
@@ -48,11 +58,11 @@ class JobEndpoints:
         return _json_response(job.to_json())
 
     async def start_job(self, request: Request) -> Response:
-        """Train a project. One that waits to be trained already is answered with that job."""
+        """Train or predict a project. One that waits already is answered with that job."""
         check_sender(request)
         triggers = self._triggers()
-        sent = parse_body(await self._bodies.read(request), TrainingRequest)
-        job = await _in_thread(lambda: triggers.start(str(sent.project), sent.controls))
+        sent = parse_body(await self._bodies.read(request), JobRequest)
+        job = await _in_thread(lambda: sent.start(triggers))
         return _json_response(job.to_json(), ACCEPTED)
 
     async def cancel_job(self, request: Request) -> Response:
@@ -78,10 +88,17 @@ def check_sender(request: Request) -> None:
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     is_foreign = site is not None and site not in {"same-origin", "none"}
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin is not None and _place_of(origin) != request.headers.get("host"):
         is_foreign = True
     if is_foreign:
         raise HTTPException(403, "A page of another site cannot ask for this")
+
+
+def _place_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # no address
+        return None
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

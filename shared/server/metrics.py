@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from shared.backend.process_resources import shared_resources
 from shared.pipeline.models import resident_bytes
 from shared.pipeline.runtime import runtime
 from shared.server.worker_metrics import WorkerMetrics
@@ -48,7 +49,7 @@ class _RuntimeCollector(Collector):
     """Reads what the process keeps count of anyway, when it is scraped."""
 
     def collect(self) -> Iterable[Metric]:
-        """Yield failures by reason, models, stages and batches, the output cache, memory."""
+        """Yield failures by reason, models, stages and batches, the cache, tokens, memory."""
         failures = CounterMetricFamily(
             "prelabel_failures", "Tasks and regions lost", labels=["backend", "reason"]
         )
@@ -58,6 +59,7 @@ class _RuntimeCollector(Collector):
         yield from _model_metrics()
         yield from _pipeline_histograms()
         yield from _cache_metrics()
+        yield _token_metric()
         memory = GaugeMetricFamily("prelabel_memory_bytes", "Resident memory of the process")
         memory.add_metric([], resident_bytes())
         yield memory
@@ -92,6 +94,18 @@ def _pipeline_histograms() -> Iterable[Metric]:
                 labels["le"] = labels["le"].removesuffix(".0")
             histogram.add_sample(sample.name, labels, sample.value)
         yield histogram
+
+
+def _token_metric() -> Metric:
+    tokens = CounterMetricFamily(
+        "prelabel_tokens",
+        "Tokens that language models took, of prompts and of completions",
+        labels=["model", "project", "kind"],
+    )
+    for (model, project), count in shared_resources().token_counts.all().items():
+        tokens.add_metric([model, project, "prompt"], count.prompt)
+        tokens.add_metric([model, project, "completion"], count.completion)
+    return tokens
 
 
 def _cache_metrics() -> Iterable[Metric]:

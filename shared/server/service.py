@@ -4,19 +4,25 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from itertools import tee
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from shared import __version__
 from shared.backend.base import Backend
+from shared.backend.claim import ModelSpec
 from shared.backend.registry import split_available
+from shared.backend.token_counts import predicting_for
 from shared.errors import ModelError
 from shared.pipeline.multi_model import PredictionJson, predict_all
 from shared.pipeline.plan import LOADING_SUFFIX, NO_VERSION, PredictionPlan
 from shared.pipeline.prediction import TaskOutcome
 from shared.pipeline.runtime import Runtime, runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
-from shared.server.http_messages import PredictRequest, WebhookRequest
+from shared.server.connection_parameters import ParameterNotice
+from shared.server.handover import Handover
+from shared.server.http_messages import PredictRequest, SetupRequest, WebhookRequest
+from shared.server.lasting_objects import lasting_objects
 from shared.server.plan_store import Plans, PlanStore
 from shared.server.status import (
     Readiness,
@@ -24,6 +30,7 @@ from shared.server.status import (
     report_failures,
     report_models,
     report_plan,
+    report_tokens,
 )
 from shared.server.training_triggers import TrainingTriggers
 
@@ -71,6 +78,9 @@ class PredictionService(Protocol):
     def versions(self) -> list[str]:
         """Return the model versions in use."""
 
+    def take_parameters(self, request: SetupRequest) -> None:
+        """Take the extra parameters of a connection, or say that they have no effect."""
+
     def handle_event(self, request: WebhookRequest) -> str:
         """Handle an event of a project; return what is done about it, in one word."""
         return "ignored"
@@ -106,12 +116,16 @@ class BackendService(PredictionService):
     ) -> None:
         self._classes, self.problems = split_available(classes)
         self._named = tuple(named)
+        self._parameters = ParameterNotice()
         self._lock = threading.Lock()
         self._known_plans: PlanStore | None = None
         self._known_training: tuple[PlanStore, TrainingTriggers] | None = None
         for problem in self.problems.values():
             logger.warning("%s", problem)
         self.problems |= faults
+        for cls in self._classes:
+            if cls.name in self._named and (reason := cls.idle_reason()) is not None:
+                logger.warning("%s", reason)
 
     @property
     def _plans(self) -> PlanStore:
@@ -156,18 +170,25 @@ class BackendService(PredictionService):
         context = request.context
         # The streams are closed whatever is raised: until then they keep models and queued tasks,
         # and the garbage collector may come late.
-        with scope.hold_slot(), ExitStack() as streams:
-            project, xml = request.project_key, request.label_config
+        project, xml = request.project_key, request.label_config
+        handover = Handover(None if request.interactive else self.training.background, project)
+        handover.backend = backend
+        with predicting_for(project), scope.hold_slot(), ExitStack() as streams:
             plans = self._plans.pin(project, xml, backend, scope, streams)
 
             def run_plan(plan: PredictionPlan, tasks: Iterable[Any]) -> Iterator[TaskOutcome]:
+                tasks, sent = tee(tasks)
                 outcomes = self._runtime.pipeline.run(plan, tasks, context, scope)
-                return streams.enter_context(closing(outcomes))
+                return handover.note_late(sent, streams.enter_context(closing(outcomes)))
 
+            tasks = handover.choose(request.tasks)
             if context is None and len(plans) > 1:
-                return predict_all(plans, request.tasks, run_plan)
-            outcomes = run_plan(plans[0], request.tasks)  # the editor reads one prediction
-            return [outcome.to_response(interactive=context is not None) for outcome in outcomes]
+                return handover.answer(predict_all(plans, tasks, run_plan))
+            outcomes = list(run_plan(plans[0], tasks))  # the editor reads one prediction
+            for task, outcome in zip(tasks, outcomes, strict=True):
+                if context is not None and outcome.is_unfinished:
+                    self.training.background.finish_drawn(project, task, context, backend)
+            return handover.answer([one.to_response(context is not None) for one in outcomes])
 
     def plans_for(self, xml: str, backend: str | None = None, project: str = "") -> Plans:
         """Return how a label config is filled, by all backends or one: a plan a prediction.
@@ -199,6 +220,10 @@ class BackendService(PredictionService):
         plans = [plan for _, plans in self._plans.all_plans() for plan in plans]
         return list(dict.fromkeys(plan.version() for plan in reversed(plans)))
 
+    def take_parameters(self, request: SetupRequest) -> None:
+        """Say which variables to set instead: no project chooses the server or the key."""
+        self._parameters.tell(request.project_key, request.extra_params)
+
     @property
     def training(self) -> TrainingTriggers:
         """What starts trainings, with the backends that serve here."""
@@ -226,17 +251,27 @@ class BackendService(PredictionService):
     def warm_up(self) -> None:
         """Load the models that depend on no label config, one after the other.
 
-        The hashes of all come first: /setup asks for the version while the first one loads.
+        The hashes of all come first: /setup asks for the version while the first one loads. What
+        only other models need is imported with the first of them.
         """
+        self.training.background.warn()
         models = self._runtime.models
         backends = [cls(served=True) for cls in self._started_classes()]
-        for step in (models.weights_hash, models.get_or_load):
-            for backend in backends:
-                for spec in backend.default_specs():
+        defaults = [(backend, spec) for backend in backends for spec in backend.default_specs()]
+        with lasting_objects():
+            for step in (models.weights_hash, self._import_modules, models.get_or_load):
+                for backend, spec in defaults:
                     try:
                         step(backend, spec)
                     except ModelError:  # /ready and /status say so
                         continue
+
+    def _import_modules(self, backend: Backend, spec: ModelSpec) -> None:
+        """Import what loading a model needs; a fault of that is the model's."""
+        try:
+            type(backend).import_modules()
+        except Exception as error:  # a library may raise anything
+            logger.warning("%s: %s: %s", spec.label, type(error).__name__, error)
 
     def readiness(self) -> Readiness:
         """Return what is not ready of the models that load at the start or were asked for since."""
@@ -256,6 +291,8 @@ class BackendService(PredictionService):
             ],
             "projects": self._plans.projects.report(),
             "training": self.training.report(),
+            "background": self.training.background.report(),
+            "tokens": report_tokens(),
             "failures": report_failures(),
         }
 

@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from shared.backend.base import Backend
+from shared.backend.process_resources import shared_resources
 from shared.pipeline.plan import PredictionPlan
 from shared.pipeline.runtime import runtime
 
@@ -51,6 +52,7 @@ def report_models() -> list[dict[str, Any]]:
         {
             "model": model.spec.label,
             "state": model.state,
+            "engine": model.engine or None,
             "seconds": round(model.load_seconds, 2),
             "error": model.error,
             "memory": model.memory_bytes,
@@ -65,6 +67,14 @@ def report_failures() -> dict[str, Any]:
     failures = runtime().failures
     counts = {f"{name}:{reason}": count for (name, reason), count in failures.counts().items()}
     return {"counts": counts, "recent": failures.recent()}
+
+
+def report_tokens() -> list[dict[str, Any]]:
+    """Return what each language model has taken for each project since this process began."""
+    return [
+        {"model": model, "project": project or None, **asdict(count)}
+        for (model, project), count in shared_resources().token_counts.all().items()
+    ]
 
 
 def report_plan(plan: PredictionPlan, project: str | None = None) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from types import ModuleType
 from typing import Any
 
 from shared.backend.installation import extra_command, label_studio_ml_2_command
-from shared.backend.label_studio_ml import LabelStudioMLBase
-from shared.backend.registry import find_backends
+from shared.backend.label_studio_ml import SmallBase, import_base
+from shared.backend.registry import find_backend
 from shared.errors import SettingError
 
 logger = logging.getLogger(__name__)
@@ -19,9 +19,8 @@ logger = logging.getLogger(__name__)
 def is_reference(name: str) -> bool:
     """Whether a name to serve is a file and a class in it, not a backend and perhaps its model."""
     path, _, _ = name.rpartition(":")
-    if name.partition(":")[0] in find_backends():
-        return False
-    return name.endswith(".py") or path.endswith(".py") or Path(path).expanduser().is_file()
+    is_file = name.endswith(".py") or path.endswith(".py") or Path(path).expanduser().is_file()
+    return is_file and find_backend(name.partition(":")[0]) is None
 
 
 def check_reference(reference: str) -> tuple[Path, str, str]:
@@ -45,16 +44,33 @@ def load_class(reference: str) -> type[Any]:
     except (Exception, SystemExit) as error:  # third-party code may raise anything
         raise SettingError(f"{path} {_explain_import_error(error)}") from error
     model_class = getattr(module, class_name, None)
-    if not isinstance(model_class, type) or not issubclass(model_class, LabelStudioMLBase):
+    bases = (SmallBase, import_base())  # a backend of ours in a file has the small one
+    if not isinstance(model_class, type) or not issubclass(model_class, bases):
         raise SettingError(f"{path} has no class {class_name} that is a LabelStudioMLBase")
     return model_class
 
 
-def _import_file(file: Path) -> ModuleType:
-    """Import a file; if it is in a package, under its name there, so that relative imports work."""
+def reload_class(reference: str) -> type[Any]:
+    """Import the file anew, whose module then has what it had at the start; return the class."""
+    file, _, _ = check_reference(reference)
+    _, name = _module_name(file)
+    sys.modules.pop(name, None)
+    return load_class(reference)
+
+
+def _module_name(file: Path) -> tuple[Path, str]:
+    """Return the folder that a file is imported from, and its module's name there."""
     root, name = file.resolve().parent, file.stem
     while (root / "__init__.py").is_file():
         root, name = root.parent, f"{root.name}.{name}"
+    return root, name
+
+
+def _import_file(file: Path) -> ModuleType:
+    """Import a file; if it is in a package, under its name there, so that relative imports work."""
+    root, name = _module_name(file)
+    if str(root) in sys.path:
+        sys.path.remove(str(root))
     sys.path.insert(0, str(root))
     if "." in name:
         return importlib.import_module(name)

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared import __version__
 from shared.backend.base import Backend
-from shared.backend.label_studio_ml import LabelStudioMLBase
+from shared.backend.label_studio_ml import import_base
 from shared.errors import DeadlineError, InferenceError, PrelabelError, truncate
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.task_labels import with_task_labels
@@ -15,15 +15,18 @@ from shared.pipeline.multi_model import PredictionJson
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.results.validation import check_results
-from shared.server.http_messages import PredictRequest, WebhookRequest
+from shared.server.connection_parameters import ParameterNotice
+from shared.server.http_messages import PredictRequest, SetupRequest, WebhookRequest
 from shared.server.service import (
     VERSION_WAIT_SECONDS,
     BackendService,
     PredictionService,
 )
 from shared.server.status import report_failures
-from shared.server.third_party_file import load_class
+from shared.server.third_party_file import load_class, reload_class
 from shared.server.third_party_instances import ModelInstances
+from shared.server.third_party_job import FitWatch, start_fit
+from shared.settings import Settings, read_settings
 
 logger = logging.getLogger(__name__)
 
@@ -36,20 +39,23 @@ def open_model(reference: str) -> PredictionService:
     model_class = load_class(reference)
     if issubclass(model_class, Backend):
         return BackendService([model_class], named=[model_class.name])
-    return ThirdPartyService(model_class)
+    return ThirdPartyService(model_class, reference)
 
 
 class ThirdPartyService(PredictionService):
     """Serves a third-party model: one object per project and label config, one call at a time.
 
-    Training runs at the same time on an object of its own, which then replaces the other. What the
+    Training runs at the same time on an object of its own, which then replaces the other; or in a
+    job (FIT_IN_JOB). What the
     model returns becomes what Label Studio can store: as many predictions as tasks, and no region
     that would not be shown.
     """
 
-    def __init__(self, model_class: type[Any]) -> None:
+    def __init__(self, model_class: type[Any], reference: str = "") -> None:
+        self._reference = reference
         self._class = model_class
         self._name = model_class.__name__
+        self._parameters = ParameterNotice()
         self._instances = ModelInstances(model_class)
         self._training = ThreadPoolExecutor(1, thread_name_prefix="fit")
 
@@ -86,16 +92,36 @@ class ThirdPartyService(PredictionService):
         """Return the versions of the models in use."""
         return list(dict.fromkeys(map(_version_of, self._instances.all_instances())))
 
+    def take_parameters(self, request: SetupRequest) -> None:
+        """Give the extra parameters to the model, as label-studio-ml's own server does (2.x)."""
+        if not hasattr(self._class, "set_extra_params"):
+            self._parameters.tell(request.project_key, request.extra_params)
+            return
+        key = request.project_id, LabelConfig.parse(request.label_config).xml
+        model = self._instances.get_soon(key, VERSION_WAIT_SECONDS)
+        try:
+            if model is not None:
+                model.set_extra_params(request.extra_params)
+        except Exception:  # third-party code may raise anything
+            logger.exception("%s takes no extra parameters of the connection", self._name)
+
     def handle_event(self, request: WebhookRequest) -> str:
         """Start training, if the model has any, in a thread: Label Studio does not wait for it."""
-        can_train = self._class.fit is not LabelStudioMLBase.fit
+        can_train = self._class.fit is not import_base().fit
         if not can_train or request.action not in self._class.TRAIN_EVENTS or not request.project:
             return "ignored"
-        self._training.submit(self._train, request, request.project)
+        train = self._start_job if self._fits_in_job else self._train
+        self._training.submit(train, request, request.project)
         return "accepted"
 
     def warm_up(self) -> None:
-        """Load nothing: the model needs a label config."""
+        """Load nothing, since the model needs a label config; look after its trainings in jobs."""
+        if self._fits_in_job:
+            FitWatch(read_settings(Settings), self._reload).run()
+
+    @property
+    def _fits_in_job(self) -> bool:
+        return bool(self._reference) and read_settings(Settings).fit_in_job
 
     def status(self) -> dict[str, Any]:
         """Return the class, its versions, and what failed."""
@@ -187,6 +213,24 @@ class ThirdPartyService(PredictionService):
 
     def _record_failure(self, task: Any, error: PrelabelError) -> None:
         runtime().failures.record_task(self._name, _id_of(task), error)
+
+    def _start_job(self, request: WebhookRequest, project: dict[str, Any]) -> None:
+        try:
+            key = str(project.get("id") or ""), str(project.get("label_config") or "")
+            event = request.model_dump(mode="json")
+            job = start_fit(read_settings(Settings), self._reference, event, key)
+            logger.info("%s: job %s trains project %s", self._name, job.id, key[0])
+        except Exception:  # the border of the thread
+            logger.exception("%s: training could not be started", self._name)
+
+    def _reload(self) -> None:
+        """Load the class again, with what its training has written."""
+        try:
+            self._class = reload_class(self._reference)
+            self._instances = ModelInstances(self._class)
+            logger.info("%s is loaded again: it was trained", self._name)
+        except Exception:  # third-party code may raise anything
+            logger.exception("%s cannot be loaded again: the one before serves", self._name)
 
     def _train(self, request: WebhookRequest, project: dict[str, Any]) -> None:
         xml, project_id = str(project.get("label_config") or ""), str(project.get("id") or "")

@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from shared.backend.base import Backend
-from shared.backend.registry import find_backends
+from shared.backend.registry import find_backend
 from shared.errors import PrelabelError, SettingError
 from shared.jobs.job import Job, JobError
 from shared.jobs.job_store import JobStore
 from shared.jobs.reconcile import reconcile
-from shared.label_studio.project import Project
-from shared.label_studio.project_key import project_key, project_number
+from shared.label_studio.project import find_project_key
+from shared.label_studio.project_key import project_key, read_project_number
+from shared.server.background_predictions import BackgroundPredictions
 from shared.server.http_messages import WebhookRequest
 from shared.settings import Settings
 from shared.training.source import TrainingSource, missing_variables
@@ -41,7 +42,7 @@ class TrainingTriggers:
     """Starts trainings of projects with the backends that serve, and tells how they went.
 
     `settings.backends` are the names of these backends, for the processes that train. `notice` is
-    called when other versions are to serve.
+    called when other versions are to serve. `background` starts the jobs that predict.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class TrainingTriggers:
     ) -> None:
         self.settings = settings
         self.store = JobStore(settings.train_dir)
+        self.background = BackgroundPredictions(settings, classes)
         self._classes = classes
         self._notice = notice
         self._versions = VersionStore(settings.train_dir)
@@ -64,7 +66,7 @@ class TrainingTriggers:
         if not trainable:
             names = ", ".join(cls.name for cls in self._classes) or "nothing"
             return f"nothing that serves here can be trained: {names}"
-        if not any(find_backends().get(cls.name) in cls.__mro__ for cls in trainable):
+        if not any(find_backend(cls.name) in cls.__mro__ for cls in trainable):
             return f"{trainable[0].name} is served from a file: install it to have it trained"
         missing = missing_variables(self.settings)
         if missing:
@@ -102,20 +104,11 @@ class TrainingTriggers:
 
         Asks Label Studio for the project, for seconds if it is slow.
         """
-        number = _read_number(project)
+        number = read_project_number(project)
         obstacle = self.obstacle()
         if obstacle is not None:
             raise SettingError(obstacle)
-        opened = Project(number, self.settings)
-        try:
-            key = opened.key
-        finally:
-            opened.close()
-        if project not in (key, str(number)):
-            raise SettingError(
-                f"project {project} is of another Label Studio than LABEL_STUDIO_URL, which has"
-                f" {key} (id and time of creation)"
-            )
+        key = find_project_key(project, self.settings)
         job = start_training(self.settings, TrainingSource.of_project(number), key, controls)
         self._obstacles.pop(key, None)
         logger.info("project %s: job %s trains it", key, job.id)
@@ -212,13 +205,6 @@ def count_changes(event: WebhookRequest, limit: int) -> int:
     if event.action in LIST_EVENTS and isinstance(found, list):
         return len(found)
     return 0
-
-
-def _read_number(project: str) -> int:
-    number = project_number(project if "." in project else f"{project}.0")
-    if number is None:
-        raise SettingError('"project" should be the id of a project, or its key (ID.TIME)')
-    return number
 
 
 def _describe_job(job: Job) -> Mapping[str, Any]:

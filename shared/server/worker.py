@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import socket
 from typing import Any
 
@@ -10,6 +11,7 @@ from gunicorn.glogging import Logger
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
+from shared.jobs.parent_process import end_with
 from shared.server.http_limits import LimitedHttpProtocol
 
 # How long running requests may go on when the server is told to stop.
@@ -70,6 +72,12 @@ class PrelabelWorker(UvicornWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         logging.getLogger("uvicorn.error").propagate = True
+
+    def init_process(self) -> None:
+        """Serve until told to stop, or until the master is killed, which could tell nobody."""
+        if not end_with(self.ppid, signal.SIGTERM):
+            raise SystemExit(Arbiter.WORKER_BOOT_ERROR)
+        super().init_process()
 
     async def _serve(self) -> None:
         self.config.app = self.wsgi

@@ -159,7 +159,8 @@ def restrict_plan(plan: PredictionPlan, control: str) -> PredictionPlan:
     """Return a plan that fills one control tag, and what its backend fills together with it."""
     steps = []
     for step in plan.steps:
-        kept = tuple(c for c in step.claims if any(one.name == control for one in c.controls))
+        claims = step.answered_claims
+        kept = tuple(c for c in claims if any(one.name == control for one in c.controls))
         if kept:
             steps.append(replace(step, claims=kept))
     return replace(plan, steps=tuple(steps), preceding=())

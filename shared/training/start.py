@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from shared.backend.registry import choose_backends
 from shared.errors import SettingError
 from shared.jobs.job import Job
 from shared.jobs.rq_queue import AUTO_DEVICE
@@ -20,11 +21,13 @@ def start_training(
     key: str,
     controls: Sequence[str] = (),
     max_epochs: int = 0,
+    backends: Sequence[str] = (),
 ) -> Job:
     """Start a training in a process of its own, or return the one that waits already.
 
     `key` is that of the project, see `shared.label_studio.project_key`; `controls` are the control
-    tags to train, by default all that can be. Takes milliseconds, and asks no other server.
+    tags to train, by default all that can be; `backends` are those that train them, by default
+    each the one that serves it. Takes milliseconds, and asks no other server.
     SettingError says what is missing.
     """
     if not key.strip():
@@ -33,6 +36,9 @@ def start_training(
     arguments = source.to_json()
     if controls:
         arguments["controls"] = list(controls)
+    if backends:
+        choose_backends(backends)
+        arguments["backends"] = list(backends)
     if max_epochs:
         arguments["max_epochs"] = max_epochs
     return submit_job(settings, KIND, key, FUNCTION, arguments, _device(settings))

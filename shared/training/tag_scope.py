@@ -9,7 +9,7 @@ from typing import Any
 from shared.backend.claim import Claim
 from shared.evaluation.annotated_task import AnnotatedTask, Annotation, labels_of
 from shared.evaluation.truth import counted_annotations, latest_annotation
-from shared.label_studio.label_config import Control, LabelConfig
+from shared.label_studio.label_config import Control, LabelConfig, ObjectTag
 from shared.results import ParsedRegion
 
 # Stands for the label of a control tag that has none, such as a Rating.
@@ -20,12 +20,14 @@ ANY_VALUE = ""
 class TagScope:
     """The control tags of a claim on its object tag, of a whole label config.
 
-    `companions` are further control tags that the claim is learned from, with all of their labels.
+    `companions` are further control tags that the claim is learned from, with all of their labels;
+    `objects` are further object tags whose content it is learned from.
     """
 
     config: LabelConfig
     claim: Claim
     companions: tuple[Control, ...] = ()
+    objects: tuple[ObjectTag, ...] = ()
 
     @cached_property
     def own_config(self) -> LabelConfig:
@@ -53,7 +55,7 @@ class TagScope:
         return self._with_controls([*own, *self.companions])
 
     def _with_controls(self, controls: Iterable[Control]) -> LabelConfig:
-        shown = {self.claim.object.name: self.claim.object}
+        shown = {one.name: one for one in (self.claim.object, *self.objects)}
         return replace(self.config, controls=tuple(controls), objects=shown, relation_labels=())
 
     def count_labels(self, tasks: Iterable[AnnotatedTask]) -> "Counter[str]":

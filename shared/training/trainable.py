@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shared.backend.base import Backend
 from shared.backend.claim import Claim
 from shared.backend.registry import choose_backends, split_available
-from shared.backend.training import TrainedWeights
+from shared.backend.training import TrainedWeights, TrainingError
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.pipeline.plan import PredictionPlan
 from shared.pipeline.planner import Planner
@@ -25,6 +25,18 @@ class ServingBackends:
         """Return those of BACKENDS that can run here; SettingError if a name is unknown."""
         classes, _ = split_available(choose_backends(settings.backends))
         return cls(classes, [name.partition(":")[0] for name in settings.backends])
+
+    def only(self, names: Sequence[str]) -> "ServingBackends":
+        """Return those of some names; all without names. TrainingError if one does not serve."""
+        if not names:
+            return self
+        serving = {cls.name: cls for cls in self.classes}
+        for name in names:
+            if name not in serving:
+                raise TrainingError(
+                    f"the backend {name} does not serve here; what serves: {', '.join(serving)}"
+                )
+        return ServingBackends([serving[name] for name in names], list(names))
 
     def plan(
         self, planner: Planner, config: LabelConfig, trained: Mapping[str, TrainedWeights]
@@ -54,14 +66,15 @@ class TrainableTag:
 def find_trainable(plan: PredictionPlan) -> list[TrainableTag]:
     """Return for each control tag of a plan's label config how it can be trained.
 
-    Control tags that a backend fills together, such as a shape and its Labels, are one: the first.
+    Control tags that a backend fills together, such as a shape and its Labels, are one: the first;
+    unless it trains them apart (`Backend.training_claims`).
     """
     found: dict[str, TrainableTag] = {}
     filled: set[str] = set()
     for step in plan.steps:
-        for claim in step.claims:
-            names = {control.name for control in claim.controls}
-            filled |= names
+        wholes = step.answered_claims
+        filled |= {control.name for claim in wholes for control in claim.controls}
+        for claim in (one for whole in wholes for one in step.backend.training_claims(whole)):
             known = found.get(claim.control.name)
             if known is None or (known.obstacle and not _obstacle_of(step.backend, claim)):
                 found[claim.control.name] = _read_claim(step.backend, claim)

@@ -97,7 +97,8 @@ class ProjectTraining:
     def _find_tags(self, config: LabelConfig, tools: TrainingTools) -> list[TrainableTag]:
         runtime = Runtime(shared_resources())
         try:
-            plan = self.backends.plan(runtime.planner, config, tools.serving_weights)
+            chosen = self.backends.only(self.context.arguments.get("backends", ()))
+            plan = chosen.plan(runtime.planner, config, tools.serving_weights)
             return find_trainable(plan)
         finally:
             runtime.close()
@@ -122,7 +123,9 @@ class ProjectTraining:
         self.context.say(f"trains {control}")
         try:
             companions = tuple(tag.backend.training_controls(tag.claim))
-            return TagTraining(tools, tag.backend, TagScope(config, tag.claim, companions)).run()
+            objects = tuple(tag.backend.training_objects(tag.claim))
+            scope = TagScope(config, tag.claim, companions, objects)
+            return TagTraining(tools, tag.backend, scope).run()
         except JobError:  # it was cancelled
             raise
         except PrelabelError as error:

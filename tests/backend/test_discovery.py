@@ -1,5 +1,7 @@
 """A faulty folder of `backends/`, or a faulty entry point, costs only itself, and is named."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from shared.server.service import BackendService
 from shared.settings import Settings
 
 Add = Callable[..., None]
+REPO = Path(__file__).parents[2]
 
 WHOLE = """
 from shared.backend.base import Backend
@@ -167,3 +170,22 @@ def test_status_shows_it_and_the_others_serve(add: Add) -> None:
         assert "No module named" in client.get("/status").json()["problems"]["shown_fault"]
         assert client.get("/ready").json()["failed"] == {}
         assert client.get("/pattern/health").status_code == 200
+
+
+NAMED = """
+import sys
+import shared
+shared.is_own_program = True
+from shared.backend.registry import choose_backends
+choose_backends(["pattern"])
+print(sorted(name for name in sys.modules if name.count(".") == 1 and name.startswith("backends.")))
+print([name for name in ("label_studio_ml", "redis", "cv2") if name in sys.modules])
+"""
+
+
+def test_a_named_backend_is_imported_without_the_others() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", NAMED], capture_output=True, text=True, cwd=REPO, timeout=120
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == ["['backends.pattern']", "[]"]

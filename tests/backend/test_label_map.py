@@ -160,7 +160,7 @@ def test_a_model_that_answers_in_free_text_fills_no_memory(
 
 def test_a_thousand_labels_take_no_time() -> None:
     many = control(**{f"Label {number}": None for number in range(1000)})
-    start = time.perf_counter()
+    start = time.process_time()
     found = LabelMap.build(many, [f"label_{number}" for number in range(1000)])
     assert len(found.to_label) == 1000
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5

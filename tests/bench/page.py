@@ -43,6 +43,6 @@ def _cells(line: str) -> Cells:
     return tuple(cell.strip() for cell in line.removeprefix("|").removesuffix("|").split("|"))
 
 
-def _key(cells: Cells) -> tuple[str, str]:
-    """Return what a row measures: its name, and what stands beside it without the figure."""
-    return cells[0], cells[2].partition(" ")[2]
+def _key(cells: Cells) -> tuple[str, str, str]:
+    """Return what a row measures: its name, its unit, and what stands beside it."""
+    return cells[0], cells[1].partition(" ")[2], cells[2].partition(" ")[2]

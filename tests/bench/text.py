@@ -17,9 +17,8 @@ from typing import Any
 
 import httpx
 
+from backends._transformers.engine import load_text_model
 from backends._transformers.model_source import ModelSource
-from backends._transformers.network import Network
-from backends._transformers.tokenizer import Tokenizer
 from backends.ner.starter.sentences import generate
 from shared.settings import Settings
 from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
@@ -69,10 +68,9 @@ class Bare:
 
     def __init__(self, folder: Path) -> None:
         """Of the server's own conversion, which lies beside the model."""
-        self._tokenizer = Tokenizer.load(folder)
         [kept] = (folder.parent / "cache" / "openvino").iterdir()
         source = ModelSource("AutoModelForTokenClassification", folder, kept)
-        self._network = Network.load(source, self._tokenizer, Settings())
+        self._tokenizer, self._network = load_text_model(source, Settings())
         self.name = f"the bare engine ({self._network.engine})"
 
     def __call__(self, texts: Sequence[str]) -> None:

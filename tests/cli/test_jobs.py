@@ -128,6 +128,16 @@ def test_follow_shows_the_progress_to_the_end(prelabel: Command, store: JobStore
     assert prelabel("jobs", "-f").out.count(job.id) == 1
 
 
+def test_follow_of_all_shows_each_change_in_a_pipe(prelabel: Command, store: JobStore) -> None:
+    settings = Settings(train_dir=store.train_dir)
+    arguments = {"steps": 3, "seconds": 0.6}
+    job = submit_job(settings, "training", "7.1", FUNCTIONS + "count", arguments)
+    ran = prelabel("jobs", "--follow")
+    assert ran.status == 0
+    lines = [line for line in ran.out.splitlines() if line.startswith(f"{job.id} running: epoch")]
+    assert len(lines) == len(set(lines)) >= 2
+
+
 def test_follow_has_the_status_of_the_job(prelabel: Command, store: JobStore) -> None:
     job = ended(store, "7.1", JobState.failed, "there are no annotations")
     ran = prelabel("jobs", job.id, "--follow")

@@ -7,7 +7,11 @@ import io
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,7 +28,7 @@ from shared.label_studio.label_config import LabelConfig
 from shared.results import ImageSize, Rectangle, Region, region
 from shared.results.validation import check_task
 
-from .conftest import TEXT_CONFIG, Command, start
+from .conftest import REPO, TEXT_CONFIG, Command, start
 
 PATTERN = ("--label-config", TEXT_CONFIG, "--backend", "pattern")
 IMAGE_CONFIG = """<View>
@@ -174,7 +178,7 @@ def test_failures_cost_only_themselves(prelabel: Command, tmp_path: Path) -> Non
     assert "Not JSON" in found[0]["message"]
     assert '"text" is missing' in found[1]["message"]
     assert "3 tasks failed (bad_task 2, missing_key 1): see out.json.failures.jsonl" in ran.err
-    assert "in.jsonl, line 3, id 8: pattern: " in ran.err
+    assert "in.jsonl, line 3, task 2, id 8: pattern: " in ran.err
 
 
 def test_predictions_of_others_are_kept(prelabel: Command, tmp_path: Path) -> None:
@@ -250,7 +254,40 @@ def test_half_surrogates_come_out_as_they_were(out: str, prelabel: Command, tmp_
     assert found == ["\ud83d on 3 May", "\U0001f600"]
 
 
-def test_disk_that_is_full(prelabel: Command, tmp_path: Path) -> None:
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="unshare(1) is not installed")
+def test_disk_that_is_full(tmp_path: Path) -> None:
+    """In earnest: a disk of 64 KB, which is made larger before the run is continued."""
+    (tmp_path / "in.jsonl").write_bytes(lines(*texts(500)))
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    words = (sys.executable, "-m", "shared.cli", "predict", "in.jsonl", *map(str, PATTERN))
+    command = shlex.join([*words, "-o", "disk/out.jsonl"])
+    script = f"""mount -t tmpfs -o size=64k tmpfs disk || exit 77
+{command} 2>first; echo $? >status; ls disk >left
+mount -o remount,size=20m disk || exit 77
+{command} --resume && cp disk/out.jsonl ."""
+    ran = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPO)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    if ran.returncode == 77 or "unshare" in ran.stderr:
+        pytest.skip(f"no mount namespace here: {ran.stderr.strip()}")
+    assert ran.returncode == 0, ran.stderr
+    said = "prelabel: disk/out.jsonl: No space left on device; continue with --resume"
+    assert said in (tmp_path / "first").read_text()
+    assert (tmp_path / "status").read_text() == "2\n"
+    assert "out.jsonl\n" not in (tmp_path / "left").read_text()
+    assert "tasks done already" in ran.stderr
+    written = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    found = [int(task["data"]["text"].split()[0]) for task in written]
+    assert found == list(range(500))
+
+
+def test_disk_that_is_full_once_all_is_predicted(prelabel: Command, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_bytes(lines(*texts(5)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ImportFile, "finish", full)
@@ -331,7 +368,9 @@ def test_broken_image_costs_only_itself(images: Path, prelabel: Command, tmp_pat
     ran = prelabel("predict", "my photos", "--label-config=config.xml", "-o", "out.jsonl")
     assert ran.status == 1
     assert [len(task["predictions"]) for task in read(tmp_path / "out.jsonl")] == [0, 1, 1]
-    assert [failure["reason"] for failure in failures(tmp_path / "out.jsonl")] == ["decode"]
+    [failure] = failures(tmp_path / "out.jsonl")
+    assert (failure["reason"], failure["source"]) == ("decode", "my photos/broken.png")
+    assert "my photos/broken.png, task 0: " in ran.err
 
 
 def test_folder_of_texts(prelabel: Command, tmp_path: Path) -> None:
@@ -402,6 +441,57 @@ def test_files_that_make_no_such_task(written: str, prelabel: Command, tmp_path:
     ran = prelabel("predict", "one.txt", *arguments)
     assert ran.status == 2
     assert "write a file of tasks" in ran.err
+
+
+SERIES_CONFIG = """<View><TimeSeries name="s" value="$csv" valueType="url" timeColumn="time">
+<Channel column="flow"/></TimeSeries><TimeSeriesLabels name="l" toName="s"><Label value="Spike"/>
+</TimeSeriesLabels></View>"""
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("series/a.csv", 'these have no "csv", which TimeSeries "s" shows'),
+        ("series", None),
+        ("series/*.csv", None),
+        ("tasks.csv", None),
+    ],
+    ids=["series", "its-folder", "glob", "table-of-tasks"],
+)
+def test_a_series_is_no_table_of_tasks(
+    name: str,
+    found: str | None,
+    prelabel: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LOCAL_FILES_ROOT", str(tmp_path))
+    rows = [["time", "flow"], *([str(i), "9" if i == 20 else str(i % 2)] for i in range(40))]
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "a.csv").write_bytes(table(rows, ","))
+    own = [["csv"], ["/data/local-files/?d=series/a.csv"]]
+    (tmp_path / "tasks.csv").write_bytes(table(own, ","))
+    (tmp_path / "series.xml").write_text(SERIES_CONFIG)
+    arguments = ("--label-config", "series.xml", "--backend", "timeseries", "-o", "out.json")
+    ran = prelabel("predict", name, *arguments)
+    if found is not None:
+        assert ran.status == 2
+        assert found in ran.err
+        assert "give its folder or a glob: prelabel predict series" in ran.err
+        return
+    assert ran.status == 0, ran.err
+    [task] = read(tmp_path / "out.json")
+    [spike] = task["predictions"][0]["result"]
+    assert spike["value"]["start"] == 20
+
+
+def test_failures_of_one_line_are_told_apart(prelabel: Command, tmp_path: Path) -> None:
+    given = [{"data": {"text": "3 May"}}, {"data": {"a": 1}}, {"data": {"b": 1}}]
+    (tmp_path / "in.json").write_text(json.dumps(given))
+    ran = prelabel("predict", "in.json", *PATTERN, "-o", "out.json")
+    assert ran.status == 1
+    assert "in.json, line 1, task 1: pattern: " in ran.err
+    assert "in.json, line 1, task 2: pattern: " in ran.err
 
 
 def test_each_named_backend_gives_its_own_prediction(
@@ -490,6 +580,17 @@ def test_killed_at_several_moments(tmp_path: Path) -> None:
     assert (out.read_bytes(), failed.read_bytes()) == whole
     assert whole[1].count(b"\n") == 21
     assert not part.exists()
+
+
+def test_two_runs_on_one_output(prelabel: Command, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(lines(*texts(5)))
+    arguments = ["predict", "in.jsonl", *PATTERN, "-o", "out.json"]
+    head = {"label_config": "", "model_versions": []}
+    with ImportFile(tmp_path / "out.json", head, resume=False):
+        ran = prelabel(*arguments, "--resume")
+        assert ran.status == 2
+        assert "out.json.part is being written by another process" in ran.err
+        assert "is left from an interrupted run" in prelabel(*arguments).err
 
 
 def test_journal_cut_anywhere(prelabel: Command, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.cli.doctor.command import _local_url
+from shared.cli.doctor import _local_url
 from shared.settings import Settings
 from tests.serving import served
 
@@ -35,9 +35,12 @@ def serve(folder: Path, *names: str) -> Ran:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["nre"], "Unknown backend nre. Did you mean ner? Available: detection, ner, ocr"),
-        (["nre:dslim/x"], "Unknown backend nre. Did you mean ner? Available: detection, ner"),
-        (["pattern", "qqq"], "Unknown backend qqq. Available: detection, ner, ocr"),
+        (["nre"], "Unknown backend nre. Did you mean ner? Available: audio, detection, ner, ocr"),
+        (
+            ["nre:dslim/x"],
+            "Unknown backend nre. Did you mean ner? Available: audio, detection, ner",
+        ),
+        (["pattern", "qqq"], "Unknown backend qqq. Available: audio, detection, ner, ocr"),
         (["./model:Model"], "Unknown backend ./model. Available: "),
         (["./model:Model"], "To serve a class in a file, give path/to/model.py:MyModel"),
         (["pattern:x"], "pattern has no choice of models"),

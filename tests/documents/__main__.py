@@ -5,11 +5,14 @@
 
 import shutil
 
-from tests.documents import PAGES, REPO, api_page, settings_page
+from tests.documents import PAGES, REPO, api_page, settings_page, tags_page
+from tests.documents.official_examples import page as official_page
 
 GENERATED = {
     REPO / "docs" / "settings.md": settings_page.render_page,
     REPO / "docs" / "api.md": api_page.render_page,
+    REPO / "docs" / "tags.md": tags_page.render_page,
+    REPO / "docs" / "official-examples.md": official_page.render_page,
 }
 # The pages link to each other, and to the backends' READMEs, as they lie in the repository. The
 # site is built from a copy of that tree, so that the same links work on GitHub and in the site.

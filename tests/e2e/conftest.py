@@ -7,10 +7,14 @@ from typing import NoReturn
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from pydantic import SecretStr
 
+from shared.editor.browser import EditorBrowser
+from shared.settings import Settings
 from tests.serving import Served, served
 
 from .editor import FLAGS, Editor, browser
+from .editor_alone import EditorAlone
 from .label_studio import LabelStudio, executable
 
 DEFAULT_ENVIRONMENT = Path(__file__).parents[2] / ".venv-label-studio"
@@ -40,6 +44,24 @@ def editor(label_studio: LabelStudio) -> Iterator[Editor]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def editor_alone(label_studio: LabelStudio) -> Iterator[EditorAlone]:
+    """The editor without Label Studio's pages around it, one for all tests."""
+    if browser() is None:
+        _unavailable("Chromium is not installed")
+
+    def open_browser() -> EditorBrowser:
+        settings = Settings(
+            label_studio_assets=label_studio_environment(),
+            label_studio_url=label_studio.url,
+            label_studio_api_key=SecretStr(label_studio.token),
+        )
+        return EditorBrowser(settings, timeout=90)
+
+    with EditorAlone(label_studio, open_browser) as editor:
+        yield editor
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A browser without Label Studio, for pages of our own."""
@@ -52,7 +74,17 @@ def chromium() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def words_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with rules, and text classification's starter."""
+    log = tmp_path_factory.mktemp("server") / "log"
+    variables = {"TEXT_CLASSIFICATION_MODEL": "starter"}
+    with served("pattern", "text_classification", log=log, **variables) as running:
+        running.wait("/ready", 300)
+        yield running
+
+
+@pytest.fixture(scope="session")
 def shapes_server(
     label_studio: LabelStudio, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:

@@ -15,9 +15,9 @@ import uvicorn
 
 from shared.backend.base import Backend
 from shared.backend.claim import Claim, ModelSpec
-from shared.cli.doctor.check import Check
-from shared.cli.doctor.runner import run_checks
-from shared.cli.doctor.session import DoctorSession
+from shared.doctor.check import Check
+from shared.doctor.runner import run_checks
+from shared.doctor.session import DoctorSession
 from shared.errors import ModelError
 from shared.pipeline import runtime
 from shared.results import ImageSize, Rectangle, Region, TextSpan, region

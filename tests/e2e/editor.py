@@ -161,6 +161,10 @@ class Editor:
         """A picture of the editor with one prediction selected, as PNG."""
         self._do(lambda: self._screenshot(project_id, task_id, path, prediction))
 
+    def use_page(self, work: Callable[[Page], T]) -> T:
+        """Return what `work` returns: it gets the browser's page, in the thread of the browser."""
+        return self._do(lambda: work(self._page))
+
     # In the browser's thread
 
     def _do(self, work: Callable[[], T]) -> T:
@@ -210,13 +214,8 @@ class Editor:
         for pk, wanted in zip(pks, frames, strict=True):
             self._shown(task_id, pks, pk)
             if wanted:
-                for _ in range(4):  # a busy machine may draw the first track late
-                    by_frame = self._page.evaluate(
-                        "(f) => window.prelabelDrawn.track(f)", list(wanted)
-                    )
-                    if any(place is not None for place in by_frame.values()):
-                        break
-                    self._page.wait_for_timeout(1000)
+                script = "(f) => window.prelabelDrawn.track(f)"
+                by_frame = self._page.evaluate(script, list(wanted))
                 found.append({int(frame): place for frame, place in by_frame.items()})
             else:
                 found.append(self._page.evaluate("() => window.prelabelDrawn.bars()"))

@@ -174,4 +174,4 @@ def test_everything_on_one_page(
 def _get(server: Served, path: str) -> str:
     import httpx
 
-    return httpx.get(server.url + path, timeout=10).text
+    return httpx.get(server.url + path, timeout=60).text

@@ -7,7 +7,7 @@ import pytest
 
 from .characters import config, data, words
 from .compare import differences
-from .editor import Editor, Result
+from .editor_alone import EditorAlone, Result
 from .label_studio import LabelStudio
 
 pytestmark = pytest.mark.e2e
@@ -18,15 +18,15 @@ WORDS = words()
 
 @pytest.fixture(scope="module")
 def page(
-    label_studio: LabelStudio, editor: Editor
+    label_studio: LabelStudio, editor_alone: EditorAlone
 ) -> tuple[Mapping[str, Result], Mapping[str, str]]:
     """The editor's results and what it highlights, by the region's id: all texts on one page."""
     project = label_studio.create_project("Characters", config())
     results = [result for found in WORDS.values() for region in found for result in region.results]
     predictions = [{"model_version": "words", "score": 0.5, "result": results}]
     [task] = label_studio.import_tasks(project, [{"data": data(), "predictions": predictions}])
-    [displayed] = editor.predictions(project, task)
-    return {result["id"]: result for result in displayed}, editor.highlights()
+    [displayed] = editor_alone.predictions(project, task)
+    return {result["id"]: result for result in displayed}, editor_alone.highlights()
 
 
 @pytest.mark.parametrize("name", WORDS)

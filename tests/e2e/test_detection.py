@@ -14,13 +14,17 @@ from tests.serving import Served, served
 
 from .compare import comparable, differences
 from .editor import Editor
+from .editor_alone import EditorAlone
 from .label_studio import LabelStudio
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 Result = dict[str, Any]
-Scenes = Callable[[str], tuple[list[Result], list[Result]]]
+# A project and its task, what was predicted, and what the editor displays of it.
+Scenes = Callable[[str], tuple[tuple[int, int], list[Result], list[Result]]]
 FRAMES = 30
+# Scenes that are opened in Label Studio's own page, too.
+SAMPLE = ("boxes", "a video")
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +64,12 @@ def data(
 
 @pytest.fixture(scope="module")
 def scene(
-    label_studio: LabelStudio, editor: Editor, server: Served, data: dict[str, Any]
+    label_studio: LabelStudio, editor_alone: EditorAlone, server: Served, data: dict[str, Any]
 ) -> Scenes:
     """What was predicted for a scene, as Label Studio keeps it, and what the editor displays."""
-    known: dict[str, tuple[list[Result], list[Result]]] = {}
+    known: dict[str, tuple[tuple[int, int], list[Result], list[Result]]] = {}
 
-    def ask(name: str) -> tuple[list[Result], list[Result]]:
+    def ask(name: str) -> tuple[tuple[int, int], list[Result], list[Result]]:
         if name not in known:
             asked = SCENES[name]
             project = label_studio.create_project(f"Detection: {name}", asked.config)
@@ -74,8 +78,8 @@ def scene(
             [task] = label_studio.import_tasks(project, [{"data": value}])
             label_studio.retrieve_predictions(project)
             [prediction] = label_studio.predictions(task_id=task)
-            [displayed] = editor.predictions(project, task)
-            known[name] = prediction["result"], displayed
+            [displayed] = editor_alone.predictions(project, task)
+            known[name] = (project, task), prediction["result"], displayed
         return known[name]
 
     return ask
@@ -83,7 +87,7 @@ def scene(
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_tag_is_displayed_as_it_was_predicted(row: Row, scene: Scenes) -> None:
-    sent, displayed = scene(row.scene)
+    _, sent, displayed = scene(row.scene)
     ids = {result["id"] for result in sent if result["from_name"] == row.control}
     ours, shown = (
         [comparable(result) for result in results if result["id"] in ids]
@@ -97,5 +101,13 @@ def test_a_tag_is_displayed_as_it_was_predicted(row: Row, scene: Scenes) -> None
 
 @pytest.mark.parametrize("name", SCENES)
 def test_nothing_else_is_displayed(name: str, scene: Scenes) -> None:
-    sent, displayed = scene(name)
+    _, sent, displayed = scene(name)
     assert sorted(r["id"] for r in displayed) == sorted(r["id"] for r in sent)
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_label_studios_own_page_displays_the_same(name: str, scene: Scenes, editor: Editor) -> None:
+    place, _, alone = scene(name)
+    [displayed] = editor.predictions(*place)
+    assert displayed
+    assert differences(map(comparable, alone), map(comparable, displayed)) == []

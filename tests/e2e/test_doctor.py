@@ -15,11 +15,11 @@ import trustme
 
 from backends.pattern import PatternBackend
 from shared.backend.claim import ModelSpec
-from shared.cli.doctor import training as doctor_training
-from shared.cli.doctor.check import Check
-from shared.cli.doctor.connection import find_rule
-from shared.cli.doctor.prediction import MEDIA_REMEDIES, PREDICTION_REMEDIES
-from shared.cli.doctor.remedies import REMEDIES
+from shared.doctor import training as doctor_training
+from shared.doctor.check import Check
+from shared.doctor.connection import find_rule
+from shared.doctor.prediction import MEDIA_REMEDIES, PREDICTION_REMEDIES
+from shared.doctor.remedies import REMEDIES
 from shared.errors import Cause
 from shared.jobs.ending import Ending
 from shared.jobs.job import JobState
@@ -472,6 +472,11 @@ def host_that_is_not_allowed(harness: DoctorHarness) -> list[Check]:
     return check_image("http://127.0.0.1:1/a.png", harness, ALLOWED_HOSTS="*.example.org")
 
 
+@breaks("media_buckets")
+def bucket_that_is_not_allowed(harness: DoctorHarness) -> list[Check]:
+    return check_image("hdfs://photos/a.png", harness, ALLOWED_BUCKETS="s3://others")
+
+
 @breaks("media_private")
 def private_network(harness: DoctorHarness) -> list[Check]:
     return check_image("http://127.0.0.1:1/a.png", harness)
@@ -589,8 +594,11 @@ def proxy_that_swallows_it(harness: DoctorHarness) -> list[Check]:
 
 # The tests
 
-# Rules whose tests need more than a case: see below.
-ELSEWHERE = {"setting", "connection_blocked"}
+# Rules whose tests need more than a case: see below, and of "remote_model", which needs no Label
+# Studio, tests/prompt/test_server.py::test_doctor_asks_the_model; of "compose_…", which need none
+# either, tests/doctor/test_compose.py::test_every_remedy_of_a_compose_file_has_its_test.
+COMPOSE_RULES = {rule for rule in REMEDIES if rule.startswith("compose_")}
+ELSEWHERE = {"setting", "connection_blocked", "remote_model"} | COMPOSE_RULES
 
 
 # Training
@@ -612,8 +620,9 @@ def check_training(
     """Ask about a project with so many texts about sport, annotated."""
     given = {"LABEL_STUDIO_URL": harness.server.url, "LABEL_STUDIO_API_KEY": harness.server.token}
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
-        for module in (doctor_training, training_triggers):
-            patch.setattr(module, "find_backends", lambda: {cls.name: cls for cls in TRAINED})
+        found = {cls.name: cls for cls in TRAINED}
+        patch.setattr(doctor_training, "find_backends", lambda: found)
+        patch.setattr(training_triggers, "find_backend", found.get)
         with serving(*TRAINED, **{**given, "TRAIN_DIR": folder, **variables}) as url:
             project = harness.create_project(config, {"text": "goal"}, url=url)
             for number in range(counted):

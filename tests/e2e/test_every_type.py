@@ -79,7 +79,7 @@ def shown_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     answers: dict[str, list[list[Result]]] = {}
     folder = tmp_path_factory.mktemp("media")
     settings = Settings(label_studio_assets=label_studio_environment())
-    with EditorBrowser(settings) as browser:
+    with EditorBrowser(settings, timeout=90) as browser:
 
         def ask(row: Row) -> list[Result]:
             if row.scene not in answers:

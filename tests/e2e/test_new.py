@@ -14,7 +14,7 @@ from shared.cli.scaffold.tag_pairs import PAIRS
 from shared.testing import example_environment, predict_example
 
 from .compare import comparable, differences
-from .editor import Editor
+from .editor_alone import EditorAlone
 from .label_studio import LabelStudio
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -66,7 +66,7 @@ def test_label_studio_takes_every_label_config(label_studio: LabelStudio) -> Non
 def test_the_editor_shows_what_is_predicted(
     pair: tuple[str, str],
     label_studio: LabelStudio,
-    editor: Editor,
+    editor_alone: EditorAlone,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -78,7 +78,7 @@ def test_the_editor_shows_what_is_predicted(
     data = uploaded(label_studio, project, example.tasks[0]["data"], example.root)
     task = {"data": data, "predictions": [predictions[0]]}
     [number] = label_studio.import_tasks(project, [task])
-    [shown] = editor.predictions(project, number)
+    [shown] = editor_alone.predictions(project, number)
     sent = predictions[0]["result"]
     assert sent
     assert differences(map(comparable, sent), map(comparable, shown)) == []

@@ -22,6 +22,7 @@ from tests.serving import Served, served
 
 from .compare import differences
 from .editor import Editor
+from .editor_alone import EditorAlone
 from .label_studio import LabelStudio
 
 pytestmark = pytest.mark.e2e
@@ -57,7 +58,9 @@ def regions(results: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def shown(label_studio: LabelStudio, editor: Editor, project: int, task: int) -> dict[str, Any]:
+def shown(
+    label_studio: LabelStudio, editor: Editor | EditorAlone, project: int, task: int
+) -> dict[str, Any]:
     """The regions of the task's only prediction as the editor displays them."""
     [prediction] = label_studio.predictions(task_id=task)
     [displayed] = editor.predictions(project, task)
@@ -130,18 +133,18 @@ RECEIPT = """<View><Image name="image" value="$ocr"/>
 
 
 def test_a_line_without_a_fitting_label_is_a_box_with_its_text(
-    label_studio: LabelStudio, editor: Editor, server: Served, tmp_path: Path
+    label_studio: LabelStudio, editor_alone: EditorAlone, server: Served, tmp_path: Path
 ) -> None:
     """Which of the labels it is, the annotator says: the text area alone draws it."""
     example(tmp_path / "receipt.png")
     project, _ = connected(label_studio, server, RECEIPT)
     [task] = label_studio.upload(project, [tmp_path / "receipt.png"])
     label_studio.retrieve_predictions(project)
-    displayed = shown(label_studio, editor, project, task).values()
+    displayed = shown(label_studio, editor_alone, project, task).values()
     assert [list(region) for region in displayed] == [["textarea"]] * 3
     areas = [region["textarea"]["value"] for region in displayed]
     assert [area["text"] for area in areas] == [["CORNER MARKET"], ["TOTAL"], ["12.80"]]
-    assert {box["id"] for box in editor.boxes()["regions"]} == {
+    assert {box["id"] for box in editor_alone.boxes()["regions"]} == {
         region["textarea"]["id"] for region in displayed
     }
 
@@ -150,7 +153,7 @@ PHOTOS = [(kind, seed, (1, 6, 3, 8)[seed % 4]) for kind in (receipt, sign) for s
 
 
 def test_held_out_photos_have_their_boxes_on_the_words(
-    label_studio: LabelStudio, editor: Editor, server: Served, tmp_path: Path
+    label_studio: LabelStudio, editor_alone: EditorAlone, server: Served, tmp_path: Path
 ) -> None:
     """Receipts and signs, most of them stored on their side or head, with EXIF to say so.
 
@@ -165,7 +168,7 @@ def test_held_out_photos_have_their_boxes_on_the_words(
     tasks = label_studio.upload(project, paths)
     label_studio.retrieve_predictions(project)
     for photo, task in zip(photos, tasks, strict=True):
-        displayed = shown(label_studio, editor, project, task).values()
+        displayed = shown(label_studio, editor_alone, project, task).values()
         on = {(r["original_width"], r["original_height"]) for d in displayed for r in d.values()}
         assert on == {photo.image.size}, "percent of the upright image"
         for text, quad in photo.lines:
@@ -177,14 +180,18 @@ def test_held_out_photos_have_their_boxes_on_the_words(
 
 @pytest.mark.parametrize("degrees", [90, 180])
 def test_a_turned_page_shows_its_degrees(
-    label_studio: LabelStudio, editor: Editor, server: Served, tmp_path: Path, degrees: int
+    label_studio: LabelStudio,
+    editor_alone: EditorAlone,
+    server: Served,
+    tmp_path: Path,
+    degrees: int,
 ) -> None:
     drawn = drawn_page(4, lines=3, degrees=degrees)
     drawn.image.save(tmp_path / "turned.png")
     project, _ = connected(label_studio, server)
     [task] = label_studio.upload(project, [tmp_path / "turned.png"])
     label_studio.retrieve_predictions(project)
-    displayed = list(shown(label_studio, editor, project, task).values())
+    displayed = list(shown(label_studio, editor_alone, project, task).values())
     assert [d["textarea"]["value"]["text"][0] for d in displayed] == drawn.lines
     turns = [d["rectangle"]["value"]["rotation"] for d in displayed]
     assert turns == pytest.approx([degrees] * 3, abs=1.5)
@@ -250,7 +257,7 @@ def around(quad: Any, width: int, height: int) -> dict[str, Any]:
 
 
 def test_blank_corrupt_and_enormous_pages(
-    label_studio: LabelStudio, editor: Editor, server: Served, tmp_path: Path
+    label_studio: LabelStudio, editor_alone: EditorAlone, server: Served, tmp_path: Path
 ) -> None:
     from base64 import b64decode
 
@@ -266,9 +273,9 @@ def test_blank_corrupt_and_enormous_pages(
     results = {p["task"]: p["result"] for p in label_studio.predictions(project)}
     assert set(results) == {tasks[0], tasks[3]}, "the others are asked for again"
     assert results[tasks[0]] == []
-    assert editor.predictions(project, tasks[0]) == [[]]
-    assert len(shown(label_studio, editor, project, tasks[3])) == 2
-    recent = httpx.get(f"{server.url}/status", timeout=10).json()["failures"]["recent"]
+    assert editor_alone.predictions(project, tasks[0]) == [[]]
+    assert len(shown(label_studio, editor_alone, project, tasks[3])) == 2
+    recent = httpx.get(f"{server.url}/status", timeout=60).json()["failures"]["recent"]
     reasons = {failure["task"]: failure for failure in recent}
     assert "damaged" in reasons[tasks[1]]["message"]
     assert (

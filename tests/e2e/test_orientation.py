@@ -12,6 +12,7 @@ from tests.serving import Served
 
 from .compare import differences
 from .editor import Editor
+from .editor_alone import EditorAlone
 from .label_studio import LabelStudio
 
 Seen = Callable[[int, int], list[tuple[str, Any]]]
@@ -27,6 +28,8 @@ SEED, PICTURES, SHAPES, SIZE = 20261125, 4, 5, (320, 240)
 ORIENTATIONS = range(1, 9)
 NEAR = 2.0
 """Pixels within which all boxes are at all four edges; of 500 on other such pictures 499."""
+SAMPLE = (3, 5, 6)
+"""Upside down, mirrored and on its side."""
 SAME = 0.5
 """Pixels by which turning a picture may move a box: it is another JPEG, no more."""
 
@@ -53,7 +56,7 @@ def tasks(
 
 
 @pytest.fixture(scope="module")
-def seen(label_studio: LabelStudio, editor: Editor, tasks: Any) -> Seen:
+def seen(label_studio: LabelStudio, editor_alone: EditorAlone, tasks: Any) -> Seen:
     """Of a picture in an orientation what the editor shows, each box by its label and place."""
     project, by_place = tasks
     known: dict[tuple[int, int], list[tuple[str, Any]]] = {}
@@ -62,9 +65,9 @@ def seen(label_studio: LabelStudio, editor: Editor, tasks: Any) -> Seen:
         if (number, turn) not in known:
             task = by_place[number, turn]
             [prediction] = label_studio.predictions(task_id=task)
-            [displayed] = editor.predictions(project, task)
+            [displayed] = editor_alone.predictions(project, task)
             assert differences(prediction["result"], displayed) == []
-            shown = editor.boxes()
+            shown = editor_alone.boxes()
             assert (shown["width"], shown["height"]) == SIZE
             _check_colours(shown["regions"], drawn(number).image)
             boxes = {region["id"]: np.array(region["box"]) for region in shown["regions"]}
@@ -110,3 +113,20 @@ def test_turning_a_photo_moves_no_box(turn: int, seen: Seen) -> None:
         sure = [(name, box) for name, box in upright if apart(name, box, turned) <= SAME]
         assert len(sure) >= SHAPES
         assert abs(len(turned) - len(upright)) <= 1, "one may be at the threshold"
+
+
+@pytest.mark.parametrize("turn", SAMPLE)
+def test_label_studios_own_page_shows_the_same(
+    turn: int, seen: Seen, tasks: Any, editor: Editor
+) -> None:
+    project, by_place = tasks
+    [displayed] = editor.predictions(project, by_place[0, turn])
+    shown = editor.boxes()
+    assert (shown["width"], shown["height"]) == SIZE
+    _check_colours(shown["regions"], drawn(0).image)
+    boxes = {region["id"]: np.array(region["box"]) for region in shown["regions"]}
+    alone = seen(0, turn)
+    assert len(displayed) == len(alone)
+    for result, (name, box) in zip(displayed, alone, strict=True):
+        assert result["value"]["rectanglelabels"] == [name]
+        assert np.abs(boxes[result["id"]] - box).max() < 1e-6

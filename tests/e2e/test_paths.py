@@ -2,7 +2,7 @@
 
 import pytest
 
-from .editor import Editor
+from .editor_alone import EditorAlone
 from .label_studio import LabelStudio
 from .paths import CONFIG, DATA, ROWS
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def marked(label_studio: LabelStudio, editor: Editor) -> dict[str, str]:
+def marked(label_studio: LabelStudio, editor_alone: EditorAlone) -> dict[str, str]:
     """The text under the region's highlight, by the row: a task's predictions."""
     project = label_studio.create_project("Paths", CONFIG)
     predictions = [
@@ -18,7 +18,7 @@ def marked(label_studio: LabelStudio, editor: Editor) -> dict[str, str]:
         for name, row in ROWS.items()
     ]
     [task] = label_studio.import_tasks(project, [{"data": DATA, "predictions": predictions}])
-    found = editor.marked(project, task)
+    found = editor_alone.marked(project, task)
     return {name: regions.get("r", "") for name, regions in zip(ROWS, found, strict=True)}
 
 

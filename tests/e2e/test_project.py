@@ -13,7 +13,8 @@ import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
 from shared.label_studio.import_file import ImportFile
-from shared.label_studio.project import Project, Upload
+from shared.label_studio.project import Project
+from shared.label_studio.upload import Upload
 from shared.settings import Settings
 
 from .label_studio import LabelStudio
@@ -141,3 +142,31 @@ def test_key_is_what_label_studio_sends(label_studio: LabelStudio) -> None:
     project = Project(number, settings(label_studio))
     assert project.key == f"{number}.{int(created.timestamp())}"
     project.close()
+
+
+def test_older_versions_are_replaced_and_annotated_tasks_left_alone(
+    label_studio: LabelStudio, tmp_path: Path
+) -> None:
+    project = label_studio.create_project("predict", CONFIG)
+    before = [{"model_version": v, "result": []} for v in ("mine", "pattern-00000000")]
+    tasks = [{"data": data, "predictions": before} for data in texts(3)]
+    annotated, *others = label_studio.import_tasks(project, tasks)
+    label_studio.client.annotations.create(annotated, result=[])
+    words = ("--project", project, "--push", "--only", "unannotated", "--replace")
+    ran = predict(label_studio, tmp_path, *words)
+    assert ran.returncode == 0, ran.stderr
+    versions = {
+        task: sorted(found["model_version"] for found in label_studio.predictions(task_id=task))
+        for task in (annotated, *others)
+    }
+    assert versions[annotated] == ["mine", "pattern-00000000"]
+    for task in others:
+        mine, new = versions[task]
+        assert (mine, new[:8]) == ("mine", "pattern-")
+        assert new != "pattern-00000000"
+    for sent in (("--sample", 2), ("--only", "missing")):  # nothing is left to do, or to delete
+        ran = predict(label_studio, tmp_path, *words[:3], *sent, "--replace")
+        assert ran.returncode == 0, ran.stderr
+    assert ": 1 task in" in ran.stdout or ": 0 tasks in" in ran.stdout
+    assert stored(label_studio, project)["pattern-00000000"] == 0
+    assert stored(label_studio, project)["mine"] == 3

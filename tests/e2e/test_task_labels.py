@@ -1,7 +1,6 @@
 """Labels that a task brings: what our server predicts with them, the editor shows with them."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,10 @@ import pytest
 
 from shared.label_studio.label_config import LabelConfig
 from shared.results.validation import check_task
-from tests.serving import Served, served
+from tests.serving import Served
 
 from .compare import comparable, differences
-from .editor import Editor
+from .editor_alone import EditorAlone
 from .every_type import LABELS as LABEL_TAGS
 from .every_type import SCENES
 from .label_studio import LabelStudio
@@ -27,15 +26,6 @@ LABELS = '<View><Labels name="l" toName="t" value="$labels"/><Text name="t" valu
 MIXED = LABELS.replace("/><Text", '><Label value="Ordinal"/></Labels><Text')
 CHOICES = LABELS.replace("Labels", "Choices")
 RED, BLUE = "rgba(255, 0, 0, 0.3)", "rgba(0, 0, 255, 0.3)"
-
-
-@pytest.fixture(scope="module")
-def server(label_studio: LabelStudio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    log = tmp_path_factory.mktemp("server") / "log"
-    variables = {"TEXT_CLASSIFICATION_MODEL": "starter"}
-    with served("pattern", "text_classification", log=log, **variables) as running:
-        running.wait("/ready", 300)
-        yield running
 
 
 def imported(label_studio: LabelStudio, config: str, *labels: Any) -> tuple[int, list[int]]:
@@ -54,7 +44,7 @@ SHOWN = ("labelled", "hypertext", "paragraphs", "audio", "timeseries", "video", 
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_every_tag_with_labels_of_the_task_is_displayed_as_it_was_sent(
-    name: str, label_studio: LabelStudio, editor: Editor, tmp_path: Path
+    name: str, label_studio: LabelStudio, editor_alone: EditorAlone, tmp_path: Path
 ) -> None:
     """The rows of the table of all types, with the labels of the task instead of Label tags.
 
@@ -76,7 +66,7 @@ def test_every_tag_with_labels_of_the_task_is_displayed_as_it_was_sent(
         {"model_version": row.name, "score": 0.5, "result": results(row)} for row in rows
     ]
     task = {"data": {**data, "labels": labels}, "predictions": predictions}
-    shown = editor.predictions(project, label_studio.import_tasks(project, [task])[0])
+    shown = editor_alone.predictions(project, label_studio.import_tasks(project, [task])[0])
     for row, displayed in zip(rows, shown, strict=True):
         lines = differences(map(comparable, results(row)), map(comparable, displayed))
         assert tuple(lines) == row.differs, row.name
@@ -86,7 +76,7 @@ def test_every_tag_with_labels_of_the_task_is_displayed_as_it_was_sent(
 
 @pytest.mark.parametrize("config", [LABELS, MIXED], ids=["listed", "beside tags"])
 def test_a_region_has_the_name_and_colour_of_the_label_of_its_task(
-    config: str, label_studio: LabelStudio, editor: Editor, server: Served
+    config: str, label_studio: LabelStudio, editor_alone: EditorAlone, words_server: Served
 ) -> None:
     project, tasks = imported(
         label_studio,
@@ -95,37 +85,39 @@ def test_a_region_has_the_name_and_colour_of_the_label_of_its_task(
         [{"value": "Day", "alias": "d", "predicted_values": "date", "background": "#0000ff"}],
         ["Date"],
     )
-    label_studio.connect_backend(project, server.url)
+    label_studio.connect_backend(project, words_server.url)
     label_studio.retrieve_predictions(project)
     for task, label, looks in zip(
         tasks, ["Date", "d"], [("Date", RED), ("Day", BLUE)], strict=False
     ):
         [[result]] = predicted(label_studio, project, task)
         assert (result["value"]["text"], result["value"]["labels"]) == ("3 May 2024", [label])
-        assert editor.predictions(project, task)[0][0]["value"]["labels"] == [label]
-        assert editor.highlights() == {result["id"]: "3 May 2024"}
-        assert editor.labels() == {result["id"]: list(looks)}
+        assert editor_alone.predictions(project, task)[0][0]["value"]["labels"] == [label]
+        assert editor_alone.highlights() == {result["id"]: "3 May 2024"}
+        assert editor_alone.labels() == {result["id"]: list(looks)}
     assert predicted(label_studio, project, tasks[2]) == []
 
 
 def test_a_choice_of_the_task_is_checked(
-    label_studio: LabelStudio, editor: Editor, server: Served
+    label_studio: LabelStudio, editor_alone: EditorAlone, words_server: Served
 ) -> None:
     sports = {"value": "Sports news", "alias": "s", "predicted_values": "sports"}
     project, tasks = imported(
         label_studio, CHOICES, [{"value": "Food"}, {"value": "sports"}], [{"value": "Food"}, sports]
     )
-    label_studio.connect_backend(project, server.url)
+    label_studio.connect_backend(project, words_server.url)
     label_studio.retrieve_predictions(project)
     for task, choice, looks in zip(tasks, ["sports", "s"], ["sports", "Sports news"], strict=True):
         [[result]] = predicted(label_studio, project, task)
         assert result["value"]["choices"] == [choice]
-        [[displayed]] = editor.predictions(project, task)
+        [[displayed]] = editor_alone.predictions(project, task)
         assert displayed["value"]["choices"] == [choice]
-        assert editor.checked() == [looks]
+        assert editor_alone.checked() == [looks]
 
 
-def test_what_is_found_fault_with_is_not_shown(label_studio: LabelStudio, editor: Editor) -> None:
+def test_what_is_found_fault_with_is_not_shown(
+    label_studio: LabelStudio, editor_alone: EditorAlone
+) -> None:
     """A label of another task, and labels that are strings: regions without a name."""
     project = label_studio.create_project("Labels of others", LABELS)
     result = {"id": "a", "from_name": "l", "to_name": "t", "type": "labels"}
@@ -138,7 +130,7 @@ def test_what_is_found_fault_with_is_not_shown(label_studio: LabelStudio, editor
     ):
         task = {"data": {"text": TEXT, "labels": labels}, "predictions": [prediction]}
         [number] = label_studio.import_tasks(project, [task])
-        editor.predictions(project, number)
-        name, _ = editor.labels()["a"]
+        editor_alone.predictions(project, number)
+        name, _ = editor_alone.labels()["a"]
         assert name == ("" if rules else "Person")
         assert [found.rule for found in check_task(LabelConfig.parse(LABELS), task)] == rules

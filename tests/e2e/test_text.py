@@ -11,7 +11,7 @@ import pytest
 from tests.serving import Served, served
 
 from .compare import differences
-from .editor import Editor
+from .editor_alone import EditorAlone
 from .label_studio import LabelStudio
 
 pytestmark = pytest.mark.e2e
@@ -80,7 +80,7 @@ def project_of(
 
 
 def test_two_models_on_the_guides_config_and_tasks(
-    label_studio: LabelStudio, editor: Editor, server: Served
+    label_studio: LabelStudio, editor_alone: EditorAlone, server: Served
 ) -> None:
     """Example 4: a prediction of each model, with its own version and score, all displayed."""
     config = (GUIDE / "04-text-spans.xml").read_text()
@@ -94,7 +94,7 @@ def test_two_models_on_the_guides_config_and_tasks(
         assert len(stored) == len(versions) == 2
         for name in ("ner-starter-", "ner-second-"):
             assert sum(version.startswith(name) for version in versions) == 1
-        shown = editor.predictions(project, task)
+        shown = editor_alone.predictions(project, task)
         for prediction in stored:
             apart = [differences(prediction["result"], results) for results in shown]
             assert [] in apart
@@ -104,13 +104,15 @@ def test_two_models_on_the_guides_config_and_tasks(
     assert len(label_studio.predictions(project)) == 2 * len(tasks), "again: nothing is doubled"
 
 
-def test_rules_beside_a_model(label_studio: LabelStudio, editor: Editor, server: Served) -> None:
+def test_rules_beside_a_model(
+    label_studio: LabelStudio, editor_alone: EditorAlone, server: Served
+) -> None:
     """The rules fill the guide's config when they are asked for, by their address."""
     config = (GUIDE / "04-text-spans.xml").read_text()
     text = "The first of 3 May 2024, at 10:30, cost $5 million or 7%."
     project, [task] = project_of(label_studio, f"{server.url}/pattern", config, [{"text": text}])
     [prediction] = label_studio.predictions(task_id=task)
-    [shown] = editor.predictions(project, task)
+    [shown] = editor_alone.predictions(project, task)
     assert differences(prediction["result"], shown) == []
     found = {r["value"]["labels"][0]: r["value"]["text"] for r in prediction["result"]}
     assert found == {
@@ -123,7 +125,7 @@ def test_rules_beside_a_model(label_studio: LabelStudio, editor: Editor, server:
 
 
 def test_scores_of_tokens_are_kept(
-    label_studio: LabelStudio, editor: Editor, server: Served
+    label_studio: LabelStudio, editor_alone: EditorAlone, server: Served
 ) -> None:
     """The editor gives them back as they were sent, on each text tag."""
     text = "Angela Berg flew to Jerusalem."
@@ -131,7 +133,7 @@ def test_scores_of_tokens_are_kept(
     data = {"text": text, "page": f"<p><b>{text}</b></p>", "talk": talk}
     project, [task] = project_of(label_studio, f"{server.url}/ner", SCORES, [data])
     stored = label_studio.predictions(task_id=task)
-    shown = editor.predictions(project, task)
+    shown = editor_alone.predictions(project, task)
     assert len(stored) == 2
     for prediction in stored:
         apart = [differences(prediction["result"], results) for results in shown]
@@ -144,13 +146,15 @@ def test_scores_of_tokens_are_kept(
         }
 
 
-def test_classes_of_a_text(label_studio: LabelStudio, editor: Editor, server: Served) -> None:
+def test_classes_of_a_text(
+    label_studio: LabelStudio, editor_alone: EditorAlone, server: Served
+) -> None:
     """Choices and Taxonomy on one text."""
     text = "The goalkeeper saved a penalty and the team won the final match."
     url = f"{server.url}/text_classification"
     project, [task] = project_of(label_studio, url, CLASSES, [{"text": text}])
     [prediction] = label_studio.predictions(task_id=task)
-    [shown] = editor.predictions(project, task)
+    [shown] = editor_alone.predictions(project, task)
     assert differences(prediction["result"], shown) == []
     assert {r["from_name"]: r["value"].get("choices") or r["value"]["taxonomy"] for r in shown} == {
         "topic": ["Sports"],

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .editor import Editor
+from .editor_alone import EditorAlone
 from .label_studio import LabelStudio
 from .media import write_video
 from .tracks import CONFIG, ROWS
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def drawn(
-    label_studio: LabelStudio, editor: Editor, tmp_path_factory: pytest.TempPathFactory
+    label_studio: LabelStudio, editor_alone: EditorAlone, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     """What is on the canvas, or on the timeline, by the row: a task's predictions."""
     path = tmp_path_factory.mktemp("media") / "clip.webm"
@@ -28,7 +28,7 @@ def drawn(
     data = label_studio.task(uploaded)["data"]
     [task] = label_studio.import_tasks(project, [{"data": data, "predictions": predictions}])
     frames = [list(row.drawn) for row in ROWS.values()]
-    return dict(zip(ROWS, editor.drawn(project, task, frames), strict=True))
+    return dict(zip(ROWS, editor_alone.drawn(project, task, frames), strict=True))
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -3,12 +3,15 @@
 Small ones of what `python -m tests.bench.training` measures.
 """
 
+import json
 import os
 import random
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +24,19 @@ from tests.serving import Served, served
 from .editor import Editor
 from .label_studio import LabelStudio
 from .training_kills import VICTIMS, kill_while_training
-from .training_loop import FIRST_UNSEEN, KINDS, STARTERS, TrainedProject
+from .training_loop import FIRST_UNSEEN, KINDS, PATIENCE_SECONDS, STARTERS, TrainedProject
 from .training_server import RestartableServer, measured, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
+Json = dict[str, Any]
+
 BACKENDS = ("detection", "ner", "text_classification")
-# Enough to learn something on two busy cores; the benchmark measures what the docs promise.
-MAX_MINUTES = "1.5"
+# Enough to learn something; the benchmark measures what the docs promise.
+EPOCHS = "25"
 TRAIN_SECONDS = 500
+# Annotated examples of each kind.
+COUNTS = {"messages": 60, "sentences": 80, "shapes": 40}
 REPO = Path(__file__).parents[2]
 
 
@@ -55,7 +62,7 @@ def variables(label_studio: LabelStudio, train_dir: Path) -> dict[str, str]:
         "LABEL_STUDIO_URL": label_studio.url,
         "LABEL_STUDIO_API_KEY": label_studio.token,
         "TRAIN_DIR": str(train_dir),
-        "TRAIN_MAX_MINUTES": MAX_MINUTES,
+        "DETECTION_TRAIN_EPOCHS": EPOCHS,
     }
 
 
@@ -72,15 +79,39 @@ def create(label_studio: LabelStudio, server: Served, train_dir: Path) -> Create
     return make
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A project, the version that it had before its first training, and what became of that."""
+
+    project: TrainedProject
+    first: str
+    job: Json
+    progress: list[Json]
+
+
 @pytest.fixture(scope="module")
-def messages(create: CreateProject) -> TrainedProject:
+def trained(create: CreateProject) -> Callable[[str], Trained]:
+    """Of each kind a project that was trained once."""
+
+    @cache
+    def train(kind: str) -> Trained:
+        project = create(kind, COUNTS[kind])
+        first = project.setup_version()
+        project.press()
+        job, progress = project.wait_for_job(TRAIN_SECONDS)
+        assert job["state"] == "done", f"{job['message']}\n{project.log()}"
+        [outcome] = job["result"]["controls"]
+        assert outcome["state"] == "serving", outcome
+        project.wait_for_version(lambda version: version != first)
+        return Trained(project, first, job, progress)
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def messages(trained: Callable[[str], Trained]) -> TrainedProject:
     """A project of texts, trained once."""
-    project = create("messages", 60)
-    first = project.setup_version()
-    outcome = project.train(TRAIN_SECONDS)
-    assert outcome["state"] == "serving", outcome
-    project.wait_for_version(lambda version: version != first)
-    return project
+    return trained("messages").project
 
 
 # The button
@@ -90,7 +121,7 @@ def test_five_presses_make_one_job(create: CreateProject, server: Served) -> Non
     """While one training runs, the presses for another project wait as one job."""
     busy, project = create("sentences", 40), create("messages", 30)
     busy.press()
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE_SECONDS
     while not any(job["state"] == "running" for job in busy.jobs()):
         assert time.monotonic() < until, busy.jobs()
         time.sleep(0.1)
@@ -105,27 +136,27 @@ def test_five_presses_make_one_job(create: CreateProject, server: Served) -> Non
     assert jobs[0]["state"] == "waiting"
     for one in (busy, project):
         [job] = one.jobs()
-        answer = httpx.post(f"{server.url}/jobs/{job['id']}/cancel", timeout=30)
+        answer = httpx.post(f"{server.url}/jobs/{job['id']}/cancel", timeout=PATIENCE_SECONDS)
         assert answer.is_success, answer.text
-        assert one.wait_for_job(60)[0]["state"] == "cancelled"
+        assert one.wait_for_job(PATIENCE_SECONDS)[0]["state"] == "cancelled"
         assert one.serving() is None
 
 
 @pytest.mark.parametrize(
-    ("kind", "count", "least"), [("messages", 60, 0.6), ("sentences", 80, 0.5), ("shapes", 40, 0.2)]
+    ("kind", "least"), [("messages", 0.6), ("sentences", 0.5), ("shapes", 0.2)]
 )
 def test_annotations_become_predictions_in_the_editor(
-    kind: str, count: int, least: float, create: CreateProject, editor: Editor
+    kind: str, least: float, trained: Callable[[str], Trained], editor: Editor
 ) -> None:
-    project = create(kind, count)
-    first = project.setup_version()
-    project.press()
-    job, progress = project.wait_for_job(TRAIN_SECONDS)
-    assert job["state"] == "done", f"{job['message']}\n{project.log()}"
-    [outcome] = job["result"]["controls"]
-    assert outcome["state"] == "serving", outcome
-    assert any("epoch" in one for one in progress), progress
-    project.wait_for_version(lambda version: version != first)
+    made = trained(kind)
+    project, [outcome] = made.project, made.job["result"]["controls"]
+    trained_version = project.serving()
+    assert trained_version is not None
+    epochs = json.loads((trained_version.folder / "metrics.json").read_text())["epochs"]
+    if kind == "shapes":  # a single epoch of texts is over before a look at the job sees it
+        assert any("epoch" in one for one in made.progress), made.progress
+        assert len(epochs) == int(EPOCHS)
+    assert epochs
     version = project.setup_version()
     assert outcome["version"] in version
     project.label_studio.backend_state(project.backend)
@@ -151,33 +182,7 @@ def labels_of(result: dict[str, Any]) -> list[str]:
     ]
 
 
-# What does not serve
-
-
-def test_shuffled_labels_are_not_served(messages: TrainedProject) -> None:
-    """The annotations that are learned from are shuffled; what is held out says so."""
-    before, version = messages.serving(), messages.setup_version()
-    assert before is not None
-    held_out = held_out_tasks(messages)
-    learned = [task for task in messages.annotated if task not in held_out]
-    results = {
-        task: messages.label_studio.task(task)["annotations"][0]["result"] for task in learned
-    }
-    others = random.Random(0).sample(list(results.values()), len(results))
-    messages.change_annotations(dict(zip(learned, others, strict=True)))
-    outcome = messages.train(TRAIN_SECONDS)
-    messages.change_annotations(results)
-    assert outcome["state"] == "candidate", outcome
-    assert "it is not better" in outcome["reason"]
-    assert messages.serving() == before
-    assert messages.setup_version() == version
-
-
-def held_out_tasks(project: TrainedProject) -> set[int]:
-    version = project.serving()
-    assert version is not None
-    entries = Manifest.read(version.folder / "manifest.json").entries
-    return {int(entry.id) for entry in entries if entry.part == "test"}
+# Back to what served before
 
 
 def test_rollback_takes_seconds(messages: TrainedProject) -> None:
@@ -186,8 +191,10 @@ def test_rollback_takes_seconds(messages: TrainedProject) -> None:
     assert version is not None
     words = ["models", "rollback", "--project", str(messages.number)]
     run_prelabel(*words, train_dir=messages.train_dir)
-    # What the command itself takes is Python's start, seconds on a busy machine.
-    assert messages.wait_for_version(lambda one: version.name not in one) < 5
+    # What the command itself takes is Python's start, seconds on a busy machine; as is an answer.
+    waited = messages.wait_for_version(lambda one: version.name not in one)
+    one_answer = messages.wait_for_version(lambda one: version.name not in one)
+    assert waited < 5 + 10 * one_answer
     assert messages.serving() is None
     run_prelabel(
         "models",
@@ -206,7 +213,7 @@ def run_prelabel(*words: str, train_dir: Path) -> None:
         env=os.environ | {"TRAIN_DIR": str(train_dir), "PYTHONPATH": str(REPO)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
@@ -231,8 +238,38 @@ def test_users_and_probes_do_not_notice_a_training(
     with measured(server.url, bodies[1000:]) as busy:
         messages.train(TRAIN_SECONDS)
     assert len(busy.probes) > 50
-    assert busy.probe_p99 < 0.5, sorted(busy.probes)[-10:]
+    assert busy.probe_p99 < max(0.5, 5 * idle.probe_p99), sorted(busy.probes)[-10:]
     assert busy.prediction_p95 < 5 * idle.prediction_p95 + 0.1
+
+
+# What does not serve
+
+
+def test_shuffled_labels_are_not_served(messages: TrainedProject) -> None:
+    """The annotations that are learned from are shuffled; what is held out says so.
+
+    They stay shuffled: this is the project's last training.
+    """
+    before, version = messages.serving(), messages.setup_version()
+    assert before is not None
+    held_out = held_out_tasks(messages)
+    learned = [task for task in messages.annotated if task not in held_out]
+    annotations = messages.annotations()
+    results = [annotations[task]["result"] for task in learned]
+    for task, others in zip(learned, random.Random(0).sample(results, len(results)), strict=True):
+        messages.change_annotation(annotations[task], others)
+    outcome = messages.train(TRAIN_SECONDS)
+    assert outcome["state"] == "candidate", outcome
+    assert "it is not better" in outcome["reason"]
+    assert messages.serving() == before
+    assert messages.setup_version() == version
+
+
+def held_out_tasks(project: TrainedProject) -> set[int]:
+    version = project.serving()
+    assert version is not None
+    entries = Manifest.read(version.folder / "manifest.json").entries
+    return {int(entry.id) for entry in entries if entry.part == "test"}
 
 
 # Kills

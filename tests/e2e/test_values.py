@@ -9,14 +9,15 @@ import pytest
 
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.task import Task
+from tests.cli.conftest import Command, prelabel  # noqa: F401
 
-from .editor import Editor
+from .editor_alone import EditorAlone
 from .label_studio import LabelStudio
-from .test_project import predict
 
 pytestmark = pytest.mark.e2e
 
 DAY = "2026-11-27"
+ARGUMENTS = ("--label-config", "config.xml", "-o", "out.json", "--backend", "pattern")
 
 
 def config(attrs: str, tag: str = "Text") -> str:
@@ -45,27 +46,30 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_span_is_where_the_editor_shows_its_text(
-    case: str, label_studio: LabelStudio, editor: Editor, tmp_path: Path
+    case: str,
+    label_studio: LabelStudio,
+    editor_alone: EditorAlone,
+    prelabel: Command,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     xml, data = CASES[case]
     (tmp_path / "config.xml").write_text(xml)
     (tmp_path / "tasks.json").write_text(json.dumps([{"data": data}]))
-    arguments = ("tasks.json", "--label-config", "config.xml", "-o", "out.json")
-    ran = predict(label_studio, tmp_path, *arguments)
-    assert ran.returncode == 0, ran.stderr
+    ran = prelabel("predict", "tasks.json", *ARGUMENTS)
+    assert ran.status == 0, ran.err
     project = label_studio.create_project("values", xml)
     written = json.loads((tmp_path / "out.json").read_text())
     [task] = label_studio.import_tasks(project, written)
-    [shown] = editor.predictions(project, task)
+    [shown] = editor_alone.predictions(project, task)
     assert shown
     assert {result["value"]["text"] for result in shown} == {DAY}
-    assert set(editor.highlights().values()) == {DAY}
+    assert set(editor_alone.highlights().values()) == {DAY}
 
 
 NUMBERS = (12345, 0.1, 1e21, 1.5e-7, True)
 
 
-def test_numbers_are_shown_as_texts(label_studio: LabelStudio, editor: Editor) -> None:
+def test_numbers_are_shown_as_texts(label_studio: LabelStudio, editor_alone: EditorAlone) -> None:
     """The first three characters of each; the import takes numbers, and true."""
     xml = config('value="$t"')
     target = {"id": "a", "from_name": "label", "to_name": "text", "type": "labels"}
@@ -77,12 +81,14 @@ def test_numbers_are_shown_as_texts(label_studio: LabelStudio, editor: Editor) -
         prediction = {"model_version": "m", "result": [target | {"value": span}]}
         entry = {"data": {"t": value}, "predictions": [prediction]}
         [task] = label_studio.import_tasks(project, [entry])
-        editor.predictions(project, task)
-        assert editor.highlights() == {"a": text}
+        editor_alone.predictions(project, task)
+        assert editor_alone.highlights() == {"a": text}
 
 
 def test_an_export_with_predictions_is_predicted_and_imported_again(
-    label_studio: LabelStudio, tmp_path: Path
+    label_studio: LabelStudio,
+    prelabel: Command,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     xml = config('value="$t"')
     span = {"start": 0, "end": 10, "text": DAY, "labels": ["Date"]}
@@ -100,10 +106,9 @@ def test_an_export_with_predictions_is_predicted_and_imported_again(
     exported[0]["annotations"][0]["completed_by"] = 4711  # who is nobody here
     (tmp_path / "config.xml").write_text(xml)
     (tmp_path / "in.json").write_text(json.dumps(exported))
-    arguments = ("in.json", "--label-config", "config.xml", "-o", "out.json")
-    ran = predict(label_studio, tmp_path, *arguments)
-    assert ran.returncode == 0, ran.stderr
-    assert "left out, as Label Studio's import refuses them" in ran.stderr
+    ran = prelabel("predict", "in.json", *ARGUMENTS)
+    assert ran.status == 0, ran.err
+    assert "left out, as Label Studio's import refuses them" in ran.err
     other = label_studio.create_project("imported", xml)
     written = json.loads((tmp_path / "out.json").read_text())
     [made] = label_studio.import_tasks(other, written)

@@ -1,6 +1,5 @@
 """A film in a real Label Studio: tracks and spans are predicted by our server, and displayed."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 
 from tests.backends.detection.clip import ACTORS, FPS, FRAMES, SIZE, make_clip
 from tests.backends.detection.playback import box_iou, shown_box
-from tests.serving import Served, served
+from tests.serving import Served
 
 from .compare import differences
 from .editor import Editor
@@ -27,22 +26,9 @@ CONFIG = f"""
 """
 
 
-@pytest.fixture(scope="module")
-def server(label_studio: LabelStudio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    log = tmp_path_factory.mktemp("server") / "log"
-    environment = {
-        "DETECTION_MODEL": "starter",
-        "LABEL_STUDIO_URL": label_studio.url,
-        "LABEL_STUDIO_API_KEY": label_studio.token,
-    }
-    with served("detection", log=log, **environment) as running:
-        running.wait("/ready", 300)
-        yield running
-
-
 @pytest.mark.slow
 def test_tracks_and_spans_are_displayed(
-    label_studio: LabelStudio, editor: Editor, server: Served, tmp_path: Path
+    label_studio: LabelStudio, editor: Editor, shapes_server: Served, tmp_path: Path
 ) -> None:
     """WebM and MP4 with H.264; a broken one between them costs nothing but itself."""
     data, truth = make_clip(FRAMES, kind="webm")
@@ -50,18 +36,17 @@ def test_tracks_and_spans_are_displayed(
     for name, content in zip(names, (data, data[:200], make_clip(60, kind="mp4")[0]), strict=True):
         (tmp_path / name).write_bytes(content)
     project = label_studio.create_project("film", CONFIG)
-    backend = label_studio.connect_backend(project, server.url)
+    backend = label_studio.connect_backend(project, shapes_server.url)
     assert label_studio.backend_state(backend["id"])["readable_state"] == "Connected"
     tasks = label_studio.upload(project, [tmp_path / name for name in names])
     label_studio.retrieve_predictions(project)
     by_task = {found["task"]: found["result"] for found in label_studio.predictions(project)}
     assert set(by_task) == {tasks[0], tasks[2]}
-    for task, frames in ((tasks[0], FRAMES), (tasks[2], 60)):
+    for task, frames in ((tasks[2], 60), (tasks[0], FRAMES)):
         [displayed] = editor.predictions(project, task)
         assert differences(by_task[task], displayed) == []
         counts = {r["value"]["framesCount"] for r in displayed if r["from_name"] == "box"}
         assert counts == {frames}
-    [displayed] = editor.predictions(project, tasks[0])
     _check(displayed, truth)
     picture = tmp_path / "film.png"
     editor.screenshot(project, tasks[0], picture)

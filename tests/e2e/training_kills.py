@@ -7,7 +7,7 @@ from pathlib import Path
 from shared.jobs.job import Job
 from shared.jobs.job_store import JobStore
 
-from .training_loop import FIRST_UNSEEN, LOOK_SECONDS, TrainedProject
+from .training_loop import FIRST_UNSEEN, LOOK_SECONDS, PATIENCE_SECONDS, TrainedProject
 from .training_server import RestartableServer, kill_trainer
 
 VICTIMS = ("trainer", "server", "both")
@@ -71,7 +71,7 @@ def _unharmed_seconds(project: TrainedProject) -> float:
 
 def _wait_for_process(project: TrainedProject) -> Job:
     """Return the newest job when its process has taken it."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         jobs = [job for job in JobStore(project.train_dir).list_jobs() if job.key == project.key]
         newest = max(jobs, key=lambda job: job.id)

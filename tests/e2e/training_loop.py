@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +28,8 @@ from .label_studio import LabelStudio
 Json = dict[str, Any]
 # Far from the numbers of the examples that are learned from.
 FIRST_UNSEEN = 100_000
+# What anything but a training may take on a machine that is busy otherwise.
+PATIENCE_SECONDS = 180.0
 # Between two looks at a job.
 LOOK_SECONDS = 0.2
 
@@ -96,39 +98,57 @@ class TrainedProject:
         annotated: int,
         unlabelled: int = 3,
     ) -> "TrainedProject":
-        """Make the project, upload its tasks, annotate the first ones and connect the server."""
+        """Make the project, its tasks, annotations of the first ones, and connect the server."""
         project = cls(label_studio, kind, url, train_dir)
         project.number = label_studio.create_project("Training", kind.config)
         examples = [kind.make(seed) for seed in range(annotated + unlabelled)]
-        tasks = project._upload(examples)
+        tasks = (
+            project._import(examples, annotated)
+            if kind.key == "text"
+            else project._upload(examples, annotated)
+        )
         project.annotated, project.unlabelled = tasks[:annotated], tasks[annotated:]
-        for task, example in zip(project.annotated, examples, strict=False):
-            project.annotate(task, example.results())
         project.backend = int(label_studio.connect_backend(project.number, url)["id"])
         return project
 
-    def _upload(self, examples: Sequence[Any]) -> list[int]:
-        if self.kind.key == "text":
-            data = [{"data": self.kind.data(one)} for one in examples]
-            return self.label_studio.import_tasks(self.number, data)
+    def _import(self, examples: Sequence[Any], annotated: int) -> list[int]:
+        """Import texts, the first ones with their annotations."""
+        tasks = [
+            {
+                "data": self.kind.data(one),
+                "annotations": [_annotation(one.results())] if number < annotated else [],
+            }
+            for number, one in enumerate(examples)
+        ]
+        return self.label_studio.import_tasks(self.number, tasks)
+
+    def _upload(self, examples: Sequence[Any], annotated: int) -> list[int]:
+        """Upload pictures, and annotate the first ones."""
         folder = self.label_studio.folder / f"pictures-{self.number}"
         folder.mkdir()
         paths = [folder / f"{number:04}.png" for number in range(len(examples))]
         for path, one in zip(paths, examples, strict=True):
             path.write_bytes(one.png())
-        return self.label_studio.upload(self.number, paths)
+        tasks = self.label_studio.upload(self.number, paths)
+        for task, example in zip(tasks[:annotated], examples, strict=False):
+            self.annotate(task, example.results())
+        return tasks
 
     def annotate(self, task: int, results: Sequence[Json]) -> None:
         """Submit an annotation as the editor does."""
         path = f"/api/tasks/{task}/annotations/?project={self.number}"
-        self.label_studio.request("POST", path, json={"result": list(results), "lead_time": 1.0})
+        self.label_studio.request("POST", path, json=_annotation(results))
 
-    def change_annotations(self, results: Mapping[int, Sequence[Json]]) -> None:
-        """Let other results take the place of the annotations of tasks."""
-        for task, others in results.items():
-            [annotation] = self.label_studio.task(task)["annotations"]
-            path = f"/api/annotations/{annotation['id']}/"
-            self.label_studio.request("PATCH", path, json={"result": list(others)})
+    def annotations(self) -> dict[int, Json]:
+        """Return the annotation of each task that has one."""
+        path = f"/api/projects/{self.number}/export"
+        exported = self.label_studio.request("GET", path, params={"exportType": "JSON"})
+        return {task["id"]: task["annotations"][0] for task in exported if task["annotations"]}
+
+    def change_annotation(self, annotation: Json, results: Sequence[Json]) -> None:
+        """Let other results take the place of an annotation's."""
+        path = f"/api/annotations/{annotation['id']}/"
+        self.label_studio.request("PATCH", path, json={"result": list(results)})
 
     @cached_property
     def key(self) -> str:
@@ -143,7 +163,9 @@ class TrainedProject:
 
     def jobs(self) -> list[Json]:
         """Return this project's jobs as the server tells them, the newest first."""
-        answer = httpx.get(f"{self.url}/jobs", timeout=30, trust_env=False).raise_for_status()
+        answer = httpx.get(
+            f"{self.url}/jobs", timeout=PATIENCE_SECONDS, trust_env=False
+        ).raise_for_status()
         return [job for job in answer.json()["jobs"] if job["key"] == self.key]
 
     def wait_for_job(self, seconds: float) -> tuple[Json, list[Json]]:
@@ -165,7 +187,7 @@ class TrainedProject:
         """Press the button, and return what became of the control tag."""
         before = {job["id"] for job in self.jobs()}
         self.press()
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE_SECONDS
         while {job["id"] for job in self.jobs()} == before and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)
         job, _ = self.wait_for_job(seconds)
@@ -196,10 +218,14 @@ class TrainedProject:
     def setup_version(self) -> str:
         """Return the model version that the server says to this project."""
         body = {"project": self.key, "schema": self.kind.config, "extra_params": {}}
-        answer = httpx.post(f"{self.url}/setup", json=body, timeout=60, trust_env=False)
+        answer = httpx.post(
+            f"{self.url}/setup", json=body, timeout=PATIENCE_SECONDS, trust_env=False
+        )
         return str(answer.raise_for_status().json()["model_version"])
 
-    def wait_for_version(self, wanted: Callable[[str], bool], seconds: float = 20) -> float:
+    def wait_for_version(
+        self, wanted: Callable[[str], bool], seconds: float = PATIENCE_SECONDS
+    ) -> float:
         """Wait until /setup says such a version, and return how long that took."""
         start = time.monotonic()
         while not wanted(version := self.setup_version()):
@@ -212,7 +238,9 @@ class TrainedProject:
         """Return the predictions of the server for new tasks."""
         tasks = [{"id": n, "data": self.kind.data(one)} for n, one in enumerate(examples, 1)]
         body = {"tasks": tasks, "project": self.key, "label_config": self.kind.config}
-        answer = httpx.post(f"{self.url}/predict", json=body, timeout=120, trust_env=False)
+        answer = httpx.post(
+            f"{self.url}/predict", json=body, timeout=PATIENCE_SECONDS, trust_env=False
+        )
         return list(answer.raise_for_status().json()["results"])
 
     def score(self, count: int) -> float:
@@ -236,3 +264,7 @@ class TrainedProject:
                 evaluation.add(task)
         report = evaluation.report()["versions"]["served"]["controls"][self.kind.control]
         return float(report[self.kind.figure])
+
+
+def _annotation(results: Sequence[Json]) -> Json:
+    return {"result": list(results), "lead_time": 1.0}

@@ -136,7 +136,7 @@ def measured(url: str, bodies: Sequence[Mapping[str, object]]) -> Iterator[Laten
 
 
 def _probe(url: str, seconds: list[float], end: threading.Event) -> None:
-    with httpx.Client(base_url=url, timeout=10, verify=False) as client:
+    with httpx.Client(base_url=url, timeout=60, verify=False) as client:
         while not end.wait(PROBE_PAUSE_SECONDS):
             start = time.perf_counter()
             client.get("/health").raise_for_status()

@@ -1,6 +1,5 @@
 """Of every result type the editor draws what the result says."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,8 @@ from shared.editor.comparison import find_differences
 from shared.editor.drawn import read_drawing
 from shared.label_studio.label_config import LabelConfig
 from shared.media.reader import LocalPath
-from shared.settings import Settings
 from tests.e2e.every_type import ROWS, SCENES, Row
 from tests.e2e.media import FILES
-
-from .conftest import label_studio_folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[EditorBrowser]:
-    with EditorBrowser(Settings(label_studio_assets=label_studio_folder())) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from shared.label_studio.label_config import LabelConfig
 from shared.settings import Settings
 from shared.testing import example_environment, predict_example
 
-from .conftest import label_studio_folder
+from .conftest import PATIENCE_SECONDS, label_studio_folder
 
 BACKENDS = find_backends()
 
@@ -22,7 +22,7 @@ BACKENDS = find_backends()
 @pytest.fixture(scope="module")
 def browser() -> Iterator[EditorBrowser]:
     settings = Settings(label_studio_assets=label_studio_folder(), local_files_root=FILES_ROOT)
-    with EditorBrowser(settings) as opened:
+    with EditorBrowser(settings, timeout=PATIENCE_SECONDS) as opened:
         yield opened
 
 

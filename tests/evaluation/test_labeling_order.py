@@ -177,9 +177,9 @@ def test_near_duplicates_come_last() -> None:
 def test_ten_thousand_tasks_are_quick() -> None:
     numbers = np.random.default_rng(0)
     points = numbers.standard_normal((10_000, 128), np.float32)
-    start = time.perf_counter()
+    start = time.process_time()
     found = order_by_k_centre(points, points[:100], 500)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert sorted(found.places.tolist()) == list(range(10_000))
     # The known ones are as near as can be to themselves.
     assert set(found.places[-100:].tolist()) == set(range(100))

@@ -166,7 +166,7 @@ def test_a_redis_that_cannot_be_reached_keeps_the_job(tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(JobError) as error:
         submit_job(settings, "training", "7", FUNCTIONS + "count", {})
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
     [job] = store.list_jobs()
     assert str(error.value).startswith(
         f"the Redis of QUEUE_URL=redis://127.0.0.1:{port}/0 cannot be reached"

@@ -32,7 +32,7 @@ def test_a_job_is_done_with_its_result_and_last_progress(store: JobStore, fork: 
     assert done.progress == {"epoch": 4, "epochs": 4, "fraction": 1.0}
     assert (done.pid, done.attempts, done.message) == (pid, 1, "")
     assert done.created <= done.started <= done.finished
-    assert 0 < (done.seconds or 0) < 30
+    assert 0 < (done.seconds or 0) < 300
     os.waitpid(pid, 0)
     # Only what tells of the job stays: no scratch, no room kept for its end.
     assert sorted(os.listdir(store.folder(job.id).path)) == ["job.json", "log.txt"]
@@ -160,7 +160,7 @@ def test_the_child_dies_with_who_watches_over_it(store: JobStore, fork: Fork) ->
     child = child_of(pid)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    child.wait(10)
+    child.wait(60)
     seen = store.find(job.id)
     assert (seen.state, seen.message) == (JobState.interrupted, "its process was killed")
 
@@ -206,7 +206,7 @@ def test_a_cancelled_job_that_does_not_report_is_ended(
     # SIGTERM after 0.4 s, which lets the function clean up; SIGKILL 0.4 s later
     assert (folder.path / "cleaned").exists() is not deaf
     assert time.monotonic() - started >= (0.8 if deaf else 0.4)
-    child.wait(10)
+    child.wait(60)
 
 
 def test_a_cancelled_job_that_waits_never_starts(store: JobStore, fork: Fork) -> None:
@@ -325,7 +325,7 @@ def test_a_process_that_has_lost_its_job_ends(
         with store.lock():
             taken = store.change(store.find(job.id), process="another/machine/1", attempts=2)
     os.waitpid(pid, 0)
-    child.wait(10)
+    child.wait(60)
     if how == "taken":
         assert store.find(job.id) == taken
     else:

@@ -4,6 +4,7 @@ import pytest
 from label_studio_ml.model import parse_config
 
 from shared.errors import ConfigError
+from shared.label_studio.control_tag import Condition
 from shared.label_studio.label_config import MAX_CHARACTERS, Control, LabelConfig
 
 IMAGE = '<Image name="image" value="$photo"/>'
@@ -268,3 +269,58 @@ def test_from_parsed_keeps_what_the_caller_kept() -> None:
 def test_relation_labels() -> None:
     config = parsed('<Relations><Relation value="org:founded_by"/><Relation value=""/></Relations>')
     assert config.relation_labels == ("org:founded_by",)
+
+
+def test_a_header_in_a_control_tag_is_its_own() -> None:
+    config = parsed(
+        IMAGE,
+        '<Choices name="a" toName="image"><Header value="Which?"/><Choice value="A"/></Choices>',
+        '<TextArea name="b" toName="image"/>',
+    )
+    assert [control.header for control in config.controls] == ["Which?", ""]
+
+
+CHOSEN = Condition("choice-selected", "a", choices=("A", "B"))
+
+
+@pytest.mark.parametrize(
+    ("around", "own", "expected"),
+    [
+        pytest.param("<View>", "", (), id="always"),
+        pytest.param(
+            "<View>",
+            'visibleWhen="choice-selected" whenTagName="a" whenChoiceValue="A,B"',
+            (CHOSEN,),
+            id="its own",
+        ),
+        pytest.param(
+            '<View visiblewhen="choice-selected" whenTagName="a" whenChoiceValue="A,B">',
+            'visibleWhen="choice-unselected"',
+            (CHOSEN, Condition("choice-unselected")),
+            id="that of the View around it, too",
+        ),
+        pytest.param(
+            "<View>",
+            'whenChoiceValue="A"',
+            (Condition("choice-selected", choices=("A",)),),
+            id="a choice without visibleWhen",
+        ),
+        pytest.param(
+            "<View>",
+            'perRegion="true" whenTagName="label" whenLabelValue="Speech"',
+            (Condition("region-selected", "label", labels=("Speech",)),),
+            id="a region without visibleWhen",
+        ),
+        pytest.param("<View>", 'whenLabelValue="Speech"', (), id="no region is described"),
+        pytest.param(
+            '<View visibleWhen="region-selected" whenRole="assistant">',
+            'perRegion="true"',
+            (Condition("region-selected", roles=("assistant",)),),
+            id="messages of a role",
+        ),
+    ],
+)
+def test_conditions(around: str, own: str, expected: tuple[Condition, ...]) -> None:
+    assert only(IMAGE, f'{around}<TextArea name="t" toName="image" {own}/></View>').conditions == (
+        expected
+    )

@@ -300,12 +300,12 @@ def test_allowed_hosts_hold_for_redirects(site: Web, elsewhere: Web) -> None:
 
 
 def test_too_large_by_the_head(site: Web) -> None:
-    site.pages["/a"] = promises(20_000, 1.0)
-    where = media(max_media_mb=0.01, allowed_networks=LOOPBACK, fetch_timeout=5)
+    site.pages["/a"] = promises(20_000, 30.0)
+    where = media(max_media_mb=0.01, allowed_networks=LOOPBACK, fetch_timeout=60)
     start = time.monotonic()
     message = refused(where, f"{site.url}/a?{SECRET}")
     assert message == f"{site.url}/a is over MAX_MEDIA_MB=0.01"
-    assert time.monotonic() - start < 0.9
+    assert time.monotonic() - start < 20
 
 
 def test_too_large_by_the_stream(site: Web) -> None:
@@ -320,14 +320,14 @@ def test_as_large_as_allowed(site: Web) -> None:
 
 
 def _drip_head(visit: Visit) -> None:
-    for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":
+    for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 600:
         visit.wfile.write(bytes([byte]))
         time.sleep(0.1)
 
 
 @pytest.mark.parametrize(
     "page",
-    [keeps_silent(2), promises(100, 2), drips(b"x" * 40, 0.1), _drip_head],
+    [keeps_silent(60), promises(100, 60), drips(b"x" * 600, 0.1), _drip_head],
     ids=["silent", "silent-after-the-head", "byte-for-byte", "head-byte-for-byte"],
 )
 def test_slow_server_is_left_after_fetch_timeout(page: Any, site: Web) -> None:
@@ -335,7 +335,7 @@ def test_slow_server_is_left_after_fetch_timeout(page: Any, site: Web) -> None:
     where = media(fetch_timeout=0.3, allowed_networks=LOOPBACK)
     start = time.monotonic()
     assert "FETCH_TIMEOUT=0.3 s" in refused(where, f"{site.url}/a?{SECRET}")
-    assert time.monotonic() - start < 0.9
+    assert time.monotonic() - start < 20
 
 
 def test_timeout_is_for_all_redirects_together(site: Web) -> None:
@@ -347,7 +347,7 @@ def test_timeout_is_for_all_redirects_together(site: Web) -> None:
     start = time.monotonic()
     where = media(fetch_timeout=0.3, allowed_networks=LOOPBACK)
     assert "FETCH_TIMEOUT=0.3 s" in refused(where, f"{site.url}/a")
-    assert time.monotonic() - start < 0.9
+    assert time.monotonic() - start < 20
 
 
 @pytest.mark.parametrize(
@@ -655,3 +655,24 @@ def test_a_text_in_the_place_of_its_address() -> None:
     with pytest.raises(FetchError) as caught:
         shown_text("Laura met Paul.", valueType="url")
     assert 'Text "t" shows is not an address, but the tag says valueType="url"' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "own"),
+    [
+        ("sign.jpg", True),
+        ("/home/me/sign.jpg", True),
+        ("/data/upload/1/sign.jpg", False),
+        ("/sub/data/upload/1/sign.jpg", False),
+        ("s3://bucket/sign.jpg", False),
+    ],
+)
+def test_whoever_means_a_file_of_their_own_is_told_how(value: str, own: bool) -> None:
+    with pytest.raises(FetchError) as refusal:
+        media().fetch(value, 1)
+    said = str(refusal.value)
+    assert refusal.value.cause == "label_studio_url_missing"
+    assert f'"{value}" is ' in said
+    assert "set LABEL_STUDIO_URL" in said
+    ways = ("/data/local-files/?d=", "LOCAL_FILES_ROOT", "prelabel predict FOLDER")
+    assert [way in said for way in ways] == [own] * 3

@@ -52,6 +52,46 @@ def test_what_browsers_play_is_read(kind: str) -> None:
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
+@pytest.mark.parametrize("kind", sorted(CODECS.keys() - {"av1"}))
+@pytest.mark.parametrize(
+    ("count", "indices"),
+    [(1, [10]), (5, [2, 6, 10, 14, 18]), (50, list(range(20)))],
+    ids=["the middle", "some", "more than there are"],
+)
+def test_frames_spread_over_a_video(kind: str, count: int, indices: list[int]) -> None:
+    frames = list(VideoFile.open(small(kind), LIMITS).sample(count))
+    assert [frame.index for frame in frames] == indices
+    for frame in (frames[0], frames[-1]):
+        gray = frame.decode().pixels[50, 80].astype(int)
+        assert np.abs(gray - (60 + frame.index * 5)).max() < 12
+
+
+def test_long_videos_are_skipped_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"preset": "ultrafast", "g": "25"}
+    monkeypatch.setitem(CODECS, "mp4", ("libx264", "mp4", options))
+    data = encode_video([picture(n % 20) for n in range(500)], "mp4")
+    video = VideoFile.open(data, VideoLimits(1.0, 1000))
+    decoded = 0
+    whole = VideoFile._timed_frames
+
+    def count(self: VideoFile, container: Any, stream: Any) -> Any:
+        nonlocal decoded
+        for found in whole(self, container, stream):
+            decoded += 1
+            yield found
+
+    monkeypatch.setattr(VideoFile, "_timed_frames", count)
+    assert [frame.index for frame in video.sample(4)] == [62, 187, 312, 437]
+    assert decoded <= 4 * 25, "not all 500"
+
+
+def test_frames_of_a_video_that_is_cut_off() -> None:
+    data = encode_video([picture(n % 20) for n in range(100)], "mkv")
+    frames = list(VideoFile.open(data[: len(data) * 3 // 4], LIMITS).sample(5))
+    assert [frame.index for frame in frames][:2] == [10, 30]
+    assert len(frames) < 5
+
+
 MATRICES = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
 
 

@@ -13,10 +13,11 @@ from starlette.requests import Request
 
 from shared.backend import registry
 from shared.backend.claim import ModelSpec
+from shared.bulk.local_engine import BulkPrediction
 from shared.errors import ClientGoneError
 from shared.label_studio.import_file import ImportFile
 from shared.label_studio.task_file import TaskEntry
-from shared.pipeline.bulk import BulkPrediction, Inputs
+from shared.label_studio.task_sources import Inputs
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import PrioritySemaphore, RequestScope
 from shared.server.endpoints import Endpoints
@@ -84,9 +85,9 @@ def test_a_request_that_ends_half_way_gives_everything_back(models: int) -> None
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    assert BEGUN.wait(10)
+    assert BEGUN.wait(60)
     waiting.disconnect()
-    asking.join(10)
+    asking.join(60)
     assert len(caught) == 1
     assert users() == [0] * models
     assert hands._free == 2

@@ -74,7 +74,7 @@ def test_models_load_beside_each_other(
     backend: Any, store: ModelRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = threading.Barrier(3)
-    monkeypatch.setattr(LoadingBackend, "load", lambda self, spec: together.wait(5))
+    monkeypatch.setattr(LoadingBackend, "load", lambda self, spec: together.wait(60))
     with ThreadPoolExecutor(3) as pool:
         specs = [ModelSpec("loading", str(number)) for number in range(3)]
         list(pool.map(lambda spec: store.get_or_load(backend, spec), specs))
@@ -109,7 +109,7 @@ def test_failure_is_remembered_and_tried_again_later(
     assert [slot.state for slot in store.all_models()] == ["failed"]
     monkeypatch.setattr(models, "RETRY_AFTER_SECONDS", 0.0)
     monkeypatch.setattr(LoadingBackend, "fails", None)
-    assert store.get_or_load(backend, SPEC).submit("a").result(5) == "a"
+    assert store.get_or_load(backend, SPEC).submit("a").result(60) == "a"
     assert len(backend.loads) == 2
     assert store.load_error(SPEC) is None
     assert [slot.state for slot in store.all_models()] == ["loaded"]
@@ -204,7 +204,7 @@ def ask(store: ModelRegistry, backend: Any, name: str) -> Any:
     spec = ModelSpec("large", name)
     store.pin([spec])
     try:
-        return store.get_or_load(backend, spec).submit(1).result(5)
+        return store.get_or_load(backend, spec).submit(1).result(60)
     finally:
         store.unpin([spec])
 

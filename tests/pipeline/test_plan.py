@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,7 @@ def test_what_is_repeated_is_not_filled_and_said_so() -> None:
         " its own"
     )
     _, nothing = built(REPEATER, backends=BOTH).problems
-    assert 'it has Labels "a_{{idx}}" on Text inside <Repeater>; what could be' in nothing
+    assert 'it has Labels "a_{{idx}}" on Text inside <Repeater>' in nothing
     skipped = REPEATER.replace("toName", 'model_skip="true" toName')
     assert built(skipped, labels("b"), backends=BOTH).problems == ()
 
@@ -208,8 +208,9 @@ def test_a_backend_sees_only_what_it_is_offered() -> None:
             ['<Rating name="r" toName="text"/>'],
             BOTH,
             [
-                'Nothing in this label config can be filled: it has Rating "r" on Text; what could'
-                " be filled: Choices, Labels on Text (first); Labels on Text (second)"
+                'Nothing in this label config can be filled: it has Rating "r" on Text; nearest to'
+                " Rating on Text is Choices (first); prompt fills what others leave: add prompt to"
+                " the names after `prelabel serve` or `--backend`"
             ],
             id="nothing-to-fill",
         ),
@@ -226,8 +227,9 @@ def test_a_backend_sees_only_what_it_is_offered() -> None:
             ['<Image name="image" value="$image"/><Rating name="r" toName="image"/>'],
             BOTH,
             [
-                'Nothing in this label config can be filled: it has Rating "r" on Image; what could'
-                " be filled: Choices, Labels on Text (first); Labels on Text (second)"
+                'Nothing in this label config can be filled: it has Rating "r" on Image; nearest to'
+                " Rating on Image is TextArea (ocr), which does not serve here; prompt fills what"
+                " others leave: add prompt to the names after `prelabel serve` or `--backend`"
             ],
             id="object-tags-of-the-config",
         ),
@@ -262,6 +264,25 @@ def test_problems(
 
 def version(*inside: str, backends: list[type[Backend]]) -> str:
     return built(*inside, backends=backends).version()
+
+
+def test_an_explanation_that_fails_costs_no_other() -> None:
+    class Explaining(ThresholdBackend):
+        fills = frozenset()
+
+        def explain_unfilled(self, config: LabelConfig) -> Iterable[str]:
+            for control in config.controls:
+                yield f"{control} is left, threshold {self.options(control)['threshold']:g}"
+
+    backends = [made(Explaining, f"<View>{TEXT}{AREA}</View>")]
+    found = runtime().planner.plan(LabelConfig.parse(f"<View>{TEXT}{AREA}</View>"), backends)
+    assert [one for one in found.problems if "threshold" in one] == [
+        'TextArea "area" is left, threshold 0.5'
+    ]
+    bad = AREA.replace("toName", 'model_score_threshold="2" toName')
+    found = runtime().planner.plan(LabelConfig.parse(f"<View>{TEXT}{bad}</View>"), backends)
+    [said] = [one for one in found.problems if "threshold" in one]
+    assert said.startswith('threshold: TextArea "area": model_score_threshold="2" should be')
 
 
 def test_version_is_stable() -> None:

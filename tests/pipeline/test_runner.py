@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from shared.backend.claim import ModelSpec
+from shared.backend.claim import Claim, ModelSpec
 from shared.errors import (
     ClientGoneError,
     ConfigError,
@@ -25,6 +25,7 @@ from shared.pipeline.inputs import READER_THREADS
 from shared.pipeline.prediction import TaskOutcome
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
+from shared.results import Omission, Region
 from tests.tiny import BrokenBackend, PromptBackend, WordBackend, made, routed, tasks
 
 # Tasks that are read in advance where a backend says nothing else.
@@ -141,6 +142,26 @@ def test_region_that_would_not_be_shown_is_left_out_and_counted() -> None:
     assert runtime().failures.counts() == {("word", "dropped_unknown_label"): 1}
 
 
+class OmittingBackend(WordBackend):
+    """Answers a word that no region can hold beside the first; `only: …` gets nothing else."""
+
+    def regions(self, output: Any, claim: Claim) -> Iterator[Region | Omission]:
+        if not output.startswith("only:"):
+            yield from super().regions(output, claim)
+        yield Omission("quote_not_found", f'"{output}" is nowhere')
+
+
+def test_what_no_region_holds_is_named_and_costs_itself_alone() -> None:
+    outcome, failed = run(made(OmittingBackend), tasks("a b", "only: a"))
+    assert marked(outcome) == "a"
+    assert failed.to_response() == []
+    assert str(failed.error) == '"only: a" is nowhere'
+    assert runtime().failures.counts() == {
+        ("word", "dropped_quote_not_found"): 1,
+        ("word", "inference"): 1,
+    }
+
+
 def test_tasks_are_read_no_further_than_ahead() -> None:
     pulled = 0
 
@@ -167,7 +188,7 @@ def test_batches_mix_requests() -> None:
     ]
     for thread in threads:
         thread.start()
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while backend.reads < 8 and time.monotonic() < until:
         time.sleep(0.01)
     backend.gate.set()
@@ -237,7 +258,7 @@ class StuckBackend(WordBackend):
     def infer(self, model: Any, items: list[Any]) -> Any:
         if items == ["stuck"]:
             self.is_stuck.set()
-            self.gate.wait(5)
+            self.gate.wait(60)
         self.batches.append(items)
         return items
 
@@ -247,7 +268,8 @@ def test_deadline_answers_what_is_done() -> None:
     backend.gate.clear()
     start = time.monotonic()
     outcomes = run(backend, tasks("a", "b", "stuck", "c", "d"), seconds=0.4)
-    assert time.monotonic() - start < 1.5
+    assert time.monotonic() - start < 30
+    backend.gate.set()
     assert [marked(outcome) for outcome in outcomes[:2]] == ["a", "b"]
     assert [type(outcome.error) for outcome in outcomes[2:]] == [DeadlineError] * 3
     assert [outcome.to_response() for outcome in outcomes[2:]] == [[], [], []]
@@ -259,7 +281,7 @@ def test_work_goes_on_after_a_deadline_without_what_nobody_waits_for() -> None:
     backend.gate.clear()
     run(backend, tasks("stuck", *"abcdef"), seconds=0.3)
     backend.gate.set()
-    assert [marked(outcome) for outcome in run(backend, tasks("x", "y"), seconds=5)] == ["x", "y"]
+    assert [marked(outcome) for outcome in run(backend, tasks("x", "y"), seconds=60)] == ["x", "y"]
     assert backend.batches == [["stuck"], ["x"], ["y"]]
 
 
@@ -278,22 +300,22 @@ def test_what_is_being_read_at_the_deadline_is_known_the_next_time() -> None:
         name = "slow"
 
         def read(self, *args: Any) -> Any:
-            release.wait(5)
+            release.wait(60)
             return super().read(*args)
 
     backend = made(Slow)
     given = tasks(*(f"word{number}" for number in range(30)))
     start = time.monotonic()
     outcomes = run(backend, given, seconds=0.2)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 30
     assert [type(outcome.error) for outcome in outcomes] == [DeadlineError] * 30
     assert backend.batches == []
     release.set()
-    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=5)] == ["x"]
+    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=60)] == ["x"]
     known = {text for batch in backend.batches for text in batch} - {"x"}
     assert 1 <= len(known) <= READER_THREADS
     backend.batches.clear()
-    assert [marked(outcome) for outcome in run(backend, given, seconds=5)] == [
+    assert [marked(outcome) for outcome in run(backend, given, seconds=60)] == [
         f"word{number}" for number in range(30)
     ]
     assert not known & {text for batch in backend.batches for text in batch}
@@ -312,16 +334,16 @@ def test_nothing_more_is_done_for_a_client_that_is_gone() -> None:
 
     asking = threading.Thread(target=ask)
     asking.start()
-    assert backend.is_stuck.wait(5)
+    assert backend.is_stuck.wait(60)
     queue = runtime().models.get_or_load(backend, routed(backend).steps[0].claims[0].spec)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while len(queue) < 2 and time.monotonic() < until:
         time.sleep(0.01)
     waiting.disconnect()
-    asking.join(5)
+    asking.join(60)
     assert len(caught) == 1
     backend.gate.set()
-    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=5)] == ["x"]
+    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=60)] == ["x"]
     assert backend.batches == [["stuck"], ["x"]]
     assert runtime().failures.counts() == {}
 
@@ -346,7 +368,7 @@ def test_a_client_may_leave_while_the_server_stops() -> None:
 
 
 def test_timeout_of_a_backend_is_not_the_deadline() -> None:
-    [outcome] = run(made(WordBackend), tasks("read: a"), seconds=5)
+    [outcome] = run(made(WordBackend), tasks("read: a"), seconds=60)
     assert str(outcome.error) == "word failed on this task: TimeoutError"
 
 
@@ -377,9 +399,9 @@ def begun(backend: Any, text: str, **options: Any) -> tuple[threading.Thread, li
 
     asking = threading.Thread(target=ask)
     asking.start()
-    assert backend.is_stuck.wait(5)  # or the first word, too, would be one of those queued
+    assert backend.is_stuck.wait(60)  # or the first word, too, would be one of those queued
     queue = runtime().models.get_or_load(backend, route.steps[0].claims[0].spec)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while len(queue) < len(text.split()) - 1 and time.monotonic() < until:
         time.sleep(0.01)
     return asking, outcomes
@@ -398,12 +420,12 @@ def test_others_have_their_turn_between_parts() -> None:
     other = threading.Thread(target=run, args=(backend, tasks("x")))
     other.start()
     queue = runtime().models.get_or_load(backend, routed(backend).steps[0].claims[0].spec)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while len(queue) < 4 and time.monotonic() < until:
         time.sleep(0.01)
     backend.gate.set()
     for thread in (asking, other):
-        thread.join(5)
+        thread.join(60)
     assert [marked(outcome) for outcome in outcomes] == ["stuck+b+c+d"]
     assert backend.batches.index(["x"]) <= 2
 
@@ -413,9 +435,9 @@ def test_no_more_parts_when_nobody_waits(error: PrelabelError) -> None:
     backend, waiting = made(PartsBackend), RequestScope()
     asking, _ = begun(backend, "stuck b c d", scope=waiting)
     waiting.cancel(error)
-    asking.join(5)
+    asking.join(60)
     backend.gate.set()
-    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=5)] == ["x"]
+    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=60)] == ["x"]
     assert backend.batches == [["stuck"], ["x"]]
     backend.batches.clear()
     assert [marked(o) for o in run(backend, tasks("stuck b c d"))] == ["stuck+b+c+d"]
@@ -433,9 +455,9 @@ def test_a_part_that_is_queued_while_nobody_waits_any_more_is_taken_out(
 
         def cache_key(self, item: Any) -> Any:
             if item == "c":
-                assert self.is_stuck.wait(5)
+                assert self.is_stuck.wait(60)
                 waiting.cancel(error)
-                assert left.wait(5)
+                assert left.wait(60)
             return super().cache_key(item)
 
     backend = made(Late)
@@ -444,12 +466,12 @@ def test_a_part_that_is_queued_while_nobody_waits_any_more_is_taken_out(
         run(backend, tasks("stuck b c d"), scope=waiting)
     left.set()
     queue = runtime().models.get_or_load(backend, routed(backend).steps[0].claims[0].spec)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while not len(queue) and time.monotonic() < until:
         time.sleep(0.01)
     time.sleep(0.1)
     backend.gate.set()
-    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=5)] == ["x"]
+    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=60)] == ["x"]
     assert backend.batches == [["stuck"], ["x"]]
 
 
@@ -460,14 +482,14 @@ def test_no_parts_are_queued_after_the_deadline() -> None:
         name = "slowparts"
 
         def read(self, *args: Any) -> Any:
-            release.wait(5)
+            release.wait(60)
             return super().read(*args)
 
     backend = made(Slow)
     [outcome] = run(backend, tasks("a b c"), seconds=0.1)
     assert type(outcome.error) is DeadlineError
     release.set()
-    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=5)] == ["x"]
+    assert [marked(outcome) for outcome in run(backend, tasks("x"), seconds=60)] == ["x"]
     assert backend.batches == [["x"]]
 
 
@@ -479,7 +501,7 @@ class SlowLoad(WordBackend):
     ready: ClassVar[threading.Event] = threading.Event()
 
     def load(self, spec: ModelSpec) -> Any:
-        self.ready.wait(5)
+        self.ready.wait(60)
 
 
 def test_deadline_comes_while_a_model_loads() -> None:
@@ -487,10 +509,10 @@ def test_deadline_comes_while_a_model_loads() -> None:
     backend = made(SlowLoad)
     start = time.monotonic()
     outcomes = run(backend, tasks("a", "b"), seconds=0.2)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 30
     assert [type(outcome.error) for outcome in outcomes] == [DeadlineError] * 2
     SlowLoad.ready.set()
-    assert [marked(outcome) for outcome in run(backend, tasks("a", "b"), seconds=5)] == ["a", "b"]
+    assert [marked(outcome) for outcome in run(backend, tasks("a", "b"), seconds=60)] == ["a", "b"]
 
 
 def test_model_that_cannot_be_loaded_answers_nothing() -> None:
@@ -551,14 +573,14 @@ def test_interactive_task_does_not_wait_for_the_reading_of_others() -> None:
         def read(self, task: Any, claim: Any, context: Any) -> Any:
             if context is None:
                 reading.release()
-                release.wait(5)
+                release.wait(60)
             return super().read(task, claim, context)
 
     backend = made(Slow)
     bulk = threading.Thread(target=run, args=(backend, tasks(*["a"] * 40)))
     bulk.start()
     for _ in range(READER_THREADS):
-        assert reading.acquire(timeout=5)
+        assert reading.acquire(timeout=60)
     try:
         [outcome] = run(
             backend, tasks("now"), context=DRAWN, scope=RequestScope(2, interactive=True)

@@ -130,7 +130,7 @@ def test_label_config_that_nothing_can_fill(client: TestClient) -> None:
     setup = client.post("/setup", json={"schema": config})
     assert (setup.status_code, setup.json()) == (200, {"model_version": "none"})
     [seen] = client.get("/status").json()["label_configs"]
-    assert "what could be filled: Labels on Text (pattern)" in seen["problems"][0]
+    assert "nearest to Rating on Text is Labels (pattern)" in seen["problems"][0]
 
 
 @pytest.mark.parametrize("texts", [["Hello"], ["fetch: a"], ["infer: a"]], ids=str)
@@ -606,7 +606,7 @@ def test_server_stays_ready_after_setup(client: TestClient) -> None:
 
 def wait_for(client: TestClient, path: str, key: str) -> Any:
     """Return the response as soon as it has something under a key."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     answer = client.get(path)
     while not answer.json()[key] and time.monotonic() < until:
         time.sleep(0.01)
@@ -642,7 +642,7 @@ class SlowLoadingBackend(WordBackend):
         return (ModelSpec("slowload", "slowload"),)
 
     def load(self, spec: ModelSpec) -> Any:
-        self.ready.wait(5)
+        self.ready.wait(60)
 
 
 def test_not_ready_while_a_model_loads() -> None:
@@ -654,9 +654,9 @@ def test_not_ready_while_a_model_loads() -> None:
         start = time.monotonic()
         assert client.get("/health").status_code == 200
         assert client.post("/setup", json={"schema": TEXT_CONFIG}).status_code == 200
-        assert time.monotonic() - start < 0.5
+        assert time.monotonic() - start < 30
         SlowLoadingBackend.ready.set()
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while client.get("/ready").status_code != 200 and time.monotonic() < until:
             time.sleep(0.01)
         assert client.get("/ready").json() == {"ready": True, "waiting": {}, "failed": {}}
@@ -669,7 +669,7 @@ def test_health_and_setup_answer_while_predictions_run() -> None:
         name = "held"
 
         def infer(self, model: Any, items: list[Any]) -> Any:
-            gate.wait(5)
+            gate.wait(60)
             return items
 
     with serve(HeldBackend, named=()) as client:
@@ -687,7 +687,7 @@ def test_health_and_setup_answer_while_predictions_run() -> None:
             assert client.post("/setup", json={"schema": TEXT_CONFIG}).status_code == 200
             assert client.get("/status").status_code == 200
             assert client.get("/metrics").status_code == 200
-            assert time.monotonic() - start < 1
+            assert time.monotonic() - start < 30
             assert answers == []
         finally:
             gate.set()
@@ -743,14 +743,14 @@ def test_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
         name = "held"
 
         def infer(self, model: Any, items: list[Any]) -> Any:
-            gate.wait(5)
+            gate.wait(60)
             return items
 
     with serve(HeldBackend, named=()) as client:
         try:
             start = time.monotonic()
             answer = client.post("/predict", json=predict_body("a", "b", config=TEXT_CONFIG))
-            assert time.monotonic() - start < 1.5
+            assert time.monotonic() - start < 30
         finally:
             gate.set()
         assert answer.json() == {"results": [[], []]}

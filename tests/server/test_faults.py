@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -34,6 +35,14 @@ def test_killed_worker_loses_only_its_own_requests(gated: Any) -> None:
             inside.result()
         first, second = server.log("loaded")
         assert first != second
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels tell a worker nothing")
+def test_a_killed_master_leaves_no_worker_behind(gated: Any) -> None:
+    with gated() as server:
+        server.predict("a")
+        server.server.process.kill()
+        server.wait_until(lambda: not _can_connect(server.server.url))
 
 
 def test_stopping_server_finishes_running_requests_and_starts_none(gated: Any) -> None:

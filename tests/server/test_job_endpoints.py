@@ -130,7 +130,8 @@ def test_a_page_of_another_site_neither_starts_nor_ends_a_job(
     client: Serve, label_studio: Web, store: JobStore
 ) -> None:
     job, served = waiting_job(store), client()
-    for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "same-site"}):
+    foreign = ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "same-site"})
+    for headers in (*foreign, {"Origin": "http://["}):
         for path in ("/jobs", f"/jobs/{job.id}/cancel"):
             assert served.post(path, json={"project": 7}, headers=headers).status_code == 403
     assert [found.state.value for found in store.list_jobs()] == ["waiting"]

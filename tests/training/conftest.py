@@ -13,6 +13,7 @@ from shared.jobs.job import Job
 from shared.jobs.job_store import JobStore
 from shared.jobs.log_stream import Redactor
 from shared.pipeline.runtime import reset_runtime
+from shared.training import leavings
 from shared.training.source import TrainingSource
 from shared.training.trainable import ServingBackends
 from shared.training.training_job import ProjectTraining
@@ -84,6 +85,11 @@ class _Context(JobContext):
 
 @pytest.fixture
 def trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trainings]:
+    """Trainings without their pictures, which take longer to draw than all the rest.
+
+    Those are drawn in test_leavings.py and tests/cli/test_train.py.
+    """
+    monkeypatch.setattr(leavings, "draw_pictures", lambda *_: [])
     monkeypatch.setenv("TRAIN_DIR", str(tmp_path / "training"))
     reset_runtime()
     WordsBackend.runs.clear()

@@ -133,10 +133,9 @@ def test_a_process_trains(tmp_path: Path) -> None:
     config.write_text(CONFIG)
     export = write_export(tmp_path, texts(60))
     source = TrainingSource.of_files((str(export),), config)
-    begun = time.monotonic()
     job = start_training(settings, source, KEY)
-    assert time.monotonic() - begun < 2, "who asks does not wait for the training"
     store = JobStore(settings.train_dir)
+    assert not store.find(job.id).is_finished, "who asks does not wait for the training"
     done = wait_for(store, job)
     assert done.state is JobState.done, (done.message, store.folder(job.id).log.read_text())
     [version] = VersionStore(settings.train_dir).serving_versions(KEY).values()

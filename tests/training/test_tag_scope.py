@@ -122,3 +122,12 @@ def test_learning_config() -> None:
     assert list(config.objects) == ["text"]
     entity, mood = scope_of("entity", "mood").learning_config(["City"]).controls
     assert (list(entity.labels), list(mood.labels)) == (["City"], ["Good", "Bad"])
+
+
+def test_further_object_tags_belong_to_what_is_learned_from() -> None:
+    scope = scope_of("mood")
+    other = scope.config.objects["other"]
+    wide = TagScope(scope.config, scope.claim, objects=(other,))
+    assert list(scope.own_config.objects) == ["text"]
+    assert list(wide.own_config.objects) == list(wide.learning_config(["Good"]).objects)
+    assert list(wide.own_config.objects) == ["text", "other"]

@@ -1,5 +1,6 @@
 """Which control tags can be trained, by which backend, and why others cannot."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -114,3 +115,27 @@ def test_the_device_by_itself(
         (tmp_path / "0000:01:00.0").mkdir()
     can_use = has_gpu and "+cpu" not in version("torch")
     assert device.choose_device(Settings()) == ("cuda:0" if can_use else "cpu")
+
+
+class Together(WordsBackend):
+    """Fills all Choices in one claim, and trains each by itself."""
+
+    name = "together"
+
+    def claim(self, config: LabelConfig) -> list[Claim]:
+        controls = tuple(one for one in config.controls if one.tag == "Choices")
+        return [Claim(controls, config.objects["text"], self.spec(controls[0]))]
+
+    def training_claims(self, claim: Claim) -> Sequence[Claim]:
+        return [Claim((one,), claim.object, claim.spec) for one in claim.controls]
+
+
+def test_control_tags_of_one_claim_can_be_trained_apart() -> None:
+    config = LabelConfig.parse("""<View><Text name="text" value="$text"/>
+      <Choices name="topic" toName="text"><Choice value="Sport"/><Choice value="Food"/></Choices>
+      <Choices name="mood" toName="text"><Choice value="Good"/><Choice value="Bad"/></Choices>
+    </View>""")
+    plan = ServingBackends([Together]).plan(runtime().planner, config, {})
+    found = find_trainable(plan)
+    assert [(tag.control.name, tag.can_train) for tag in found] == [("topic", True), ("mood", True)]
+    assert [tag.claim.controls for tag in found if tag.claim] == [(c,) for c in config.controls]

@@ -14,8 +14,8 @@ from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from backends.detection.inputs.camera_motion import GrayImage, MotionEstimates, shrink_to_gray
+from backends.detection.inputs.image_list import ImageNetwork
 from backends.detection.model.detections import Detections
-from backends.detection.model.detector import Detector
 from backends.detection.timeline.frame_classifier import FrameClassifier
 from shared.backend.claim import Claim, ModelSpec
 from shared.errors import DecodeError
@@ -94,13 +94,19 @@ class _SampledFrame(NamedTuple):
 class VideoDetector:
     """Networks that run on every `frame_step`-th frame of a video, one video at a time."""
 
-    networks: Mapping[ModelSpec, Detector]
+    networks: Mapping[ModelSpec, ImageNetwork]
     frame_step: int
     estimates_motion: bool
     classifiers: Mapping[ModelSpec, FrameClassifier] = field(default_factory=dict)
     _recent: "LRUCache[str, VideoDetections]" = field(
         default_factory=lambda: LRUCache(KEPT_VIDEOS), init=False
     )
+
+    def describe_engine(self) -> str:
+        """Return what the networks run on, and why on nothing faster."""
+        networks = [*self.networks.values()]
+        networks += [one.features.detector for one in self.classifiers.values()]
+        return ", ".join(dict.fromkeys(one.describe_engine() for one in networks))
 
     def count_known_labels(self, claim: Claim) -> int:
         """Return 0: no other backend fills videos, so nobody contests the claim."""

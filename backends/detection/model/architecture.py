@@ -21,7 +21,9 @@ class NetworkSpec:
     `image_size` is the longer side of the input in pixels, a multiple of `stride`. An `end_to_end`
     network outputs finished objects, others a score for each anchor and class, which need NMS. If
     it `stretches_image`, the image fills a square, and boxes are fractions of that.
-    `keypoint_shape` is (k, 2) or (k, 3), None without keypoints.
+    `keypoint_shape` is (k, 2) or (k, 3), None without keypoints. A network that finds what words
+    name takes their embeddings, of `word_dimensions` numbers each, as a second input; its classes
+    are the words, by default those in its file.
     """
 
     task: str
@@ -32,6 +34,7 @@ class NetworkSpec:
     stretches_image: bool
     keypoint_shape: tuple[int, int] | None
     keypoint_names: tuple[str, ...] = ()
+    word_dimensions: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class LoadedNetwork:
 def load_network(weights: Path, image_size: int) -> tuple[Any, NetworkSpec]:
     """Load a network as a torch module, and what has to be known of it.
 
-    The module maps RGB pixels, uint8 (n, height, width, 3), to a tuple of float arrays.
+    The module maps RGB pixels, uint8 (n, height, width, 3), to a tuple of float arrays; with
+    `word_dimensions`, pixels and the embeddings of words, float (1, words, dimensions).
     `image_size` 0 is the size it was trained at.
     """
     loaded = read_network(weights)
@@ -67,9 +71,10 @@ def load_network(weights: Path, image_size: int) -> tuple[Any, NetworkSpec]:
     if channels != 3:
         raise ModelError(f"{weights.name} takes images of {channels} channels; supported: 3")
     from backends.detection.model.export_wrapper import ExportWrapper  # imports torch
+    from backends.detection.open_vocabulary.word_network import WordNetwork
 
     spec = _describe_network(loaded, image_size)
-    return ExportWrapper(network), spec
+    return (WordNetwork if spec.word_dimensions else ExportWrapper)(network), spec
 
 
 def read_network(weights: Path) -> LoadedNetwork:
@@ -102,15 +107,19 @@ def _describe_network(loaded: LoadedNetwork, image_size: int) -> NetworkSpec:
     is_rtdetr = type(network.model[-1]).__name__ == "RTDETRDecoder"
     stride = 1 if loaded.task == "classify" else max(int(network.stride.max()), 32)
     keypoints = getattr(network, "kpt_shape", None) if loaded.task == "pose" else None
+    from backends.detection.open_vocabulary.word_network import word_dimensions
+
+    end_to_end = is_rtdetr or _is_end_to_end(network)
     return NetworkSpec(
         loaded.task,
         loaded.class_names,
         _round_up(image_size, stride),
         stride,
-        end_to_end=is_rtdetr or _is_end_to_end(network),
+        end_to_end=end_to_end,
         stretches_image=is_rtdetr,
         keypoint_shape=(int(keypoints[0]), int(keypoints[1])) if keypoints else None,
         keypoint_names=loaded.keypoint_names,
+        word_dimensions=0 if end_to_end else word_dimensions(network),
     )
 
 

@@ -1,11 +1,9 @@
 """Converts networks for OpenVINO and ONNX Runtime, once for each file of weights."""
 
-import hashlib
 import re
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -16,25 +14,15 @@ from backends._inference.openvino import import_openvino
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.letterbox import Letterbox
 from shared.backend.converted_model_cache import fresh_folder
-from shared.backend.weights import hash_files
 from shared.results import ImageSize
 
 # Increase it when the conversion changes: networks converted before are then converted again.
-CONVERSION_VERSION = 3
+CONVERSION_VERSION = 4
 # Aspect ratios (width, height) of images for which OpenVINO is compiled ahead.
 COMMON_ASPECT_RATIOS = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16))
 
 _LAYER_STAGE = re.compile(r"network\.model\.(\d+)\.(.*)")
 _LOW_PRECISION_LAYERS = re.compile(r"(one2one_)?cv2\.\d+\.[01]\b|proto\b")
-
-
-def conversion_folder(weights: Path, spec: NetworkSpec, engine: str, cache_dir: Path) -> Path:
-    """Return the folder of a converted network; its name has a hash of all that it depends on."""
-    packages = [f"{name} {version(name)}" for name in (engine, "torch", "ultralytics")]
-    fixed_size = 0 if takes_any_size(spec) else spec.image_size
-    parts = (CONVERSION_VERSION, hash_files([weights]), fixed_size, *packages)
-    digest = hashlib.sha256(repr(parts).encode()).hexdigest()
-    return cache_dir / engine / f"{weights.stem}-{digest[:20]}"
 
 
 def takes_any_size(spec: NetworkSpec) -> bool:
@@ -60,6 +48,8 @@ def convert_to_openvino(network: Any, spec: NetworkSpec, folder: Path) -> Path:
         package = import_openvino()
         side = -1 if takes_any_size(spec) else spec.image_size
         shape = [([-1, side, side, 3], package.Type.u8)]
+        if spec.word_dimensions:
+            shape.append(([1, -1, spec.word_dimensions], package.Type.f32))
         with fresh_folder(folder) as target, _without_tracer_warnings():
             model = package.convert_model(network, example_input=_example_input(spec), input=shape)
             package.save_model(model, target / path.name, compress_to_fp16=False)
@@ -98,21 +88,27 @@ def convert_to_onnx(network: Any, spec: NetworkSpec, folder: Path) -> Path:
         with fresh_folder(folder) as target, _without_tracer_warnings():
             torch.onnx.export(
                 network,
-                (_example_input(spec),),
+                _example_input(spec),
                 target / path.name,
-                input_names=["pixels"],
-                dynamic_axes={"pixels": axes},
+                input_names=["pixels", "embeddings"][: 2 if spec.word_dimensions else 1],
+                dynamic_axes={"pixels": axes, "embeddings": {1: "words"}}
+                if spec.word_dimensions
+                else {"pixels": axes},
                 opset_version=18,
                 dynamo=False,  # the other exporter needs one more package
             )
     return path
 
 
-def _example_input(spec: NetworkSpec) -> Any:
+def _example_input(spec: NetworkSpec) -> tuple[Any, ...]:
     import torch
 
-    shape = (1, spec.image_size, spec.image_size, 3)
-    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+    shape, random = (1, spec.image_size, spec.image_size, 3), np.random.default_rng(0)
+    pixels = torch.from_numpy(random.integers(0, 256, shape, np.uint8))
+    if not spec.word_dimensions:
+        return (pixels,)
+    embeddings = random.standard_normal((1, 5, spec.word_dimensions), np.float32)
+    return pixels, torch.nn.functional.normalize(torch.from_numpy(embeddings), dim=-1)
 
 
 @contextmanager

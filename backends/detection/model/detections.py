@@ -1,11 +1,12 @@
 """What one run of a network detects on one image; each control tag takes its part of it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.detection.model.masks import Masks
+from backends.detection.model.masks import Masks, ScaledMasks
 from shared.results import ImageSize
 
 Floats = NDArray[np.float32]
@@ -30,7 +31,7 @@ class Detections:
     scores: Floats
     classes: NDArray[np.int64]
     oriented_boxes: Floats | None = None
-    masks: Masks | None = None
+    masks: Masks | ScaledMasks | None = None
     keypoints: Floats | None = None
     probabilities: Floats | None = None
     iou_threshold: float | None = None
@@ -42,3 +43,16 @@ class Detections:
     def class_name(self, row: int) -> str:
         """Return the class of an object."""
         return self.class_names[int(self.classes[row])]
+
+
+class FoundObjects(NamedTuple):
+    """The n objects of other libraries' models: `classes` (n,) are indices into classes or words.
+
+    `boxes` (n, 4) are left, top, right, bottom in pixels; `masks` (n, h, w) probabilities of pixels
+    of the whole image, at the model's resolution.
+    """
+
+    boxes: Floats
+    scores: Floats
+    classes: NDArray[np.int64]
+    masks: NDArray[np.float16] | None = None

@@ -4,7 +4,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.detections import Detections
 from backends.detection.model.engines import Engine
-from backends.detection.model.letterbox import CenterCrop, Letterbox, frame_for
+from backends.detection.model.letterbox import CenterCrop, Floats, Letterbox, frame_for
 from backends.detection.model.postprocess import OutputDecoder
+from backends.detection.open_vocabulary.drawn_examples import DrawnExamples, examples_error
+from backends.detection.open_vocabulary.word_table import WordTable
+from shared.errors import UnfillableError
 from shared.media.image import Image
 
 
@@ -48,14 +51,21 @@ class Detector:
     """A network on its engine.
 
     It refers to what it shares with other models of the same weights, which lives as long as one
-    of them does.
+    of them does. A network that finds what words name has a table of their embeddings, and those
+    of the words that it is asked for in `inputs`.
     """
 
     spec: NetworkSpec
     engine: Engine
     decoder: OutputDecoder
     shared_weights: object = None
+    words: WordTable | None = None
+    inputs: tuple[Floats, ...] = ()
     _threads: ThreadPoolExecutor = field(init=False)
+
+    def describe_engine(self) -> str:
+        """Return what it runs on, and why on nothing faster."""
+        return f"{self.engine.name}: {self.engine.note}" if self.engine.note else self.engine.name
 
     def __post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(self.engine.concurrency, "detect")
@@ -70,20 +80,61 @@ class Detector:
         """The classes that the network knows."""
         return self.spec.class_names
 
+    @property
+    def keypoint_names(self) -> tuple[str, ...]:
+        """The labels of its key points, where it was trained on them."""
+        return self.spec.keypoint_names
+
     def with_thresholds(self, thresholds: Thresholds) -> "Detector":
         """Return the same network with other thresholds."""
         other = copy.copy(self)
         other.decoder = OutputDecoder(self.spec, thresholds.min_score, thresholds.iou)
         return other
 
+    def with_words(self, words: Sequence[str]) -> "Detector":
+        """Return the same network for other words, as far as there are embeddings for them.
+
+        Raises UnfillableError if there are none. A network of fixed classes stays as it is, as
+        does any without words.
+        """
+        if self.words is None or not words:
+            return self
+        other = copy.copy(self)
+        known, embeddings = self.words.embed(words)
+        other.spec, other.inputs = replace(self.spec, class_names=known), (embeddings,)
+        other.decoder = replace(self.decoder, spec=other.spec)
+        return other
+
+    def with_examples(self, examples: DrawnExamples) -> "Detector":
+        """Return the same network for what looks like examples, which are classes by their labels.
+
+        Raises UnfillableError if the network finds none by examples.
+        """
+        visual = None if self.words is None else self.words.visual
+        frame = frame_for(self.spec, examples.image.size)
+        if visual is None or not isinstance(frame, Letterbox):
+            raise examples_error(self.words.name if self.words else "The network")
+        boxes = frame.boxes_to_input(examples.boxes)
+        embeddings = visual.encode(frame.apply(examples.image.pixels), boxes, examples.classes)
+        other = copy.copy(self)
+        other.spec, other.inputs = replace(self.spec, class_names=examples.labels), (embeddings,)
+        other.decoder = replace(self.decoder, spec=other.spec)
+        return other
+
+    def known_words(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Return which words the network can find: its classes where these are fixed."""
+        return self.class_names if self.words is None else self.words.known_words(words)
+
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Return the detections on each image."""
+        if self.words is not None and not self.inputs:
+            raise UnfillableError(self.words.explain_unknown(["of this control tag"]))
         batches = list(self._batches(frame_for(self.spec, image.size) for image in images))
         detections: dict[int, Detections] = {}
 
         def run_batch(batch: Sequence[IndexedFrame]) -> None:
             pixels = np.stack([frame.apply(images[index].pixels) for index, frame in batch])
-            with self.engine.run(pixels) as outputs:
+            with self.engine.run(pixels, *self.inputs) as outputs:
                 for row, (index, frame) in enumerate(batch):
                     detections[index] = self.decoder.decode([out[row] for out in outputs], frame)
 
@@ -111,6 +162,8 @@ class Detector:
 
         Of shape (images, channels × grid²) each. None if the engine gives nothing but the outputs.
         """
+        if self.spec.word_dimensions:  # what the head gets depends on words
+            return None
         vectors: dict[int, list[NDArray[np.float32]]] = {}
         for batch in self._batches(frame_for(self.spec, image.size) for image in images):
             pixels = np.stack([frame.apply(images[index].pixels) for index, frame in batch])

@@ -20,15 +20,20 @@ MAX_COMPILED_SHAPES = 21
 class Engine(Protocol):
     """Runs a network. `name` tells the log which engine it is and in which precision.
 
-    `concurrency` threads may call it at once; `batch_size` images of one shape share a run.
+    `note` is why it is not a faster one. `concurrency` threads may call it at once; `batch_size`
+    images of one shape share a run.
     """
 
     name: str
+    note: str
     concurrency: int
     batch_size: int
 
-    def run(self, pixels: Pixels) -> AbstractContextManager[Sequence[Floats]]:
-        """Return the outputs for images (n, height, width, 3), valid only inside the context."""
+    def run(self, pixels: Pixels, *inputs: Floats) -> AbstractContextManager[Sequence[Floats]]:
+        """Return the outputs for images (n, height, width, 3), valid only inside the context.
+
+        `inputs` are the others that the network has: the embeddings of words.
+        """
 
     def pool_features(self, pixels: Pixels, grid: int = 1) -> Sequence[Floats] | None:
         """Return the means of each feature map that the head gets, in grid × grid cells.
@@ -42,6 +47,7 @@ class TorchEngine:
 
     # A head caches its anchors between calls, so models that share the network take turns.
     concurrency = 1
+    note = ""
 
     def __init__(self, network: Any, device: str, half: bool) -> None:
         self._network = (network.half() if half else network).to(device)
@@ -52,11 +58,12 @@ class TorchEngine:
         self.name = f"PyTorch on {device}" + (" in half precision" if half else "")
 
     @contextmanager
-    def run(self, pixels: Pixels) -> Iterator[Sequence[Floats]]:
+    def run(self, pixels: Pixels, *inputs: Floats) -> Iterator[Sequence[Floats]]:
         import torch
 
         with self._lock, torch.inference_mode():
-            tensors = self._network(torch.from_numpy(pixels).to(self._device))
+            given = [torch.from_numpy(one).to(self._device) for one in (pixels, *inputs)]
+            tensors = self._network(*given)
             outputs = [tensor.float().cpu().numpy() for tensor in tensors]
         yield outputs
 
@@ -89,6 +96,7 @@ class OpenVinoEngine:
     """
 
     batch_size = 1
+    note = ""
 
     def __init__(self, path: Path, shapes: Collection[tuple[int, int]], precision: str) -> None:
         self._core = openvino_core()
@@ -111,10 +119,10 @@ class OpenVinoEngine:
                 self._shapes = union
 
     @contextmanager
-    def run(self, pixels: Pixels) -> Iterator[Sequence[Floats]]:
+    def run(self, pixels: Pixels, *inputs: Floats) -> Iterator[Sequence[Floats]]:
         shape = pixels.shape[1], pixels.shape[2]
         model = self._compiled_for(shape if shape in self._shapes else None)
-        with model.infer([pixels]) as outputs:
+        with model.infer([pixels, *inputs]) as outputs:
             yield outputs
 
     def pool_features(self, pixels: Pixels, grid: int = 1) -> Sequence[Floats] | None:
@@ -146,7 +154,7 @@ class OpenVinoEngine:
     def _compile_shape(self, shape: tuple[int, int] | None) -> InferRequestPool:
         model = self._core.read_model(self._path)
         if shape is not None:
-            model.reshape([1, *shape, 3])
+            model.reshape({model.inputs[0]: [1, *shape, 3]})
         hints = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": self._precision,
@@ -160,6 +168,7 @@ class OnnxEngine:
     batch_size = 1
     concurrency = 2  # one thread prepares an image or decodes an output while the other runs
     name = "ONNX Runtime"
+    note = ""
     provider: ClassVar[str] = "CPUExecutionProvider"
 
     def __init__(self, path: Path) -> None:
@@ -168,8 +177,9 @@ class OnnxEngine:
         self._session = onnxruntime.InferenceSession(path, providers=[self.provider])
 
     @contextmanager
-    def run(self, pixels: Pixels) -> Iterator[Sequence[Floats]]:
-        yield self._session.run(None, {"pixels": pixels})
+    def run(self, pixels: Pixels, *inputs: Floats) -> Iterator[Sequence[Floats]]:
+        names = [one.name for one in self._session.get_inputs()]
+        yield self._session.run(None, dict(zip(names, (pixels, *inputs), strict=True)))
 
     def pool_features(self, pixels: Pixels, grid: int = 1) -> None:
         return None

@@ -26,10 +26,14 @@ class ExportWrapper(torch.nn.Module):
         self.eval()
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Normalize the pixels, in the precision of the weights, and run the network."""
-        images = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
-        outputs = self.network(images.permute(0, 3, 1, 2))
+        """Normalize the pixels and run the network."""
+        outputs = self.network(self.normalize(pixels))
         return outputs if isinstance(outputs, tuple) else (outputs,)
+
+    def normalize(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return images (n, 3, height, width) as the network takes them, in its precision."""
+        images = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
+        return images.permute(0, 3, 1, 2)
 
 
 class DistributionFocalDecoder(torch.nn.Module):

@@ -74,6 +74,11 @@ class Letterbox:
         """Map boxes (n, 4), as left, top, right, bottom, to the image and clip them to it."""
         return self.points_to_image(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
 
+    def boxes_to_input(self, boxes: Floats) -> Floats:
+        """Map boxes (n, 4) of the image, as left, top, right, bottom, to the network's input."""
+        mapped = boxes.reshape(-1, 2, 2) * self._scale() + self._offset()
+        return np.asarray(mapped.reshape(-1, 4), np.float32)
+
     def points_to_image(self, points: Floats) -> Floats:
         """Map points (…, 2) to the image and clip them to it."""
         mapped = (points - self._offset()) / self._scale()

@@ -64,3 +64,25 @@ class Masks:
                 [0, y_scale, y0 + (top + 0.5) * y_scale - 0.5],
             ]
         )
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledMasks:
+    """The masks of n objects as probabilities (n, h, w) of the pixels of the whole image.
+
+    At the resolution of the network, from which a mask is scaled when it is asked for.
+    """
+
+    image_size: ImageSize
+    probabilities: NDArray[np.float16]
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    def __getitem__(self, index: int) -> Mask:
+        """Draw the mask of an object: (height, width) of the image, 255 inside and 0 elsewhere."""
+        import cv2
+
+        whole = self.probabilities[index].astype(np.float32)
+        scaled = cv2.resize(whole, tuple(self.image_size), interpolation=cv2.INTER_LINEAR)
+        return np.where(scaled > 0.5, 255, 0).astype(np.uint8)

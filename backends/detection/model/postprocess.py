@@ -10,6 +10,12 @@ from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.detections import Detections
 from backends.detection.model.letterbox import CenterCrop, Floats, Letterbox
 from backends.detection.model.masks import Masks
+from backends.detection.model.suppression import (
+    select_anchors,
+    suppress,
+    suppress_oriented,
+    to_edges,
+)
 
 # Objects per image: Ultralytics' default.
 MAX_OBJECTS = 300
@@ -73,27 +79,17 @@ class OutputDecoder:
 
     def _select_rows(self, output: Floats) -> Floats:
         """Return a row (6 + e) per object: box, score, class and the network's extra outputs."""
-        import torch
-        from ultralytics.utils.nms import non_max_suppression
-
-        class_count = len(self.spec.class_names)
         if self.spec.end_to_end:
             return output[output[:, 4] > self.min_score][: self.max_objects]
-        # Ultralytics' NMS works on all anchors; to drop the hopeless ones first is faster.
-        anchors = output[:, output[4 : 4 + class_count].max(axis=0) > self.min_score]
-        if anchors.shape[1] == 6:
-            # It takes an array whose last axis is 6 for finished rows: add an anchor of score 0.
-            anchors = np.pad(anchors, ((0, 0), (0, 1)))
-        [rows] = non_max_suppression(
-            torch.from_numpy(anchors[None]),
-            self.min_score,
-            self.iou_threshold,
-            max_det=self.max_objects,
-            nc=class_count,
-            rotated=self.spec.task == "obb",
-        )
-        selected: Floats = rows.numpy()
-        return selected
+        rows = select_anchors(output, len(self.spec.class_names), self.min_score)
+        scores, classes = rows[:, 4], rows[:, 5]
+        if self.spec.task == "obb":
+            boxes = np.concatenate([rows[:, :4], rows[:, -1:]], axis=1)
+            kept = suppress_oriented(boxes, scores, classes, self.iou_threshold)
+        else:
+            rows[:, :4] = to_edges(rows[:, :4])
+            kept = suppress(rows[:, :4], scores, classes, self.iou_threshold)
+        return rows[kept[: self.max_objects]]
 
     def _boxes_in_image(self, boxes: Floats, frame: Letterbox) -> Floats:
         if not self.spec.stretches_image:

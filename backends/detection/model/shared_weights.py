@@ -14,12 +14,26 @@ from weakref import WeakValueDictionary
 from backends.detection.model import architecture, conversion
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.engines import Engine, OpenVinoEngine, TorchEngine
+from backends.detection.open_vocabulary.word_table import WordTable
 from shared.settings import Settings
 
 # The key of an engine that takes any image size.
 ANY_SIZE = 0
-# Builds the engine of a network, given as a torch module.
-BuildEngine = Callable[[Any, NetworkSpec], Engine]
+
+
+class OpenedEngine(NamedTuple):
+    """The engine of a network, and what the network is at the image size it was trained at.
+
+    `network` is the torch module with its spec where it was loaded for the engine.
+    """
+
+    trained: NetworkSpec
+    engine: Engine
+    network: tuple[Any, NetworkSpec] | None = None
+
+
+# Opens the engine of a network for an image size.
+OpenEngine = Callable[[int], OpenedEngine]
 
 
 class WeightsKey(NamedTuple):
@@ -31,49 +45,49 @@ class WeightsKey(NamedTuple):
     device: str
     precision: str
     cache_dir: Path
+    text_encoder: str = ""
 
     @classmethod
-    def for_file(cls, weights: Path, settings: Settings, precision: str) -> "WeightsKey":
+    def for_file(
+        cls, weights: Path, settings: Settings, precision: str, text_encoder: str = ""
+    ) -> "WeightsKey":
         """Build the key of a file as it is now: one that is replaced is loaded again."""
         path = weights.resolve()
         modified_ns = path.stat().st_mtime_ns if path.exists() else 0
         engine, device = settings.engine, settings.device
-        return cls(path, modified_ns, engine, device, precision, settings.cache_dir)
+        cache_dir = settings.cache_dir
+        return cls(path, modified_ns, engine, device, precision, cache_dir, text_encoder)
 
 
 @dataclass(eq=False)
 class SharedWeights:
     """The engines of a file of weights: one for all image sizes if the network takes any.
 
-    Each model keeps it alive, and the engine that it runs on.
+    Each model keeps it alive, and the engine that it runs on. `words` are the embeddings for a
+    network that takes any.
     """
 
     trained_spec: NetworkSpec | None = None
+    words: WordTable | None = None
     _engines: "WeakValueDictionary[int, Any]" = field(default_factory=WeakValueDictionary)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def get_or_load(
-        self, weights: Path, image_size: int, build_engine: BuildEngine
-    ) -> tuple[NetworkSpec, Engine]:
+    def get_or_load(self, image_size: int, open_engine: OpenEngine) -> tuple[NetworkSpec, Engine]:
         """Return the network's spec at an image size and its engine; load it the first time."""
         with self._lock:
             if self.trained_spec is None:
-                return self._load(weights, image_size, build_engine)
+                return self._load(image_size, open_engine)
             spec = architecture.with_image_size(self.trained_spec, image_size)
             engine = self._engines.get(ANY_SIZE, self._engines.get(spec.image_size))
             if engine is None:
-                return self._load(weights, image_size, build_engine)
+                return self._load(image_size, open_engine)
             return spec, _with_shapes_of(engine, spec)
 
-    def _load(
-        self, weights: Path, image_size: int, build_engine: BuildEngine
-    ) -> tuple[NetworkSpec, Engine]:
-        network, self.trained_spec = architecture.load_network(weights, 0)
+    def _load(self, image_size: int, open_engine: OpenEngine) -> tuple[NetworkSpec, Engine]:
+        opened = open_engine(image_size)
+        self.trained_spec, engine = opened.trained, opened.engine
         spec = architecture.with_image_size(self.trained_spec, image_size)
-        takes_any = conversion.takes_any_size(spec)
-        # One for any size is built, and compared with PyTorch, at the size it was trained at.
-        engine = build_engine(network, self.trained_spec if takes_any else spec)
-        takes_any = takes_any or isinstance(engine, TorchEngine)
+        takes_any = conversion.takes_any_size(spec) or isinstance(engine, TorchEngine)
         self._engines[ANY_SIZE if takes_any else spec.image_size] = engine
         return spec, _with_shapes_of(engine, spec)
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from backends._video.keyframes import draw_keyframes
 from backends.detection.inputs.tracker import Track
 from backends.detection.inputs.video import AlignedDetections, Floats
-from shared.results import Rectangle, VideoBox, VideoTrack
+from shared.results import VideoTrack
 
 
 def build_video_track(
@@ -22,7 +23,7 @@ def build_video_track(
     video_boxes = [
         video_box
         for start, boxes in _visible_parts(track, aligned, max_gap, limits)
-        for video_box in _draw_keyframes(start, boxes, tolerance, limits)
+        for video_box in draw_keyframes(start, boxes, tolerance, limits)
     ]
     return VideoTrack(video_boxes) if video_boxes else None
 
@@ -44,46 +45,3 @@ def _visible_parts(
             shown = editor_frames[first:end]
             edges = [np.interp(shown, frames, boxes[part, edge]) for edge in range(4)]
             yield first, np.stack(edges, axis=1)
-
-
-def _draw_keyframes(
-    start: int, boxes: Floats, tolerance: float, limits: Floats
-) -> Iterator[VideoBox]:
-    # Edges may move towards each other by twice the tolerance: no box may vanish by that.
-    smallest_side = float((boxes[:, 2:] - boxes[:, :2]).min())
-    offsets, rows = fit_keyframes(boxes, min(tolerance, smallest_side / 4), limits)
-    for offset, row in zip(offsets, rows, strict=True):
-        is_enabled = offset != offsets[-1]
-        yield VideoBox(start + offset, Rectangle.from_xyxy(row.tolist()), is_enabled)
-
-
-def fit_keyframes(
-    values: Floats, tolerance: float, limits: Floats
-) -> tuple[list[int], list[Floats]]:
-    """Return few indices and rows between which linear interpolation gives all `values`.
-
-    `values` (n, k) lie from 0 to `limits` (k,), and so do the rows; each interpolated value is
-    within `tolerance`.
-
-    This is the swing filter (Elmeleegy et al., 2009): from a key frame on, it narrows the range
-    of slopes that stay within tolerance of all following values, until the range is empty; there
-    the next key frame is set, by the least squares slope within the range. Detections jitter, and
-    a filter whose key frames must be detected values (Douglas-Peucker) would follow the jitter.
-    """
-    low, high = np.maximum(values - tolerance, 0.0), np.minimum(values + tolerance, limits)
-    indices, rows = [0], [values[0]]
-    while indices[-1] < len(values) - 1:
-        index, row = indices[-1], rows[-1]
-        min_slope, max_slope = np.full(row.shape, -np.inf), np.full(row.shape, np.inf)
-        for end in range(index + 1, len(values)):
-            narrowed_min = np.maximum(min_slope, (low[end] - row) / (end - index))
-            narrowed_max = np.minimum(max_slope, (high[end] - row) / (end - index))
-            if (narrowed_min > narrowed_max).any():
-                end -= 1
-                break
-            min_slope, max_slope = narrowed_min, narrowed_max
-        steps = np.arange(1, end - index + 1)[:, None]
-        slope = ((values[index + 1 : end + 1] - row) * steps).sum(axis=0) / (steps**2).sum()
-        indices.append(end)
-        rows.append(row + np.clip(slope, min_slope, max_slope) * (end - index))
-    return indices, rows

@@ -1,12 +1,14 @@
 """Detected objects as regions, and which of them a claim wants."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from backends.detection.model.detections import Detections
+from backends.detection.model.parity import box_ious
 from backends.detection.regions.shapes import build_shapes, missing_output
 from backends.detection.tags.tag_options import base_tag
 from shared.backend.claim import Claim
+from shared.backend.label_map import NO_ALIASES
 from shared.errors import UnfillableError, truncate
 from shared.label_studio.label_config import Control
 from shared.results import Region, region
@@ -36,6 +38,8 @@ def missing_output_error(claim: Claim, missing: str) -> UnfillableError:
         f"{claim.control} needs {missing}, which {_model_name(claim)} does not find:"
         " choose other weights with model_path, or in the DETECTION_ settings"
     )
+    if missing.startswith("masks"):
+        message += ', or let model_segment="true" and SEGMENT_MODEL make masks of its boxes'
     claim.warn_once(message)
     return UnfillableError(message)
 
@@ -54,11 +58,43 @@ def labelled_objects(
     """
     has_labels = control.tag != base_tag(control)
     names = requested_classes(detections.class_names, claim)
-    labels = claim.labels_for(names, control) if has_labels else {}
-    for row in selected_objects(detections, claim):
-        label = labels.get(detections.class_name(row))
-        if label is not None or not has_labels:
-            yield row, label
+    labels = class_labels(names, claim, control) if has_labels else {}
+    thresholds, usual = claim.options.get("label_thresholds", {}), claim.options["score_threshold"]
+    labelled = [
+        (row, label)
+        for row in selected_objects(detections, claim, min(usual, *thresholds.values(), 1.0))
+        if (label := labels.get(detections.class_name(row))) is not None or not has_labels
+        if detections.scores[row] >= thresholds.get(label, usual)
+    ]
+    return without_repetitions(labelled, detections) if "words" in claim.options else labelled
+
+
+def class_labels(names: Iterable[str], claim: Claim, control: Control) -> Mapping[str, str]:
+    """Return the label of each class: of words that were typed, those found for them."""
+    typed: Mapping[str, str] | None = claim.options.get("typed_labels")
+    if typed is not None:
+        return typed
+    return claim.labels_for(names, control, claim.options.get("word_labels", NO_ALIASES))
+
+
+def without_repetitions(
+    labelled: Iterable[tuple[int, str | None]], detections: Detections
+) -> list[tuple[int, str | None]]:
+    """Return the best box of each object: several words of a label may find the same one.
+
+    Boxes of one word were merged before; these are of another one.
+    """
+    kept: list[tuple[int, str | None]] = []
+    limit = detections.iou_threshold or 1.0
+    for row, label in labelled:  # highest score first
+        others = [
+            one
+            for one, known in kept
+            if known == label and detections.classes[one] != detections.classes[row]
+        ]
+        if not any(box_ious(detections.boxes[others], detections.boxes[row]) > limit):
+            kept.append((row, label))
+    return kept
 
 
 def requested_classes(names: Iterable[str], claim: Claim) -> list[str]:
@@ -79,11 +115,17 @@ def requested_classes(names: Iterable[str], claim: Claim) -> list[str]:
     return requested
 
 
-def selected_objects(detections: Detections, claim: Claim) -> Iterable[int]:
-    """Yield the rows of the objects with a sufficient score and a requested class."""
+def selected_objects(
+    detections: Detections, claim: Claim, threshold: float | None = None
+) -> Iterable[int]:
+    """Yield the rows of the objects with a requested class and the score that the claim wants.
+
+    `threshold` is another minimum score.
+    """
     names = set(requested_classes(detections.class_names, claim))
+    threshold = claim.options["score_threshold"] if threshold is None else threshold
     for row in range(len(detections)):
-        has_score = detections.scores[row] >= claim.options["score_threshold"]
+        has_score = detections.scores[row] >= threshold
         if has_score and detections.class_name(row) in names:
             yield row
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from backends._video.keyframes import choose_tolerance
 from backends.detection.inputs.tracker import Track, track_objects
 from backends.detection.inputs.video import AlignedDetections
 from backends.detection.regions import timeline
 from backends.detection.regions.keyframes import build_video_track
 from backends.detection.regions.objects import missing_output_error, requested_classes
-from backends.detection.tags.video_tags import TOLERANCE_REFERENCE_SIDE
 from shared.backend.claim import Claim
 from shared.results import Region, region
 
@@ -41,9 +41,7 @@ def track_regions(aligned: AlignedDetections, claim: Claim) -> Iterator[Region]:
         options["classes"],
         options["min_score"],
     )
-    tolerance = options["tolerance"]
-    if tolerance < 0:
-        tolerance = max(1.0, max(video.size) / TOLERANCE_REFERENCE_SIDE)
+    tolerance = choose_tolerance(options["tolerance"], max(video.size))
     has_labels = len(claim.controls) > 1
     names = requested_classes(frames[0].class_names, claim)
     labels = claim.labels_for(names, claim.controls[-1]) if has_labels else {}

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from backends._inference.published_names import PUBLISHED_DETECTORS
 from backends.detection.model.detector import Thresholds
 from backends.detection.settings import DetectionSettings
 from shared.backend.base import spec_options
 from shared.backend.claim import ModelSpec
-from shared.errors import ConfigError
+from shared.backend.model_folder import has_model_file
+from shared.errors import ConfigError, SettingError, truncate
 from shared.label_studio.label_config import Control
 from shared.settings import Settings, split_names
 
@@ -20,6 +22,7 @@ MASK_TAGS = ("Polygon", "Brush", "Bitmask")
 TASK_SUFFIXES = {"segment": "-seg", "pose": "-pose", "obb": "-obb"}
 # Detectors for which weights of every other task exist.
 PRETRAINED = re.compile(r"(yolo(?:v8|11|26)[nsmlx])\.pt")
+THRESHOLD_ATTRIBUTE = "model_score_threshold"
 # Minimum scores from which outputs are decoded; a claim takes the highest that its threshold
 # allows. They are few because outputs are cached, and shared by claims, per minimum score.
 DECODING_SCORES = (0.01, 0.001, 0.0)
@@ -56,7 +59,9 @@ def model_spec(model: str, image_size: int) -> ModelSpec:
 
 def read_thresholds(control: Control, settings: DetectionSettings) -> Thresholds:
     """Return the thresholds with which a control tag's network output is decoded."""
-    threshold = read_score_threshold(control, settings)
+    threshold = min(
+        read_score_threshold(control, settings), *read_label_thresholds(control).values(), 1.0
+    )
     return Thresholds(
         iou=control.get_number("model_iou", settings.iou, low=0.01, high=1),
         min_score=next(score for score in DECODING_SCORES if score <= threshold),
@@ -91,10 +96,33 @@ def read_score_threshold(control: Control, settings: DetectionSettings) -> float
     """Return `model_score_threshold` or `model_conf`, the higher one if both are given."""
     given = [
         control.get_number(key, 0, low=0, high=1)
-        for key in ("model_score_threshold", "model_conf")
+        for key in (THRESHOLD_ATTRIBUTE, "model_conf")
         if control.attrs.get(key, "").strip()
     ]
     return max(given, default=settings.score_threshold)
+
+
+def read_label_thresholds(control: Control) -> dict[str, float]:
+    """Return `model_score_threshold` of the labels that have it; ConfigError if it is invalid."""
+    return {
+        label: _parse_threshold(control, label, attributes[THRESHOLD_ATTRIBUTE])
+        for label, attributes in control.labels.items()
+        if attributes.get(THRESHOLD_ATTRIBUTE, "").strip()
+    }
+
+
+def _parse_threshold(control: Control, label: str, text: str) -> float:
+    try:
+        threshold = float(text)
+    except ValueError:
+        threshold = -1.0
+    if not 0 <= threshold <= 1:
+        raise ConfigError(
+            f'{control}: invalid {THRESHOLD_ATTRIBUTE}="{truncate(text, 40)}" of the label'
+            f' "{truncate(label, 40)}"; expected a number from 0 to 1',
+            control.name,
+        )
+    return threshold
 
 
 def allowed_models(settings: DetectionSettings) -> tuple[str, ...]:
@@ -126,13 +154,17 @@ def _check_model_path(
     model: str, control: Control, settings: DetectionSettings, server: Settings
 ) -> None:
     """ConfigError unless a label config may load these weights: they can contain code."""
-    if model in allowed_models(settings):
+    if model in PUBLISHED_DETECTORS or model in allowed_models(settings):
         return
-    path, root = PurePosixPath(model), server.model_dir.resolve()
-    is_inside = (root / path).resolve().is_relative_to(root) and not path.is_absolute()
-    if not is_inside or not (root / path).is_file():
+    try:
+        is_there = not PurePosixPath(model).is_absolute() and (
+            has_model_file(model, server) or has_model_file(f"{model}/config.json", server)
+        )
+    except SettingError as error:  # of the store that MODEL_DIR is in
+        raise ConfigError(f"{control}: {error}", control.name) from None
+    if not is_there:
         raise ConfigError(
-            f'{control}: model_path="{model}" is neither a file in MODEL_DIR nor listed in'
-            " DETECTION_ALLOWED_MODELS",
+            f'{control}: model_path="{truncate(model, 200)}" is no detector that Ultralytics'
+            " publishes, no file in MODEL_DIR, and not listed in DETECTION_ALLOWED_MODELS",
             control.name,
         )

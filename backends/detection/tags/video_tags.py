@@ -20,8 +20,6 @@ FOLLOW_SCORE, NEW_TRACK_SCORE = 0.1, 0.25
 TIMELINE_SCORE_THRESHOLD = 0.5
 MAX_GAP_FRAMES = 5
 SMOOTHING_FRAMES = 5
-# Boxes between key frames may be off by a pixel on a video with this longer side.
-TOLERANCE_REFERENCE_SIDE = 640
 
 # Numeric parameters of the trackers, with their upper limits.
 NUMERIC_PARAMETERS = {

@@ -47,7 +47,7 @@ def scores(
 ) -> list[Scored]:
     """Return the score of each entity that the backend finds, and whether it is right."""
     return [
-        (entity.score, Span(entity.start, entity.end, entity.type) in sentence.spans)
+        (entity.score or 0.0, Span(entity.start, entity.end, entity.type) in sentence.spans)
         for read, sentence in zip(reads, sentences, strict=True)
         for entity in group_entities(aggregate_words(*read, tags, "first"), read.text)
     ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
-from backends.ocr.engines.onnx_network import available_cores
+from backends._inference.device import available_cores
 from backends.ocr.layout.page import Page
 from shared.media.image import Image
 

@@ -1,13 +1,14 @@
-"""A network in an ONNX file, run by OpenVINO or ONNX Runtime: one array in, one out."""
+"""A network in an ONNX file, run by OpenVINO or ONNX Runtime."""
 
 import importlib.util
-import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backends._inference.device import available_cores
 from backends._inference.openvino import InferRequestPool, openvino_core
 
 Array = NDArray[Any]
@@ -21,14 +22,11 @@ class Network(Protocol):
     def run(self, batch: Array) -> Array:
         """Return the output for a batch of shape (n, 3, height, width), float32."""
 
+    def run_all(self, inputs: Sequence[Array]) -> list[Array]:
+        """Return all outputs for all inputs, in the order of the file."""
+
     def read_metadata(self, key: str) -> str:
         """Return a text that is stored in the file beside the weights."""
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # on Linux only
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def load_network(path: Path, engine: str) -> Network:
@@ -52,6 +50,10 @@ class OpenVinoNetwork:
         with self._requests.infer([batch]) as outputs:
             return outputs[0].copy()
 
+    def run_all(self, inputs: Sequence[Array]) -> list[Array]:
+        with self._requests.infer(inputs) as outputs:
+            return [output.copy() for output in outputs]
+
     def read_metadata(self, key: str) -> str:
         return str(self._model.get_rt_info()["framework"][key].value)
 
@@ -66,10 +68,14 @@ class OnnxRuntimeNetwork:
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
         self._session = InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        self._input_name = self._session.get_inputs()[0].name
+        self._input_names = [one.name for one in self._session.get_inputs()]
 
     def run(self, batch: Array) -> Array:
-        return np.asarray(self._session.run(None, {self._input_name: batch})[0])
+        return self.run_all([batch])[0]
+
+    def run_all(self, inputs: Sequence[Array]) -> list[Array]:
+        named = dict(zip(self._input_names, inputs, strict=True))
+        return list(map(np.asarray, self._session.run(None, named)))
 
     def read_metadata(self, key: str) -> str:
         return str(self._session.get_modelmeta().custom_metadata_map[key])

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from backends._inference.device import available_cores
 from backends.ocr.engines.base import OcrEngine
-from backends.ocr.engines.onnx_network import available_cores, load_network
+from backends.ocr.engines.onnx_network import load_network
 from backends.ocr.engines.ppocr import Detector, DirectionClassifier, Recognizer
 from backends.ocr.layout.ink_bounds import ink_bounds
 from backends.ocr.layout.page import Line, Page
@@ -25,38 +26,77 @@ from backends.ocr.layout.quad import (
 from backends.ocr.layout.reading_order import sort_lines
 from backends.ocr.layout.tiles import limit_size, merge_tiles, pad_strip, split_tiles
 from backends.ocr.layout.word_boxes import locate_words
-from shared.errors import ModelError
+from shared.backend.model_folder import find_model
+from shared.errors import ModelError, short_path
 from shared.media.image import Image
+from shared.settings import Settings
 
 WEIGHT_FILES = (
     "PP-OCRv6_det_small.onnx",
     "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
     "PP-OCRv6_rec_small.onnx",
 )
+MODEL_SETTING = "OCR_PPOCR_MODEL"
 # The longest lines of a page tell which way it is turned; this many are asked.
 DIRECTION_SAMPLE_LINES = 8
 # A line that is this many times higher than wide runs up or down.
 TALL_RATIO = 1.5
 
 
-def find_weights() -> list[Path]:
-    """Return the weights in RapidOCR's package: detector, direction classifier, recognizer."""
+def find_weights(model: str = "", settings: Settings | None = None) -> list[Path]:
+    """Return the weights of the detector, the direction classifier and the recognizer.
+
+    Those in RapidOCR's package, or those of a folder, in MODEL_DIR or elsewhere, with other
+    networks of PP-OCR; one without a direction classifier has that of the package.
+    """
     folder = Path(str(files("rapidocr"))) / "models"
     paths = [folder / name for name in WEIGHT_FILES]
     for path in paths:
         if not path.is_file():
             raise ModelError(f"RapidOCR's package lacks {path.name}, which its release 3.10 has")
-    return paths
+    if not model or settings is None:
+        return paths
+    own = _find_folder(model, settings)
+    found = [_find_network(own, part) for part in ("det", "cls", "rec")]
+    if found[0] is None or found[2] is None:
+        names = ", ".join(sorted(path.name for path in own.iterdir())[:8]) or "nothing in it"
+        raise ModelError(
+            f"{MODEL_SETTING}={short_path(model)} is a folder with {names}; expected: one ONNX file"
+            " with det in its name and one with rec, as RapidOCR publishes for PP-OCRv5"
+        )
+    return [one or default for one, default in zip(found, paths, strict=True)]
+
+
+def _find_folder(model: str, settings: Settings) -> Path:
+    for folder in (find_model(model, settings), Path(model).expanduser()):
+        if folder.is_dir():
+            return folder
+    raise ModelError(
+        f"{MODEL_SETTING}={short_path(model)}: there is no such folder, neither here nor in"
+        " MODEL_DIR"
+    )
+
+
+def _find_network(folder: Path, part: str) -> Path | None:
+    """Return the only network of a part; None if there is none, or more than one."""
+    found = [path for path in folder.glob("*.onnx") if part in path.stem.casefold().split("_")]
+    return found[0] if len(found) == 1 else None
 
 
 class RapidOcrEngine(OcrEngine):
-    """Runs on "openvino" or "onnx"; for "auto", on the faster one that is installed."""
+    """Runs on "openvino" or "onnx"; for "auto", on the faster one that is installed.
 
-    def __init__(self, engine: str, language: str = "") -> None:
+    `weights` are other networks of PP-OCR than those of RapidOCR's package.
+    """
+
+    def __init__(self, engine: str, language: str = "", weights: Sequence[Path] = ()) -> None:
         from rapidocr import RapidOCR
 
-        _check_language(language)
-        detector, classifier, recognizer = (load_network(path, engine) for path in find_weights())
+        if not weights:
+            _check_language(language)
+        detector, classifier, recognizer = (
+            load_network(path, engine) for path in weights or find_weights()
+        )
         config = RapidOCR(params={"Global.log_level": "error"}).cfg
         self._detector = Detector(detector, config.Det)
         self._direction = DirectionClassifier(classifier, config.Cls)

@@ -39,11 +39,22 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Block:
+    """A part of a page, such as a title or a table: left, top, right and bottom, and its class."""
+
+    box: tuple[float, float, float, float]
+    name: str
+    score: float
+
+
+@dataclass(frozen=True)
 class Page:
-    """The lines of one image, in reading order."""
+    """The lines of one image, in reading order; or its blocks, and the classes they may have."""
 
     size: ImageSize
     lines: Sequence[Line] = ()
+    blocks: Sequence[Block] = ()
+    block_names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def _predict_example(cls: "type[Backend]", url: str, out: Path) -> bool:
         answers = client.post("/predict", json=example.predict_request()).raise_for_status().json()
     console.print(_build_table(example, answers["results"], setup["model_version"]))
     for number, (task, answer) in enumerate(zip(example.tasks, answers["results"], strict=True), 1):
-        for file in example.task_files(task):
+        for file in example.image_files(task):
             _draw_regions(file, answer, out / f"{cls.name}-{number}.png")
     return all(isinstance(answer, dict) for answer in answers["results"])
 
@@ -124,7 +124,8 @@ def _build_table(example: "Example", answers: list[Any], version: str) -> "Table
 
 def _format_cells(value: dict[str, Any]) -> tuple[str, str, str, str]:
     label_lists = (v for k, v in value.items() if k.endswith("labels") or k == "choices")
-    labels: list[str] = next(label_lists, [])
+    answers = [str(value[key]) for key in ("rating", "number", "datetime") if key in value]
+    labels: list[str] = next(label_lists, answers)
     score = "" if value.get("score") is None else f"{value['score']:.2f}"
     where = ""
     if "start" in value:

@@ -65,6 +65,11 @@ class TrainingDemo:
         job = follow_job(self.settings, self.find_job().id)
         if job.state.value != "done":
             raise typer.Exit(1)
+        controls = (job.result or {}).get("controls", [])
+        if not any(one.get("state") == "serving" for one in controls):
+            for one in controls:
+                console.print(f"[red]{one.get('control')}[/] is not served: {one.get('reason')}")
+            raise typer.Exit(1)
 
     def find_job(self) -> "Job":
         """Return the job that the button has started."""

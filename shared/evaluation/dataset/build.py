@@ -176,6 +176,9 @@ class _Build:
                 yield name, None, MediaRequest("Video", shows["address"], sample.id, rate, step)
             elif shows["tag"] in {"Audio", "Video"}:
                 yield name, None, MediaRequest(shows["tag"], shows["address"], sample.id)
+            elif shows["tag"] == "TimeSeries":
+                if isinstance(shows["value"], str):  # else the task itself holds the columns
+                    yield name, None, MediaRequest("TimeSeries", shows["value"], sample.id)
             else:
                 for item, address in enumerate(shows["addresses"]):
                     place = item if shows["is_list"] else None

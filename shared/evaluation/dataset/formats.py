@@ -2,6 +2,7 @@
 
 from shared.backend.extras import require
 from shared.errors import SettingError
+from shared.evaluation.dataset.labelled_series import LabelledSeriesWriter, check_series
 from shared.evaluation.dataset.labelled_videos import LabelledVideoWriter, check_timelines
 from shared.evaluation.dataset.options import DatasetFormat, DatasetOptions, YoloTask
 from shared.evaluation.dataset.writer import DatasetWriter, WriterContext
@@ -28,6 +29,9 @@ def fetched_tags(config: LabelConfig, options: DatasetOptions) -> frozenset[str]
     if options.format is DatasetFormat.video:
         check_timelines(config)
         return frozenset(("Video",))
+    if options.format is DatasetFormat.series:
+        check_series(config)
+        return frozenset(("TimeSeries",))
     return frozenset(("Image", "Audio") if options.format is DatasetFormat.hf else ())
 
 
@@ -50,6 +54,8 @@ def create_writer(context: WriterContext) -> DatasetWriter:
         return SpacyWriter(context)
     if chosen is DatasetFormat.video:
         return LabelledVideoWriter(context)
+    if chosen is DatasetFormat.series:
+        return LabelledSeriesWriter(context)
     from shared.evaluation.dataset.json_lines import JsonLinesWriter
 
     return JsonLinesWriter(context)

@@ -7,8 +7,8 @@ from shared.evaluation.dataset.sample import Sample
 from shared.evaluation.dataset.writer import SampleFile, WriterContext
 
 
-class JsonLinesWriter:
-    """Writes PART.jsonl."""
+class PartLines:
+    """PART.jsonl of each part, which are closed at the end."""
 
     def __init__(self, context: WriterContext) -> None:
         self._files = ExitStack()
@@ -17,10 +17,18 @@ class JsonLinesWriter:
             for part in context.options.split_names
         }
 
-    def add(self, part: str, sample: Sample, files: Sequence[SampleFile]) -> None:
-        """Write the sample as a line."""
-        self._lines[part].write(sample.to_line())
+    def write(self, part: str, line: bytes) -> None:
+        """Write a line, with its end."""
+        self._lines[part].write(line)
 
     def finish(self) -> None:
         """Close the files."""
         self._files.close()
+
+
+class JsonLinesWriter(PartLines):
+    """Writes PART.jsonl."""
+
+    def add(self, part: str, sample: Sample, files: Sequence[SampleFile]) -> None:
+        """Write the sample as a line."""
+        self.write(part, sample.to_line())

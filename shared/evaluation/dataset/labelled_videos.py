@@ -11,12 +11,12 @@ tag.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 import orjson
 
 from shared.errors import SettingError
+from shared.evaluation.dataset.json_lines import PartLines
 from shared.evaluation.dataset.sample import Sample
 from shared.evaluation.dataset.workspace import place_file
 from shared.evaluation.dataset.writer import SampleFile, WriterContext
@@ -37,16 +37,12 @@ def check_timelines(config: LabelConfig) -> None:
         )
 
 
-class LabelledVideoWriter:
+class LabelledVideoWriter(PartLines):
     """Writes PART.jsonl and videos/."""
 
     def __init__(self, context: WriterContext) -> None:
+        super().__init__(context)
         self._folder = context.folder
-        self._files = ExitStack()
-        self._lines = {
-            part: self._files.enter_context((context.folder / f"{part}.jsonl").open("wb"))
-            for part in context.options.split_names
-        }
 
     def add(self, part: str, sample: Sample, files: Sequence[SampleFile]) -> None:
         """Write a line for each video of the sample."""
@@ -63,11 +59,7 @@ class LabelledVideoWriter:
                 "spans": list(_spans_of(sample, file.object)),
             }
             packed = orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
-            self._lines[part].write(packed)
-
-    def finish(self) -> None:
-        """Close the files."""
-        self._files.close()
+            self.write(part, packed)
 
 
 def _spans_of(sample: Sample, name: str) -> Iterator[dict[str, Any]]:

@@ -37,7 +37,7 @@ VIDEO_SUFFIXES = {"matroska": ".mkv", "mov": ".mp4", "ogg": ".ogv", "avi": ".avi
 
 @dataclass(frozen=True)
 class MediaRequest:
-    """A medium to fetch: a picture, the frames of a video, or a video or recording as it is.
+    """A medium to fetch: a picture, the frames of a video, or a video, sound or series as it is.
 
     Of a video every `frame_step`-th frame is made a picture; 0 keeps the file.
     """
@@ -135,6 +135,9 @@ class MediaStore:
             name = request.key + (suffix if suffix in AUDIO_SUFFIXES else ".audio")
             write_file(self.folder / name, data)
             yield StoredFile(name)
+        elif request.tag == "TimeSeries":
+            write_file(self.folder / f"{request.key}.series", data)
+            yield StoredFile(f"{request.key}.series")
         elif request.tag == "Video" and not request.frame_step:
             video = self._media.read_video(request.address, request.task)
             name = request.key + VIDEO_SUFFIXES[video.container]

@@ -22,6 +22,7 @@ class DatasetFormat(str, Enum):
     - `hf`: Hugging Face `datasets`
     - `spacy`: spaCy
     - `video`: whole videos, and which frames have which labels
+    - `series`: whole time series, and which spans of each have which labels
     - `jsonl`: one JSON object a line, for anything else
     """
 
@@ -30,6 +31,7 @@ class DatasetFormat(str, Enum):
     hf = "hf"
     spacy = "spacy"
     video = "video"
+    series = "series"
     jsonl = "jsonl"
 
 

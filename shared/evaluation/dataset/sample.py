@@ -16,8 +16,8 @@ class Sample:
     """What a dataset holds of a task.
 
     - `objects`: by object tag what it shows: its `tag` with a `text` (and the `passages`
-      of a document or dialogue, start and end each), `addresses` of pictures, the
-      `address` of a recording or a video, or else the `value`
+      of a document or dialogue, start and end each, and of the latter who speaks, `names`),
+      `addresses` of pictures, the `address` of a recording or a video, or else the `value`
     - `regions`: each with `object`, `shape` (see `shape_json`), `values` by control tag, and where
       they are known `id`, `parent`, `item` (the place in a list), and `size` (the picture's width
       and height to which the pixels refer)

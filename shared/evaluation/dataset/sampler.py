@@ -125,10 +125,11 @@ def turned_degrees(truth: Truth) -> float:
 def content_digest_of(sample: Sample, media: Mapping[str, str]) -> bytes:
     """Return what identifies what a task shows, whatever its annotations.
 
-    `media` holds the digests of the files at addresses, as far as they were fetched.
+    `media` holds the digests of the files at addresses, as far as they were fetched. Who speaks
+    in a dialogue is left out: samples did not have it once, and tasks stay in their parts.
     """
     shown = [
-        [name, {key: _by_content(value, media) for key, value in shows.items()}]
+        [name, {key: _by_content(value, media) for key, value in shows.items() if key != "names"}]
         for name, shows in sorted(sample.objects.items())
     ]
     packed = orjson.dumps(shown, option=orjson.OPT_SORT_KEYS, default=str)
@@ -177,7 +178,8 @@ def _read_passages(source: Any) -> dict[str, Any]:
     if isinstance(source, Dialogue):
         ends = list(accumulate(len(text) + 1 for text in source.texts))
         pairs = zip(ends, source.texts, strict=True)
-        return {"passages": [[end - 1 - len(text), end - 1] for end, text in pairs]}
+        places = [[end - 1 - len(text), end - 1] for end, text in pairs]
+        return {"passages": places, "names": list(source.names)}
     return {}
 
 

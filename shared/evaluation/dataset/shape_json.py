@@ -11,10 +11,12 @@ from shared.results import (
     AudioSpan,
     Bitmask,
     Brush,
+    ChatMessage,
     Dialogue,
     Ellipse,
     HyperTextSpan,
     KeyPoint,
+    PageBox,
     ParagraphSpan,
     Polygon,
     Rectangle,
@@ -40,6 +42,8 @@ PLAIN_SHAPES: Mapping[type, str] = {
     AudioSpan: "audio_span",
     TimeSeriesSpan: "time_span",
     TimelineSpan: "frames",
+    PageBox: "page_box",
+    ChatMessage: "message",
 }
 READABLE: Mapping[str, Any] = {
     "rectangle": Rectangle,

@@ -81,6 +81,7 @@ class TaskEmbedder:
             step
             for plan in self._plans
             for step, _ in plan.without_losing_claims([(step, None) for step in plan.steps])
+            if not step.prompted_by  # the others tell alike tasks, too
         ]
 
     @cached_property

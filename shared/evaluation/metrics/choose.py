@@ -36,7 +36,7 @@ def create_metric(
     shapes on images, as their results are read as these. `problems` gets what cannot be told.
     SettingError if a library is missing.
     """
-    if control.tag == "TextArea":
+    if control.tag in {"TextArea", "Chat"}:
         return TextMetric(control, problems)
     if control.tag in VALUE_METRICS:
         return VALUE_METRICS[control.tag](control)

@@ -98,7 +98,7 @@ class TextMetric:
         for region in regions:
             _, value = control_value(region, self._control.name)
             values = value if isinstance(value, list | tuple) else [value]
-            texts += [str(one).strip() for one in values if one is not None]
+            texts += [_plain_text(one).strip() for one in values if one is not None]
         return [text for text in texts if text]
 
     def _count_edits(self, texts: Sequence[tuple[str, str]]) -> Edits:
@@ -137,6 +137,11 @@ def _edits_of(alignment: Any) -> int:
 
 def _true_length(alignment: Any) -> int:
     return int(alignment.substitutions + alignment.deletions + alignment.hits)
+
+
+def _plain_text(value: Any) -> str:
+    """Return a text; of a Chat's message what is said."""
+    return str(value.get("content", "")) if isinstance(value, Mapping) else str(value)
 
 
 def _score(edits: Edits) -> float:

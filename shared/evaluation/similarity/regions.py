@@ -1,6 +1,7 @@
 """How similar regions are, from 0 to 1: overlap of areas, spans and tracks, distance of points."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,11 +10,14 @@ from numpy.typing import NDArray
 from shared.evaluation.similarity.areas import area_iou, bounding_area, line_iou, shapes_on
 from shared.evaluation.similarity.spans import SPANS, span_iou
 from shared.evaluation.similarity.track_frames import track_iou
+from shared.media.image_size import ImageSize
 from shared.results import (
     Bitmask,
     Brush,
+    ChatMessage,
     Ellipse,
     KeyPoint,
+    PageBox,
     ParsedRegion,
     Polygon,
     Rectangle,
@@ -33,8 +37,12 @@ KINDS: Mapping[type, str] = {
     KeyPoint: POINT,
     VideoTrack: TRACK,
     WholeTask: WHOLE,
+    ChatMessage: WHOLE,
     **{span: span.__name__ for span in SPANS},
 }
+
+# The sides of a page whose size is not known; boxes on it are compared in parts of them.
+PAGE_SIZE = ImageSize(1000, 1000)
 
 Regions: TypeAlias = Sequence[ParsedRegion]
 Matrix: TypeAlias = NDArray[np.float64]
@@ -51,10 +59,12 @@ def similarity_matrix(predicted: Regions, truth: Regions) -> Matrix:
     - spans of characters, seconds, frames and times: their IoU; audio on different channels and
       spans of different types have none
     - tracks: the mean IoU over all frames on which one of the two is shown
-    - whole tasks: 1
+    - boxes on pages: their IoU, if they are on the same page
+    - whole tasks and messages: 1
 
     Regions of different kinds, object tags or list items (`item_index`) have a similarity of 0.
     """
+    predicted, truth = _on_pictures(predicted), _on_pictures(truth)
     found: Matrix = np.zeros((len(predicted), len(truth)))
     places, true_places = _group_places(predicted), _group_places(truth)
     if len(places) == 1 and places.keys() == true_places.keys():
@@ -66,6 +76,26 @@ def similarity_matrix(predicted: Regions, truth: Regions) -> Matrix:
             of_rows, of_columns = ([predicted[row] for row in rows], [truth[at] for at in columns])
             found[np.ix_(rows, columns)] = _comparison(key[0], truth)(of_rows, of_columns)
     return found
+
+
+def _on_pictures(regions: Regions) -> Regions:
+    """Return boxes on pages as boxes on the pictures of a list; other regions as they are."""
+    if not any(isinstance(region.shape, PageBox) for region in regions):
+        return regions
+    return [
+        _as_rectangle(region, region.shape) if isinstance(region.shape, PageBox) else region
+        for region in regions
+    ]
+
+
+def _as_rectangle(region: ParsedRegion, box: PageBox) -> ParsedRegion:
+    [width, height] = (1.0, 1.0) if region.source is None else region.source[box.page]
+    across, down = PAGE_SIZE.width / width, PAGE_SIZE.height / height
+    shape = Rectangle(
+        box.x * across, box.y * down, box.width * across, box.height * down, box.rotation
+    )
+    keys = {**region.region_keys, "item_index": box.page}
+    return replace(region, shape=shape, source=PAGE_SIZE, region_keys=keys)
 
 
 def _group_places(regions: Regions) -> dict[tuple[str, str, Any], list[int]]:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 # While users are active, bulk work gets this much model time on top of theirs, so it never stalls.
@@ -13,8 +13,16 @@ BULK_SLICE_SECONDS = (0.01, 0.05)
 INTERACTIVE_COOLDOWN_SECONDS = 5.0
 # A bulk batch never takes longer: a user may come at any time, and waits for it to end.
 MAX_BULK_BATCH_SECONDS = 0.5
-# But it has this many items however slow they are, since a call may cost more than its items.
+# But it has this many items however slow they are, since a call may cost more than its items;
+# nothing is known of the first batch, which has no more.
 MIN_BULK_ITEMS = 4
+# Where a user was active so lately, the next may come: a slow model's bulk batch takes no longer
+# than so many items of users, even if it is a single item.
+USER_SEEN_SECONDS = 600.0
+MAX_BULK_BATCH_USER_ITEMS = 1.5
+# So much work of a request goes before that of others because a user waits; with more, such as an
+# hour's recording, that user waits anyway, and the rest takes turns with other requests.
+MAX_PRIORITY_SECONDS = 1.0
 # A batch waits for those who were in the last one: so long at most, and no longer than this share
 # of what the last batch took, so that waiting never costs more than a fuller batch saves.
 MAX_FILL_WAIT_SECONDS = 0.005
@@ -36,7 +44,8 @@ class BatchLimits(NamedTuple):
 class BatchPolicy:
     """Chooses batch sizes and fill times for one model from its recent run times.
 
-    Bulk batches are capped at 0.5 s, or at 10-50 ms while users are active. After an out-of-memory
+    Bulk batches are capped at 0.5 s, or at 10-50 ms while users are active; those of slow models
+    have a few items all the same, or one where users were active lately. After an out-of-memory
     error the batch size is halved for one minute. `max_items` is the backend's own limit.
     """
 
@@ -44,10 +53,12 @@ class BatchPolicy:
         self._max_items = max_items
         self._clock = clock
         self._bulk_item_seconds = self._bulk_load_seconds = 0.0
-        self._interactive_batch_seconds = 0.0
+        self._interactive_batch_seconds = self._interactive_load_seconds = 0.0
+        self._interactive_item_seconds = 0.0
         self._bulk_seconds_owed = 0.0
         self._last = (False, 0, 0.0)  # interactive, items, seconds
-        self._last_interactive = float("-inf")
+        self._last_user: Hashable = None
+        self._last_interactive = self._interactive_before = float("-inf")
         self._fitting_items = max_items
         self._small_until = float("-inf")
 
@@ -56,14 +67,16 @@ class BatchPolicy:
     ) -> None:
         """Learn from a batch that ran; `load` is the sum of its items' sizes, if they differ."""
         self._last = interactive, items, seconds
+        per_item, per_load = seconds / items, seconds / (load or items)
         if interactive:
             self._interactive_batch_seconds = _moving_mean(self._interactive_batch_seconds, seconds)
+            self._interactive_item_seconds = _moving_mean(self._interactive_item_seconds, per_item)
+            self._interactive_load_seconds = _moving_mean(self._interactive_load_seconds, per_load)
             # A slow batch earns no more than one bulk batch, or bulk work would run many at once.
             earning = min(seconds, self._bulk_seconds_due())
             self._bulk_seconds_owed += BULK_TIME_SHARE * earning
         else:
-            self._bulk_item_seconds = _moving_mean(self._bulk_item_seconds, seconds / items)
-            per_load = seconds / (load or items)
+            self._bulk_item_seconds = _moving_mean(self._bulk_item_seconds, per_item)
             self._bulk_load_seconds = _moving_mean(self._bulk_load_seconds, per_load)
             self._bulk_seconds_owed = 0.0
 
@@ -72,9 +85,16 @@ class BatchPolicy:
         self._fitting_items = max(1, items // 2)
         self._small_until = self._clock() + OUT_OF_MEMORY_COOLDOWN_SECONDS
 
-    def record_interactive_item(self) -> None:
-        """Note that a user is active."""
-        self._last_interactive = self._clock()
+    def record_interactive_item(self, owner: Hashable = None) -> None:
+        """Note that a user is active, whose request is the owner of the item."""
+        if owner is None or owner != self._last_user:
+            self._interactive_before = self._last_interactive
+        self._last_user, self._last_interactive = owner, self._clock()
+
+    def record_long_request(self, owner: Hashable) -> None:
+        """Note that a request takes too long to go first: it makes no other wait for its user."""
+        if owner is not None and owner == self._last_user:
+            self._last_user, self._last_interactive = None, self._interactive_before
 
     def record_idle(self) -> None:
         """Note that the queue is empty: the next item comes alone and does not wait."""
@@ -83,18 +103,30 @@ class BatchPolicy:
     def max_items(self, interactive: bool) -> int:
         """Return how many items the next batch may have; fewer for bulk work beside users."""
         fitting = self._fitting_items if self._clock() < self._small_until else self._max_items
-        if interactive or not self._bulk_item_seconds:
+        if interactive:
             return fitting
         seconds, min_items = self._bulk_budget()
-        return min(fitting, max(min_items, int(seconds / self._bulk_item_seconds)))
+        known = self._bulk_item_seconds
+        return min(fitting, max(min_items, int(seconds / known) if known else 0))
 
     def bulk_limits(self) -> BatchLimits:
         """Return the limits of a bulk batch whose items differ in size."""
         fitting = self.max_items(interactive=True)
-        if not self._bulk_load_seconds:
-            return BatchLimits(fitting, fitting, math.inf)
         seconds, min_items = self._bulk_budget()
-        return BatchLimits(min(min_items, fitting), fitting, seconds / self._bulk_load_seconds)
+        few = min(min_items, fitting)
+        if not self._bulk_load_seconds:
+            return BatchLimits(few, few, math.inf)
+        return BatchLimits(few, fitting, seconds / self._bulk_load_seconds)
+
+    def goes_first(self, queued: Sequence[float], size: float) -> bool:
+        """Return whether an item for which a user waits goes before bulk work.
+
+        `queued` are the sizes of those of the same request that do already.
+        """
+        known = self._interactive_load_seconds or self._bulk_load_seconds
+        if not queued or not known:
+            return len(queued) < MIN_BULK_ITEMS
+        return (sum(queued) + size) * known <= MAX_PRIORITY_SECONDS
 
     def is_bulk_due(self) -> bool:
         """Return whether interactive work has had its share, and a bulk batch goes first."""
@@ -115,8 +147,12 @@ class BatchPolicy:
 
     def _bulk_budget(self) -> tuple[float, int]:
         """Return the seconds that the next bulk batch may take, and its least number of items."""
-        if self._clock() - self._last_interactive < INTERACTIVE_COOLDOWN_SECONDS:
+        since_user = self._clock() - self._last_interactive
+        if since_user < INTERACTIVE_COOLDOWN_SECONDS:
             return self._bulk_slice_seconds(), 1
+        if since_user < USER_SEEN_SECONDS:
+            as_users_do = MAX_BULK_BATCH_USER_ITEMS * self._interactive_item_seconds
+            return max(MAX_BULK_BATCH_SECONDS, as_users_do), 1
         return MAX_BULK_BATCH_SECONDS, MIN_BULK_ITEMS
 
     def _bulk_seconds_due(self) -> float:

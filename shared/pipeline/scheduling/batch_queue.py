@@ -22,7 +22,7 @@ _OUT_OF_MEMORY = re.compile(
 
 
 class QueuedItem(NamedTuple):
-    """An item, the future of its output, whether a user waits for it, its size, its trace."""
+    """An item, the future of its output, whether it goes first, its size, its trace."""
 
     item: Any
     future: "Future[Any]"
@@ -35,9 +35,9 @@ class ModelQueue:
     """Runs single items in batches, and gives each its own output.
 
     What arrives while one batch runs makes the next one; `BatchPolicy` decides how large it is.
-    Interactive items go first, in batches of their own; requests take turns. A bulk batch has
-    items of similar size: the one whose turn it is, and those nearest to it. `on_batch` is called
-    after each batch with its number of items and seconds.
+    Interactive items go first, in batches of their own, unless the request has too many of them;
+    requests take turns. A bulk batch has items of similar size: the one whose turn it is, and those
+    nearest to it. `on_batch` is called after each batch with its number of items and seconds.
     """
 
     def __init__(
@@ -66,14 +66,14 @@ class ModelQueue:
         """Queue an item of an owner (a request), and return the future of its output."""
         future: Future[Any] = Future()
         waiting = self._tracing.start_waiting()
-        entry = QueuedItem(item, future, interactive, self._item_size(item), waiting)
+        size = self._item_size(item)
         with self._wake:
             if self._closed:
                 future.set_exception(InferenceError(f"{self._name} is shutting down"))
                 return future
-            (self._interactive if interactive else self._bulk).put(owner, entry)
-            if interactive:
-                self._policy.record_interactive_item()
+            first = interactive and self._goes_first(owner, size)
+            entry = QueuedItem(item, future, first, size, waiting)
+            (self._interactive if first else self._bulk).put(owner, entry)
             self._wake.notify()
         return future
 
@@ -98,6 +98,19 @@ class ModelQueue:
     def join(self, seconds: float) -> None:
         """Wait for the thread, which holds the model, to end after `close`."""
         self._thread.join(seconds)
+
+    def _goes_first(self, owner: Hashable, size: float) -> bool:
+        """Return whether an item for which a user waits goes before bulk work, and note the user.
+
+        The first items of a request do; those of a long one that is behind them do not.
+        """
+        queued = [entry.size for entry in self._interactive.of_owner(owner)]
+        first = self._policy.goes_first(queued, size)
+        if first:
+            self._policy.record_interactive_item(owner)
+        else:
+            self._policy.record_long_request(owner)
+        return first
 
     def _run_batches(self) -> None:
         while batch := self._next_batch():
@@ -196,15 +209,35 @@ class ModelQueue:
         waiting = (entry.waiting for entry in batch)
         self._tracing.record_batch(waiting, self._name, len(batch), seconds)
         for entry, output in zip(batch, outputs, strict=True):
-            entry.future.set_result(output)
+            if isinstance(output, TaskError):
+                self._fail_item(entry, output)
+            else:
+                entry.future.set_result(output)
         return None
 
     def _fail_item(self, entry: QueuedItem, error: BaseException) -> None:
-        if not isinstance(error, TaskError):
-            logger.error("%s failed on an item", self._name, exc_info=error)
-            verb = "ran out of memory" if is_out_of_memory(error) else "failed"
-            error = InferenceError(f"{self._name} {verb} on this task: {type(error).__name__}")
-        entry.future.set_exception(error)
+        entry.future.set_exception(item_error(error, self._name))
+
+
+def item_error(error: BaseException, name: str) -> TaskError:
+    """Return the error for an item on which a model failed; it is logged if it is unforeseen."""
+    if isinstance(error, TaskError):
+        return error
+    logger.error("%s failed on an item", name, exc_info=error)
+    verb = "ran out of memory" if is_out_of_memory(error) else "failed"
+    return InferenceError(f"{name} {verb} on this task: {type(error).__name__}")
+
+
+def single_output(outputs: Sequence[Any], name: str) -> Any:
+    """Return the output for one item, or raise it if it is a TaskError.
+
+    InferenceError if there are more, or none.
+    """
+    if len(outputs) != 1:
+        raise InferenceError(f"{name} gave {len(outputs)} outputs for 1 input")
+    if isinstance(outputs[0], TaskError):
+        raise outputs[0]
+    return outputs[0]
 
 
 def _claimed(entry: QueuedItem) -> list[QueuedItem]:
@@ -221,10 +254,7 @@ class InlineModel:
 
     def infer_one(self, item: Any) -> Any:
         """Return the output for an item."""
-        outputs = self._infer([item])
-        if len(outputs) != 1:
-            raise InferenceError(f"{self._name} gave {len(outputs)} outputs for 1 input")
-        return outputs[0]
+        return single_output(self._infer([item]), self._name)
 
     def submit(self, item: Any, interactive: bool = False, owner: Hashable = None) -> "Future[Any]":
         """Infer an item at once, as a queue does later: for plans with other steps that queue."""

@@ -92,6 +92,12 @@ class RequestScope:
                 raise self._error()
         return future.result()
 
+    def pause(self, seconds: float) -> None:
+        """Wait without a slot; DeadlineError or ClientGoneError if the request is over."""
+        with self._without_slot():
+            wait([self._ended], min(seconds, self.seconds_left()))
+        self.raise_if_over()
+
     @contextmanager
     def _without_slot(self) -> Iterator[None]:
         self._release_slot()

@@ -104,11 +104,18 @@ def _value_problems(
     if result.get("item_index") and found.on_single_image:
         what = f'"item_index" is {quote(result["item_index"])}, but {found.target} is one image'
         yield RuleViolation("item_index", what)
+    if found.describes_items and result.get("item_index") is None:
+        yield ITEM_INDEX_MISSING
 
 
 # Marks in `Seen` that a control tag draws the region: no control tag has an empty name.
 DRAWN = ""
 
+ITEM_INDEX_MISSING = RuleViolation(
+    "item_index",
+    '"item_index" is missing: with perItem="true" the editor shows only what says of which item it'
+    " is (0 of a single image)",
+)
 SCORE_IN_VALUE = RuleViolation(
     "score_in_value",
     '"score" in "value" is lost when the editor saves; it belongs beside "value"',

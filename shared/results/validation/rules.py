@@ -13,6 +13,7 @@ from shared.results.parse import GEOMETRY_KEYS
 from shared.results.validation.control_values import VALUE_CHECKS, labels_check
 from shared.results.validation.finding import Problems, Value, closest_name, quote, suggest_name
 from shared.results.validation.image_shapes import SHAPE_CHECKS, Check, guess_shape
+from shared.results.validation.pages import PAGE_CHECKS
 from shared.results.validation.spans import SPAN_CHECKS, timeseries_check
 from shared.results.validation.tracks import check_timeline, check_video_track
 
@@ -44,6 +45,12 @@ class ControlRules:
     def on_single_image(self) -> bool:
         """Whether it is on a single image, so that `item_index` can only be 0."""
         return self.target is not None and self.target.tag == "Image" and not self.target.is_list
+
+    @property
+    def describes_items(self) -> bool:
+        """Whether it describes the images of a list one by one."""
+        on_image = self.target is not None and self.target.tag == "Image"
+        return on_image and self.control.get_flag("perItem") and self.control.answers_once
 
     @property
     def on_text(self) -> bool:
@@ -146,7 +153,7 @@ def _shape_check(control: Control, target: ObjectTag | None) -> tuple[Check | No
     """Return the check of the shape, and whether the control tag draws by itself."""
     if control.type == "videorectangle":
         return check_video_track, True
-    drawn = SHAPE_CHECKS.get(control.type.removesuffix("labels"))
+    drawn = SHAPE_CHECKS.get(control.type.removesuffix("labels")) or PAGE_CHECKS.get(control.type)
     if drawn is not None:
         return drawn, True
     if control.type.endswith("labels") or control.per_region:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.label_studio.label_config import ObjectTag
+from shared.results.time_format import parse_time, unknown_directive
 from shared.results.validation.finding import (
     Problems,
     RuleViolation,
     Value,
     is_count,
     is_number,
-    matches_format,
     quote,
 )
 from shared.results.validation.image_shapes import Check, number_problems
@@ -199,12 +199,17 @@ def _time_problems(value: Value, key: str, written: str | None) -> Iterator[Rule
     if found is None:
         yield RuleViolation("missing_key", f'"{key}" is missing')
     elif isinstance(found, str):
-        if not (matches_format(found, written) if written else _is_numeric(found)):
+        if not (_matches(found, written) if written else _is_numeric(found)):
             expected = f"the timeFormat {written}" if written else "a number"
             yield RuleViolation("wrong_format", f'"{key}" is {quote(found)}, expected {expected}')
     elif not is_number(found):
         what = f'"{key}" is {quote(found)}, expected a time as the time column has them'
         yield RuleViolation("not_a_number", what)
+
+
+def _matches(text: str, written: str) -> bool:
+    """Return whether a time has a format; true for formats that the editor does not know."""
+    return parse_time(text, written) is not None or unknown_directive(written) is not None
 
 
 def _is_numeric(text: str) -> bool:

@@ -1,40 +1,20 @@
 """What the playground offers to begin with: the backends' examples, Label Studio's templates."""
 
-import base64
-import io
 import json
 import mimetypes
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw
-
 from shared.backend.example import Example
 from shared.backend.registry import find_backends
+from shared.editor.templates import read_templates
 from shared.errors import PrelabelError, SettingError
 from shared.label_studio.label_config import LabelConfig
-from shared.label_studio.variables import keys_of
+from shared.label_studio.sample_data import make_sample_data
 from shared.media.reader import LOCAL_FILES
-
-# Where Label Studio's package has its templates, beside the folder of its editor's files.
-TEMPLATES = Path("label_studio", "annotation_templates")
-SAMPLE_TEXT = (
-    "Angela Berg met Thomas Hill at Northwind Systems in Lisbon on 3 May 2024. It rained all day."
-)
-SAMPLE_TEXTS: Mapping[str, Any] = {
-    "Text": SAMPLE_TEXT,
-    "HyperText": f"<p>{SAMPLE_TEXT}</p>",
-    "Paragraphs": [
-        {"author": "Angela", "text": "Shall we meet in Lisbon?"},
-        {"author": "Thomas", "text": "On 3 May, at 10:30 am."},
-    ],
-}
-# A picture of ours that is drawn where a template shows an image.
-SAMPLE_SIZE = (480, 320)
+from shared.media.sample_files import to_data_url
 
 
 @dataclass(frozen=True)
@@ -88,78 +68,26 @@ def example_file(value: str, names: Sequence[str]) -> str | None:
     return None
 
 
-def to_data_url(content: bytes, media_type: str) -> str:
-    """Return a data URL."""
-    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
-
-
 def template_titles(assets: Path | None) -> list[tuple[str, str]]:
     """Return the key and title of each of Label Studio's templates, if they are installed."""
-    return [(f"ls:{key}", title) for key, (title, _) in _read_templates(assets).items()]
+    return [(f"ls:{template.key}", template.title) for template in read_templates(assets)]
 
 
 def template_start(key: str, assets: Path | None) -> Start | None:
     """Return one of Label Studio's templates with a task that is made here."""
-    found = _read_templates(assets).get(key.removeprefix("ls:"))
-    if found is None:
-        return None
-    title, xml = found
-    return Start(key, title, xml, {"data": make_data(xml)})
+    for template in read_templates(assets):
+        if template.key == key.removeprefix("ls:"):
+            xml = template.label_config
+            return Start(key, template.title, xml, {"data": _make_data(xml)})
+    return None
 
 
-@cache
-def _read_templates(assets: Path | None) -> dict[str, tuple[str, str]]:
-    """Return title and label config of the templates beside the editor's files, by folder."""
-    if assets is None or len(assets.parents) < 4:
-        return {}
-    folder = assets.parents[3] / TEMPLATES
-    found = {}
-    for path in sorted(folder.glob("*/*/config.yml")):
-        title, xml = _parse_template(path.read_text(encoding="utf-8"))
-        if title and xml:
-            found[path.parent.name] = (title, xml)
-    return found
-
-
-def _parse_template(text: str) -> tuple[str, str]:
-    """Return title and label config of a template: its YAML has them as `title:`, `config: |`."""
-    title, _, rest = text.partition("\n")
-    lines: list[str] = []
-    _, found, block = rest.partition("\nconfig: |")
-    for line in block.partition("\n")[2].splitlines() if found else ():
-        if line and not line.startswith(" "):
-            break
-        lines.append(line)
-    return title.removeprefix("title:").strip(" '\""), textwrap.dedent("\n".join(lines)).strip()
-
-
-def make_data(xml: str) -> dict[str, Any]:
-    """Return data for a label config: our own text or picture for each key that it shows.
-
-    Keys of other media are left empty: a file of one's own goes there.
-    """
+def _make_data(xml: str) -> dict[str, Any]:
+    """Return data for a label config; none if it cannot be read, which the page says later."""
     try:
-        config = LabelConfig.parse(xml)
-    except PrelabelError:  # the page says what is wrong when it is to be predicted
+        return make_sample_data(LabelConfig.parse(xml))
+    except PrelabelError:
         return {}
-    data: dict[str, Any] = {}
-    for target in config.objects.values():
-        for key in keys_of(target.value):
-            sample = sample_picture() if target.tag == "Image" else SAMPLE_TEXTS.get(target.tag, "")
-            data[key] = [sample] if target.is_list and target.tag == "Image" else sample
-    return data
-
-
-@cache
-def sample_picture() -> str:
-    """Return a small picture of two shapes, as a data URL."""
-    image = Image.new("RGB", SAMPLE_SIZE, "#f4f1ea")
-    draw = ImageDraw.Draw(image)
-    draw.rectangle((50, 80, 200, 230), fill="#3b6ea5")
-    draw.ellipse((270, 90, 410, 230), fill="#c8553d")
-    file = io.BytesIO()
-    image.save(file, "PNG", optimize=True)
-    return to_data_url(file.getvalue(), "image/png")
 
 
 def format_task(task: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ class ModelRow:
 
     name: str
     state: str
+    engine: str
     weights: str | None
     load_seconds: float
     memory_bytes: int
@@ -79,6 +80,7 @@ def _describe_model(entry: ModelEntry, samples: Samples) -> ModelRow:
     return ModelRow(
         label,
         entry.state,
+        entry.engine,
         entry.weights_hash[:8] if entry.weights_hash else None,
         entry.load_seconds,
         entry.memory_bytes,

@@ -19,10 +19,11 @@ from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.object_tag import ObjectTag
 from shared.label_studio.task import Task
 from shared.media.address import is_plain_text
+from shared.media.sample_files import to_data_url
 from shared.results.validation import Finding, check_task
 from shared.server.http_messages import PredictRequest
 from shared.server.pages.drawing import Drawing, draw_prediction
-from shared.server.pages.gallery import example_file, to_data_url
+from shared.server.pages.gallery import example_file
 from shared.server.pages.overview import read_samples, sum_samples
 from shared.server.status import report_failures
 

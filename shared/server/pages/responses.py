@@ -34,6 +34,7 @@ def _environment() -> Environment:
     )
     environment.filters["megabytes"] = format_megabytes
     environment.filters["duration"] = format_duration
+    environment.filters["counted"] = format_count
     return environment
 
 
@@ -50,6 +51,11 @@ def html_response(html: str, status: int = 200) -> HTMLResponse:
 def format_megabytes(size_bytes: float) -> str:
     """Return a size as people read it: "12 MB"."""
     return f"{size_bytes / 1e6:,.0f} MB"
+
+
+def format_count(count: int, one: str, several: str) -> str:
+    """Return how many there are, in words: "1 label", "2 labels"."""
+    return f"{count} {one if count == 1 else several}"
 
 
 def format_duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,11 +13,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from shared.doctor.check import Check
 from shared.editor.assets import EditorAssets, find_assets, read_assets
 from shared.editor.page import page_headers, render_page
 from shared.errors import PrelabelError, SettingError
 from shared.server.http_messages import BodyReader
 from shared.server.pages import form_check, gallery
+from shared.server.pages.doctor import DoctorRuns, describe_checks
 from shared.server.pages.overview import describe_overview
 from shared.server.pages.playground import Predict, Trial, parse_form, run_trial
 from shared.server.pages.projects import describe_projects
@@ -56,6 +59,7 @@ class Site:
         self._predict = predict
         self._kept: dict[str, tuple[float, str]] = {}
         self._lock = threading.Lock()
+        self._doctor = DoctorRuns(settings)
 
     async def answer(self, request: Request) -> Response:
         """Answer a request for /, or for a path below /pages/."""
@@ -111,10 +115,33 @@ class Site:
         form_check.keep_token(response, token)
         return response
 
-    async def _change_trainings(self, request: Request) -> None:
+    async def doctor(self, request: Request) -> Response:
+        """Show the steps that can be checked; a form that is sent checks them."""
+        token, message = form_check.token_of(request), ""
+        fields: dict[str, str] = {}
+        checks: list[Check] = []
+        if request.method == "POST":
+            fields = await self._read_form(request)
+            try:
+                server = request.scope.get("server") or ("", None)
+                run = partial(self._doctor.run, server, fields.get("project", ""))
+                checks = await anyio.to_thread.run_sync(run)
+            except PrelabelError as error:
+                message = str(error)
+        values = {**describe_checks(checks, fields), "token": token, "message": message}
+        response = html_response(self._render(request, "doctor", values), 422 if message else 200)
+        form_check.keep_token(response, token)
+        return response
+
+    async def _read_form(self, request: Request) -> dict[str, str]:
+        """Return the fields of a form that one of our pages has sent."""
         form_check.check_origin(request)
-        fields = parse_form(await self._bodies.read(request))
+        fields = await anyio.to_thread.run_sync(parse_form, await self._bodies.read(request))
         form_check.check_token(request, fields.get(form_check.FIELD, ""))
+        return fields
+
+    async def _change_trainings(self, request: Request) -> None:
+        fields = await self._read_form(request)
         triggers = self._service.training
         if triggers is None:
             raise HTTPException(404, NO_TRAININGS)
@@ -126,10 +153,7 @@ class Site:
         return self._render(request, "training", {**values, "token": token, "message": message})
 
     async def _try_form(self, request: Request) -> tuple[dict[str, str], Trial]:
-        form_check.check_origin(request)
-        body = await self._bodies.read(request)
-        fields = await anyio.to_thread.run_sync(parse_form, body)
-        form_check.check_token(request, fields.get(form_check.FIELD, ""))
+        fields = await self._read_form(request)
         trial = await run_trial(
             fields.get("config", ""),
             fields.get("data", ""),
@@ -234,5 +258,6 @@ PAGES = (
     PageEntry("projects", "Projects", Site.projects),
     PageEntry("training", "Training", Site.training),
     PageEntry("playground", "Playground", Site.playground),
+    PageEntry("doctor", "Doctor", Site.doctor),
 )
 __all__ = ["HEADERS", "PAGES", "PageEntry", "Site"]

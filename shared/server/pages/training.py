@@ -6,8 +6,9 @@ from typing import Any
 from shared.errors import RequestError
 from shared.evaluation.figures import FigureRow, column_keys, figure_name
 from shared.jobs.job import Job, JobState
-from shared.label_studio.project_key import is_project_key
+from shared.label_studio.project_key import is_project_key, project_number
 from shared.server.training_triggers import TrainingTriggers
+from shared.settings import Settings
 from shared.training.version_list import SERVED, SERVES, VersionEntry, list_entries
 from shared.training.version_store import VersionStore
 
@@ -39,6 +40,9 @@ def describe_trainings(
         "projects": [
             {
                 "key": key,
+                "number": project_number(key),
+                "link": _project_link(triggers.settings, project_number(key)),
+                "can_predict": triggers.background.obstacle() is None and is_project_key(key),
                 "can_train": report["obstacle"] is None and is_project_key(key),
                 "obstacle": report["projects"].get(key, {}).get("obstacle"),
                 "changes": report["projects"].get(key, {}).get("changes", 0),
@@ -50,10 +54,19 @@ def describe_trainings(
     }
 
 
+def _project_link(settings: Settings, number: int | None) -> str | None:
+    """Return the address of a project's page; None without LABEL_STUDIO_URL."""
+    if number is None or settings.label_studio_url is None:
+        return None
+    return f"{settings.label_studio_url}/projects/{number}"
+
+
 def _describe_job(job: Job) -> dict[str, Any]:
     return {
         "id": job.id,
         "key": job.key,
+        "number": project_number(job.key),
+        "kind": job.kind,
         "state": job.state.value,
         "style": STYLES.get(job.state, "waiting"),
         "progress": "" if job.state is JobState.done else _describe_progress(job.progress),
@@ -65,7 +78,10 @@ def _describe_job(job: Job) -> dict[str, Any]:
 
 
 def _describe_progress(progress: Mapping[str, Any]) -> str:
-    """Return `epoch 3 of 20, loss 0.213`, or the stage before the first epoch."""
+    """Return `epoch 3 of 20, loss 0.213`, or the stage before it; `30 done, 1 failed` of tasks."""
+    if "done" in progress:
+        rate = f", {progress.get('tasks_per_second', 0):g} per second"
+        return f"{progress['done']} done, {progress.get('failed', 0)} failed{rate}"
     if "epoch" not in progress:
         return str(progress.get("stage", ""))
     words = [f"epoch {progress['epoch']} of {progress.get('epochs', '?')}"]
@@ -116,6 +132,8 @@ def change_trainings(triggers: TrainingTriggers, fields: Mapping[str, str]) -> N
     action, project, control = (fields.get(name, "") for name in ("action", "project", "control"))
     if action == "train":
         triggers.start(project)
+    elif action == "predict":
+        triggers.background.start(project)
     elif action == "cancel":
         triggers.store.cancel(triggers.store.find(fields.get("job", "")).id)
     elif action == "promote":

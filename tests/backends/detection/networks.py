@@ -39,7 +39,7 @@ def save_network(name: str, folder: Path) -> Path:
     torch.manual_seed(0)
     made = (RTDETR if name.startswith("rtdetr") else YOLO)(path)
     made.model.names = dict(enumerate(CLASSES))
-    _spread_scores(made.model)
+    spread_scores(made.model)
     _scale_class_scores(made.model, 3.0, -1.0)
     made.ckpt = {"train_args": {"imgsz": SIZE}}
     made.save(folder / f"{name}.pt")
@@ -58,7 +58,7 @@ def save_full_size_network(
 
     torch.manual_seed(0)
     made = YOLO(f"{name}.yaml")
-    _spread_scores(made.model)
+    spread_scores(made.model)
     _scale_class_scores(made.model, 1.0, 0.0)
     made.model.half().float().eval()  # as it is saved
     pixels = torch.from_numpy(np.stack([image.pixels for image in images])).permute(0, 3, 1, 2)
@@ -73,7 +73,7 @@ def save_full_size_network(
     return folder / f"{name}.pt"
 
 
-def _spread_scores(model: Any) -> None:
+def spread_scores(model: Any) -> None:
     """Let scores vary from 0 to 1: an untrained network has the same for everything."""
     import torch
 

@@ -250,6 +250,7 @@ def test_a_network_that_cannot_fill_a_tag_is_named(
     results = predict(polygons + BOXES)["result"]
     assert {r["from_name"] for r in results} == {"r"}
     assert 'PolygonLabels "p" needs masks or oriented boxes' in caplog.text
+    assert 'model_segment="true" and SEGMENT_MODEL make masks of its boxes' in caplog.text
 
 
 def test_classes_iou_and_image_size(predict: Predict) -> None:
@@ -277,7 +278,16 @@ def test_each_image_of_a_list_has_its_item_index(predict: Predict, passes: list[
     assert sum(passes) == 2, "each image once, though the first may go before the second is read"
 
 
-@pytest.mark.parametrize("path", ["../outside.pt", "/etc/passwd", "missing.pt", "yolov8n-cls.pt"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../outside.pt",
+        "/etc/passwd",
+        "missing.pt",
+        "yolov8n-mine.pt",
+        pytest.param("a" * 5000, id="long"),
+    ],
+)
 def test_a_label_config_loads_no_other_weights(path: str, environment: None) -> None:
     xml = BOXES.replace(">", f' model_path="{path}">', 1)
     route = route_of(f'<View><Image name="image" value="$image"/>{xml}</View>')

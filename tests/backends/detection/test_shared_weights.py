@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backends.detection import DetectionBackend
-from backends.detection.model import architecture, shared_weights
+from backends.detection.model import loader, shared_weights
 from backends.detection.model.engines import MAX_COMPILED_SHAPES, OpenVinoEngine
 from shared.pipeline import runtime
 from shared.pipeline.models import ModelEntry
@@ -27,13 +27,13 @@ def loads(environment: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record the names of the files that are loaded."""
     gc.collect()
     names: list[str] = []
-    load = architecture.load_network
+    load = loader.load_engine
 
     def counting(weights: Path, *rest: Any) -> Any:
         names.append(weights.name)
         return load(weights, *rest)
 
-    monkeypatch.setattr(architecture, "load_network", counting)
+    monkeypatch.setattr(loader, "load_engine", counting)
     return names
 
 

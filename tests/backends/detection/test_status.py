@@ -1,6 +1,7 @@
 """What an operator reads about the mapping from classes to labels."""
 
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,28 @@ XML = f"""<View><Image name="image" value="$image"/>
 <EllipseLabels name="round" toName="image"><Label value="CAR"/></EllipseLabels>
 </View>"""
 OTHER = XML.replace("Person", "Somebody")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, "detection needs ultralytics: install the extra"),
+        ({"DETECTION_MODEL": "exported"}, None),
+    ],
+    ids=["the default", "a model that is named"],
+)
+def test_openvino_alone_serves_only_what_is_named(
+    settings: dict[str, str], reason: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other extras bring OpenVINO, too: a server of theirs must not wait for these weights."""
+    monkeypatch.delenv("DETECTION_MODEL", raising=False)
+    monkeypatch.setitem(sys.modules, "ultralytics", None)
+    with changed_environment(settings):
+        found = DetectionBackend.unavailable_reason()
+        named = DetectionBackend.with_model("exported").unavailable_reason()
+    assert named is None
+    assert (found or "").startswith(reason or "")
+    assert (found is None) is (reason is None)
 
 
 def test_the_mapping_is_in_the_status_and_once_a_config_in_the_log(

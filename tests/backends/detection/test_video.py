@@ -16,7 +16,6 @@ from backends.detection.inputs.tracker import track_objects
 from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Detector
 from backends.detection.regions import timeline
-from backends.detection.regions.keyframes import fit_keyframes
 from shared.backend.process_resources import shared_resources
 from shared.errors import DeadlineError
 from shared.media.image import Image
@@ -266,31 +265,6 @@ def test_weak_objects_are_followed_but_not_begun() -> None:
     lower = {"new_track_thresh": 0.05, "track_high_thresh": 0.05, "fuse_score": False}
     [track] = track_objects(weak, "bytetrack", lower)
     assert track.indices == list(range(5))
-
-
-@pytest.mark.parametrize("tolerance", [0.5, 1.0, 3.0])
-@pytest.mark.parametrize("noise", [0.0, 0.4, 2.0])
-def test_key_frames_reproduce_every_box(tolerance: float, noise: float) -> None:
-    rng, time = np.random.default_rng(5), np.arange(300.0)
-    way = np.stack([150 + 120 * np.cos(time / 40), 90 + 60 * np.sin(time / 25)], axis=1)
-    way = np.concatenate([way, way + 30], axis=1) + rng.normal(0, noise, (300, 4))
-    most = np.array([320.0, 240.0, 320.0, 240.0])
-    way = np.clip(way, 0, most)
-    places, rows = fit_keyframes(way, tolerance, most)
-    assert (places[0], places[-1]) == (0, 299)
-    again = np.stack([np.interp(time, places, np.array(rows)[:, k]) for k in range(4)], axis=1)
-    assert np.abs(again - way).max() <= tolerance + 1e-6
-    assert all((row >= 0).all() and (row <= most).all() for row in rows)
-    if noise * 3 < tolerance:
-        assert len(places) < 75
-
-
-@pytest.mark.parametrize("length", [1, 2, 3])
-def test_key_frames_of_short_tracks(length: int) -> None:
-    rows = np.tile(np.array([[1.0, 2.0, 30.0, 40.0]]), (length, 1))
-    assert fit_keyframes(rows, 1.0, np.array([100.0] * 4))[0] == (
-        [0] if length == 1 else [0, length - 1]
-    )
 
 
 def test_asking_again_after_the_deadline_goes_on_where_it_stopped(

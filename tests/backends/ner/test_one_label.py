@@ -20,6 +20,8 @@ UNNAMED = ("LABEL_0", "LABEL_1", "LABEL_2")
 class Reading:
     """Replaces the network: each word of the text gets a given tag."""
 
+    name = "given tags"
+
     def __init__(self, tags: str, names: tuple[str, ...], classifier: TokenClassifier) -> None:
         self._numbers = [names.index(tag) for tag in tags.split()]
         self.concurrency, self._count = 1, len(names)

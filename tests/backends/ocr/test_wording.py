@@ -106,7 +106,7 @@ def test_explanation_of_an_unfilled_text_area_names_the_remedy() -> None:
     xml = f'<View>{IMAGE}<TextArea name="caption" toName="i"/></View>'
     backend = OcrBackend(label_config=xml)
     left, nothing = runtime().planner.plan(backend.config, [backend]).problems
-    assert nothing.endswith("; nothing else on Image is filled by what serves here")
+    assert nothing.endswith("; ocr fills TextArea on Image, not this one")
     assert left == (
         'TextArea "caption" is left empty: ocr could fill it with the text in its image, but'
         " neither its name nor its header, placeholder or labels ask for that;"

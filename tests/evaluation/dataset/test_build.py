@@ -222,6 +222,22 @@ def test_json_lines(tmp_path: Path) -> None:
     }
 
 
+def test_dialogue_in_json_lines_says_who_speaks(tmp_path: Path) -> None:
+    xml = """<View><Paragraphs name="talk" value="$talk"/>
+      <Choices name="mood" toName="talk"><Choice value="Good"/></Choices></View>"""
+    talk = [{"author": "Ann", "text": "Hello"}, {"text": "Good morning"}]
+    result = {"type": "choices", "from_name": "mood", "to_name": "talk", "id": "a"}
+    result["value"] = {"choices": ["Good"]}
+    built = build(tmp_path, xml, [task(1, {"talk": talk}, [result])], "jsonl")
+    [line] = (built.folder / "train.jsonl").read_text().splitlines()
+    assert json.loads(line)["objects"]["talk"] == {
+        "tag": "Paragraphs",
+        "text": "Hello\nGood morning",
+        "passages": [[0, 5], [6, 18]],
+        "names": ["Ann", ""],
+    }
+
+
 @pytest.mark.parametrize(
     ("rare", "message"),
     [(1, 'too rare to be in each of train, val: "Bad"'), (3, 'not in each of train, val: "Bad"')],

@@ -25,7 +25,7 @@ class Model:
 
     def __call__(self, items: list[Any]) -> list[Any]:
         self.busy.set()
-        assert self.gate.wait(5)
+        assert self.gate.wait(60)
         self.batches.append(items)
         if self.bad & set(items):
             raise self.error
@@ -52,7 +52,7 @@ def filled(
 ) -> list[Future[Any]]:
     """Submit a first item that keeps the model busy, then the others, and let it go on."""
     first = queue.submit(0)
-    assert model.busy.wait(5)
+    assert model.busy.wait(60)
     futures = [queue.submit(item, interactive) for item in items]
     return [first, *futures]
 
@@ -64,7 +64,7 @@ def test_each_item_gets_its_own_output(batch_size: int, open_queue: Any) -> None
     futures = filled(queue, model, *range(1, 10))
     assert len(queue) == 9
     model.gate.set()
-    assert [future.result(5) for future in futures] == [number * 2 for number in range(10)]
+    assert [future.result(60) for future in futures] == [number * 2 for number in range(10)]
     assert [item for batch in model.batches for item in batch] == list(range(10))
     assert max(map(len, model.batches)) == min(batch_size, 9)
     assert len(queue) == 0
@@ -76,7 +76,7 @@ def test_what_arrives_while_a_batch_runs_is_the_next(open_queue: Any) -> None:
     futures = filled(queue, model, 1, 2, 3, 4, 5)
     model.gate.set()
     for future in futures:
-        future.result(5)
+        future.result(60)
     assert model.batches == [[0], [1, 2, 3, 4], [5]]
 
 
@@ -84,21 +84,24 @@ def test_single_item_does_not_wait_for_a_full_batch(open_queue: Any) -> None:
     model = Model()
     model.gate.set()
     queue = open_queue(model, 100)
-    start = time.monotonic()
-    assert queue.submit(4).result(5) == 8
-    assert time.monotonic() - start < 0.5
+    waits = []
+    for _ in range(5):  # on a busy machine one may take long
+        start = time.monotonic()
+        assert queue.submit(4).result(60) == 8
+        waits.append(time.monotonic() - start)
+    assert min(waits) < 0.5
 
 
 def test_urgent_items_go_first(open_queue: Any) -> None:
     model = Model()
     queue = open_queue(model, 2)
     first = queue.submit(0)
-    assert model.busy.wait(5)
+    assert model.busy.wait(60)
     futures = [queue.submit(item) for item in (1, 2, 3)]
     futures += [queue.submit(item, interactive=True) for item in (11, 12, 13)]
     model.gate.set()
     for future in [first, *futures]:
-        future.result(5)
+        future.result(60)
     assert model.batches[:3] == [[0], [11, 12], [13]]
     assert sorted(item for batch in model.batches[3:] for item in batch) == [1, 2, 3]
 
@@ -118,10 +121,10 @@ def test_item_that_breaks_its_batch_costs_only_itself(
     for number, future in enumerate(futures, start=1):
         if number in bad:
             with pytest.raises(InferenceError) as caught:
-                future.result(5)
+                future.result(60)
             assert str(caught.value) == "double failed on this task: RuntimeError"
         else:
-            assert future.result(5) == number * 2
+            assert future.result(60) == number * 2
     assert len(model.batches) <= 16
 
 
@@ -129,7 +132,7 @@ def test_error_of_ours_keeps_its_message(open_queue: Any) -> None:
     model = Model(1, error=DecodeError("Page 3 is damaged"))
     model.gate.set()
     with pytest.raises(DecodeError, match="Page 3 is damaged"):
-        open_queue(model).submit(1).result(5)
+        open_queue(model).submit(1).result(60)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,23 @@ def test_wrong_number_of_outputs(answer: Infer, words: str, open_queue: Any) -> 
     queue = open_queue(answer)
     for future in [queue.submit(number) for number in range(4)]:
         with pytest.raises(InferenceError, match=words):
-            future.result(5)
+            future.result(60)
+
+
+def test_error_in_place_of_an_output_costs_its_item_alone(open_queue: Any) -> None:
+    model = Model()
+
+    def infer(items: list[Any]) -> list[Any]:
+        outputs = model(items)
+        return [DecodeError("Page 3 is damaged") if item == 2 else item for item in outputs]
+
+    queue = open_queue(infer)
+    futures = filled(queue, model, 1, 2, 3)
+    model.gate.set()
+    with pytest.raises(DecodeError, match="Page 3 is damaged"):
+        futures[1].result(60)
+    assert [future.result(60) for future in (futures[0], *futures[2:])] == [0, 4, 6]
+    assert model.batches == [[0], [1, 2, 3]], "the others are not run again"
 
 
 def test_works_on_after_a_failure(open_queue: Any) -> None:
@@ -153,8 +172,8 @@ def test_works_on_after_a_failure(open_queue: Any) -> None:
     model.gate.set()
     queue = open_queue(model)
     with pytest.raises(InferenceError):
-        queue.submit(1).result(5)
-    assert queue.submit(2).result(5) == 4
+        queue.submit(1).result(60)
+    assert queue.submit(2).result(60) == 4
 
 
 def test_model_that_wants_to_exit_does_not_stop_the_worker(open_queue: Any) -> None:
@@ -165,8 +184,8 @@ def test_model_that_wants_to_exit_does_not_stop_the_worker(open_queue: Any) -> N
 
     queue = open_queue(infer, 1)
     with pytest.raises(InferenceError, match="SystemExit"):
-        queue.submit("exit").result(5)
-    assert queue.submit("more").result(5) == "more"
+        queue.submit("exit").result(60)
+    assert queue.submit("more").result(60) == "more"
 
 
 def test_cancelled_item_is_not_run(open_queue: Any) -> None:
@@ -175,7 +194,7 @@ def test_cancelled_item_is_not_run(open_queue: Any) -> None:
     _, one, two = filled(queue, model, 1, 2)
     assert one.cancel()
     model.gate.set()
-    assert two.result(5) == 4
+    assert two.result(60) == 4
     assert model.batches == [[0], [2]]
 
 
@@ -188,7 +207,7 @@ def test_bulk_batches_are_of_like_size(open_queue: Any) -> None:
     queue = open_queue(model, 3, item_size=float)
     futures = filled(queue, model, 5, 900, 6, 800, 4, 7, 850)
     model.gate.set()
-    assert [future.result(5) for future in futures] == [0, 10, 1800, 12, 1600, 8, 14, 1700]
+    assert [future.result(60) for future in futures] == [0, 10, 1800, 12, 1600, 8, 14, 1700]
     assert model.batches == [[0], [5, 6, 4], [900, 850, 800], [7]]
 
 
@@ -198,7 +217,7 @@ def test_users_go_in_the_order_in_which_they_came(open_queue: Any) -> None:
     futures = filled(queue, model, 5, 900, 6, 800, interactive=True)
     model.gate.set()
     for future in futures:
-        future.result(5)
+        future.result(60)
     assert model.batches == [[0], [5, 900, 6], [800]]
 
 
@@ -212,20 +231,20 @@ def test_batches_of_small_items_are_larger(
 
     def infer(items: list[int]) -> list[int]:
         busy.set()
-        assert gate.wait(5)
+        assert gate.wait(60)
         time.sleep(0.001 * sum(items))
         batches.append(items)
         return items
 
     queue = open_queue(infer, 100, item_size=float)
     futures = [queue.submit(100)]
-    assert busy.wait(5)
+    assert busy.wait(60)
     gate.set()
-    futures[0].result(5)
+    futures[0].result(60)
     gate.clear()
     busy.clear()
     futures.append(queue.submit(50))
-    assert busy.wait(5)
+    assert busy.wait(60)
     futures += [queue.submit(item) for item in (1, 50, 1) * 8]
     gate.set()
     for future in futures:
@@ -241,7 +260,7 @@ def test_cancelled_item_does_not_count(open_queue: Any) -> None:
     _, *futures = filled(queue, model, 5, 6, 7)
     assert futures[1].cancel()
     model.gate.set()
-    futures[2].result(5)
+    futures[2].result(60)
     assert model.batches == [[0], [5, 7]]
 
 
@@ -252,12 +271,12 @@ def test_requests_take_turns(open_queue: Any) -> None:
     model = Model()
     queue = open_queue(model, 2)
     first = queue.submit(0)
-    assert model.busy.wait(5)
+    assert model.busy.wait(60)
     futures = [queue.submit(item, owner="bulk") for item in (1, 2, 3, 4)]
     futures += [queue.submit(item, owner="other") for item in (11,)]
     model.gate.set()
     for future in [first, *futures]:
-        future.result(5)
+        future.result(60)
     assert model.batches == [[0], [1, 11], [2, 3], [4]]
 
 
@@ -268,18 +287,18 @@ def test_bulk_goes_on_slowly_beside_urgent_items(open_queue: Any) -> None:
 
     def infer(items: list[Any]) -> list[Any]:
         busy.set()
-        assert gate.wait(5)
+        assert gate.wait(60)
         order.extend(items)
         return items
 
     queue = open_queue(infer, 1)
     first = queue.submit(0)
-    assert busy.wait(5)
+    assert busy.wait(60)
     futures = [queue.submit(item, owner="bulk") for item in (1, 2)]
     futures += [queue.submit(item, interactive=True) for item in range(11, 15)]
     gate.set()
     for future in [first, *futures]:
-        future.result(5)
+        future.result(60)
     assert order == [0, 11, 12, 13, 14, 1, 2]
 
 
@@ -289,21 +308,36 @@ def test_bulk_batches_are_short_while_users_wait(open_queue: Any) -> None:
 
     def infer(items: list[Any]) -> list[Any]:
         busy.set()
-        assert gate.wait(5)
+        assert gate.wait(60)
         time.sleep(0.03 * len(items))
         batches.append(items)
         return items
 
     queue = open_queue(infer, 8)
     first = queue.submit(0)
-    assert busy.wait(5)
+    assert busy.wait(60)
     futures = [queue.submit(item) for item in range(1, 7)]
     futures += [queue.submit(item, interactive=True) for item in (11, 12, 13)]
     gate.set()
     for future in [first, *futures]:
-        future.result(5)
+        future.result(60)
     assert batches[1] == [11, 12, 13], "those that users wait for, together"
     assert batches[2:] == [[item] for item in range(1, 7)], "two would take longer than a slice"
+
+
+def test_rest_of_a_long_request_waits_for_those_that_users_draw(open_queue: Any) -> None:
+    """Its first items go first, and another user's before the others of them."""
+    model = Model()
+    queue = open_queue(model, 1)
+    first = queue.submit(0, interactive=True, owner="region")
+    assert model.busy.wait(60)
+    futures = [queue.submit(item, interactive=True, owner="hour") for item in range(1, 9)]
+    futures += [queue.submit(10, interactive=True, owner="region")]
+    model.gate.set()
+    for future in [first, *futures]:
+        future.result(60)
+    assert model.batches[:3] == [[0], [1], [10]]
+    assert sorted(model.batches[3:]) == [[item] for item in range(2, 9)]
 
 
 # Memory
@@ -329,7 +363,7 @@ def test_out_of_memory_halves_the_batch_and_remembers(error: Exception, open_que
 
     def infer(items: list[Any]) -> list[Any]:
         busy.set()
-        gate.wait(5)
+        gate.wait(60)
         sizes.append(len(items))
         if len(items) > 3:
             raise error
@@ -339,10 +373,10 @@ def test_out_of_memory_halves_the_batch_and_remembers(error: Exception, open_que
     futures = [
         queue.submit(0, interactive=True)
     ]  # others' batches depend on how long the last took
-    assert busy.wait(5)
-    futures += [queue.submit(number, interactive=True) for number in range(1, 13)]
+    assert busy.wait(60)
+    futures += [queue.submit(number, True, owner=number) for number in range(1, 13)]
     gate.set()
-    assert [future.result(5) for future in futures] == [number * 2 for number in range(13)]
+    assert [future.result(60) for future in futures] == [number * 2 for number in range(13)]
     assert sizes == [1, 8, 4, 2, 2, 4, 2, 2, 2, 2], "once it is known, batches are of two"
 
 
@@ -353,7 +387,7 @@ def test_failure_of_another_kind_does_not_make_batches_smaller(open_queue: Any) 
     model.gate.set()
     for number, future in enumerate(futures):
         if number != 3:
-            assert future.result(5) == number * 2
+            assert future.result(60) == number * 2
     assert model.batches[-1] == [5, 6, 7, 8]
 
 
@@ -361,7 +395,7 @@ def test_item_too_large_for_the_memory_alone(open_queue: Any) -> None:
     model = Model(1, error=MemoryError())
     model.gate.set()
     with pytest.raises(InferenceError, match="ran out of memory on this task: MemoryError"):
-        open_queue(model).submit(1).result(5)
+        open_queue(model).submit(1).result(60)
 
 
 def test_error_of_a_batch_does_not_hold_its_memory(open_queue: Any) -> None:
@@ -382,7 +416,7 @@ def test_error_of_a_batch_does_not_hold_its_memory(open_queue: Any) -> None:
     queue = open_queue(lambda items: infer(items) if model(items) and items != [0] else items, 4)
     futures = filled(queue, model, 1, 2)
     model.gate.set()
-    assert [future.result(5) for future in futures] == [0, 1, 2]
+    assert [future.result(60) for future in futures] == [0, 1, 2]
 
 
 # The end
@@ -394,11 +428,11 @@ def test_close_finishes_the_running_batch_and_cancels_the_rest(open_queue: Any) 
     running, waiting = filled(queue, model, 1)
     queue.close()
     model.gate.set()
-    assert running.result(5) == 0
+    assert running.result(60) == 0
     with pytest.raises(CancelledError):
-        waiting.result(5)
+        waiting.result(60)
     with pytest.raises(InferenceError, match="double is shutting down"):
-        queue.submit(2).result(5)
+        queue.submit(2).result(60)
     assert model.batches == [[0]]
 
 
@@ -407,7 +441,7 @@ def test_closed_queue_ends_its_thread(open_queue: Any) -> None:
     queue = open_queue(Model())
     [worker] = set(threading.enumerate()) - before
     queue.close()
-    worker.join(5)
+    worker.join(60)
     assert not worker.is_alive()
 
 
@@ -419,7 +453,7 @@ def test_many_threads(open_queue: Any) -> None:
 
     def ask(start: int) -> None:
         futures = [(number, queue.submit(number)) for number in range(start, start + 50)]
-        found.update((number, future.result(5)) for number, future in futures)
+        found.update((number, future.result(60)) for number, future in futures)
 
     threads = [threading.Thread(target=ask, args=(start,)) for start in range(0, 800, 50)]
     for thread in threads:

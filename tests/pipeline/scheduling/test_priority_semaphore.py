@@ -34,12 +34,12 @@ class Crowd:
 
     def join(self) -> None:
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
 
 
 def until(holds: Callable[[], Any]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.001)
@@ -105,7 +105,7 @@ def test_request_gives_its_hand_back_while_it_waits() -> None:
     with other.hold_slot():
         coming.set_result(7)
         assert found == [], "it goes on with a hand of its own"
-    asking.join(10)
+    asking.join(60)
     assert found == [7]
     assert hands._free == 1
 

@@ -39,7 +39,7 @@ def asked(waiting: RequestScope, told: list[PrelabelError]) -> threading.Thread:
 def test_a_request_past_its_deadline_waits_for_no_hand() -> None:
     hands, told = PrioritySemaphore(1), list[PrelabelError]()
     hands.acquire(interactive=False)  # by a request that works for ever
-    asked(waiting_for(hands, 0.05), told).join(10)
+    asked(waiting_for(hands, 0.05), told).join(60)
     assert [type(error) for error in told] == [DeadlineError]
     assert queued(hands) == 0
     hands.release()
@@ -54,7 +54,7 @@ def test_a_request_that_ends_waits_for_no_hand(error: PrelabelError) -> None:
     asking = asked(waiting, told)
     until(lambda: queued(hands))
     waiting.cancel(error)
-    asking.join(10)
+    asking.join(60)
     assert told == [error]
     hands.release()
     assert hands._free == 1
@@ -74,7 +74,7 @@ def test_what_comes_before_the_deadline_is_taken_without_a_hand() -> None:
     until(lambda: waiting._depth)
     hands.acquire(interactive=False)
     coming.set_result(7)
-    asking.join(10)
+    asking.join(60)
     assert found == [7]
     hands.release()
     assert hands._free == 1

@@ -166,3 +166,26 @@ def test_few_of_many_missing_keys_are_named() -> None:
     )
     found = check_task(config, {"data": {"b": 1}})
     assert [finding.rule for finding in found] == ["missing_data"] * 10
+
+
+@pytest.mark.parametrize(
+    ("attrs", "index", "good"),
+    [
+        ('value="$u" perItem="true"', None, False),
+        ('value="$u" perItem="true"', 0, True),
+        ('valueList="$u" perItem="true"', 1, True),
+        ('valueList="$u"', None, True),
+    ],
+    ids=["one image", "its index", "of a list", "the whole list"],
+)
+def test_values_of_items_say_which_item_they_are_of(
+    attrs: str, index: int | None, good: bool
+) -> None:
+    """As tried in the editor of 1.23.2: without it nothing is chosen there."""
+    shown, _, more = attrs.partition(" ")
+    config = LabelConfig.parse(
+        f'<View><Image name="i" {shown}/><Rating name="r" toName="i" {more}/></View>'
+    )
+    result = {"id": "a", "from_name": "r", "to_name": "i", "type": "rating", "value": {"rating": 2}}
+    found = check_results(config, [result | ({} if index is None else {"item_index": index})])
+    assert [finding.rule for finding in found] == ([] if good else ["item_index"])

@@ -9,7 +9,7 @@ from shared.label_studio.tags import is_known
 from shared.pipeline.runtime import runtime
 from shared.results.validation import check_results, config_problems
 from tests.e2e.configs import IMAGE, ROWS, Row, on
-from tests.pipeline.test_who_fills_what import templates
+from tests.gallery_templates import templates
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)

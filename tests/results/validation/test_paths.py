@@ -95,7 +95,7 @@ def test_long_texts_cost_no_time() -> None:
     """Neither a long text that is not there nor a page of one word's repetitions."""
     html = "<p>" + "word " * 20_000 + "</p>"
     row = Row(at("//p", 0, 4, text="word " * 5000 + "x"), "")
-    start = time.perf_counter()
+    start = time.process_time()
     findings(row, {"html": html})
     findings(replace(row, value={**row.value, "text": "word"}), {"html": html})
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

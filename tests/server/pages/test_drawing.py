@@ -4,7 +4,7 @@ import pytest
 
 from shared.label_studio.label_config import LabelConfig
 from shared.server.pages.drawing import draw_prediction
-from shared.server.pages.gallery import _parse_template, example_file, make_data
+from shared.server.pages.gallery import example_file
 
 IMAGE = LabelConfig.parse(
     '<View><RectangleLabels name="b" toName="i"><Label value="Car"/></RectangleLabels>'
@@ -73,14 +73,3 @@ def test_only_the_very_files_of_examples_are_read() -> None:
     ):
         assert example_file(value, ["detection"]) is None
     assert example_file(own, ["ner"]) is None
-
-
-def test_template_of_label_studio_is_read_and_gets_data() -> None:
-    text = "title: Boxes\ntype: community\nconfig: |\n  <View>\n    <Image name='i' value='$a'/>\n"
-    text += "    <Text name='t' value='$b'/>\n  </View>\nother: x\n"
-    title, xml = _parse_template(text)
-    assert title == "Boxes"
-    assert xml.startswith("<View>\n  <Image")
-    data = make_data(xml)
-    assert data["a"].startswith("data:image/png")
-    assert data["b"].startswith("Angela Berg")

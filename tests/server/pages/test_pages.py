@@ -15,6 +15,7 @@ from backends.pattern import PatternBackend
 from shared.backend.base import Backend
 from shared.pipeline import runtime
 from shared.server.app import create_app
+from shared.server.pages.responses import format_count
 from shared.server.pages.site import PAGES
 from shared.server.service import BackendService
 from shared.settings import Settings, read_settings
@@ -174,6 +175,13 @@ def test_overview_and_projects_show_what_was_predicted(client: TestClient) -> No
     assert "<strong>1</strong> pattern:missing_key" in overview
 
 
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 labels"), (1, "1 label"), (2, "2 labels")], ids=["0", "1", "2"]
+)
+def test_what_is_counted_is_said_in_the_right_number(count: int, text: str) -> None:
+    assert format_count(count, "label", "labels") == text
+
+
 def test_failed_task_is_a_link_where_label_studio_is_known() -> None:
     with serve(label_studio_url="http://ls.example:8080") as client:
         body = {"tasks": [{"id": 8, "data": {}}], "label_config": TEXT_CONFIG}
@@ -183,6 +191,20 @@ def test_failed_task_is_a_link_where_label_studio_is_known() -> None:
 
 
 PATTERN_CONFIG = TEXT_CONFIG.replace('"Word"', '"Date"')
+
+
+def test_overview_says_what_a_model_runs_on_and_why() -> None:
+    class Slow(WordBackend):
+        def describe_engine(self, model: Any) -> str:
+            return "OpenVINO in f32: <this CPU has no bf16>"
+
+    with serve(Slow) as client:
+        task = {"data": {"text": "one"}}
+        client.post("/predict", json={"tasks": [task], "label_config": TEXT_CONFIG})
+        page = client.get("/", headers=HTML).text
+        [model] = client.get("/status").json()["models"]
+    assert "OpenVINO in f32: &lt;this CPU has no bf16&gt;" in page
+    assert model["engine"] == "OpenVINO in f32: <this CPU has no bf16>"
 
 
 # The playground

@@ -31,6 +31,15 @@
     }
   }
 
+  // A form that takes its time says so; the answer is a new page.
+  for (const form of document.querySelectorAll("form[data-busy]")) {
+    form.addEventListener("submit", () => {
+      const button = form.querySelector("button");
+      button.disabled = true;
+      button.textContent = form.dataset.busy;
+    });
+  }
+
   const trial = document.getElementById("trial");
   if (!trial) return;
   const [data, predict] = ["data", "predict"].map((id) => document.getElementById(id));

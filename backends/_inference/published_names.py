@@ -1,0 +1,48 @@
+"""The weights that Ultralytics publishes, by name: what a label config may name unasked.
+
+From the list of its release assets in ultralytics 8.4.190 (`ultralytics.utils.downloads`), which
+`tests/backends/inference/test_published_names.py` compares with the installed one. It is kept here
+so that reading a label config imports nothing.
+"""
+
+# Each family's sizes, and what stands after them. The empty ending is the plain detector.
+_DETECTORS = (
+    ("yolov3{}u", ("", "-spp", "-tiny"), ("",)),
+    ("yolov5{}", "nsmlx", ("u", "6u")),
+    ("yolov8{}", "nsmlx", ("", "-cls", "-seg", "-pose", "-obb", "-oiv7")),
+    ("yolov8{}", "smlx", ("-world", "-worldv2")),
+    ("yolov8{}", "x", ("-pose-p6",)),
+    ("yolov9{}", "tsmce", ("",)),
+    ("yolov9{}", "ce", ("-seg",)),
+    ("yolov10{}", "nsmblx", ("",)),
+    ("yolo11{}", "nsmlx", ("", "-cls", "-seg", "-pose", "-obb")),
+    ("yolo11{}", "n", ("-grayscale",)),
+    ("yolo12{}", "nsmlx", ("",)),
+    ("yolo26{}", "nsmlx", ("", "-cls", "-seg", "-pose", "-obb", "-distill")),
+    ("yolo26{}-objv1", "nsmlx", ("-150", "-seg")),
+    ("yoloe-v8{}", "sml", ("-seg", "-seg-pf")),
+    ("yoloe-11{}", "sml", ("-seg", "-seg-pf")),
+    ("yoloe-26{}", "nsmlx", ("-seg", "-seg-pf")),
+    ("rtdetr-{}", "lx", ("",)),
+)
+_SEGMENTERS = (
+    ("sam_{}", "bl", ("",)),
+    ("sam2_{}", "tsbl", ("",)),
+    ("sam2.1_{}", "tsbl", ("",)),
+    ("FastSAM-{}", "sx", ("",)),
+)
+
+
+def _names(families: tuple[tuple[str, str | tuple[str, ...], tuple[str, ...]], ...]) -> set[str]:
+    return {
+        f"{family.format(size)}{ending}.pt"
+        for family, sizes, endings in families
+        for size in sizes
+        for ending in endings
+    }
+
+
+PUBLISHED_DETECTORS = frozenset(_names(_DETECTORS))
+"""Networks that find, classify or outline objects."""
+PUBLISHED_SEGMENTERS = frozenset(_names(_SEGMENTERS) | {"mobile_sam.pt"})
+"""Networks that turn clicks and boxes into masks."""

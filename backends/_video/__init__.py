@@ -1,0 +1,1 @@
+"""What backends of videos share: tracks as the editor draws them."""

@@ -1,0 +1,5 @@
+"""Sounds to choices, ratings and labelled spans."""
+
+from backends.audio.backend import AudioBackend
+
+__all__ = ["AudioBackend"]

@@ -1,0 +1,170 @@
+"""Models of transformers that find what words name: their files, and how they are run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from backends._inference.device import batch_images, choose_device
+from backends._transformers.hub import list_files
+from backends.detection.inputs.same_size import run_by_size
+from backends.detection.model import kinds, weights
+from backends.detection.model.detections import Detections, FoundObjects
+from backends.detection.model.detector import Thresholds
+from backends.detection.model.masks import ScaledMasks
+from backends.detection.model.postprocess import MAX_OBJECTS
+from backends.detection.model.transformers_model import LoadedModel, load_model
+from backends.detection.open_vocabulary import families
+from backends.detection.open_vocabulary.drawn_examples import DrawnExamples, examples_error
+from backends.detection.open_vocabulary.text_encoder import encoder_files
+from shared.backend.claim import ModelSpec
+from shared.backend.weights import hash_files
+from shared.errors import ModelError, UnfillableError
+from shared.media.image import Image
+from shared.results import ImageSize
+from shared.settings import Settings
+
+
+class WordFinder(Protocol):
+    """A loaded model: `find` returns the objects on images of one size, of at least a score."""
+
+    def find(
+        self, images: Sequence[Image], words: tuple[str, ...], min_score: float
+    ) -> list[FoundObjects]:
+        """Return the objects on each image; what depends on the words alone is computed once."""
+
+    def find_alike(
+        self, image: Image, examples: DrawnExamples, min_score: float
+    ) -> FoundObjects | None:
+        """Return what looks like examples on an image; None if the model takes none."""
+
+
+def word_model_files(spec: ModelSpec, text_encoder: str, settings: Settings) -> Sequence[Path]:
+    """Return the files of an open-vocabulary model, and those of its text encoder."""
+    if kinds.find_kind(spec.model, settings) == "words":
+        return list(list_files(families.find_folder(spec.model, settings)))
+    return [weights.weights_of(spec, settings), *encoder_files(text_encoder, settings)]
+
+
+def load_word_model(spec: ModelSpec, settings: Settings) -> "WordModel":
+    """Load a model of transformers; code in its folder is not run.
+
+    Raises:
+        ModelError: it is of another kind, a file is missing, or ENGINE cannot run it.
+    """
+    folder = families.find_folder(spec.model, settings)
+    kind = families.model_type(folder)
+    if kind not in kinds.WORD_MODEL_CLASSES:
+        raise ModelError(
+            f'{spec.label} is a model of the type "{kind}", which finds no boxes by words;'
+            f" supported: {', '.join(kinds.WORD_MODEL_CLASSES)}"
+        )
+    engines = {"auto", "torch", *({"openvino"} if kind.startswith("owl") else ())}
+    if settings.engine not in engines:
+        others = " or ".join(sorted(engines - {"auto"}))
+        raise ModelError(f"ENGINE={settings.engine}: {spec.label} runs on {others} (auto)")
+    device, files = choose_device(settings), ("tokenizer_config.json",)
+    loaded = load_model(folder, kinds.WORD_MODEL_CLASSES[kind], device, files)
+    if kind.startswith("owl"):
+        return _build_owl(spec, folder, loaded, settings)
+    return WordModel(spec.label, _build_finder(kind, loaded), loaded.device)
+
+
+def _build_finder(kind: str, loaded: LoadedModel) -> WordFinder:
+    from backends.detection.open_vocabulary.grounding_dino import GroundingDino
+    from backends.detection.open_vocabulary.sam3 import Sam3
+
+    return GroundingDino.of(loaded) if kind in families.GROUNDING_TYPES else Sam3(loaded)
+
+
+def _build_owl(
+    spec: ModelSpec, folder: Path, loaded: LoadedModel, settings: Settings
+) -> "WordModel":
+    from backends.detection.open_vocabulary.owl import Owl
+    from backends.detection.open_vocabulary.owl_trunk import load_trunk
+
+    key = f"{spec.label}-{hash_files(list_files(folder))[:16]}"
+    trunk = load_trunk(loaded, key, settings)
+    return WordModel(spec.label, Owl(loaded, trunk), loaded.device, engine=trunk.name)
+
+
+@dataclass(frozen=True)
+class WordModel:
+    """A model of transformers, the words that it is asked for, and the thresholds of its output."""
+
+    label: str
+    finder: WordFinder
+    device: str
+    words: tuple[str, ...] = ()
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    keypoint_names: tuple[str, ...] = ()
+    examples: DrawnExamples | None = None
+    engine: str = ""
+
+    def describe_engine(self) -> str:
+        """Return what it runs on."""
+        return self.engine or f"PyTorch on {self.device}"
+
+    def known_words(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Return all words: any can be looked for."""
+        return tuple(words)
+
+    def with_words(self, words: Sequence[str]) -> "WordModel":
+        """Return the same model for other words; UnfillableError if there are none."""
+        if not words:
+            raise UnfillableError(
+                f"{self.label} is asked for nothing: no label of the control tag has a word, in"
+                " predicted_values, value, hint or alias"
+            )
+        return replace(self, words=tuple(words))
+
+    def with_examples(self, examples: DrawnExamples) -> "WordModel":
+        """Return the same model for what looks like examples, by the labels of these."""
+        return replace(self, words=examples.labels, examples=examples)
+
+    def with_thresholds(self, thresholds: Thresholds) -> "WordModel":
+        """Return the same model with other thresholds."""
+        return replace(self, thresholds=thresholds)
+
+    def embed(self, images: Sequence[Image]) -> None:
+        """Return None: what it makes of an image depends on words."""
+        return
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """Return the objects on each image, highest score first."""
+        if self.examples is not None:
+            return [self._find_alike(image, self.examples) for image in images]
+
+        def find(batch: Sequence[Image]) -> list[Detections]:
+            found = self.finder.find(batch, self.words, self.thresholds.min_score)
+            return [self._select(one, image.size) for one, image in zip(found, batch, strict=True)]
+
+        return run_by_size(images, batch_images(self.device), find)
+
+    def _find_alike(self, image: Image, examples: DrawnExamples) -> Detections:
+        found = self.finder.find_alike(image, examples, self.thresholds.min_score)
+        if found is None:
+            raise examples_error(self.label)
+        return self._select(found, image.size)
+
+    def _select(self, objects: FoundObjects, size: ImageSize) -> Detections:
+        """Merge the boxes of an object, as in other networks."""
+        import torch
+        from torchvision.ops import batched_nms
+
+        edges = np.array([size.width, size.height] * 2, np.float32)
+        boxes = np.clip(objects.boxes, 0, edges).astype(np.float32)
+        arrays = (torch.from_numpy(one) for one in (boxes, objects.scores, objects.classes))
+        rows = batched_nms(*arrays, self.thresholds.iou).numpy()[:MAX_OBJECTS]
+        masks = objects.masks
+        return Detections(
+            size,
+            self.words,
+            boxes[rows],
+            objects.scores[rows],
+            objects.classes[rows],
+            masks=None if masks is None else ScaledMasks(size, masks[rows]),
+            iou_threshold=self.thresholds.iou,
+        )

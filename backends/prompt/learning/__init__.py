@@ -1,0 +1,1 @@
+"""Learning without training: annotated tasks as examples, kept where they make answers better."""

@@ -1,0 +1,1 @@
+"""Promptable segmenters: an image becomes an embedding, an embedding and prompts become masks."""

@@ -1,0 +1,224 @@
+"""A loaded model and what is kept of images: a click on a known image runs the decoder alone."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from cachetools import LRUCache
+
+from backends.segment.click_priority import ClickPriority
+from backends.segment.drawn_objects import DrawnImage, DrawnObject, scale_prompt
+from backends.segment.embedding_cache import EmbeddingCache, EmbeddingKey
+from backends.segment.everything import find_all_objects
+from backends.segment.models.promptable_model import Embedding, MaskPrediction, PromptableModel
+from backends.segment.prompts import BinaryMask, Floats, ObjectPrompt
+from shared.media.image import Image
+from shared.results import ImageSize
+
+# A click refines the mask of those before it, up to this one; later ones refine its mask. So the
+# answer follows from the clicks alone, and takes no more runs of the decoder than these.
+MAX_REFINED_CLICKS = 8
+# Masks of earlier clicks that are kept, some 256 KB each.
+KEPT_LOGITS = 128
+# Objects that the decoder gets at once: their masks are as large as the image.
+CHUNK = 16
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentItem:
+    """An image, and what is drawn on it; None: it is only embedded.
+
+    `image` is decoded already if its embedding was not known when the task was read. With
+    `grid_clicks` along its longer side all objects are found, on the image at `item_index` of a
+    list.
+    """
+
+    digest: str
+    image: Image | None
+    read_again: Callable[[], Image]
+    drawn: DrawnImage | None = None
+    grid_clicks: int = 0
+    item_index: int | None = None
+
+    def cache_key(self) -> Hashable | None:
+        """Return what the answer depends on; None for an item that is only embedded."""
+        if self.grid_clicks:
+            return self.digest, self.item_index, self.grid_clicks
+        if self.drawn is None:
+            return None
+        objects = tuple(
+            (one.label, one.region_id, one.score, prompt_key(one.prompt))
+            for one in self.drawn.objects
+        )
+        return self.digest, tuple(self.drawn.frame), self.drawn.item_index, objects
+
+    @property
+    def is_click(self) -> bool:
+        """Whether a user has drawn on the image, and waits; boxes that were found have scores."""
+        return self.drawn is not None and any(one.score is None for one in self.drawn.objects)
+
+
+class SegmentedObject(NamedTuple):
+    """The mask of one object, cut to what it covers: `pixels` begin at `left` and `top`."""
+
+    label: str
+    region_id: str
+    score: float
+    left: int
+    top: int
+    pixels: BinaryMask
+
+    def full_mask(self, size: ImageSize) -> BinaryMask:
+        """Return the mask of the whole image."""
+        mask = np.zeros((size.height, size.width), bool)
+        height, width = self.pixels.shape
+        mask[self.top : self.top + height, self.left : self.left + width] = self.pixels
+        return mask
+
+
+@dataclass(frozen=True)
+class SegmentedImage:
+    """The objects found on one image; none if nothing was drawn."""
+
+    objects: tuple[SegmentedObject, ...] = ()
+    size: ImageSize | None = None
+    item_index: int | None = None
+
+
+class Segmenter:
+    """Embeds images and answers prompts with a model. Used by several threads."""
+
+    def __init__(self, model: PromptableModel, cache: EmbeddingCache, model_hash: str) -> None:
+        self.model = model
+        self._cache = cache
+        self._model_hash = model_hash
+        self._priority = ClickPriority()
+        self._encoding = threading.Lock()
+        self._logits_lock = threading.Lock()
+        self._logits: LRUCache[Hashable, Floats] = LRUCache(KEPT_LOGITS)
+
+    def run(self, item: SegmentItem) -> SegmentedImage:
+        """Return what an item asks for."""
+        return self.segment(item)
+
+    def segment(self, item: SegmentItem) -> SegmentedImage:
+        """Return the mask of each object that is drawn; the image is embedded if need be.
+
+        Bulk work pauses while clicks are answered.
+        """
+        if not item.is_click:
+            return self._segment(item)
+        with self._priority.answer_click():
+            return self._segment(item)
+
+    def _segment(self, item: SegmentItem) -> SegmentedImage:
+        digest, embedding = self._embed(item)
+        if item.grid_clicks:
+            return self._find_all(embedding, item)
+        if item.drawn is None:
+            return SegmentedImage()
+        objects: list[SegmentedObject] = []
+        for start in range(0, len(item.drawn.objects), CHUNK):
+            some = item.drawn.objects[start : start + CHUNK]
+            objects += self._answer(digest, embedding, some, item.drawn.frame)
+        return SegmentedImage(tuple(objects), embedding.size, item.drawn.item_index)
+
+    def _answer(
+        self, digest: str, embedding: Embedding, drawn: Sequence[DrawnObject], frame: ImageSize
+    ) -> Iterator[SegmentedObject]:
+        """Yield the masks of objects that are drawn, but for those that are empty."""
+        prompts = [scale_prompt(one.prompt, frame, embedding.size) for one in drawn]
+        refining = [self._refining(digest, embedding, prompt) for prompt in prompts]
+        is_click = any(one.score is None for one in drawn)
+        decode = self.model.decode if is_click else self._decode_in_turn
+        masks = decode(embedding, refining)
+        for one, prompt, mask in zip(drawn, prompts, masks, strict=True):
+            if one.score is None:  # a click may follow, which refines this mask
+                self._keep_logits((digest, prompt_key(prompt)), mask.logits)
+            cut = _cut_out(one.label, one.region_id, mask)
+            if cut is not None:
+                yield cut if one.score is None else cut._replace(score=one.score)
+
+    def _find_all(self, embedding: Embedding, item: SegmentItem) -> SegmentedImage:
+        decode = partial(self._decode_in_turn, embedding)
+        masks = find_all_objects(decode, embedding.size, item.grid_clicks)
+        cut = (_cut_out("", "", mask) for mask in masks)
+        objects = tuple(one for one in cut if one is not None)
+        return SegmentedImage(objects, embedding.size, item.item_index)
+
+    def _decode_in_turn(
+        self, embedding: Embedding, prompts: Sequence[ObjectPrompt]
+    ) -> Sequence[MaskPrediction]:
+        """Return the mask for each prompt of bulk work: one at a time while somebody clicks."""
+        if not self._priority.has_users():
+            return self.model.decode(embedding, prompts)
+        masks: list[MaskPrediction] = []
+        for prompt in prompts:
+            self._priority.let_clicks_pass()
+            masks += self.model.decode(embedding, [prompt])
+        return masks
+
+    def _embed(self, item: SegmentItem) -> tuple[str, Embedding]:
+        """Return the digest and embedding of an image. One is made at a time.
+
+        So who clicks while the image is embedded ahead waits for that. Of the processor's cores
+        one is left to those who click.
+        """
+        key = EmbeddingKey(self._model_hash, item.digest)
+        known = self._cache.get(key)
+        if known is not None:
+            return item.digest, known
+        image = item.image or item.read_again()
+        key = EmbeddingKey(self._model_hash, image.digest)  # another one, if the file has changed
+        leaves_core = not item.is_click and self._priority.has_users()
+        if leaves_core:
+            self._priority.let_clicks_pass()
+        with self._encoding:
+            known = self._cache.get(key)
+            if known is None:
+                known = self._cache.put(key, self.model.encode(image.pixels, leaves_core))
+        return image.digest, known
+
+    def _refining(self, digest: str, embedding: Embedding, prompt: ObjectPrompt) -> ObjectPrompt:
+        """Return a prompt with the mask of the clicks before its last one, if there is one."""
+        earlier = prompt.first_points(min(len(prompt.points) - 1, MAX_REFINED_CLICKS))
+        if not prompt.points or earlier.is_empty:
+            return prompt
+        key = digest, prompt_key(earlier)
+        with self._logits_lock:
+            logits = self._logits.get(key)
+        if logits is None:
+            refined = self._refining(digest, embedding, earlier)
+            logits = self.model.decode(embedding, [refined])[0].logits
+            self._keep_logits(key, logits)
+        return prompt.refining(logits)
+
+    def _keep_logits(self, key: Hashable, logits: Floats) -> None:
+        with self._logits_lock:
+            self._logits[key] = logits
+
+
+def prompt_key(prompt: ObjectPrompt) -> Hashable:
+    """Return what identifies a prompt as the user has drawn it."""
+    stroke = prompt.stroke
+    painted = None
+    if stroke is not None:
+        painted = hashlib.blake2b(np.packbits(stroke).tobytes(), digest_size=16).hexdigest()
+    points = tuple((point.x, point.y, point.is_positive) for point in prompt.points)
+    box = prompt.box
+    edges = None if box is None else (box.left, box.top, box.right, box.bottom)
+    return points, edges, painted
+
+
+def _cut_out(label: str, region_id: str, found: MaskPrediction) -> SegmentedObject | None:
+    """Return a mask cut to what it covers; None if that is nothing."""
+    rows, columns = (np.flatnonzero(found.mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return None
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    pixels = found.mask[top:bottom, left:right].copy()
+    return SegmentedObject(label, region_id, found.score, int(left), int(top), pixels)

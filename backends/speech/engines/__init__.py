@@ -1,0 +1,1 @@
+"""The engines of speech recognition, each behind one contract."""

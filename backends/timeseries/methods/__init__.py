@@ -1,0 +1,1 @@
+"""Methods that find events in series without any training."""

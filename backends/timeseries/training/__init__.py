@@ -1,0 +1,1 @@
+"""Models of series that are learned from annotations."""

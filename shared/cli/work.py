@@ -1,0 +1,90 @@
+"""`prelabel work`: predicts tasks of projects from a machine that nobody connects to."""
+
+import logging
+import signal
+import threading
+from contextlib import ExitStack
+from types import FrameType
+
+import typer
+
+from shared.cli import app
+
+
+@app.command()
+def work(
+    project: list[int] = typer.Option(
+        ..., help="ID of a project in LABEL_STUDIO_URL; may be repeated"
+    ),
+    once: bool = typer.Option(False, "--once", help="End when no task lacks a prediction any more"),
+    poll: float = typer.Option(5.0, min=0.5, help="Seconds between two looks for new tasks"),
+    lease: float = typer.Option(
+        60.0,
+        min=2,
+        help="Seconds after which a worker that was killed is known to be gone; the same for all",
+    ),
+    backend: list[str] = typer.Option(
+        None,
+        help="A backend, or backend:model; may be repeated (default: BACKENDS, or all installed)",
+    ),
+) -> None:
+    """Predict the tasks of projects that lack a prediction of this version, and wait for more.
+
+    This machine asks Label Studio (LABEL_STUDIO_URL, LABEL_STUDIO_API_KEY); nothing connects to it.
+    Several workers share a project: each task is predicted by one of them. SIGTERM and Ctrl-C end
+    it after the tasks in hand, with status 0.
+
+    With --once, the exit status is 1 if tasks failed.
+    """
+    from shared.settings import changed_environment
+
+    with changed_environment({"BACKENDS": ",".join(backend)} if backend else {}):
+        if _work(list(dict.fromkeys(project)), once, poll, lease):
+            raise typer.Exit(1)
+
+
+def _work(projects: list[int], once: bool, poll: float, lease: float) -> bool:
+    """Work on projects; return whether tasks failed, where that is to be the exit status."""
+    from shared.bulk.project_worker import ProjectWorker
+    from shared.bulk.task_lease import LeaseBook
+    from shared.bulk.work_loop import WorkLoop
+    from shared.label_studio.project import Project
+    from shared.pipeline.runtime import reset_runtime, runtime
+    from shared.server.logs import configure_logging
+    from shared.server.project_plans import ProjectPlans
+
+    settings = runtime().settings
+    configure_logging(settings.log_level, settings.log_format)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each request
+    stop = _stop_on_signals()
+    workers = []
+    with ExitStack() as stack:
+        stack.callback(reset_runtime)
+        plans = ProjectPlans(settings, runtime())
+        for number in projects:
+            opened = Project(number, settings)
+            stack.callback(opened.close)
+            leases = LeaseBook(opened, lease)
+            stack.callback(leases.close)
+            workers.append(ProjectWorker(opened, runtime().pipeline, leases, stop.is_set))
+        WorkLoop(workers, lambda one: plans.load(one.project), stop, poll).run(once)
+    for worker in workers:
+        count = worker.count
+        typer.echo(
+            f"{worker.project.name}: {count.done:,} tasks predicted, {count.failed:,} failed"
+        )
+    return once and not stop.is_set() and any(worker.count.failed for worker in workers)
+
+
+def _stop_on_signals() -> threading.Event:
+    """Return an event that SIGTERM and Ctrl-C set; a second Ctrl-C ends at once."""
+    stop = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    return stop

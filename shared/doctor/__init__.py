@@ -1,0 +1,1 @@
+"""The checks of every step between Label Studio and a prediction of the server."""

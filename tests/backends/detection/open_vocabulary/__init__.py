@@ -1,0 +1,1 @@
+"""Tests of open vocabulary: models that find what words name."""

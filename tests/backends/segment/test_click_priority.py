@@ -1,0 +1,105 @@
+"""Bulk work pauses while clicks are answered, and goes on however much is clicked."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backends.segment import click_priority
+from backends.segment.click_priority import ClickPriority
+from backends.segment.drawn_objects import DrawnImage, DrawnObject
+from backends.segment.models.promptable_model import Embedding, MaskPrediction
+from backends.segment.prompts import ObjectPrompt, Point
+from backends.segment.segmenter import Segmenter, SegmentItem
+from shared.backend import Pixels
+from shared.media.image import Image
+from shared.results import ImageSize
+from tests.backends.segment.flood import FloodModel, memory_cache
+
+SIZE = ImageSize(64, 48)
+
+
+def test_bulk_work_waits_for_clicks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(click_priority, "MAX_PAUSE_SECONDS", 600.0)
+    priority, order = ClickPriority(), []
+
+    def work() -> None:
+        priority.let_clicks_pass()
+        order.append("bulk")
+
+    with priority.answer_click():
+        bulk = threading.Thread(target=work)
+        bulk.start()
+        with priority.answer_click():
+            pass
+        order.append("click")
+    bulk.join()
+    assert order == ["click", "bulk"]
+
+
+def test_bulk_work_ends_however_much_is_clicked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(click_priority, "MAX_PAUSE_SECONDS", 0.01)
+    priority = ClickPriority()
+    with priority.answer_click():
+        priority.let_clicks_pass()
+
+
+def test_users_are_there_for_a_while_after_a_click(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(click_priority, "PRESENCE_SECONDS", 600.0)
+    priority = ClickPriority()
+    assert not priority.has_users()
+    with priority.answer_click():
+        assert priority.has_users()
+    assert priority.has_users()
+    monkeypatch.setattr(click_priority, "PRESENCE_SECONDS", 0.0)
+    assert not priority.has_users()
+
+
+class CountingModel(FloodModel):
+    """Notes how many prompts each call of `decode` gets, and which images leave a core."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[int] = []
+        self.left_core: list[bool] = []
+
+    def encode(self, image: Pixels, leaves_core: bool = False) -> Embedding:
+        self.left_core.append(leaves_core)
+        return super().encode(image)
+
+    def decode(
+        self, embedding: Embedding, prompts: Sequence[ObjectPrompt]
+    ) -> Sequence[MaskPrediction]:
+        self.calls.append(len(prompts))
+        return super().decode(embedding, prompts)
+
+
+def item(shade: int, *clicks: Point, grid: int = 0, score: float | None = None) -> SegmentItem:
+    pixels = np.full((SIZE.height, SIZE.width, 3), shade, np.uint8)
+    pixels[10:30, 10:40] = 0
+    image = Image(pixels, f"image {shade}")
+    drawn = None
+    if clicks:
+        drawn = DrawnImage((DrawnObject("Cat", ObjectPrompt(clicks), "", score),), SIZE)
+    return SegmentItem(image.digest, image, lambda: image, drawn, grid)
+
+
+def test_bulk_work_goes_in_small_steps_once_somebody_clicks(tmp_path: Path) -> None:
+    model = CountingModel()
+    segmenter = Segmenter(model, memory_cache(tmp_path), "hash")
+    found = segmenter.segment(item(200, grid=4))
+    boxes = segmenter.segment(item(201, Point(20, 20), score=0.5))
+    assert model.left_core == [False, False]
+    assert model.calls == [4, 4, 4, 1]
+    segmenter.segment(item(202, Point(20, 20)))
+    model.calls.clear()
+    again = segmenter.segment(item(200, grid=4))
+    segmenter.segment(item(203, grid=4))
+    assert model.left_core == [False, False, False, True]
+    assert model.calls == [1] * 24
+    assert [one.pixels.tolist() for one in again.objects] == [
+        one.pixels.tolist() for one in found.objects
+    ]
+    assert [one.score for one in boxes.objects] == [0.5]

@@ -1,0 +1,148 @@
+"""Users of other backends beside the prompt backend: python -m tests.bench.prompt
+
+A server of models of our own answers each after a second; the prompt backend asks it 8, then 64
+questions at a time, while a user of `pattern` sends one task after the other. Times with and
+without are measured in turns, since the machine may be busy otherwise. The server of models has a
+process of its own: its work is not to delay the user who is measured.
+"""
+
+import itertools
+import multiprocessing
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tests.bench.table import Figures, Row, Size, show, size_of, sized
+from tests.prompt.fault_server import FaultServer
+from tests.serving import served
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+ANSWER_SECONDS = 1.0
+MOST_TIMES_ALONE = 1.2
+PATTERN = """<View><Text name="text" value="$text"/>
+  <Labels name="label" toName="text"><Label value="Email" regex="[a-z]+@[a-z]+"/></Labels></View>"""
+PROMPT = """<View><Text name="text" value="$text"/>
+  <Choices name="mood" toName="text" model_backend="prompt">
+    <Choice value="Good"/><Choice value="Bad"/></Choices></View>"""
+BULK_TASKS = 64
+_numbers = itertools.count()
+
+
+def body(config: str, texts: list[str]) -> dict[str, Any]:
+    tasks = [{"id": number, "data": {"text": text}} for number, text in enumerate(texts)]
+    return {"tasks": tasks, "label_config": config, "project": "1.1"}
+
+
+def time_user(url: str, seconds: float) -> list[float]:
+    """Return the milliseconds of each request of one user of `pattern`."""
+    times = []
+    end = time.monotonic() + seconds
+    with httpx.Client(base_url=url, timeout=30, verify=False) as client:
+        while time.monotonic() < end:
+            sent = body(PATTERN, [f"mail a@b {next(_numbers)}"])
+            start = time.perf_counter()
+            client.post("/predict", json=sent).raise_for_status()
+            times.append((time.perf_counter() - start) * 1000)
+            time.sleep(0.005)
+    return times
+
+
+@contextmanager
+def bulk_load(url: str) -> Iterator[None]:
+    """Retrieve predictions for new tasks all the time."""
+    stop = threading.Event()
+
+    def load() -> None:
+        with httpx.Client(base_url=url, timeout=120, verify=False) as client:
+            while not stop.is_set():
+                texts = [f"task {next(_numbers)}" for _ in range(BULK_TASKS)]
+                client.post("/predict", json=body(PROMPT, texts)).raise_for_status()
+
+    threads = [threading.Thread(target=load) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1)
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@contextmanager
+def server_of_models() -> Iterator["Connection[Any, Any]"]:
+    """Run it in a process of its own, which sends its address, and then what it was asked."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve_models, args=(theirs,))
+    process.start()
+    try:
+        yield ours
+    finally:
+        ours.send(False)
+        process.join()
+
+
+def serve_models(connection: "Connection[Any, Any]") -> None:
+    with FaultServer(seconds=ANSWER_SECONDS) as models:
+        connection.send(models.url)
+        while connection.recv():
+            connection.send(len(models.asked))
+
+
+def count_asked(models: "Connection[Any, Any]") -> int:
+    """Return how many questions the server of models has got."""
+    models.send(True)
+    found: int = models.recv()
+    return found
+
+
+def rows(size: Size = "whole") -> Iterator[Row]:
+    """Yield the 95th percentile of one user's times beside and without the questions."""
+    turns, seconds = sized(size, (4, 4.0), (2, 2.0), (1, 0.3))
+    for at_once in sized(size, (8, 64), (8,), (8,)):
+        alone, beside = measure(at_once, turns, seconds)
+        name = f"prompt: p95 of a user of `pattern` beside {at_once} questions at once"
+        yield Row(name, "ms", beside, alone, "without", at_most=MOST_TIMES_ALONE)
+
+
+def measure(at_once: int, turns: int, seconds: float) -> tuple[Figures, Figures]:
+    """Return one 95th percentile in milliseconds a turn, without and beside the questions."""
+    alone: list[float] = []
+    beside: list[float] = []
+    with tempfile.TemporaryDirectory() as folder, server_of_models() as models:
+        variables = {
+            "PROMPT_MODEL": "any",
+            "PROMPT_BASE_URL": models.recv(),
+            "PROMPT_CONCURRENCY": str(at_once),
+        }
+        with served("pattern", "prompt", log=Path(folder) / "log", **variables) as server:
+            server.wait("/ready")
+            time_user(server.url, seconds / 4)
+            with bulk_load(server.url):
+                pass  # the model is loaded
+            for _ in range(turns):
+                alone.append(find_percentile(time_user(server.url, seconds)))
+                before = count_asked(models)
+                with bulk_load(server.url):
+                    beside.append(find_percentile(time_user(server.url, seconds)))
+                assert count_asked(models) >= before + at_once
+    return tuple(alone), tuple(beside)
+
+
+def find_percentile(times: list[float]) -> float:
+    return statistics.quantiles(times, n=100)[94]
+
+
+if __name__ == "__main__":
+    sys.exit(0 if all(row.held for row in show(rows(size_of(sys.argv)))) else 1)

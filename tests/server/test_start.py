@@ -1,0 +1,155 @@
+"""What a server imports and holds at its start, once its models are converted."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+import backends
+from shared.backend import Backend, ModelSpec
+from shared.backend.example import Example
+from shared.backend.registry import find_backends
+from shared.pipeline.runtime import reset_runtime
+from shared.server.app import create_app
+from shared.server.service import BackendService
+from shared.settings import Settings, changed_environment, read_settings
+from shared.testing import find_differences
+from tests.bench.start import (
+    BOUNDS,
+    COMMAND_SECONDS,
+    COMMANDS,
+    STARTERS,
+    Start,
+    maps,
+    processes_of,
+    run_command,
+    start,
+)
+from tests.serving import served
+
+# Machines that tests run on are busy: a tenth more would be noise there.
+NOISE = 1.3
+READ_WITHOUT_TORCH = ("detection", "ner", "text_classification")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the conversions of the starters, made in this process."""
+    for package in ("openvino", "torch", "transformers", "ultralytics"):
+        pytest.importorskip(package)
+    folder = tmp_path_factory.mktemp("cache")
+    with changed_environment({**STARTERS, "CACHE_DIR": str(folder)}):
+        for name in READ_WITHOUT_TORCH:
+            backend = find_backends()[name](served=True)
+            for spec in backend.default_specs():
+                backend.load(spec)
+        yield folder
+
+
+def within_bounds(names: tuple[str, ...], found: Start) -> None:
+    """Memory as it is; of the time what the processor spends, which others do not lengthen."""
+    assert found.megabytes <= BOUNDS[names].megabytes * NOISE
+    assert found.processor_seconds <= BOUNDS[names].ready_seconds * NOISE
+    assert found.libraries == []
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_comes_at_once(words: tuple[str, ...]) -> None:
+    _, processor_seconds = run_command(*words)
+    assert processor_seconds <= COMMAND_SECONDS * NOISE
+
+
+def test_a_server_of_rules_is_small(tmp_path: Path) -> None:
+    within_bounds(("pattern",), start(("pattern",), tmp_path))
+
+
+@pytest.mark.parametrize("name", ["ner", "detection"])
+def test_a_server_with_a_converted_model_is_small(name: str, cache: Path) -> None:
+    found = start((name,), cache)
+    within_bounds((name,), found)
+    assert found.peak_megabytes <= found.megabytes * 1.2 * NOISE
+
+
+def test_converted_models_predict_without_pytorch(cache: Path, tmp_path: Path) -> None:
+    """What they predict is what is expected of the networks that they were converted from."""
+    variables = {**STARTERS, "CACHE_DIR": str(cache), "DETECTION_PRECISION": "f32"}
+    variables["LOCAL_FILES_ROOT"] = str(Path(backends.__file__).parent)
+    with served(*READ_WITHOUT_TORCH, log=tmp_path / "log", **variables) as server:
+        server.wait("/ready")
+        for name in READ_WITHOUT_TORCH:
+            example = Example.load(find_backends()[name])
+            answer = httpx.post(
+                f"{server.url}/{name}/predict", json=example.predict_request(), timeout=100
+            )
+            assert find_differences(answer.json()["results"], example.expected) == []
+        engines = [model["engine"] for model in httpx.get(f"{server.url}/status").json()["models"]]
+        assert all("OpenVINO in f32" in engine or "bf16" in engine for engine in engines), engines
+        libraries = "".join(map(maps, processes_of(server)))
+    assert "openvino" in libraries
+    assert "libtorch" not in libraries
+
+
+def test_health_is_answered_while_libraries_are_imported() -> None:
+    """An import takes seconds, on a slow disk minutes."""
+    begun, goes_on = threading.Event(), threading.Event()
+
+    class Slow(Backend):
+        name = "slow"
+
+        @classmethod
+        def import_modules(cls) -> None:
+            begun.set()
+            assert goes_on.wait(60)
+
+        def default_specs(self) -> list[ModelSpec]:
+            return [ModelSpec("slow", "model")]
+
+        def infer(self, model: Any, items: list[Any]) -> list[Any]:
+            return items
+
+        def regions(self, output: Any, claim: Any) -> list[Any]:
+            return []
+
+    reset_runtime()
+    with TestClient(create_app(BackendService([Slow]), read_settings(Settings))) as client:
+        assert begun.wait(60)
+        assert client.get("/health").status_code == 200
+        assert client.get("/ready").status_code == 503
+        goes_on.set()
+        while client.get("/ready").status_code != 200:
+            time.sleep(0.01)
+
+
+LOADER = """
+import json, sys
+import shared
+shared.is_own_program = True
+from shared.backend.registry import find_backend
+backend = find_backend("text_classification")(served=True)
+[spec] = backend.default_specs()
+engine = backend.load(spec).network.engine
+heavy = ("torch", "transformers", "label_studio_ml")
+print(json.dumps([engine, [name for name in heavy if name in sys.modules]]))
+"""
+
+
+def test_a_first_conversion_is_done_in_another_process(tmp_path: Path) -> None:
+    variables = STARTERS | {"CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", LOADER],
+        capture_output=True,
+        text=True,
+        env=os.environ | variables,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == ["openvino", []]
