@@ -19,10 +19,13 @@ def save_weights(folder: Path) -> Path:
 
     english = recognition_models["gen2"]["english_g2"]
     recognizer = Model(1, 256, 256, len(english["characters"]) + 1)
-    with torch.no_grad():
-        for weights in recognizer.parameters():
+    with torch.no_grad():  # all of them: `publish` leaves what the network was made with unset
+        for name, weights in recognizer.named_parameters():
             if weights.dim() > 1:
-                weights.mul_(3)
+                bound = 3 / weights[0].numel() ** 0.5
+                weights.uniform_(-bound, bound)
+            elif "bias" in name:
+                weights.zero_()
         recognizer.Prediction.bias[0] = -5  # seldom nothing at all
     torch.save(_with_prefix(recognizer.state_dict()), folder / english["filename"])
     return folder

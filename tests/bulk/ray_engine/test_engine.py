@@ -90,7 +90,7 @@ def test_boxes_on_a_folder_of_images(
     finally:
         del os.environ["DETECTION_MODEL"]
     assert ran.status == 1
-    assert "photos, task 9: detection: " in ran.err  # 17.png follows 0, 1 and 10 to 16
+    assert "photos/17.png, task 9: detection: " in ran.err  # 17.png follows 0, 1 and 10 to 16
     parts = sorted((tmp_path / "parts").iterdir())
     assert [path.name for path in parts] == [f"part-0000{n}.jsonl" for n in range(2)]
     joined = b"".join(path.read_bytes() for path in parts)
