@@ -7,7 +7,8 @@ accepted yet. So of each label
 - the other clicks and all strokes outside of boxes are one object together;
 - a negative click outside of all boxes belongs to that object, or else to the nearest box.
 
-An object without a positive click, box or stroke is left out: nothing says where it is.
+An object without a positive click, box or stroke is left out: nothing says where it is. If there
+is no other one, that is an error.
 """
 
 import hashlib
@@ -92,10 +93,10 @@ class _ObjectParts:
 
 
 def read_drawn_image(context: Context, config: LabelConfig, target: ObjectTag) -> DrawnImage | None:
-    """Return the objects drawn on an object tag; None if nothing was drawn that says where one is.
+    """Return the objects drawn on an object tag; None if nothing was drawn on it.
 
     Where several images of a list are drawn on, the one of the last region counts. TaskError if
-    the context cannot be read, or nothing of it lies on the image.
+    the context cannot be read, nothing of it lies on the image, or nothing says where an object is.
     """
     regions = list(reversed(list(read_drawn_regions(context, config, target))))
     regions = [region for region in regions if isinstance(region.shape, PROMPT_SHAPES)]
@@ -104,9 +105,14 @@ def read_drawn_image(context: Context, config: LabelConfig, target: ObjectTag) -
     index = regions[-1].region_keys.get("item_index")
     here = [r for r in regions if r.region_keys.get("item_index") == index]
     objects = tuple(_build_objects(here))
+    if not objects:
+        raise TaskError(
+            "All clicks say where the object is not, and none where it is: click on the object"
+            " first, or draw a box around it"
+        )
     if len(objects) > MAX_OBJECTS:
         raise TaskError(f"{len(objects)} objects are drawn, expected at most {MAX_OBJECTS} at once")
-    return DrawnImage(objects, _frame_of(here[-1]), index) if objects else None
+    return DrawnImage(objects, _frame_of(here[-1]), index)
 
 
 def boxed_images(

@@ -106,15 +106,8 @@ def test_objects(drawn: list[dict[str, Any]], expected: list[Any]) -> None:
     assert objects(*drawn) == expected
 
 
-@pytest.mark.parametrize(
-    "drawn",
-    [
-        pytest.param([], id="nothing"),
-        pytest.param([click(10, 20, positive=False)], id="negative clicks alone"),
-    ],
-)
-def test_nothing_to_segment(drawn: list[dict[str, Any]]) -> None:
-    assert read(*drawn) is None
+def test_nothing_to_segment() -> None:
+    assert read() is None
 
 
 @pytest.mark.parametrize(
@@ -126,6 +119,7 @@ def test_nothing_to_segment(drawn: list[dict[str, Any]]) -> None:
         pytest.param(
             [{**click(1, 1), "value": {"x": 3, "width": 1}}], "Invalid drawn region", id="half"
         ),
+        pytest.param([click(10, 20, positive=False)], "none where it is", id="negative alone"),
         pytest.param([click(n / 4, 1) for n in range(300)], "300 clicks are on one", id="300"),
         pytest.param(
             [box(n, n, n + 5, n + 5) for n in range(70)], "70 objects are drawn", id="70 boxes"
