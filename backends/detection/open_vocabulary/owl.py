@@ -65,7 +65,7 @@ class Owl:
     ) -> list[FoundObjects]:
         """Return for each patch of each image the embedding that is most alike, as its class."""
         seen = self.trunk.look(self.loaded.prepare_images(images)["pixel_values"])
-        queries = torch.nn.functional.normalize(embeddings, dim=-1)
+        queries = torch.nn.functional.normalize(embeddings, dim=-1).cpu()
         logits = (seen.embeddings @ queries.T + seen.shifts) * seen.scales
         outputs: Any = SimpleNamespace(logits=logits, pred_boxes=seen.boxes)
         found = self.loaded.image_processor.post_process_object_detection(
@@ -74,7 +74,7 @@ class Owl:
             target_sizes=[(image.size.height, image.size.width) for image in images],
         )
         keys = "boxes", "scores", "labels"
-        return [FoundObjects(*(one[key].cpu().numpy() for key in keys)) for one in found]
+        return [FoundObjects(*(one[key].numpy() for key in keys)) for one in found]
 
     def _embed(self, words: Sequence[str]) -> torch.Tensor:
         """Return the embeddings of words, of length 1, shape (words, dimensions)."""

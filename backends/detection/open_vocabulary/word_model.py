@@ -87,7 +87,7 @@ def _build_owl(
 
     key = f"{spec.label}-{hash_files(list_files(folder))[:16]}"
     trunk = load_trunk(loaded, key, settings)
-    return WordModel(spec.label, Owl(loaded, trunk), loaded.device, engine=trunk.name)
+    return WordModel(spec.label, Owl(loaded, trunk), loaded.device, engine=trunk.part.name)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.segment.models.engines import Part, PartSource, load_part
+from backends._inference.network_part import Part, PartSource, load_part
 from backends.segment.models.frames import Frame
 from backends.segment.models.promptable_model import Embedding, MaskPrediction
 from backends.segment.models.strokes import all_points

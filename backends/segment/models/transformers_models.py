@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from backends.segment.models.engines import PartSource, TorchPart
+from backends._inference.network_part import PartSource, TorchPart
 from backends.segment.models.frames import Frame, Normalization, PaddedFrame, StretchedFrame
 from backends.segment.models.sam_examples import decoder_examples, encoder_examples
 from backends.segment.models.sam_model import SamSource

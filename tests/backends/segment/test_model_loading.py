@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from backends._inference.network_part import PartSource, load_part
 from backends.segment.models import (
     fast_sam,
     loader,
     transformers_models,
     ultralytics_models,
 )
-from backends.segment.models.engines import PartSource, load_part
 from backends.segment.models.fast_sam import FastSamModel
 from backends.segment.models.sam_model import SamModel
 from backends.segment.prompts import Box, ObjectPrompt, Point

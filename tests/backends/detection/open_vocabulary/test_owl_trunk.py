@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.detection.open_vocabulary import owl_trunk
+from backends._inference import network_part
 from backends.detection.open_vocabulary.word_model import WordModel, load_word_model
 from shared.backend.claim import ModelSpec
 from shared.errors import ModelError
@@ -43,7 +43,7 @@ def test_a_conversion_is_made_once_and_named(model: Model, tmp_path: Any) -> Non
 def test_a_conversion_that_deviates_is_not_used(
     model: Model, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(owl_trunk, "MAX_DEVIATION", -1.0)
+    monkeypatch.setattr(network_part, "MAX_DEVIATION", -1.0)
     made = loaded(model("owlvit"), tmp_path, "auto").describe_engine()
     assert made.startswith("PyTorch on cpu: 1 in 1000 of its outputs differ from PyTorch's by")
     with pytest.raises(ModelError, match=r"ENGINE=openvino cannot run .*ENGINE=torch runs it"):

@@ -1,4 +1,7 @@
-"""The engines that run the parts of a network, with the same outputs: PyTorch and OpenVINO."""
+"""A part of a network on PyTorch or OpenVINO, with the same outputs.
+
+For networks that are run as they are, image encoders and such: from arrays to arrays.
+"""
 
 import logging
 import threading
@@ -75,7 +78,7 @@ class TorchPart:
 
 
 class OpenVinoPart:
-    """OpenVINO on a CPU, in single precision: masks are to be PyTorch's.
+    """OpenVINO on a CPU, in single precision: outputs are to be PyTorch's.
 
     What leaves a core is a network of its own, which is compiled when it is first asked for.
     """
