@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
 from PIL.Image import open as open_image  # Ultralytics replaces it by one that installs packages
 
 from shared.errors import DecodeError
 from shared.media.image_size import ImageSize
-
-Pixels = NDArray[np.uint8]
+from shared.media.jpeg import Pixels, decode_jpeg
 
 ALLOWED_FORMATS = {
     "AVIF",
@@ -64,8 +62,9 @@ def decode_image(data: bytes, max_megapixels: float, page: int = 0) -> Image:
                     f" MAX_MEGAPIXELS allows {max_megapixels:g}",
                     cause="too_large",
                 )
-            upright = ImageOps.exif_transpose(file)
-            pixels = np.asarray(_to_rgb(upright))
+            decoded = None if page else decode_jpeg(data, file)
+            if decoded is None:
+                decoded = np.asarray(_to_rgb(ImageOps.exif_transpose(file)))
     except DecodeError:
         raise
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
@@ -77,7 +76,7 @@ def decode_image(data: bytes, max_megapixels: float, page: int = 0) -> Image:
         raise DecodeError(f"Not a readable image ({looks_like(data)})") from None
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DecodeError(f"The image is damaged: {error}") from None
-    return Image(pixels, content_digest(data, page))
+    return Image(decoded, content_digest(data, page))
 
 
 def content_digest(data: bytes, page: int = 0) -> str:

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from shared.errors import DecodeError
 from shared.media.image import Image, decode_image
+from shared.media.jpeg import decode_jpeg
 
 # 4 wide, 2 high, every pixel another colour
 UPRIGHT = np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 10
@@ -57,6 +59,42 @@ def test_every_orientation_of_a_photo(orientation: int) -> None:
     found = decode_image(data, 1)
     assert found.size == (64, 32)
     assert np.abs(found.pixels[8::16, 8::16].astype(int) - UPRIGHT).max() < 24
+
+
+def photo(seed: int, mode: str = "RGB") -> Pillow.Image:
+    """What a JPEG keeps: smooth colours, at a size of no whole blocks."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (9, 13, 3), dtype=np.uint8)
+    return Pillow.fromarray(coarse).resize((203, 117), Pillow.Resampling.BICUBIC).convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        pytest.param("RGB", {}, id="halved-colours"),
+        pytest.param("RGB", {"subsampling": 0, "quality": 95}, id="full-colours"),
+        pytest.param("RGB", {"subsampling": 1, "quality": 40}, id="colours-halved-across"),
+        pytest.param("RGB", {"progressive": True}, id="progressive"),
+        pytest.param("RGB", {"keep_rgb": True}, id="stored-as-rgb"),
+        pytest.param("L", {}, id="gray"),
+        pytest.param("CMYK", {}, id="cmyk"),
+    ],
+)
+@pytest.mark.parametrize("orientation", STORED)
+def test_a_photo_has_pillows_pixels(mode: str, options: dict[str, Any], orientation: int) -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    data = encoded(photo(orientation, mode), "JPEG", exif=exif, **options)
+    expected = ImageOps.exif_transpose(Pillow.open(io.BytesIO(data))).convert("RGB")
+    assert np.array_equal(decode_image(data, 1).pixels, np.asarray(expected))
+
+
+@pytest.mark.parametrize("behind", [b"", b"\0" * 20], ids=["", "bytes behind its end"])
+def test_opencv_decodes_a_whole_photo(behind: bytes) -> None:
+    data = encoded(photo(1), "JPEG") + behind
+    with Pillow.open(io.BytesIO(data)) as file:
+        assert decode_jpeg(data, file) is not None
+    with Pillow.open(io.BytesIO(data)) as file:
+        assert decode_jpeg(data[: len(data) // 2], file) is None
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 255])
