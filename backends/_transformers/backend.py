@@ -13,11 +13,15 @@ from backends._transformers.engine import export_text_model
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
 from shared.backend import Backend, Claim, Control, ModelSpec
+from shared.backend.base import BatchLanes
 from shared.backend.installation import extra_command
 from shared.errors import ModelError, short_path
 
 # What an exported model keeps of its own folder, besides the conversions: its kind, and a head.
 EXPORTED_FILES = ("config.json", "pieces.safetensors")
+# While the streams of an engine run one batch, the next is turned into tokens, and waits for the
+# first stream that is free.
+LANES = 2
 # What the extra `train` installs, as far as texts need it.
 TRAINING_MODULES = ("accelerate", "safetensors", "sklearn")
 
@@ -66,6 +70,13 @@ class TransformersBackend(Backend):
 
     def max_batch_size(self, spec: ModelSpec) -> int:
         return 256
+
+    def batch_lanes(self, spec: ModelSpec, model: Any) -> BatchLanes:
+        lanes = super().batch_lanes(spec, model)
+        network = getattr(model, "network", None)
+        if not isinstance(network, Network) or network.runner.concurrency == 1:
+            return lanes
+        return lanes._replace(threads=LANES)
 
     def read_ahead(self, claim: Claim) -> int:
         return 1024

@@ -1,9 +1,10 @@
 """Texts to tokens, and long sequences of tokens to windows that a model can take."""
 
 import re
+import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,6 +78,8 @@ class Tokenizer:
     input_names: Sequence[str]
     max_tokens: int | None
     inner: Any = None
+    # Whether texts are truncated is a state of the tokenizer, which threads share.
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.pieces.no_truncation()
@@ -100,7 +103,9 @@ class Tokenizer:
         """Return the tokens of each text, however long."""
         if not texts:
             return []
-        encodings = self.pieces.encode_batch([replace_surrogates(text) for text in texts])
+        clean = [replace_surrogates(text) for text in texts]
+        with self._lock:
+            encodings = self.pieces.encode_batch(clean)
         return [_split_special_tokens(encoding) for encoding in encodings]
 
     def encode_pairs(self, pairs: Sequence[tuple[str, str]], max_tokens: int) -> list[Row]:
@@ -108,12 +113,12 @@ class Tokenizer:
         if not pairs:
             return []
         clean = [(replace_surrogates(first), replace_surrogates(second)) for first, second in pairs]
-        # The limit belongs to the tokenizer, and other texts have none.
-        self.pieces.enable_truncation(max_tokens, strategy="only_first")
-        try:
-            encodings = self.pieces.encode_batch(clean)
-        finally:
-            self.pieces.no_truncation()
+        with self._lock:  # the limit belongs to the tokenizer, and other texts have none
+            self.pieces.enable_truncation(max_tokens, strategy="only_first")
+            try:
+                encodings = self.pieces.encode_batch(clean)
+            finally:
+                self.pieces.no_truncation()
         return [Row(encoding.ids, encoding.type_ids) for encoding in encodings]
 
 

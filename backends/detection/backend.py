@@ -25,7 +25,7 @@ from backends.detection.timeline.frame_classifier import FrameClassifier
 from backends.detection.timeline.weights import is_timeline, timeline_files
 from backends.detection.training import network_task
 from backends.detection.videos import VideoDetection
-from shared.backend.base import Backend, Context
+from shared.backend.base import Backend, BatchLanes, Context
 from shared.backend.claim import Claim, ModelSpec
 from shared.backend.embedding import describe_content
 from shared.backend.extras import require
@@ -214,6 +214,11 @@ class DetectionBackend(Backend):
 
     def infer(self, model: ImageDetector | VideoDetector, items: list[Any]) -> Sequence[Any]:
         return model.infer(items)
+
+    def batch_lanes(self, spec: ModelSpec, model: ImageDetector | VideoDetector) -> BatchLanes:
+        network = model.network if isinstance(model, ImageDetector) else None
+        threads = network.parallel_images if isinstance(network, Detector) else 1
+        return BatchLanes(threads, 1) if threads > 1 else super().batch_lanes(spec, model)
 
     def describe_engine(self, model: ImageDetector | VideoDetector) -> str:
         return model.describe_engine()

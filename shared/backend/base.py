@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from shared.backend.asked_question import AskedQuestion, GivenAnswer
 from shared.backend.claim import Claim, ModelSpec
@@ -30,6 +30,14 @@ logger = logging.getLogger(__name__)
 
 # What the user has just drawn, in interactive mode: {"result": [regions]}.
 Context = Mapping[str, Any]
+
+
+class BatchLanes(NamedTuple):
+    """Threads that form batches for one model, each of at most so many items."""
+
+    threads: int
+    max_items: int
+
 
 # Loaded by name where a backend runs without our server: the pipeline stands above this package.
 STANDALONE_MODULE = "shared.pipeline.standalone"
@@ -127,7 +135,8 @@ class Backend(LabelStudioMLBase):
 
         Returns one output for each item, in the same order; a TaskError in place of an output
         costs that item alone. The items may come from several requests, projects and label
-        configs. Always called in the same thread, unless `concurrent_calls` says otherwise.
+        configs. Always called in the same thread, unless `batch_lanes` or `concurrent_calls`
+        say otherwise.
         """
 
     @abstractmethod
@@ -317,6 +326,15 @@ class Backend(LabelStudioMLBase):
     def max_batch_size(self, spec: ModelSpec) -> int:
         """Return how many items `infer` gets at most."""
         return 16
+
+    def batch_lanes(self, spec: ModelSpec, model: Any) -> BatchLanes:
+        """Return in how many threads `infer` gets batches of a loaded model, and how large ones.
+
+        Several are for an engine that runs some inputs at once: while a lane's batch ends, or is
+        prepared, the engine works for the others. By default batches of `max_batch_size`, one
+        after the other.
+        """
+        return BatchLanes(1, self.max_batch_size(spec))
 
     def concurrent_calls(self, spec: ModelSpec) -> int:
         """Return how many items `infer` gets at the same time, each alone and in its own thread.

@@ -265,9 +265,15 @@ class ModelRegistry:
         calls = backend.concurrent_calls(spec)
         if calls:
             return ConcurrentCalls(infer, calls, label, observe_batch, self._metrics.tracing)
-        max_items = backend.max_batch_size(spec)
+        lanes = backend.batch_lanes(spec, model)
         return ModelQueue(
-            infer, max_items, label, observe_batch, backend.item_size, self._metrics.tracing
+            infer,
+            lanes.max_items,
+            label,
+            observe_batch,
+            backend.item_size,
+            self._metrics.tracing,
+            lanes.threads,
         )
 
     def _free_memory(self, new: ModelEntry, needed_bytes: int) -> None:

@@ -63,6 +63,15 @@ class Detector:
     inputs: tuple[Floats, ...] = ()
     _threads: ThreadPoolExecutor = field(init=False)
 
+    @property
+    def parallel_images(self) -> int:
+        """How many threads may detect at once, one image each, for the engine to be busy.
+
+        1 where images share runs, or words change what the network is.
+        """
+        is_free = self.engine.batch_size == 1 and self.words is None
+        return self.engine.concurrency if is_free else 1
+
     def describe_engine(self) -> str:
         """Return what it runs on, and why on nothing faster."""
         return f"{self.engine.name}: {self.engine.note}" if self.engine.note else self.engine.name

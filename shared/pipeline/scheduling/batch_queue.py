@@ -1,4 +1,4 @@
-"""The queue of a loaded model: items of all requests run in shared batches, in one thread."""
+"""The queue of a loaded model: items of all requests run in shared batches."""
 
 import gc
 import logging
@@ -38,6 +38,9 @@ class ModelQueue:
     Interactive items go first, in batches of their own, unless the request has too many of them;
     requests take turns. A bulk batch has items of similar size: the one whose turn it is, and those
     nearest to it. `on_batch` is called after each batch with its number of items and seconds.
+
+    With several `threads`, each forms batches and calls `infer`: an engine that runs some at once
+    never waits for the slowest of a batch, nor for the next one to be prepared.
     """
 
     def __init__(
@@ -48,19 +51,25 @@ class ModelQueue:
         on_batch: Callable[[int, float], None] = lambda items, seconds: None,
         item_size: Callable[[Any], float] = lambda item: 1.0,
         tracing: Tracing | None = None,
+        threads: int = 1,
     ) -> None:
         self._infer = infer
         self._name = name
         self._on_batch = on_batch
         self._item_size = item_size
         self._tracing = tracing or Tracing()
-        self._policy = BatchPolicy(batch_size)
+        self._policy = BatchPolicy(batch_size)  # guarded by `_wake`, as is `_running`
+        self._running = 0
         self._interactive: FairQueue[QueuedItem] = FairQueue()
         self._bulk: FairQueue[QueuedItem] = FairQueue()
         self._wake = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._run_batches, name=f"infer {name}", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run_batches, name=f"infer {name}", daemon=True)
+            for _ in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, item: Any, interactive: bool = False, owner: Hashable = None) -> "Future[Any]":
         """Queue an item of an owner (a request), and return the future of its output."""
@@ -87,17 +96,19 @@ class ModelQueue:
         return len(self._interactive) + len(self._bulk)
 
     def close(self) -> None:
-        """Stop after the running batch, and cancel the rest."""
+        """Stop after the running batches, and cancel the rest."""
         with self._wake:
             self._closed = True
             for lane in (self._interactive, self._bulk):
                 while lane:
                     lane.take().future.cancel()
-            self._wake.notify()
+            self._wake.notify_all()
 
     def join(self, seconds: float) -> None:
-        """Wait for the thread, which holds the model, to end after `close`."""
-        self._thread.join(seconds)
+        """Wait for the threads, which hold the model, to end after `close`."""
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _goes_first(self, owner: Hashable, size: float) -> bool:
         """Return whether an item for which a user waits goes before bulk work, and note the user.
@@ -125,7 +136,7 @@ class ModelQueue:
                     self._wake.wait()
                     continue
                 self._wait_to_fill()
-                if batch := self._take_batch():
+                if self and (batch := self._take_batch()):  # another thread may have been quicker
                     return batch
         return []
 
@@ -179,7 +190,8 @@ class ModelQueue:
             self._fail_item(batch[0], error)
             return
         if is_out_of_memory(error):
-            self._policy.record_out_of_memory(len(batch))
+            with self._wake:
+                self._policy.record_out_of_memory(len(batch))
             logger.warning("%s ran out of memory on %d items: halving", self._name, len(batch))
             gc.collect()
         middle = len(batch) // 2
@@ -193,6 +205,8 @@ class ModelQueue:
         while its halves run.
         """
         start = time.perf_counter()
+        with self._wake:
+            self._running += 1
         try:
             outputs = self._infer([entry.item for entry in batch])
             if len(outputs) != len(batch):
@@ -200,11 +214,10 @@ class ModelQueue:
                     f"{self._name} gave {len(outputs)} outputs for {len(batch)} inputs"
                 )
         except (Exception, SystemExit) as error:  # a model library may raise anything
+            self._end_batch()
             return error if len(batch) == 1 else error.with_traceback(None)
         seconds = time.perf_counter() - start
-        self._policy.record_batch(
-            batch[0].interactive, len(batch), seconds, sum(entry.size for entry in batch)
-        )
+        self._end_batch(batch, seconds)
         self._on_batch(len(batch), seconds)
         waiting = (entry.waiting for entry in batch)
         self._tracing.record_batch(waiting, self._name, len(batch), seconds)
@@ -214,6 +227,15 @@ class ModelQueue:
             else:
                 entry.future.set_result(output)
         return None
+
+    def _end_batch(self, batch: Sequence[QueuedItem] = (), seconds: float = 0.0) -> None:
+        """Note that a batch has ended, and what it took of the model's time; none if it failed."""
+        with self._wake:
+            share = seconds / self._running  # the model's time is that of all that run at once
+            self._running -= 1
+            if batch:
+                load = sum(entry.size for entry in batch)
+                self._policy.record_batch(batch[0].interactive, len(batch), share, load)
 
     def _fail_item(self, entry: QueuedItem, error: BaseException) -> None:
         entry.future.set_exception(item_error(error, self._name))

@@ -340,6 +340,64 @@ def test_rest_of_a_long_request_waits_for_those_that_users_draw(open_queue: Any)
     assert sorted(model.batches[3:]) == [[item] for item in range(2, 9)]
 
 
+# Several threads
+
+
+def test_each_thread_forms_batches(open_queue: Any) -> None:
+    """While one runs another starts, and what is done first is answered first."""
+    gates = {item: threading.Event() for item in (1, 2, 3)}
+    started: list[int] = []
+
+    def infer(items: list[Any]) -> list[Any]:
+        started.extend(items)
+        assert gates[items[0]].wait(60)
+        return items
+
+    queue = open_queue(infer, 1, threads=2)
+    futures = {item: queue.submit(item) for item in gates}
+    gates[2].set()
+    assert futures[2].result(60) == 2
+    gates[3].set()
+    assert futures[3].result(60) == 3
+    assert not futures[1].done()
+    gates[1].set()
+    assert futures[1].result(60) == 1
+    assert sorted(started) == [1, 2, 3]
+
+
+def test_urgent_items_go_first_in_every_thread(open_queue: Any) -> None:
+    started: list[Any] = []
+    gate, busy = threading.Event(), threading.Semaphore(0)
+
+    def infer(items: list[Any]) -> list[Any]:
+        started.extend(items)
+        busy.release()
+        assert gate.wait(60)
+        return items
+
+    queue = open_queue(infer, 1, threads=2)
+    futures = [queue.submit(item) for item in (1, 2)]
+    for _ in range(2):
+        assert busy.acquire(timeout=60)
+    futures += [queue.submit(item, owner="bulk") for item in (3, 4)]
+    futures += [queue.submit(item, interactive=True) for item in (11, 12)]
+    gate.set()
+    for future in futures:
+        future.result(60)
+    assert set(started[:2]) == {1, 2}
+    assert set(started[2:4]) == {11, 12}
+
+
+def test_items_that_break_their_batch_in_several_threads(open_queue: Any) -> None:
+    model = Model(3, 40)
+    queue = open_queue(model, 4, threads=3)
+    futures = filled(queue, model, *range(1, 60))
+    model.gate.set()
+    failed = [number for number, future in enumerate(futures) if future.exception(60)]
+    assert failed == [3, 40]
+    assert all(f.result() == 2 * n for n, f in enumerate(futures) if n not in failed)
+
+
 # Memory
 
 
@@ -436,13 +494,15 @@ def test_close_finishes_the_running_batch_and_cancels_the_rest(open_queue: Any) 
     assert model.batches == [[0]]
 
 
-def test_closed_queue_ends_its_thread(open_queue: Any) -> None:
+@pytest.mark.parametrize("threads", [1, 3])
+def test_closed_queue_ends_its_threads(threads: int, open_queue: Any) -> None:
     before = set(threading.enumerate())
-    queue = open_queue(Model())
-    [worker] = set(threading.enumerate()) - before
+    queue = open_queue(Model(), threads=threads)
+    workers = set(threading.enumerate()) - before
+    assert len(workers) == threads
     queue.close()
-    worker.join(60)
-    assert not worker.is_alive()
+    queue.join(60)
+    assert not any(worker.is_alive() for worker in workers)
 
 
 def test_many_threads(open_queue: Any) -> None:
