@@ -3,6 +3,7 @@
 import gc
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ import numpy as np
 import pytest
 
 from backends._inference.openvino import supports_bf16
+from backends.detection import DetectionBackend
+from backends.detection.inputs.image_list import ImageDetector
 from backends.detection.model import architecture, conversion, engines, loader, parity, weights
 from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Detector, RunOptions
 from backends.detection.model.letterbox import Letterbox
 from backends.detection.model.postprocess import OutputDecoder
 from backends.detection.starter.shapes import draw_picture
+from shared.backend.claim import ModelSpec
 from shared.errors import ModelError
 from shared.media.image import Image
 from shared.results import ImageSize
@@ -74,6 +78,21 @@ def test_boxes_are_pytorchs(settings: dict[str, Any], load: Load) -> None:
     same = match_strictly(load(**settings).detect(images), load(engine="torch").detect(images))
     assert all(same)
     assert len(same) > 100
+
+
+def test_streams_detect_beside_each_other(load: Load) -> None:
+    """As many threads detect as the engine has work for; with the same boxes as one by one."""
+    backend, spec = DetectionBackend(), ModelSpec("detection", "starter")
+    detector = load(engine="openvino", precision="f32")
+    lanes = backend.batch_lanes(spec, ImageDetector(detector))
+    assert lanes == (detector.engine.concurrency, 1)
+    assert lanes.threads > 1
+    assert backend.batch_lanes(spec, ImageDetector(load(engine="torch"))) == (1, 8)
+    images = draw_images(8)
+    with ThreadPoolExecutor(lanes.threads) as threads:
+        together = threads.map(lambda image: detector.detect([image])[0].boxes, images)
+        alone = [found.boxes for found in detector.detect(images)]
+        assert all(map(np.array_equal, together, alone))
 
 
 def test_auto_finds_what_pytorch_does(load: Load) -> None:
