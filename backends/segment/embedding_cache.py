@@ -45,6 +45,8 @@ class EmbeddingCache:
         self._memory: LRUCache[EmbeddingKey, Embedding] = LRUCache(
             memory_bytes, getsizeof=lambda embedding: embedding.byte_count
         )
+        # What was asked for last, and as float32: clicks come one after the other on an image.
+        self._latest: tuple[Embedding, Embedding] | None = None
         self._lock = threading.Lock()
         self._has_warned = False
 
@@ -71,7 +73,7 @@ class EmbeddingCache:
             if kept is None:
                 return None
             self._remember(key, kept)
-        return _as_floats(kept)
+        return self._floats(kept)
 
     def put(self, key: EmbeddingKey, embedding: Embedding) -> Embedding:
         """Keep an embedding, and return it as `get` will: rounded to half precision.
@@ -87,7 +89,16 @@ class EmbeddingCache:
                 self._make_room()
             except OSError as error:
                 self._warn(error)
-        return _as_floats(kept)
+        return self._floats(kept)
+
+    def _floats(self, kept: Embedding) -> Embedding:
+        latest = self._latest
+        if latest is not None and latest[0] is kept:
+            return latest[1]
+        floats = _as_floats(kept)
+        if self._memory.maxsize:
+            self._latest = kept, floats
+        return floats
 
     def _remember(self, key: EmbeddingKey, kept: Embedding) -> None:
         with self._lock, suppress(ValueError):  # larger than all memory for embeddings

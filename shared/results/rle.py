@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 RUN_SIZE_BITS = np.array([3, 4, 8, 16])
 CHANNELS = 4
+HEADER_BITS = 53
 MAX_RUN_VALUES = 1 << 16
 
 
@@ -30,29 +31,35 @@ def encode(mask: NDArray[Any]) -> list[int]:
     pieces = (lengths - 1) // MAX_RUN_VALUES + 1
     sizes = np.full(int(pieces.sum()), MAX_RUN_VALUES)
     sizes[np.cumsum(pieces) - 1] = (lengths - 1) % MAX_RUN_VALUES + 1
-    bits = _pack_runs(sizes, np.repeat(inside[ends], pieces))
-    header = _pack_header(inside.size * CHANNELS)
-    # The SDK pads a full last byte with another one; equal bytes are easier to test.
-    padding = np.zeros(8 - (header.size + bits.size) % 8, np.uint8)
-    packed: list[int] = np.packbits(np.concatenate([header, bits, padding])).tolist()
-    return packed
+    return _pack_runs(inside.size * CHANNELS, sizes, np.repeat(inside[ends], pieces))
 
 
-def _pack_header(values: int) -> NDArray[np.uint8]:
-    sizes = "".join(f"{bits - 1:04b}" for bits in RUN_SIZE_BITS.tolist())
-    return np.frombuffer(f"{values:032b}00111{sizes}".encode(), np.uint8) - ord("0")
+def _pack_runs(values: int, sizes: NDArray[Any], inside: NDArray[np.bool_]) -> list[int]:
+    """Return the header and the runs one after the other.
 
-
-def _pack_runs(sizes: NDArray[Any], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the runs one after the other, as single bits."""
+    A run takes up to 27 bits, which begin anywhere in a word of 32: so it has a part in that and
+    the next one, and a word is the sum of the parts that runs have in it.
+    """
     kind = np.searchsorted([8, 16, 256], sizes)
     run_bits = RUN_SIZE_BITS[kind]
     code = (4 + kind << run_bits + 8) | (sizes - 1 << 8) | np.where(inside, 255, 0)
     used = run_bits + 11
-    aligned = (code << 32 - used).astype(">u4")
-    every = np.unpackbits(aligned.view(np.uint8).reshape(-1, 4), axis=1)
-    kept: NDArray[np.uint8] = every[np.arange(32) < used[:, None]]
-    return kept
+    ends = HEADER_BITS + np.cumsum(used)
+    starts = ends - used
+    aligned = code.astype(np.uint64) << (64 - used - (starts & 31)).astype(np.uint64)
+    first, count = starts >> 5, int(ends[-1]) // 32 + 2
+    words = np.bincount(first, aligned >> np.uint64(32), count)
+    words += np.bincount(first + 1, aligned & np.uint64(0xFFFFFFFF), count)
+    words[:2] += _header_words(values)
+    # The SDK pads a full last byte with another one; equal bytes are easier to test.
+    packed = words.astype(">u4").tobytes()[: int(ends[-1]) // 8 + 1]
+    return list(packed)
+
+
+def _header_words(values: int) -> tuple[int, int]:
+    """Return the header as two words, of which the last bits are 0."""
+    sizes = "".join(f"{bits - 1:04b}" for bits in RUN_SIZE_BITS.tolist())
+    return values, int(f"00111{sizes}".ljust(32, "0"), 2)
 
 
 def decode(rle: Sequence[int], height: int, width: int) -> NDArray[np.uint8]:

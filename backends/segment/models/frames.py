@@ -162,13 +162,13 @@ def _resize_smoothly(pixels: Pixels, height: int, width: int) -> Pixels:
 
 
 def _interpolate(logits: Floats, size: ImageSize) -> Floats:
-    import torch
-    from torch.nn import functional
+    """Interpolate as the libraries do.
 
-    maps = torch.from_numpy(np.ascontiguousarray(logits))[None]
-    return np.asarray(
-        functional.interpolate(maps, (size.height, size.width), mode="bilinear")[0].numpy()
-    )
+    By OpenCV: PyTorch's threads would keep the cores busy for milliseconds afterwards, while
+    OpenVINO's next call wants them.
+    """
+    maps = [cv2.resize(one, tuple(size), interpolation=cv2.INTER_LINEAR) for one in logits]
+    return np.stack(maps) if len(maps) > 1 else maps[0][None]
 
 
 def _shrink(mask: Floats, height: int, width: int) -> Floats:
