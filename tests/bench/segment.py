@@ -2,7 +2,8 @@
 
 Networks of their real size with random weights, through HTTP. A session is so many clicks on each
 of so many images, in turns with a server that embeds the image on every click, as the official
-example does; other images are embedded in bulk beside it. The cache of answers is off.
+example does; other images are embedded in bulk beside it. The cache of answers is off. Masks are
+compared with those of Ultralytics' own predictor on the same weights.
 """
 
 import statistics
@@ -19,12 +20,24 @@ import cv2
 import httpx
 import numpy as np
 
+from backends.segment.models.loader import load_model
+from backends.segment.models.ultralytics_models import SIDE
+from backends.segment.prompts import Box, ObjectPrompt, Point
+from shared.backend import ModelSpec
+from shared.settings import Settings
+from tests.backends.segment.library_masks import by_ultralytics
 from tests.bench.table import Row, Size, show, size_of, sized
 from tests.serving import Served, served
 
 WIDTH, HEIGHT = 1024, 768
 MODELS = {"MobileSAM": "mobile_sam.pt", "SAM 2.1 tiny": "sam2.1_t.pt"}
 BUILDERS = {"mobile_sam.pt": "build_mobile_sam", "sam2.1_t.pt": "build_sam2_t"}
+CLICK = Point(300, 200)
+PROMPTS = (
+    ObjectPrompt([CLICK]),
+    ObjectPrompt([CLICK, Point(420.5, 260), Point(700, 90, is_positive=False)]),
+    ObjectPrompt(box=Box(200, 120, 640, 500)),
+)
 CONFIG = """<View><Image name="image" value="$image"/>
 <KeyPointLabels name="point" toName="image" smart="true"><Label value="A"/></KeyPointLabels>
 <BrushLabels name="mask" toName="image"><Label value="A"/></BrushLabels></View>"""
@@ -40,9 +53,13 @@ def rows(size: Size = "whole") -> Iterator[Row]:
 
 
 def _rows_of(title: str, name: str, folder: Path, images: int, clicks: int) -> Iterator[Row]:
-    if name in BUILDERS:
-        save_random_weights(name, folder)
     draw_images(folder, 4 * images)
+    if name in BUILDERS:
+        network = save_random_weights(name, folder)
+        least = least_agreement(network, name, folder, images)
+        yield Row(
+            f"{title}: masks beside the library's own, least IoU", "", (least,), at_least=0.999
+        )
     settings = {"LOCAL_FILES_ROOT": str(folder), "MODEL_DIR": str(folder), "SEGMENT_MODEL": name}
     settings |= {"ANSWER_CACHE_MB": "0"}
     with served("segment", log=folder / "log", **settings) as server:
@@ -67,8 +84,8 @@ def _rows_of(title: str, name: str, folder: Path, images: int, clicks: int) -> I
     )  # fmt: skip
 
 
-def save_random_weights(name: str, folder: Path) -> None:
-    """Save a network of Ultralytics at its real size, with random weights."""
+def save_random_weights(name: str, folder: Path) -> Any:
+    """Save a network of Ultralytics at its real size, with random weights; return it."""
     import torch
     from ultralytics.models.sam import build
 
@@ -76,6 +93,24 @@ def save_random_weights(name: str, folder: Path) -> None:
     network = getattr(build, BUILDERS[name])()
     torch.save({"model": network.state_dict()} if "sam2" in name else network.state_dict(),
                folder / name)  # fmt: skip
+    return network.eval()
+
+
+def least_agreement(network: Any, name: str, folder: Path, images: int) -> float:
+    """Return the least IoU of our masks and those of the library, for clicks and boxes."""
+    library = by_ultralytics(network, SIDE)
+    ours = load_model(ModelSpec("segment", name), Settings(model_dir=folder))
+    agreement = 1.0
+    for number in range(images):
+        pixels = cv2.imread(str(folder / f"{number}.jpg"))[..., ::-1]
+        embedding = ours.encode(pixels)
+        for prompt in PROMPTS:
+            masks, scores = library(pixels, [prompt], prompt is PROMPTS[0])
+            best = masks[0][int(scores[0].argmax())]
+            (found,) = ours.decode(embedding, [prompt])
+            union = max(1, int((found.mask | best).sum()))
+            agreement = min(agreement, float((found.mask & best).sum() / union))
+    return agreement
 
 
 def draw_images(folder: Path, count: int) -> None:
