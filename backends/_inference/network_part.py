@@ -58,19 +58,20 @@ class PartSource:
 class TorchPart:
     """PyTorch, one call at a time: a call keeps all cores of a CPU busy.
 
-    Its number of threads is that of the process, so no call leaves a core.
+    Its number of threads is that of the process, so no call leaves a core. One that is to gives way
+    by the priority of its thread instead, and has a turn of its own: no click waits for it.
     """
 
     def __init__(self, network: Any, device: str) -> None:
         self._network = network.to(device).eval()
         self._device = device
-        self._lock = threading.Lock()
+        self._turns = {leaves_core: threading.Lock() for leaves_core in (False, True)}
         self.name = f"PyTorch on {device}"
 
     def run(self, inputs: Sequence[NDArray[Any]], leaves_core: bool = False) -> Arrays:
         import torch
 
-        with self._lock, torch.inference_mode():
+        with self._turns[leaves_core], torch.inference_mode():
             tensors = [torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for a in inputs]
             outputs = self._network(*tensors)
             listed = outputs if isinstance(outputs, tuple | list) else [outputs]

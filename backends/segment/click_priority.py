@@ -1,9 +1,15 @@
-"""Who clicks goes first: bulk work on the same model pauses between its steps."""
+"""Who clicks goes first: bulk work on the same model pauses between its steps, and gives way."""
 
+import os
+import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # Bulk work begins a step so long after a click: who clicks quickly finds the processor free.
 QUIET_SECONDS = 0.05
@@ -51,3 +57,25 @@ class ClickPriority:
         if self._running:
             return MAX_PAUSE_SECONDS
         return self._last_click + QUIET_SECONDS - time.monotonic()
+
+
+class YieldingThread:
+    """A thread that leaves its core to whoever else in this process wants it.
+
+    On Linux a thread has a priority of its own, which it may not get back: so this one is used for
+    nothing else. Its core counts as free, unlike that of a thread that is only nice: what a click
+    wakes is put there at once.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, "segment in bulk", _give_way)
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Return what the work returns, once it has had its turn."""
+        return self._pool.submit(work).result()
+
+
+def _give_way() -> None:
+    if sys.platform == "linux":  # elsewhere it would be the whole process's
+        with suppress(OSError):  # refused by a sandbox
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

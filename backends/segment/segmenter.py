@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from cachetools import LRUCache
 
-from backends.segment.click_priority import ClickPriority
+from backends.segment.click_priority import ClickPriority, YieldingThread
 from backends.segment.drawn_objects import DrawnImage, DrawnObject, scale_prompt
 from backends.segment.embedding_cache import EmbeddingCache, EmbeddingKey
 from backends.segment.everything import find_all_objects
@@ -24,6 +24,8 @@ from shared.results import ImageSize
 MAX_REFINED_CLICKS = 8
 # Masks of earlier clicks that are kept, some 256 KB each.
 KEPT_LOGITS = 128
+# A click waits no longer for the same image in bulk work, which gives way to all others.
+MAX_WAIT_FOR_BULK_SECONDS = 1.0
 # Objects that the decoder gets at once: their masks are as large as the image.
 CHUNK = 16
 
@@ -61,6 +63,11 @@ class SegmentItem:
         """Whether a user has drawn on the image, and waits; boxes that were found have scores."""
         return self.drawn is not None and any(one.score is None for one in self.drawn.objects)
 
+    @property
+    def is_bulk(self) -> bool:
+        """Whether masks are wanted for which nobody waits in the editor."""
+        return self.grid_clicks > 0 or (self.drawn is not None and not self.is_click)
+
 
 class SegmentedObject(NamedTuple):
     """The mask of one object, cut to what it covers: `pixels` begin at `left` and `top`."""
@@ -97,7 +104,9 @@ class Segmenter:
         self._cache = cache
         self._model_hash = model_hash
         self._priority = ClickPriority()
-        self._encoding = threading.Lock()
+        self._yielding = YieldingThread()
+        self._encoding, self._encoding_bulk = threading.Lock(), threading.Lock()
+        self._in_bulk: tuple[EmbeddingKey | None, threading.Event] = None, threading.Event()
         self._logits_lock = threading.Lock()
         self._logits: LRUCache[Hashable, Floats] = LRUCache(KEPT_LOGITS)
 
@@ -153,20 +162,24 @@ class Segmenter:
     def _decode_in_turn(
         self, embedding: Embedding, prompts: Sequence[ObjectPrompt]
     ) -> Sequence[MaskPrediction]:
-        """Return the mask for each prompt of bulk work: one at a time while somebody clicks."""
+        """Return the mask for each prompt of bulk work: one at a time while somebody clicks.
+
+        What is begun when a click comes runs on, on one core, and gives way on that.
+        """
         if not self._priority.has_users():
             return self.model.decode(embedding, prompts)
         masks: list[MaskPrediction] = []
         for prompt in prompts:
             self._priority.let_clicks_pass()
-            masks += self.model.decode(embedding, [prompt])
+            step = partial(self.model.decode, embedding, [prompt], leaves_core=True)
+            masks += self._yielding.run(step)
         return masks
 
     def _embed(self, item: SegmentItem) -> tuple[str, Embedding]:
         """Return the digest and embedding of an image. One is made at a time.
 
         So who clicks while the image is embedded ahead waits for that. Of the processor's cores
-        one is left to those who click.
+        one is left to those who click. Bulk work beside users makes one more, which gives way.
         """
         key = EmbeddingKey(self._model_hash, item.digest)
         known = self._cache.get(key)
@@ -177,11 +190,29 @@ class Segmenter:
         leaves_core = not item.is_click and self._priority.has_users()
         if leaves_core:
             self._priority.let_clicks_pass()
+        encode = partial(self.model.encode, image.pixels, leaves_core)
+        if leaves_core and item.is_bulk:
+            return image.digest, self._embed_yielding(key, encode)
+        self._wait_for_bulk(key)
         with self._encoding:
+            return image.digest, self._cache.get(key) or self._cache.put(key, encode())
+
+    def _embed_yielding(self, key: EmbeddingKey, encode: Callable[[], Embedding]) -> Embedding:
+        with self._encoding_bulk:
             known = self._cache.get(key)
-            if known is None:
-                known = self._cache.put(key, self.model.encode(image.pixels, leaves_core))
-        return image.digest, known
+            if known is not None:
+                return known
+            self._in_bulk = key, threading.Event()
+            try:
+                return self._cache.put(key, self._yielding.run(encode))
+            finally:
+                self._in_bulk[1].set()
+
+    def _wait_for_bulk(self, key: EmbeddingKey) -> None:
+        """Wait a while if bulk work is embedding the same image: it may be done soon."""
+        embedded, done = self._in_bulk
+        if embedded == key:
+            done.wait(MAX_WAIT_FOR_BULK_SECONDS)
 
     def _refining(self, digest: str, embedding: Embedding, prompt: ObjectPrompt) -> ObjectPrompt:
         """Return a prompt with the mask of the clicks before its last one, if there is one."""

@@ -72,7 +72,7 @@ class FastSamModel:
         return Embedding({"masks": packed.astype(np.float32), "scores": scores}, size)
 
     def decode(
-        self, embedding: Embedding, prompts: Sequence[ObjectPrompt]
+        self, embedding: Embedding, prompts: Sequence[ObjectPrompt], leaves_core: bool = False
     ) -> Sequence[MaskPrediction]:
         masks, scores = unpack(embedding), np.asarray(embedding.arrays["scores"], np.float32)
         return [_choose(masks, scores, prompt) for prompt in prompts]

@@ -56,9 +56,12 @@ class PromptableModel(Protocol):
         """
 
     def decode(
-        self, embedding: Embedding, prompts: Sequence[ObjectPrompt]
+        self, embedding: Embedding, prompts: Sequence[ObjectPrompt], leaves_core: bool = False
     ) -> Sequence[MaskPrediction]:
-        """Return the best mask for each prompt; none of them is empty (`is_empty`)."""
+        """Return the best mask for each prompt; none of them is empty (`is_empty`).
+
+        `leaves_core` is that of `encode`.
+        """
 
     def describe_engine(self) -> str:
         """Return what the model runs on, and why on nothing faster; "" if that goes unsaid."""

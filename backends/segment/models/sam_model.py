@@ -72,12 +72,13 @@ class SamModel:
         return Embedding(arrays, ImageSize(image.shape[1], image.shape[0]))
 
     def decode(
-        self, embedding: Embedding, prompts: Sequence[ObjectPrompt]
+        self, embedding: Embedding, prompts: Sequence[ObjectPrompt], leaves_core: bool = False
     ) -> Sequence[MaskPrediction]:
         found: dict[int, MaskPrediction] = {}
         for indices in self._groups(prompts):
             group = [prompts[index] for index in indices]
-            found.update(zip(indices, self._decode_group(embedding, group), strict=True))
+            masks = self._decode_group(embedding, group, leaves_core)
+            found.update(zip(indices, masks, strict=True))
         return [found[index] for index in range(len(prompts))]
 
     def describe_engine(self) -> str:
@@ -96,7 +97,7 @@ class SamModel:
                 yield indices[start : start + MAX_OBJECTS]
 
     def _decode_group(
-        self, embedding: Embedding, prompts: Sequence[ObjectPrompt]
+        self, embedding: Embedding, prompts: Sequence[ObjectPrompt], leaves_core: bool
     ) -> Iterator[MaskPrediction]:
         features = [embedding.arrays[f"level_{index}"] for index in range(len(embedding.arrays))]
         tokens = [self._tokens(prompt) for prompt in prompts]
@@ -105,7 +106,7 @@ class SamModel:
         placed = self.frame.place_points(points, embedding.size)
         earlier, has_earlier = self._earlier(prompts[0])
         part = self.several if is_ambiguous(prompts[0]) else self.single
-        logits, scores = part.run([*features, placed, labels, earlier, has_earlier])
+        logits, scores = part.run([*features, placed, labels, earlier, has_earlier], leaves_core)
         best = scores.argmax(1)
         for row, column in enumerate(best):
             mask_logits = logits[row, column]

@@ -88,7 +88,7 @@ class StarterModel:
         return Embedding({SMOOTHED: smoothed}, size)
 
     def decode(
-        self, embedding: Embedding, prompts: Sequence[ObjectPrompt]
+        self, embedding: Embedding, prompts: Sequence[ObjectPrompt], leaves_core: bool = False
     ) -> Sequence[MaskPrediction]:
         frame, smoothed = StarterFrame(embedding.size), embedding.arrays[SMOOTHED]
         found = []

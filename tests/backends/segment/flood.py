@@ -35,7 +35,7 @@ class FloodModel:
         return Embedding({"colours": colours}, ImageSize(image.shape[1], image.shape[0]))
 
     def decode(
-        self, embedding: Embedding, prompts: Sequence[ObjectPrompt]
+        self, embedding: Embedding, prompts: Sequence[ObjectPrompt], leaves_core: bool = False
     ) -> Sequence[MaskPrediction]:
         self.decoded += len(prompts)
         colours = embedding.arrays["colours"].astype(np.uint8)

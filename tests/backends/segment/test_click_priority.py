@@ -1,5 +1,7 @@
 """Bulk work pauses while clicks are answered, and goes on however much is clicked."""
 
+import os
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,15 +66,18 @@ class CountingModel(FloodModel):
         super().__init__()
         self.calls: list[int] = []
         self.left_core: list[bool] = []
+        self.policies: list[int] = []
 
     def encode(self, image: Pixels, leaves_core: bool = False) -> Embedding:
         self.left_core.append(leaves_core)
         return super().encode(image)
 
     def decode(
-        self, embedding: Embedding, prompts: Sequence[ObjectPrompt]
+        self, embedding: Embedding, prompts: Sequence[ObjectPrompt], leaves_core: bool = False
     ) -> Sequence[MaskPrediction]:
         self.calls.append(len(prompts))
+        if sys.platform == "linux":
+            self.policies.append(os.sched_getscheduler(0))
         return super().decode(embedding, prompts)
 
 
@@ -103,3 +108,40 @@ def test_bulk_work_goes_in_small_steps_once_somebody_clicks(tmp_path: Path) -> N
         one.pixels.tolist() for one in found.objects
     ]
     assert [one.score for one in boxes.objects] == [0.5]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority elsewhere")
+def test_bulk_work_gives_way_to_clicks(tmp_path: Path) -> None:
+    model = CountingModel()
+    segmenter = Segmenter(model, memory_cache(tmp_path), "hash")
+    segmenter.segment(item(200, Point(20, 20)))
+    segmenter.segment(item(200, grid=2))
+    segmenter.segment(item(200, Point(20, 20), Point(22, 20)))
+    usual = os.sched_getscheduler(0)
+    assert model.policies == [usual, *[os.SCHED_IDLE] * 4, usual]
+
+
+def test_a_click_waits_no_longer_than_a_while_for_bulk_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backends.segment.segmenter.MAX_WAIT_FOR_BULK_SECONDS", 0.01)
+    begun, go_on = threading.Event(), threading.Event()
+
+    class StuckModel(FloodModel):
+        def encode(self, image: Pixels, leaves_core: bool = False) -> Embedding:
+            if leaves_core:
+                begun.set()
+                go_on.wait(60)
+            return super().encode(image)
+
+    segmenter = Segmenter(StuckModel(), memory_cache(tmp_path), "hash")
+    segmenter.segment(item(200, Point(20, 20)))
+    bulk = threading.Thread(target=segmenter.segment, args=(item(201, grid=2),))
+    bulk.start()
+    assert begun.wait(60)
+    clicked = [segmenter.segment(item(shade, Point(20, 20))) for shade in (201, 202)]
+    assert bulk.is_alive()
+    assert all(len(image.objects) == 1 for image in clicked)
+    go_on.set()
+    bulk.join(60)
+    assert not bulk.is_alive()

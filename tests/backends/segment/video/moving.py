@@ -144,7 +144,9 @@ class ColourModel:
             {"pixels": image.astype(np.float32)}, ImageSize(image.shape[1], image.shape[0])
         )
 
-    def decode(self, embedding: Embedding, prompts: Sequence[ObjectPrompt]) -> list[MaskPrediction]:
+    def decode(
+        self, embedding: Embedding, prompts: Sequence[ObjectPrompt], leaves_core: bool = False
+    ) -> list[MaskPrediction]:
         return [self._predict(embedding.arrays["pixels"], prompt) for prompt in prompts]
 
     def _predict(self, pixels: Any, prompt: ObjectPrompt) -> MaskPrediction:
