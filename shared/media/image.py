@@ -12,7 +12,8 @@ from PIL.Image import open as open_image  # Ultralytics replaces it by one that 
 
 from shared.errors import DecodeError
 from shared.media.image_size import ImageSize
-from shared.media.jpeg import Pixels, decode_jpeg
+from shared.media.jpeg import Pixels as Pixels
+from shared.media.jpeg import decode_jpeg
 
 ALLOWED_FORMATS = {
     "AVIF",
