@@ -44,11 +44,11 @@ def body(config: str, texts: list[str]) -> dict[str, Any]:
 
 
 def time_user(url: str, seconds: float) -> list[float]:
-    """Return the milliseconds of each request of one user of `pattern`."""
-    times = []
+    """Return the milliseconds of each request of one user of `pattern`: of two at least."""
+    times: list[float] = []
     end = time.monotonic() + seconds
     with httpx.Client(base_url=url, timeout=30, verify=False) as client:
-        while time.monotonic() < end:
+        while time.monotonic() < end or len(times) < 2:
             sent = body(PATTERN, [f"mail a@b {next(_numbers)}"])
             start = time.perf_counter()
             client.post("/predict", json=sent).raise_for_status()
@@ -58,14 +58,14 @@ def time_user(url: str, seconds: float) -> list[float]:
 
 
 @contextmanager
-def bulk_load(url: str) -> Iterator[None]:
-    """Retrieve predictions for new tasks all the time."""
+def bulk_load(url: str, count: int) -> Iterator[None]:
+    """Retrieve predictions for `count` new tasks at a time, all the time."""
     stop = threading.Event()
 
     def load() -> None:
         with httpx.Client(base_url=url, timeout=120, verify=False) as client:
             while not stop.is_set():
-                texts = [f"task {next(_numbers)}" for _ in range(BULK_TASKS)]
+                texts = [f"task {next(_numbers)}" for _ in range(count)]
                 client.post("/predict", json=body(PROMPT, texts)).raise_for_status()
 
     threads = [threading.Thread(target=load) for _ in range(2)]
@@ -81,10 +81,12 @@ def bulk_load(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def server_of_models() -> Iterator["Connection[Any, Any]"]:
+def server_of_models(seconds: float) -> Iterator["Connection[Any, Any]"]:
     """Run it in a process of its own, which sends its address, and then what it was asked."""
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=serve_models, args=(theirs,))
+    process = multiprocessing.get_context("spawn").Process(
+        target=serve_models, args=(theirs, seconds)
+    )
     process.start()
     try:
         yield ours
@@ -93,8 +95,8 @@ def server_of_models() -> Iterator["Connection[Any, Any]"]:
         process.join()
 
 
-def serve_models(connection: "Connection[Any, Any]") -> None:
-    with FaultServer(seconds=ANSWER_SECONDS) as models:
+def serve_models(connection: "Connection[Any, Any]", seconds: float) -> None:
+    with FaultServer(seconds=seconds) as models:
         connection.send(models.url)
         while connection.recv():
             connection.send(len(models.asked))
@@ -110,17 +112,24 @@ def count_asked(models: "Connection[Any, Any]") -> int:
 def rows(size: Size = "whole") -> Iterator[Row]:
     """Yield the 95th percentile of one user's times beside and without the questions."""
     turns, seconds = sized(size, (4, 4.0), (2, 2.0), (1, 0.3))
+    # A request that has begun is waited for at the end.
+    bulk = sized(size, (BULK_TASKS, ANSWER_SECONDS), (BULK_TASKS, ANSWER_SECONDS), (8, 0.2))
     for at_once in sized(size, (8, 64), (8,), (8,)):
-        alone, beside = measure(at_once, turns, seconds)
+        alone, beside = measure(at_once, turns, seconds, *bulk)
         name = f"prompt: p95 of a user of `pattern` beside {at_once} questions at once"
         yield Row(name, "ms", beside, alone, "without", at_most=MOST_TIMES_ALONE)
 
 
-def measure(at_once: int, turns: int, seconds: float) -> tuple[Figures, Figures]:
-    """Return one 95th percentile in milliseconds a turn, without and beside the questions."""
+def measure(
+    at_once: int, turns: int, seconds: float, count: int, answer_seconds: float
+) -> tuple[Figures, Figures]:
+    """Return one 95th percentile in milliseconds a turn, without and beside the questions.
+
+    Those are of requests of `count` tasks each; the model takes `answer_seconds` for one.
+    """
     alone: list[float] = []
     beside: list[float] = []
-    with tempfile.TemporaryDirectory() as folder, server_of_models() as models:
+    with tempfile.TemporaryDirectory() as folder, server_of_models(answer_seconds) as models:
         variables = {
             "PROMPT_MODEL": "any",
             "PROMPT_BASE_URL": models.recv(),
@@ -129,12 +138,12 @@ def measure(at_once: int, turns: int, seconds: float) -> tuple[Figures, Figures]
         with served("pattern", "prompt", log=Path(folder) / "log", **variables) as server:
             server.wait("/ready")
             time_user(server.url, seconds / 4)
-            with bulk_load(server.url):
+            with bulk_load(server.url, count):
                 pass  # the model is loaded
             for _ in range(turns):
                 alone.append(find_percentile(time_user(server.url, seconds)))
                 before = count_asked(models)
-                with bulk_load(server.url):
+                with bulk_load(server.url, count):
                     beside.append(find_percentile(time_user(server.url, seconds)))
                 assert count_asked(models) >= before + at_once
     return tuple(alone), tuple(beside)

@@ -90,7 +90,7 @@ def _overhead(home: Path, size: Size) -> Iterator[Row]:
     with served("pattern", log=home / "ours.log") as server, _label_studio_ml(home) as theirs:
         server.wait()
         _same_results(server.url, theirs, sent)
-        for clients in (1, USERS):
+        for clients in sized(size, (1, USERS), (1, USERS), (USERS,)):
 
             def asked(url: str, clients: int = clients) -> Callable[[], float]:
                 return lambda: wrk(url, sent, clients, seconds)["rate"]

@@ -21,7 +21,13 @@ from tests.bench.table import Row, Size, show, size_of, sized
 from tests.e2e.conftest import DEFAULT_ENVIRONMENT
 from tests.e2e.label_studio import LabelStudio
 from tests.e2e.training_kills import VICTIMS, kill_while_training
-from tests.e2e.training_loop import FIRST_UNSEEN, KINDS, STARTERS, TrainedProject
+from tests.e2e.training_loop import (
+    FIRST_UNSEEN,
+    KINDS,
+    LOOK_SECONDS,
+    STARTERS,
+    TrainedProject,
+)
 from tests.e2e.training_server import Latencies, RestartableServer, measured, running
 
 # By kind: how many examples are annotated, what they are called, the least figure on 100 unseen
@@ -44,12 +50,12 @@ def rows(size: Size) -> Iterator[Row]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         label_studio = stack.enter_context(LabelStudio(DEFAULT_ENVIRONMENT))
-        bench = Bench(label_studio, folder, kinds)
+        bench = Bench(label_studio, folder, kinds, to_the_end=size != "smallest")
         stack.enter_context(running(bench.server))
         for kind in kinds:
             yield from bench.train(kind)
         yield from bench.answer_times(sized(size, PRESSES, PRESSES, 1))
-        yield from bench.load_rows(sized(size, IDLE_SECONDS, 10.0, 2.0))
+        yield from bench.load_rows(sized(size, IDLE_SECONDS, 10.0, 1.0))
         yield bench.memory_row(sized(size, 10.0, 10.0, 0.0))
         yield bench.rollback_row()
         yield from bench.kill_rows(
@@ -58,10 +64,16 @@ def rows(size: Size) -> Iterator[Row]:
 
 
 class Bench:
-    """One Label Studio, one server, and a project of each kind."""
+    """One Label Studio, one server, and a project of each kind.
 
-    def __init__(self, label_studio: LabelStudio, folder: Path, kinds: list[str]) -> None:
+    Trainings after a project's first one are cancelled after a moment unless they go `to_the_end`.
+    """
+
+    def __init__(
+        self, label_studio: LabelStudio, folder: Path, kinds: list[str], to_the_end: bool
+    ) -> None:
         self.label_studio = label_studio
+        self.to_the_end = to_the_end
         self.train_dir = folder / "training"
         self.projects: dict[str, TrainedProject] = {}
         self.server = RestartableServer(
@@ -95,18 +107,35 @@ class Bench:
     def _texts(self) -> TrainedProject:
         return self.projects["messages"]
 
+    def _train_again(self, project: TrainedProject) -> None:
+        before = len(project.jobs())
+        project.press()
+        self._end_training(project, before)
+
+    def _end_training(self, project: TrainedProject, before: int) -> None:
+        """Wait for the end of a job that was pressed for after so many others."""
+        until = time.monotonic() + SERVED_SECONDS
+        while len(project.jobs()) == before:
+            assert time.monotonic() < until, "no job"
+            time.sleep(LOOK_SECONDS)
+        if not self.to_the_end:
+            job = project.jobs()[0]
+            httpx.post(f"{project.url}/jobs/{job['id']}/cancel").raise_for_status()
+        ended, _ = project.wait_for_job(TRAIN_SECONDS)
+        assert ended["state"] == ("done" if self.to_the_end else "cancelled"), ended["message"]
+
     def answer_times(self, presses: int) -> Iterator[Row]:
         """Send what the button sends, to the server itself, while a training waits."""
         project = self._texts
         details = self.label_studio.request("GET", f"/api/projects/{project.number}/")
         body = {"action": "START_TRAINING", "project": details}
-        seconds = []
+        seconds, before = [], len(project.jobs())
         for _ in range(presses):
             start = time.perf_counter()
             httpx.post(f"{self.server.url}/webhook", json=body).raise_for_status()
             seconds.append(time.perf_counter() - start)
         jobs = [job for job in project.jobs() if job["state"] in {"waiting", "running"}]
-        project.wait_for_job(TRAIN_SECONDS)
+        self._end_training(project, before)
         pressed = "five presses" if presses == PRESSES else "a press"
         slowest = max(seconds) * 1000
         yield Row(f"training: the slowest answer to {pressed}", "ms", (slowest,), at_most=200)
@@ -119,7 +148,7 @@ class Bench:
         with measured(self.server.url, bodies) as idle:
             time.sleep(idle_seconds)
         with measured(self.server.url, bodies[len(bodies) // 2 :]) as busy:
-            project.train(TRAIN_SECONDS)
+            self._train_again(project)
         yield from _latency_rows(idle, busy)
 
     def _requests(self, project: TrainedProject) -> list[dict[str, Any]]:
@@ -138,7 +167,7 @@ class Bench:
         """Compare the server's memory after one more training with that before."""
         self._texts.score(UNSEEN_COUNT)
         before = self.server.memory_mb()
-        self._texts.train(TRAIN_SECONDS)
+        self._train_again(self._texts)
         self._texts.score(UNSEEN_COUNT)
         time.sleep(settle_seconds)  # what is unused is unloaded by then
         after = self.server.memory_mb()
