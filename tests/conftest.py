@@ -20,6 +20,10 @@ from .object_store import S3Bucket, open_bucket, serve_s3
 WITHOUT_GIVING_WAY = ("TRAIN_NICENESS", "0")
 
 
+# The folders of CACHE_DIR that converted networks lie in.
+CONVERSIONS = ("openvino", "onnx")
+
+
 def pytest_configure() -> None:
     """Set what the servers and commands of a whole module or session have, too.
 
@@ -54,8 +58,18 @@ def _module_seconds(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where networks are kept during the tests."""
-    return tmp_path_factory.mktemp("cache")
+    """Where networks are kept during the tests.
+
+    Several processes convert the starters once for all: that takes ten seconds each. What else is
+    in the folder is this process's own.
+    """
+    own, shared = tmp_path_factory.mktemp("cache"), tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # of all processes
+    for name in CONVERSIONS:
+        (shared / "conversions" / name).mkdir(parents=True, exist_ok=True)
+        (own / name).symlink_to(shared / "conversions" / name)
+    return own
 
 
 @pytest.fixture(scope="session")
