@@ -19,13 +19,14 @@ import httpx
 import pytest
 
 from shared.evaluation.dataset.manifest import Manifest
+from shared.training.version_store import TrainedVersion
 from tests.serving import Served, served
 
 from .editor import Editor
 from .label_studio import LabelStudio
 from .training_kills import VICTIMS, kill_while_training
 from .training_loop import FIRST_UNSEEN, KINDS, PATIENCE_SECONDS, STARTERS, TrainedProject
-from .training_server import RestartableServer, measured, running
+from .training_server import Latencies, RestartableServer, measured, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -218,13 +219,32 @@ def run_prelabel(*words: str, train_dir: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-# While it trains
+# While it trains, and what does not serve
 
 
-def test_users_and_probes_do_not_notice_a_training(
-    messages: TrainedProject, server: Served
-) -> None:
-    """Far from the bounds of the benchmark, which needs a quiet machine."""
+@dataclass(frozen=True)
+class Shuffled:
+    """A training on shuffled annotations: what answers took before it and meanwhile, its end.
+
+    `serving` and `version` are what served before.
+    """
+
+    idle: Latencies
+    busy: Latencies
+    outcome: Json
+    serving: TrainedVersion
+    version: str
+
+
+@pytest.fixture(scope="module")
+def shuffled(messages: TrainedProject, server: Served) -> Shuffled:
+    """Shuffle the annotations that are learned from, train, and predict meanwhile.
+
+    They stay shuffled: this is the project's last training.
+    """
+    serving, version = messages.serving(), messages.setup_version()
+    assert serving is not None
+    shuffle_annotations(messages)
     bodies = [
         {
             "tasks": [{"id": 1, "data": messages.kind.data(messages.kind.make(FIRST_UNSEEN + n))}],
@@ -236,33 +256,34 @@ def test_users_and_probes_do_not_notice_a_training(
     with measured(server.url, bodies) as idle:
         time.sleep(5)
     with measured(server.url, bodies[1000:]) as busy:
-        messages.train(TRAIN_SECONDS)
+        outcome = messages.train(TRAIN_SECONDS)
+    return Shuffled(idle, busy, outcome, serving, version)
+
+
+def shuffle_annotations(project: TrainedProject) -> None:
+    """Shuffle the annotations that are learned from, not those that are held out."""
+    held_out = held_out_tasks(project)
+    learned = [task for task in project.annotated if task not in held_out]
+    annotations = project.annotations()
+    results = [annotations[task]["result"] for task in learned]
+    for task, others in zip(learned, random.Random(0).sample(results, len(results)), strict=True):
+        project.change_annotation(annotations[task], others)
+
+
+def test_users_and_probes_do_not_notice_a_training(shuffled: Shuffled) -> None:
+    """Far from the bounds of the benchmark, which needs a quiet machine."""
+    idle, busy = shuffled.idle, shuffled.busy
     assert len(busy.probes) > 50
     assert busy.probe_p99 < max(0.5, 5 * idle.probe_p99), sorted(busy.probes)[-10:]
     assert busy.prediction_p95 < 5 * idle.prediction_p95 + 0.1
 
 
-# What does not serve
-
-
-def test_shuffled_labels_are_not_served(messages: TrainedProject) -> None:
-    """The annotations that are learned from are shuffled; what is held out says so.
-
-    They stay shuffled: this is the project's last training.
-    """
-    before, version = messages.serving(), messages.setup_version()
-    assert before is not None
-    held_out = held_out_tasks(messages)
-    learned = [task for task in messages.annotated if task not in held_out]
-    annotations = messages.annotations()
-    results = [annotations[task]["result"] for task in learned]
-    for task, others in zip(learned, random.Random(0).sample(results, len(results)), strict=True):
-        messages.change_annotation(annotations[task], others)
-    outcome = messages.train(TRAIN_SECONDS)
-    assert outcome["state"] == "candidate", outcome
-    assert "it is not better" in outcome["reason"]
-    assert messages.serving() == before
-    assert messages.setup_version() == version
+def test_shuffled_labels_are_not_served(shuffled: Shuffled, messages: TrainedProject) -> None:
+    """What is held out says that they are."""
+    assert shuffled.outcome["state"] == "candidate", shuffled.outcome
+    assert "it is not better" in shuffled.outcome["reason"]
+    assert messages.serving() == shuffled.serving
+    assert messages.setup_version() == shuffled.version
 
 
 def held_out_tasks(project: TrainedProject) -> set[int]:
