@@ -25,6 +25,7 @@ from tests.e2e.training_loop import (
     FIRST_UNSEEN,
     KINDS,
     LOOK_SECONDS,
+    OPTIONS,
     STARTERS,
     TrainedProject,
 )
@@ -120,7 +121,7 @@ class Bench:
             time.sleep(LOOK_SECONDS)
         if not self.to_the_end:
             job = project.jobs()[0]
-            httpx.post(f"{project.url}/jobs/{job['id']}/cancel").raise_for_status()
+            httpx.post(f"{project.url}/jobs/{job['id']}/cancel", **OPTIONS).raise_for_status()
         ended, _ = project.wait_for_job(TRAIN_SECONDS)
         assert ended["state"] == ("done" if self.to_the_end else "cancelled"), ended["message"]
 

@@ -125,7 +125,9 @@ class LabelStudio:
                 code = self._process.returncode
                 raise LabelStudioError(f"Label Studio ended with {code}:\n{self.log()}")
             try:
-                if httpx.get(f"{self.url}/health", timeout=5.0, trust_env=False).is_success:
+                if httpx.get(
+                    f"{self.url}/health", timeout=5.0, trust_env=False, verify=False
+                ).is_success:
                     return
             except httpx.TransportError:
                 time.sleep(0.25)

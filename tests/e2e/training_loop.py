@@ -30,6 +30,8 @@ Json = dict[str, Any]
 FIRST_UNSEEN = 100_000
 # What anything but a training may take on a machine that is busy otherwise.
 PATIENCE_SECONDS = 180.0
+# Of requests. Without `verify`, each would read all certificates first.
+OPTIONS: Json = {"timeout": PATIENCE_SECONDS, "trust_env": False, "verify": False}
 # Between two looks at a job.
 LOOK_SECONDS = 0.2
 
@@ -163,9 +165,7 @@ class TrainedProject:
 
     def jobs(self) -> list[Json]:
         """Return this project's jobs as the server tells them, the newest first."""
-        answer = httpx.get(
-            f"{self.url}/jobs", timeout=PATIENCE_SECONDS, trust_env=False
-        ).raise_for_status()
+        answer = httpx.get(f"{self.url}/jobs", **OPTIONS).raise_for_status()
         return [job for job in answer.json()["jobs"] if job["key"] == self.key]
 
     def wait_for_job(self, seconds: float) -> tuple[Json, list[Json]]:
@@ -218,9 +218,7 @@ class TrainedProject:
     def setup_version(self) -> str:
         """Return the model version that the server says to this project."""
         body = {"project": self.key, "schema": self.kind.config, "extra_params": {}}
-        answer = httpx.post(
-            f"{self.url}/setup", json=body, timeout=PATIENCE_SECONDS, trust_env=False
-        )
+        answer = httpx.post(f"{self.url}/setup", json=body, **OPTIONS)
         return str(answer.raise_for_status().json()["model_version"])
 
     def wait_for_version(
@@ -238,9 +236,7 @@ class TrainedProject:
         """Return the predictions of the server for new tasks."""
         tasks = [{"id": n, "data": self.kind.data(one)} for n, one in enumerate(examples, 1)]
         body = {"tasks": tasks, "project": self.key, "label_config": self.kind.config}
-        answer = httpx.post(
-            f"{self.url}/predict", json=body, timeout=PATIENCE_SECONDS, trust_env=False
-        )
+        answer = httpx.post(f"{self.url}/predict", json=body, **OPTIONS)
         return list(answer.raise_for_status().json()["results"])
 
     def score(self, count: int) -> float:
