@@ -4,8 +4,8 @@ Measured on two cores, one process each: `pytest --junitxml=FILE` tells them aga
 """
 
 MODULE_SECONDS = {
-    "test_bench.py": 580,
-    "e2e/test_training.py": 423,
+    "test_bench.py": 420,
+    "e2e/test_training.py": 375,
     "test_image.py": 329,
     "backends/detection/test_tasks_on_engines.py": 145,
     "e2e/test_every_type.py": 106,
@@ -15,7 +15,6 @@ MODULE_SECONDS = {
     "editor/test_gallery.py": 68,
     "e2e/test_doctor.py": 62,
     "bulk/ray_engine/test_engine.py": 61,
-    "cli/test_bench.py": 59,
     "e2e/test_compose.py": 52,
     "e2e/test_orientation.py": 47,
     "backends/detection/test_defects.py": 47,
@@ -26,6 +25,7 @@ MODULE_SECONDS = {
     "editor/test_every_type_drawn.py": 41,
     "backends/ocr/test_interactive.py": 40,
     "editor/test_examples_drawn.py": 40,
+    "cli/test_bench.py": 39,
     "test_documents.py": 38,
     "test_probes.py": 36,
     "e2e/test_backends.py": 36,
