@@ -69,6 +69,7 @@ MODULE_SECONDS = {
     "backends/segment/test_boxes_to_masks.py": 9,
     "backends/segment/video/test_tracks.py": 9,
     "backends/segment/video/test_events.py": 8,
+    "backends/detection/open_vocabulary/test_annotated_examples.py": 9,
     "backends/detection/open_vocabulary/test_drawn_examples.py": 8,
     "backends/ocr/test_document_layout.py": 8,
     "backends/ner/test_spacy.py": 8,

@@ -12,6 +12,12 @@ from backends.detection.inputs.image_list import (
     ListedImage,
 )
 from backends.detection.model.detector import Thresholds
+from backends.detection.open_vocabulary.annotated_boxes import (
+    OPTION,
+    SHARED_OPTION,
+    read_examples,
+    share_examples,
+)
 from backends.detection.open_vocabulary.drawn_examples import (
     DrawnBoxes,
     has_drawn_examples,
@@ -59,12 +65,15 @@ class ImageDetection:
             spec = self.backend.spec(group[0])
             options = dict(tag_options.read_options(group[0], settings, spec))
             options |= self._read_word_thresholds(group, spec, options)
+            is_open = is_open_vocabulary(spec, self.backend.server_settings)
+            examples = self.backend.examples
+            options |= read_examples(group, target, spec.model, is_open, examples)
             if tag_options.base_tag(group[0]) == "KeyPoint":
                 # What was trained here tells by the score whether a point was marked.
                 threshold = TRAINED_POINT_THRESHOLD if spec.trained_version else 0
                 options |= read_keypoint_options(group, self.backend.config, threshold)
             claims.append(Claim(group, target, spec, options))
-        return self.with_words(_share_thresholds(claims))
+        return self.with_words(share_examples(_share_thresholds(claims)))
 
     def with_words(self, claims: Sequence[Claim]) -> list[Claim]:
         """Return the claims, those of open-vocabulary models with the words of their labels."""
@@ -110,7 +119,11 @@ class ImageDetection:
         words that were typed; there are no images if none were.
         """
         if context is None:
-            return self._read_images(task, claim, claim.options.get("words", ()))
+            images = self._read_images(task, claim, claim.options.get("words", ()))
+            most = self.backend.server_settings.max_megapixels
+            annotated = claim.options.get(SHARED_OPTION, ())
+            read = tuple(one.read(self.backend.media, most) for one in annotated)
+            return replace(images, annotated=read) if read else images
         drawn = read_drawn_boxes(context, self.backend.config, claim.object)
         if drawn is not None:
             return self._read_examples(task, claim, drawn)
@@ -154,6 +167,8 @@ class ImageDetection:
         # Several `model_iou` on one image give several outputs; this claim's are those of its own.
         accepted = {None, claim.options["thresholds"].iou}
         own = [output for output in outputs if output.detections.iou_threshold in accepted]
+        examples = claim.control.name if OPTION in claim.options else ""
+        own = [one for one in own if one.is_asked or one.examples_of == examples]
         labels = _asked_labels(own, claim)
         if labels is not None:
             if claim.control.tag in WHOLE_IMAGE_TAGS:  # the question is where, and not what
@@ -186,8 +201,8 @@ class ImageDetection:
 
 
 def _asked_labels(outputs: Sequence[ImageDetections], claim: Claim) -> Mapping[str, str] | None:
-    """Return the labels of what an annotator has asked for; None if none has."""
-    if any(output.is_alike for output in outputs):
+    """Return the labels of what an annotator has asked for, or drawn; None if none has."""
+    if any(output.is_alike or output.examples_of for output in outputs):
         return {label: label for label in claim.controls[-1].labels}
     typed = next((output.typed for output in outputs if output.typed), None)
     return None if typed is None else label_typed_words(typed, claim)

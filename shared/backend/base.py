@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from shared.backend.annotated_examples import AnnotatedExamples
 from shared.backend.asked_question import AskedQuestion, GivenAnswer
 from shared.backend.claim import Claim, ModelSpec
 from shared.backend.editor_event import EditorEvent
@@ -112,10 +113,11 @@ class Backend(LabelStudioMLBase):
 
         `label_config` is XML or None. Our own server passes `served=True` and asks for the model
         version by itself. `trained_weights` are a project's own, by the names of the control tags
-        that they fill.
+        that they fill. `examples` are what its annotators have drawn; None where nobody has looked.
         """
         self._served = bool(kwargs.pop("served", False))
         self.trained_weights: Mapping[str, TrainedWeights] = kwargs.pop("trained_weights", {})
+        self.examples: AnnotatedExamples | None = kwargs.pop("examples", None)
         self._known_resources: Resources | None = None
         known = inspect.signature(LabelStudioMLBase.__init__).parameters
         if "project_id" in known:

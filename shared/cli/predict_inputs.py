@@ -1,16 +1,18 @@
 """What `prelabel predict` reads, by its arguments: files, folders, or the tasks of a project."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from shared.errors import SettingError
 from shared.label_studio.task_choice import Only, Wanted, is_unannotated, lacks_versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.backend.annotated_examples import AnnotatedExamples
     from shared.cli.predict_on_ray import RayOptions
     from shared.label_studio.earlier_run import EarlierRun
     from shared.label_studio.label_config import LabelConfig
@@ -63,7 +65,8 @@ def open_run(options: Options) -> PredictRun:
     project = _open_project(options.project)
     config = read_label_config(options, project)
     earlier = EarlierRun(options.output) if options.only is Only.failed else None
-    plans = load_plans(runtime(), config, options.backends, options.min_score)
+    examples = find_examples(options, config, project)
+    plans = load_plans(runtime(), config, options.backends, options.min_score, examples)
     for problem in dict.fromkeys(problem for plan in plans for problem in plan.problems):
         typer.echo(f"prelabel: {problem}", err=True)
     versions = [plan.version() for plan in plans]
@@ -73,6 +76,36 @@ def open_run(options: Options) -> PredictRun:
             return PredictRun(config, plans, versions, project, project, None)
     source = open_inputs(options, config, wanted_tasks(options.only, versions))
     return PredictRun(config, plans, versions, source, project, earlier)
+
+
+def find_examples(
+    options: Options, config: "LabelConfig", project: "Project | None"
+) -> "AnnotatedExamples | None":
+    """Return what is annotated in the project, or else in the inputs; None if no tag asks for it.
+
+    SettingError if the inputs cannot be read twice.
+    """
+    from shared.backend.annotated_examples import ATTRIBUTE, find_asking
+    from shared.backend.process_resources import shared_resources
+    from shared.evaluation.annotated_examples import collect_examples, project_examples
+
+    asking = find_asking(config)
+    if not asking:
+        return None
+    media = shared_resources().media
+    if project is not None:
+        found = project_examples(project, config, media)
+    elif "-" in options.inputs:
+        raise SettingError(
+            f"{asking[0]} has {ATTRIBUTE}: its examples are in the inputs, which are read twice, so"
+            " name a file instead of -"
+        )
+    else:
+        everything = open_inputs(replace(options, sample=None), config)
+        found = collect_examples(everything, config, media)
+    for note in found.notes:
+        typer.echo(f"prelabel: {note}", err=True)
+    return found
 
 
 def wanted_tasks(only: Only | None, versions: "Sequence[str]") -> "Wanted | None":

@@ -80,17 +80,19 @@ class AnnotatedTasks:
 
     def __iter__(self) -> Iterator[AnnotatedTask]:
         for entry in self._source:
-            if entry.problem is not None:
-                self._problems.add(entry.problem, entry)
-                continue
-            task = self._read(entry)
+            task = read_entry(entry, self.reader, self._problems)
             if task is not None:
                 yield task
 
-    def _read(self, entry: TaskEntry) -> AnnotatedTask | None:
-        try:
-            raw = with_common_values(as_task(entry.task))
-        except ValueError as error:
-            self._problems.add(str(error), entry)
-            return None
-        return self.reader.read(raw, entry.number)
+
+def read_entry(entry: TaskEntry, reader: TaskReader, problems: ProblemLog) -> AnnotatedTask | None:
+    """Return the task of an entry; None, and a problem, if it is none."""
+    if entry.problem is not None:
+        problems.add(entry.problem, entry)
+        return None
+    try:
+        raw = with_common_values(as_task(entry.task))
+    except ValueError as error:
+        problems.add(str(error), entry)
+        return None
+    return reader.read(raw, entry.number)

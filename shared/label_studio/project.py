@@ -178,6 +178,22 @@ class Project:
                 yield TaskEntry(index, None, _annotated_json(task))
                 index += 1
 
+    def last_annotated_tasks(self) -> Iterator[TaskEntry]:
+        """Yield the tasks that have annotations, with all of them, by descending id."""
+        before, index = 0, 0
+        while page := self._read_page_before(before):
+            for task in page:
+                before = task.id
+                yield TaskEntry(index, None, _annotated_json(task))
+                index += 1
+
+    def _read_page_before(self, before: int) -> list[Any]:
+        wanted = [_number_filter("total_annotations", "greater", 0)]
+        wanted += [_number_filter("id", "less", before)] if before else []
+        query = {"filters": _filters(*wanted), "ordering": ["-tasks:id"]}
+        size, fields = ANNOTATED_PAGE_TASKS, ANNOTATED_TASK_FIELDS
+        return self.retry(lambda: self._list_tasks(query, size, fields))
+
     def _read_annotated_page(self, after: int) -> list[Any]:
         return self.retry(
             lambda: self._read_page(after, ANNOTATED_PAGE_TASKS, ANNOTATED_TASK_FIELDS)

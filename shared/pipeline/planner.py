@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+from shared.backend.annotated_examples import AnnotatedExamples
 from shared.backend.base import Backend
 from shared.backend.claim import Claim
 from shared.backend.registry import find_backends, group_by_prediction
@@ -40,18 +41,21 @@ class Planner:
         classes: Iterable[type[Backend]],
         named: Collection[str] = (),
         trained: Mapping[str, TrainedWeights] = MappingProxyType({}),
+        examples: AnnotatedExamples | None = None,
     ) -> list[PredictionPlan]:
         """Return a plan for each prediction that a task gets.
 
         There is one, unless a backend comes with several models. Only the first may be without
         steps: its problems say why nothing is filled. `trained` are the project's own weights by
-        control tag, which take part in the first.
+        control tag, which take part in the first. `examples` are what its annotators have drawn,
+        for control tags that ask for it.
         """
         plans: list[PredictionPlan] = []
         for group in group_by_prediction(classes):
             own = {} if plans else trained
             backends = [
-                cls(label_config=config.xml, served=True, trained_weights=own) for cls in group
+                cls(label_config=config.xml, served=True, trained_weights=own, examples=examples)
+                for cls in group
             ]
             plan = self.plan(config, backends, named)
             if plan.steps or not plans:

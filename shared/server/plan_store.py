@@ -3,17 +3,19 @@
 import logging
 import os
 from collections.abc import Container, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from shared.backend.base import Backend
 from shared.backend.claim import ModelSpec
+from shared.backend.process_resources import shared_resources
 from shared.backend.training import TrainedWeights
-from shared.errors import ConfigError, ModelError
+from shared.errors import ConfigError, DeadlineError, ModelError
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.text_cache import TextCache
 from shared.pipeline.plan import PredictionPlan
 from shared.pipeline.runtime import Runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
+from shared.server.project_examples import ProjectExamples
 from shared.server.project_models import OwnModels, PlanKey, PlanOwner, ProjectModels
 from shared.training.serving_choice import VersionName
 
@@ -38,6 +40,7 @@ class PlanStore(PlanOwner):
         self._retired: set[ModelSpec] = set()
         train_dir = runtime.settings.train_dir
         self.projects = ProjectModels(train_dir, self, lambda: not self.is_current)
+        self._examples = ProjectExamples(runtime.settings, shared_resources().media)
 
     @property
     def is_current(self) -> bool:
@@ -46,26 +49,56 @@ class PlanStore(PlanOwner):
 
     def get(self, project: str, xml: str, backend: str | None) -> Plans | None:
         """Return the plans that a project gets now if they are known."""
-        return self._plans.get(self.projects.plan_key(project, xml, backend))
+        return self._plans.get(self._key(project, xml, backend))
 
     def make(self, project: str, xml: str, backend: str | None) -> Plans:
-        """Return the plans that a project gets now; ConfigError if the XML cannot be parsed."""
-        return self._plans_of(self.projects.plan_key(project, xml, backend))
+        """Return the plans that a project gets now; ConfigError if the XML cannot be parsed.
+
+        What annotators have drawn in it is what `refresh_examples` has found last.
+        """
+        return self._plans_of(self._key(project, xml, backend))
+
+    def refresh_examples(
+        self, project: str, xml: str, scope: RequestScope | None = None, again: bool = True
+    ) -> None:
+        """Ask Label Studio what annotators have drawn, if the label config asks for it.
+
+        What is known is asked for `again` unless that was just done. At its deadline a request
+        goes on.
+        """
+        before = self._examples.known(project, xml)
+        if before is not None and not again:
+            return
+        pending = self._examples.refresh(project, xml)
+        if pending is None:
+            return
+        if scope is None:
+            pending.result()
+        else:
+            with suppress(DeadlineError):
+                scope.wait_for(pending)
+        if before is not None and self._examples.known(project, xml) != before:
+            self.retire([key for key, _ in self._plans.items() if key.examples == before])
 
     def pin(
         self, project: str, xml: str, backend: str | None, scope: RequestScope, end: ExitStack
     ) -> Plans:
         """Return the plans of a request, whose own models stay loaded until `end`."""
-        key = self.projects.plan_key(project, xml, backend)
+        key = self._key(project, xml, backend)
         if key.own is not None:
             self.projects.wait_until_ready(project, scope)
-            key = self.projects.plan_key(project, xml, backend)
+            key = self._key(project, xml, backend)
         plans = self._plans_of(key)
         if key.own is not None:
             specs = _specs(plans)
             self._models.pin(specs)
             end.callback(self._models.unpin, specs)
         return plans
+
+    def _key(self, project: str, xml: str, backend: str | None) -> PlanKey:
+        key = self.projects.plan_key(project, xml, backend)
+        examples = self._examples.known(project, xml)
+        return key if examples is None else key._replace(examples=examples)
 
     def all_plans(self) -> list[tuple[PlanKey, Plans]]:
         """Return the plans that were used last, the newest last."""
@@ -91,7 +124,7 @@ class PlanStore(PlanOwner):
     def _plan(self, key: PlanKey, config: LabelConfig, own: dict[str, TrainedWeights]) -> Plans:
         named = [key.backend] if key.backend else self._named
         classes = [cls for cls in self._classes if key.backend in (None, cls.name)]
-        return tuple(self._planner.plan_all(config, classes, named, own))
+        return tuple(self._planner.plan_all(config, classes, named, own, key.examples))
 
     # For swaps
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from shared.backend.annotated_examples import AnnotatedExamples
 from shared.backend.training import TrainedWeights
 from shared.errors import DeadlineError, SettingError
 from shared.pipeline.scheduling.request_scope import RequestScope
@@ -41,11 +42,15 @@ class OwnModels(NamedTuple):
 
 
 class PlanKey(NamedTuple):
-    """What plans are made for: a label config, the backend of the path, a project's own models."""
+    """What plans are made for: a label config, the backend of the path, a project's own models.
+
+    And `examples`, if the label config asks for what the project's annotators have drawn.
+    """
 
     xml: str
     backend: str | None
     own: OwnModels | None = None
+    examples: AnnotatedExamples | None = None
 
 
 class PlanOwner(Protocol):

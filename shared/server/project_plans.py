@@ -32,6 +32,7 @@ class ProjectPlans:
     def make(self, project: Project, backend: str | None = None) -> Plans:
         """Return the same plans, whose models are loaded when they are needed."""
         project.refresh()
+        self._store.refresh_examples(project.key, project.label_config)
         plans = self._store.make(project.key, project.label_config, backend)
         if not plans[0].steps:
             raise SettingError("; ".join((*plans[0].problems, *self.problems.values())))

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from shared import __version__
+from shared.backend.annotated_examples import ATTRIBUTE
 from shared.backend.base import Backend
 from shared.backend.claim import ModelSpec
 from shared.backend.registry import split_available
@@ -158,6 +159,7 @@ class BackendService(PredictionService):
             body_bytes <= MAX_INLINE_BODY_BYTES
             and len(request.tasks) <= MAX_INLINE_TASKS
             and request.label_config.count("$") <= MAX_INLINE_VARIABLES
+            and ATTRIBUTE not in request.label_config  # Label Studio is asked for examples
             and len(plans) == 1
             and plans[0].is_inline
             and all(self._runtime.models.get(step.spec) is not None for step in plans[0].steps)
@@ -174,6 +176,7 @@ class BackendService(PredictionService):
         handover = Handover(None if request.interactive else self.training.background, project)
         handover.backend = backend
         with predicting_for(project), scope.hold_slot(), ExitStack() as streams:
+            self._plans.refresh_examples(project, xml, scope, again=context is None)
             plans = self._plans.pin(project, xml, backend, scope, streams)
 
             def run_plan(plan: PredictionPlan, tasks: Iterable[Any]) -> Iterator[TaskOutcome]:

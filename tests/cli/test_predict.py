@@ -726,3 +726,31 @@ def test_what_is_not_filled_is_said_once(prelabel: Command, tmp_path: Path) -> N
     assert ran.status == 0
     [output] = [line for line in ran.err.splitlines() if "nobody" in line]
     assert output.startswith('prelabel: Labels "other" is left to the backend "nobody"')
+
+
+EXAMPLES_CONFIG = """<View><Image name="image" value="$image"/>
+  <RectangleLabels name="label" toName="image" model_examples="annotated">
+    <Label value="Wide"/></RectangleLabels></View>"""
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("tasks.json", "no box with a label of it is annotated in the project yet"),
+        ("-", "its examples are in the inputs, which are read twice, so name a file instead of -"),
+    ],
+)
+def test_examples_that_are_not_there_are_named(
+    source: str,
+    message: str,
+    prelabel: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DETECTION_MODEL", "yoloe-11s-seg.pt")
+    (tmp_path / "config.xml").write_text(EXAMPLES_CONFIG)
+    (tmp_path / "tasks.json").write_text('[{"data": {"image": "https://example.com/a.png"}}]')
+    asked = ("--label-config", "config.xml", "--backend", "detection", "-o", "out.json")
+    ran = prelabel("predict", source, *asked)
+    assert ran.status == 2
+    assert message in ran.err

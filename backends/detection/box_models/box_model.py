@@ -11,6 +11,7 @@ from backends.detection.model.detections import Detections, FoundObjects
 from backends.detection.model.detector import Thresholds
 from backends.detection.model.postprocess import MAX_OBJECTS
 from backends.detection.open_vocabulary.drawn_examples import DrawnExamples, examples_error
+from backends.detection.open_vocabulary.example_table import ExampleSet, alike_error
 from shared.media.image import Image
 from shared.results import ImageSize
 
@@ -66,6 +67,10 @@ class BoxModel:
     def with_examples(self, examples: DrawnExamples) -> "BoxModel":
         """Raise UnfillableError: it finds its classes and nothing else."""
         raise examples_error("A model of fixed classes")
+
+    def with_annotated(self, examples: ExampleSet) -> "BoxModel":
+        """Raise UnfillableError: its classes are fixed."""
+        raise alike_error("A model of fixed classes")
 
     def with_thresholds(self, thresholds: Thresholds) -> "BoxModel":
         """Return the same model with other thresholds."""

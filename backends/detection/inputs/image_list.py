@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Thresholds
 from backends.detection.open_vocabulary.drawn_examples import DrawnExamples
+from backends.detection.open_vocabulary.example_table import ExampleSet
 from backends.detection.open_vocabulary.typed_words import TypedWord
 from shared.backend.claim import Claim
 from shared.backend.label_map import LabelMap
@@ -41,7 +42,8 @@ class ImageView:
     """An image, and the thresholds with which the network's output for it is decoded.
 
     `words` are what to find on it, for a network that finds any; others have classes. `typed` says
-    how an annotator has typed them. With `examples` what looks like them is found.
+    how an annotator has typed them. With `examples`, which are on it, or `annotated` ones on other
+    images, what looks like them is found.
     """
 
     image: Image | ListedImage
@@ -50,6 +52,7 @@ class ImageView:
     typed: tuple[TypedWord, ...] = ()
     examples: DrawnExamples | None = None
     item_index: int | None = None
+    annotated: ExampleSet | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,28 +70,46 @@ class ImageList:
     examples: DrawnExamples | None = None
     item_index: int | None = None
     """The place in its list of the image that examples are drawn on."""
+    annotated: tuple[ExampleSet, ...] = ()
+    """Examples on other images, of each control tag that asks for them."""
 
     @property
     def parts(self) -> tuple[ImageView, ...]:
-        """Each image with each of the thresholds."""
+        """Each image with each of the thresholds: by words, and by each set of examples."""
+        asked = (None, *self.annotated) if self.words or not self.annotated else self.annotated
         return tuple(
-            ImageView(image, one, self.words, self.typed, self.examples, self.item_index)
+            self._view(image, one, annotated)
             for image in self.images
             for one in self.thresholds
+            for annotated in asked
         )
+
+    def _view(
+        self, image: Image | ListedImage, thresholds: Thresholds, annotated: ExampleSet | None
+    ) -> ImageView:
+        if annotated is not None:
+            return ImageView(image, thresholds, annotated=annotated)
+        return ImageView(image, thresholds, self.words, self.typed, self.examples, self.item_index)
 
 
 class ImageDetections(NamedTuple):
     """The detections on one image; `item_index` is None where the tag shows a single image.
 
     `typed` are the words that an annotator typed to get them; `is_alike` says that they look like
-    what an annotator drew: their classes are labels.
+    what an annotator drew on it, and `examples_of` that they look like what is annotated elsewhere
+    with that control tag: their classes are labels.
     """
 
     item_index: int | None
     detections: Detections
     typed: tuple[TypedWord, ...] = ()
     is_alike: bool = False
+    examples_of: str = ""
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether an annotator waits for them: they are for all control tags."""
+        return self.is_alike or bool(self.typed)
 
 
 class ImageNetwork(Protocol):
@@ -108,6 +129,13 @@ class ImageNetwork(Protocol):
         """Return the same network for what looks like examples; UnfillableError if it takes none.
 
         The labels of the examples are its classes.
+        """
+
+    def with_annotated(self, examples: ExampleSet) -> "ImageNetwork":
+        """Return the same network for what looks like examples on other images.
+
+        The labels of the examples are its classes. UnfillableError if it takes none, or if none
+        of them can be used.
         """
 
     def with_thresholds(self, thresholds: Thresholds) -> "ImageNetwork":
@@ -140,6 +168,8 @@ class ImageDetector:
 
     def count_known_labels(self, claim: Claim) -> int:
         """Count the labels of a claim for which the network has a class, or a key point."""
+        if "examples" in claim.options:
+            return len(claim.options["examples"].labels)
         asked = self.network.known_words(claim.options.get("words", ()))
         names = *asked, *self.network.keypoint_names
         maps = (LabelMap.build(control, names) for control in claim.controls)
@@ -154,7 +184,9 @@ class ImageDetector:
         found: dict[int, ImageDetections | TaskError] = {}
         groups: dict[Hashable, list[int]] = {}
         for index, view in enumerate(views):
-            groups.setdefault((view.thresholds, view.words, view.examples), []).append(index)
+            annotated = None if view.annotated is None else view.annotated.digest
+            key = view.thresholds, view.words, view.examples, annotated
+            groups.setdefault(key, []).append(index)
         for indices in groups.values():
             images = [views[i].image for i in indices]
             try:
@@ -171,6 +203,8 @@ class ImageDetector:
     def _network_for(self, view: ImageView) -> ImageNetwork:
         """Return the network as it is asked; UnfillableError if it cannot find that."""
         network = self.network.with_thresholds(view.thresholds)
+        if view.annotated is not None:
+            return network.with_annotated(view.annotated)
         if view.examples is not None:
             return network.with_examples(view.examples)
         return network.with_words(view.words)
@@ -197,6 +231,8 @@ def _describe(view: ImageView, detections: Detections) -> ImageDetections:
     if view.examples is not None:
         return ImageDetections(view.item_index, detections, is_alike=True)
     number = getattr(view.image, "item_index", None)
+    if view.annotated is not None:
+        return ImageDetections(number, detections, examples_of=view.annotated.control)
     return ImageDetections(number, detections, view.typed)
 
 

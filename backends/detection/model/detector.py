@@ -16,6 +16,13 @@ from backends.detection.model.engines import Engine
 from backends.detection.model.letterbox import CenterCrop, Floats, Letterbox, frame_for
 from backends.detection.model.postprocess import OutputDecoder
 from backends.detection.open_vocabulary.drawn_examples import DrawnExamples, examples_error
+from backends.detection.open_vocabulary.example_table import (
+    Embedded,
+    ExampleSet,
+    alike_error,
+    mean_by_label,
+)
+from backends.detection.open_vocabulary.visual_encoder import VisualEncoder
 from backends.detection.open_vocabulary.word_table import WordTable
 from shared.errors import UnfillableError
 from shared.media.image import Image
@@ -108,25 +115,42 @@ class Detector:
         """
         if self.words is None or not words:
             return self
-        other = copy.copy(self)
-        known, embeddings = self.words.embed(words)
-        other.spec, other.inputs = replace(self.spec, class_names=known), (embeddings,)
-        other.decoder = replace(self.decoder, spec=other.spec)
-        return other
+        return self._with_classes(*self.words.embed(words))
 
     def with_examples(self, examples: DrawnExamples) -> "Detector":
         """Return the same network for what looks like examples, which are classes by their labels.
 
         Raises UnfillableError if the network finds none by examples.
         """
-        visual = None if self.words is None else self.words.visual
         frame = frame_for(self.spec, examples.image.size)
-        if visual is None or not isinstance(frame, Letterbox):
+        if self._visual is None or not isinstance(frame, Letterbox):
             raise examples_error(self.words.name if self.words else "The network")
-        boxes = frame.boxes_to_input(examples.boxes)
-        embeddings = visual.encode(frame.apply(examples.image.pixels), boxes, examples.classes)
+        return self._with_classes(examples.labels, self._visual.encode(examples, frame))
+
+    def with_annotated(self, examples: ExampleSet) -> "Detector":
+        """Return the same network for what looks like examples on other images.
+
+        Raises UnfillableError if the network finds none by examples, or none of them can be used.
+        """
+        visual, side = self._visual, self.spec.image_size
+        if visual is None:
+            raise alike_error(self.words.name if self.words else "The network")
+
+        def compute(drawn: DrawnExamples) -> Embedded:
+            # Ultralytics shows a reference image as a square.
+            square = Letterbox.fit_longer_side(drawn.image.size, side, side)
+            return Embedded(drawn.labels, visual.encode(drawn, square)[0])
+
+        joined = mean_by_label(visual.kept.embed(examples, compute, f"{side} pixels"))
+        return self._with_classes(joined.labels, joined.vectors[None])
+
+    @property
+    def _visual(self) -> VisualEncoder | None:
+        return None if self.words is None else self.words.visual
+
+    def _with_classes(self, names: tuple[str, ...], embeddings: Floats) -> "Detector":
         other = copy.copy(self)
-        other.spec, other.inputs = replace(self.spec, class_names=examples.labels), (embeddings,)
+        other.spec, other.inputs = replace(self.spec, class_names=names), (embeddings,)
         other.decoder = replace(self.decoder, spec=other.spec)
         return other
 

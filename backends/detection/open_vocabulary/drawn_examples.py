@@ -46,6 +46,10 @@ class DrawnBoxes(NamedTuple):
     corners: Floats
     item_index: int | None
 
+    def first(self, count: int) -> "DrawnBoxes":
+        """Return the first of them."""
+        return self._replace(labels=self.labels[:count], corners=self.corners[:count])
+
     def on_image(self, image: Image) -> DrawnExamples:
         """Return the examples in pixels of the image; TaskError if none covers any."""
         boxes = (self.corners * np.array([*image.size] * 2)).astype(np.float32)
@@ -91,16 +95,25 @@ def read_drawn_boxes(
     if not drawn:
         return None
     index = drawn[0].region_keys.get("item_index")  # the last one comes first
+    here = [one for one in reversed(drawn) if one.region_keys.get("item_index") == index]
+    boxes = boxes_of_regions(here, index)
+    if boxes is None:
+        raise TaskError("An example is drawn without a label: select one before drawing")
+    if len(boxes.labels) > MAX_EXAMPLES:
+        raise TaskError(f"{len(boxes.labels)} examples are drawn, expected at most {MAX_EXAMPLES}")
+    return boxes
+
+
+def boxes_of_regions(regions: Sequence[ParsedRegion], index: int | None) -> DrawnBoxes | None:
+    """Return the boxes of regions on the image at `index`; None if none has a label."""
     pairs = [
         (label, _corners_of(region))
-        for region in reversed(drawn)
-        if region.region_keys.get("item_index") == index
+        for region in regions
+        if isinstance(region.shape, Rectangle)
         for label in _labels_of(region)
     ]
     if not pairs:
-        raise TaskError("An example is drawn without a label: select one before drawing")
-    if len(pairs) > MAX_EXAMPLES:
-        raise TaskError(f"{len(pairs)} examples are drawn, expected at most {MAX_EXAMPLES}")
+        return None
     labels, corners = zip(*pairs, strict=True)
     return DrawnBoxes(labels, np.array(corners, np.float64), index)
 

@@ -12,6 +12,11 @@ from cachetools import LRUCache
 from backends.detection.model.detections import FoundObjects
 from backends.detection.model.transformers_model import LoadedModel
 from backends.detection.open_vocabulary.drawn_examples import DrawnExamples, Floats
+from backends.detection.open_vocabulary.example_table import (
+    Embedded,
+    ExampleSet,
+    ExampleTable,
+)
 from backends.detection.open_vocabulary.owl_trunk import Trunk
 from shared.errors import UnfillableError
 from shared.media.image import Image
@@ -28,6 +33,7 @@ class Owl:
     loaded: LoadedModel
     trunk: Trunk
     _kept: "LRUCache[str, torch.Tensor]" = field(default_factory=lambda: LRUCache(KEPT_WORDS))
+    _examples: ExampleTable = field(default_factory=ExampleTable)
 
     def find(
         self, images: Sequence[Image], words: tuple[str, ...], min_score: float
@@ -43,6 +49,27 @@ class Owl:
         queries = [self._embed_part(examples.image, box) for box in examples.boxes]
         [found] = self._compare([image], torch.cat(queries), min_score)
         return found._replace(classes=examples.classes[found.classes])
+
+    def embed_annotated(self, examples: ExampleSet) -> Embedded:
+        """Return the embedding of each example on other images that the model recognizes."""
+
+        def compute(drawn: DrawnExamples) -> Embedded:
+            labels = tuple(drawn.labels[number] for number in drawn.classes)
+            parts = [self._embed_part(drawn.image, box).cpu().numpy() for box in drawn.boxes]
+            return Embedded(labels, np.concatenate(parts))
+
+        parts = self._examples.embed(examples, compute)
+        labels = tuple(label for one in parts for label in one.labels)
+        return Embedded(labels, np.concatenate([one.vectors for one in parts]))
+
+    def find_embedded(
+        self, images: Sequence[Image], embedded: Embedded, min_score: float
+    ) -> list[FoundObjects]:
+        """Return what looks like embedded examples; classes are their places among the labels."""
+        numbers = {label: place for place, label in enumerate(dict.fromkeys(embedded.labels))}
+        classes = np.array([numbers[label] for label in embedded.labels], np.int64)
+        found = self._compare(images, torch.from_numpy(embedded.vectors), min_score)
+        return [one._replace(classes=classes[one.classes]) for one in found]
 
     def _embed_part(self, image: Image, box: Floats) -> torch.Tensor:
         """Return the embedding of what is in a box, shape (1, dimensions)."""

@@ -22,13 +22,15 @@ def with_words(claims: Sequence[Claim], is_open: Mapping[ModelSpec, bool]) -> li
     """Return the claims; those of open-vocabulary models with the words to ask for, in `words`.
 
     Claims of one model on one object tag get the words of all of them: they share one run of it.
+    What has examples is not asked for by words.
     `word_labels` are other names of words, as `Claim.labels_for` takes them.
     """
     words: dict[tuple[str, ModelSpec], dict[str, None]] = {}
     for claim in claims:
         if is_open[claim.spec]:
             known = words.setdefault((claim.object.name, claim.spec), {})
-            known.update(dict.fromkeys(label_words(claim.controls[-1])))
+            if "examples" not in claim.options:
+                known.update(dict.fromkeys(label_words(claim.controls[-1])))
     return [_with_options(claim, words.get((claim.object.name, claim.spec))) for claim in claims]
 
 

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.detection.model.letterbox import Letterbox
+from backends.detection.open_vocabulary.drawn_examples import DrawnExamples
+from backends.detection.open_vocabulary.example_table import ExampleTable
 from shared.media.image import Pixels
 
 Floats = NDArray[np.float32]
@@ -22,18 +25,21 @@ class VisualEncoder:
     def __init__(self, weights: Path) -> None:
         self._weights = weights
         self._lock = threading.Lock()
+        self.kept = ExampleTable()
+        """The embeddings of annotated pictures."""
 
-    def encode(self, frame: Pixels, boxes: Floats, classes: NDArray[np.int64]) -> Floats:
-        """Return the embedding of each class, shape (1, classes, dimensions).
+    def encode(self, examples: DrawnExamples, frame: Letterbox) -> Floats:
+        """Return the embedding of each label of the examples, shape (1, labels, dimensions).
 
-        `frame` (height, width, 3) is the network's input, `boxes` (n, 4) lie on it.
+        `frame` says where their image is in the network's input.
         """
         import torch
 
-        masks = torch.from_numpy(draw_masks(frame, boxes, classes))[None]
+        pixels, boxes = frame.apply(examples.image.pixels), frame.boxes_to_input(examples.boxes)
+        masks = torch.from_numpy(draw_masks(pixels, boxes, examples.classes))[None]
         with self._lock, torch.inference_mode():
-            pixels = torch.from_numpy(np.ascontiguousarray(frame))[None]
-            images = pixels.permute(0, 3, 1, 2).float() / 255
+            batch = torch.from_numpy(np.ascontiguousarray(pixels))[None]
+            images = batch.permute(0, 3, 1, 2).float() / 255
             found: Floats = self._network.predict(images, vpe=masks, return_vpe=True).numpy()
         return found
 

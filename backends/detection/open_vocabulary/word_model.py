@@ -18,6 +18,7 @@ from backends.detection.model.postprocess import MAX_OBJECTS
 from backends.detection.model.transformers_model import LoadedModel, load_model
 from backends.detection.open_vocabulary import families
 from backends.detection.open_vocabulary.drawn_examples import DrawnExamples, examples_error
+from backends.detection.open_vocabulary.example_table import Embedded, ExampleSet, alike_error
 from backends.detection.open_vocabulary.text_encoder import encoder_files
 from shared.backend.claim import ModelSpec
 from shared.backend.weights import hash_files
@@ -39,6 +40,18 @@ class WordFinder(Protocol):
         self, image: Image, examples: DrawnExamples, min_score: float
     ) -> FoundObjects | None:
         """Return what looks like examples on an image; None if the model takes none."""
+
+
+class ExampleFinder(Protocol):
+    """A loaded model that finds on an image what looks like examples on others."""
+
+    def embed_annotated(self, examples: ExampleSet) -> Embedded:
+        """Return the embeddings of the examples, which are computed once."""
+
+    def find_embedded(
+        self, images: Sequence[Image], embedded: Embedded, min_score: float
+    ) -> list[FoundObjects]:
+        """Return the objects on each image; classes are places among the different labels."""
 
 
 def word_model_files(spec: ModelSpec, text_encoder: str, settings: Settings) -> Sequence[Path]:
@@ -87,7 +100,8 @@ def _build_owl(
 
     key = f"{spec.label}-{hash_files(list_files(folder))[:16]}"
     trunk = load_trunk(loaded, key, settings)
-    return WordModel(spec.label, Owl(loaded, trunk), loaded.device, engine=trunk.part.name)
+    owl = Owl(loaded, trunk)
+    return WordModel(spec.label, owl, loaded.device, engine=trunk.part.name, example_finder=owl)
 
 
 @dataclass(frozen=True)
@@ -102,6 +116,9 @@ class WordModel:
     keypoint_names: tuple[str, ...] = ()
     examples: DrawnExamples | None = None
     engine: str = ""
+    example_finder: ExampleFinder | None = None
+    """The same model, if it finds what looks like examples on other images."""
+    embedded: Embedded | None = None
 
     def describe_engine(self) -> str:
         """Return what it runs on."""
@@ -124,6 +141,13 @@ class WordModel:
         """Return the same model for what looks like examples, by the labels of these."""
         return replace(self, words=examples.labels, examples=examples)
 
+    def with_annotated(self, examples: ExampleSet) -> "WordModel":
+        """Return the same model for what looks like examples on other images, by their labels."""
+        if self.example_finder is None:
+            raise alike_error(self.label)
+        embedded = self.example_finder.embed_annotated(examples)
+        return replace(self, words=tuple(dict.fromkeys(embedded.labels)), embedded=embedded)
+
     def with_thresholds(self, thresholds: Thresholds) -> "WordModel":
         """Return the same model with other thresholds."""
         return replace(self, thresholds=thresholds)
@@ -138,10 +162,17 @@ class WordModel:
             return [self._find_alike(image, self.examples) for image in images]
 
         def find(batch: Sequence[Image]) -> list[Detections]:
-            found = self.finder.find(batch, self.words, self.thresholds.min_score)
+            found = self._find(batch)
             return [self._select(one, image.size) for one, image in zip(found, batch, strict=True)]
 
         return run_by_size(images, batch_images(self.device), find)
+
+    def _find(self, images: Sequence[Image]) -> list[FoundObjects]:
+        """Return what words name, or else what looks like examples on other images."""
+        if self.example_finder is not None and self.embedded is not None:
+            least = self.thresholds.min_score
+            return self.example_finder.find_embedded(images, self.embedded, least)
+        return self.finder.find(images, self.words, self.thresholds.min_score)
 
     def _find_alike(self, image: Image, examples: DrawnExamples) -> Detections:
         found = self.finder.find_alike(image, examples, self.thresholds.min_score)
