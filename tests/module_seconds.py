@@ -63,6 +63,7 @@ MODULE_SECONDS = {
     "backends/detection/box_models/test_transformers.py": 20,
     "e2e/test_prediction_jobs.py": 16,
     "e2e/test_segment_video.py": 15,
+    "e2e/test_examples.py": 15,
     "cli/test_export.py": 12,
     "backends/detection/box_models/test_torchvision.py": 12,
     "editor/test_tracks_drawn.py": 10,

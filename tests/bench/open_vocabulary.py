@@ -1,4 +1,4 @@
-"""What words find, through HTTP: python -m tests.bench.open_vocabulary [--quick]
+"""What words find, through HTTP: python -m tests.bench.open_vocabulary [--quick] [name …]
 
 One request of many tasks of one label config with 20 labels, in turns with the loop of the model's
 own library in PyTorch, called as its manual says: Ultralytics' `predict(path)` after `set_classes`,
@@ -52,12 +52,14 @@ class Family:
     at_least: float | None = None
 
 
-def rows(size: Size = "whole") -> Iterator[Row]:
-    """Pictures a second, of each model."""
+def rows(size: Size = "whole", names: Sequence[str] = ()) -> Iterator[Row]:
+    """Pictures a second, of each model or those that are named."""
     os.environ["YOLO_OFFLINE"] = "true"
-    families = FAMILIES if size != "smallest" else {"a small YOLO-World": Family(_small, 2)}
+    families = {name: FAMILIES[name] for name in names or FAMILIES}
+    if size == "smallest":
+        families = {"a small YOLO-World": Family(_small, 2)}
     for name, family in families.items():
-        count = sized(size, family.tasks, max(4, family.tasks // 5), 2)
+        count = sized(size, family.tasks, max(2, family.tasks // 5), 2)
         with tempfile.TemporaryDirectory() as folder:
             yield from _rows_of(name, family, count, Path(folder), sized(size, 3, 1, 1))
 
@@ -161,6 +163,10 @@ def _owl(folder: Path, files: Sequence[Path]) -> Made:
     return _transformers("OwlViT", folder / "owlvit-base-patch32", files)
 
 
+def _owl2(folder: Path, files: Sequence[Path]) -> Made:
+    return _transformers("Owlv2", folder / "owlv2-base-patch16", files)
+
+
 def _grounding(folder: Path, files: Sequence[Path]) -> Made:
     return _transformers("GroundingDino", folder / "grounding-dino-tiny", files)
 
@@ -171,7 +177,9 @@ def _transformers(kind: str, folder: Path, files: Sequence[Path]) -> Made:
 
     torch.manual_seed(0)
     made: Any = transformers
-    network = getattr(made, f"{kind}ForObjectDetection")(getattr(made, f"{kind}Config")()).eval()
+    changes = {"vision_config": {"image_size": 960}} if kind == "Owlv2" else {}  # as published
+    config = getattr(made, f"{kind}Config")(**changes)
+    network = getattr(made, f"{kind}ForObjectDetection")(config).eval()
     network.save_pretrained(folder)
     images = getattr(made, f"{kind}ImageProcessor")()
     images.save_pretrained(folder)
@@ -204,9 +212,10 @@ FAMILIES = {
     "YOLO-World s": Family(_world, 100, at_least=2.0),
     "YOLOE 11 s": Family(_yoloe, 100, at_least=2.0),
     "OWL-ViT base": Family(_owl, 100, at_least=2.0),
-    "Grounding DINO tiny": Family(_grounding, 20),
+    "OWLv2 base": Family(_owl2, 4, at_least=2.0),
+    "Grounding DINO tiny": Family(_grounding, 2, at_least=2.0),
 }
 
 
 if __name__ == "__main__":
-    show(rows(size_of(sys.argv)))
+    show(rows(size_of(sys.argv), [word for word in sys.argv[1:] if word in FAMILIES]))
