@@ -23,6 +23,8 @@ COMMANDED = ("timeseries", "training", "video")
         (Row("x", "/s", (8.0, 9.0), (2.0, 3.0), at_least=4), False),
         (Row("x", "ms", (2.0, 9.0, 3.0), (1.0, 1.0, 1.0), at_most=3), True),
         (Row("x", "/s", (4000.0,), at_least=5000), False),
+        (Row("x", "/s", (3.0,), (1.0,), at_least=4, ceiling=(5.0,)), False),
+        (Row("x", "/s", (3.0,), (1.0,), at_least=4, ceiling=(4.0,)), True),
         (Row("x", "%", (0.0,), (0.0,), at_most=0), True),
         (Row("x", "/s", (1.0,)), True),
     ],
@@ -30,6 +32,11 @@ COMMANDED = ("timeseries", "training", "video")
 def test_a_bound_is_of_the_median_ratio_or_of_ours_alone(row: Row, held: bool) -> None:
     assert row.held is held
     assert len(row.cells()) == 5
+
+
+def test_a_bound_above_what_the_engine_gives_is_said_to_be_out_of_reach() -> None:
+    row = Row("x", "/s", (3.0,), (1.0,), "theirs", at_least=4, ceiling=(3.4,))
+    assert row.cells()[-1] == "≥ 4 is out of reach: the engine gives 3.40"
 
 
 def test_rounds_take_turns_and_the_first_is_not_counted() -> None:

@@ -18,6 +18,8 @@ Cells = tuple[str, ...]
 Size = Literal["whole", "quick", "smallest"]
 """How much a benchmark does: `quick` is for a first look; `smallest` only shows that it runs."""
 T = TypeVar("T")
+WANTED_SHARE = 0.9
+"""Of what an engine gives alone, the least that a server on it should give."""
 
 
 def size_of(words: Iterable[str]) -> Size:
@@ -36,7 +38,8 @@ class Row:
     """One line: `ours`, one figure a round, in `unit`; beside it `theirs` of the same rounds.
 
     The ratio of a round is ours / theirs. `at_least` and `at_most` bound the median ratio, or
-    the median of ours where there are no `theirs`.
+    the median of ours where there are no `theirs`. `ceiling` has the figures of the same rounds of
+    what ours runs on, alone: where that is not so many times theirs, no server can be.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Row:
     beside: str = ""
     at_least: float | None = None
     at_most: float | None = None
+    ceiling: Figures = ()
 
     @property
     def ratios(self) -> Figures:
@@ -55,10 +59,19 @@ class Row:
         return tuple(own / other for own, other in zip(self.ours, self.theirs, strict=True))
 
     @property
+    def out_of_reach(self) -> float | None:
+        """What `ceiling` is of theirs, if `WANTED_SHARE` of that is less than `at_least`."""
+        if self.at_least is None or not self.ceiling:
+            return None
+        pairs = zip(self.ceiling, self.theirs, strict=True)
+        most = statistics.median(own / other for own, other in pairs)
+        return most if most * WANTED_SHARE < self.at_least else None
+
+    @property
     def held(self) -> bool:
-        """Whether the bound is."""
+        """Whether the bound is, if it is within reach."""
         middle = statistics.median(self.ratios or self.ours)
-        below = self.at_least is not None and middle < self.at_least
+        below = self.at_least is not None and middle < self.at_least and self.out_of_reach is None
         above = self.at_most is not None and middle > self.at_most
         return not below and not above
 
@@ -74,6 +87,8 @@ class Row:
             if value is not None
         ]
         verdict = f"{' '.join(bound)} {'✓' if self.held else '✗'}" if bound else ""
+        if bound and self.out_of_reach is not None:
+            verdict = f"{' '.join(bound)} is out of reach: the engine gives {self.out_of_reach:.2f}"
         theirs = f"{figure(self.theirs)} {self.beside}" if self.theirs else ""
         return self.name, f"{figure(self.ours)} {self.unit}", theirs, ratio, verdict
 
