@@ -105,6 +105,8 @@ def _read_one(
     name, ours, note = variable.name, variable.ours, variable.note
     environment = around.environment
     if state := _state_without_value(variable):
+        if other := taken.get(ours, ""):  # it is first, also where ours is set
+            return Reading(name, "behind", ours, note=f"{other} comes before it")
         return Reading(name, state, ours, note=note)
     if variable.beside and not any(environment.get(other) for other in variable.beside):
         others = " or ".join(variable.beside)

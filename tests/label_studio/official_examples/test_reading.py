@@ -8,6 +8,7 @@ import pytest
 from shared.label_studio.official_examples import values
 from shared.label_studio.official_examples.reading import (
     adopted_variables,
+    describe_reading,
     describe_readings,
     read_variables,
 )
@@ -102,6 +103,16 @@ NER = {"BASELINE_MODEL_NAME": "dslim/bert-base-NER", "FINETUNED_MODEL_NAME": "fi
 )
 def test_what_becomes_ours(environment: dict[str, str], adopted: dict[str, str]) -> None:
     assert adopted_variables(read_variables(environment)) == adopted
+
+
+def test_what_comes_before_one_of_ours_is_said() -> None:
+    environment = {"MODEL_ROOT": "/app/models", "MODEL_DIR": "/data", "MODEL_SCORE_THRESHOLD": "0"}
+    told = {one.name: describe_reading(one) for one in read_variables(environment, ["yolo"])}
+    assert told["MODEL_DIR"] == "not read as MODEL_DIR: MODEL_ROOT comes before it"
+    assert told["MODEL_ROOT"].startswith("read as MODEL_DIR=/app/models")
+    del environment["MODEL_SCORE_THRESHOLD"]
+    told = {one.name: describe_reading(one) for one in read_variables(environment, ["yolo"])}
+    assert told["MODEL_DIR"].startswith("read under the same name")
 
 
 def save_config(folder: Path, architecture: str) -> None:
