@@ -62,6 +62,7 @@ MODULE_SECONDS = {
     "backends/ocr/test_easyocr.py": 20,
     "backends/detection/box_models/test_transformers.py": 20,
     "e2e/test_prediction_jobs.py": 16,
+    "backends/ocr/test_docling.py": 15,
     "e2e/test_segment_video.py": 15,
     "e2e/test_examples.py": 15,
     "cli/test_export.py": 12,

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from backends.ocr.layout.page import Block
 from backends.ocr.wording import asks_for_text
 from shared.backend import Claim, Control, LabelConfig, ObjectTag
-from shared.backend.label_map import fold_name
+from shared.backend.label_map import Aliases, fold_name
 from shared.errors import ConfigError
 
 # The control tags that draw a region around text, by `ocr_shape`. With "auto" the first shape wins
@@ -54,13 +55,14 @@ def find_groups(config: LabelConfig, target: ObjectTag) -> list[Group]:
     return [region_group, *of_image] if region_group else list(of_image)
 
 
-def count_text_labels(group: Group) -> int | None:
-    """Return how many labels of a group are for text; None if that need not be asked.
+def count_text_labels(group: Group, names: Iterable[str] = ()) -> int | None:
+    """Return how many labels of a group are for text, or have one of some names.
 
-    It need not where all labels are for text or there are none, or `model_backend` asks for OCR.
+    None if that need not be asked: all labels are, there are none, or `model_backend` asks for OCR.
     """
     labels = [(control, label) for control in group for label in control.labels]
-    count = sum(is_text_label(control, label) for control, label in labels)
+    folded = {fold_name(name) for name in names} | TEXT_LABEL_NAMES
+    count = sum(not folded.isdisjoint(_names_of(control, label)) for control, label in labels)
     asked = any(control.attrs.get("model_backend", "").strip() for control in group)
     return None if asked or count == len(labels) else count
 
@@ -136,6 +138,36 @@ def control_values(claim: Claim, text: str) -> dict[Control, Any]:
         elif label := _text_label(claim, control):
             values[control] = [label]
     return values
+
+
+def block_values(
+    claim: Claim, block: Block, names: Sequence[str], aliases: Aliases
+) -> dict[Control, Any]:
+    """Return the values of a claim's control tags for a block, with its text, if it has one.
+
+    `names` are all classes. Where the labels are for text alone, each text is given that label.
+    """
+    values: dict[Control, Any] = {}
+    for control in claim.controls:
+        if control.tag == "TextArea":
+            values |= {control: [block.text]} if block.text else {}
+        elif control.tag in UNLABELED_TAGS:
+            values |= {control: None} if control is claim.control else {}
+        elif label := _block_label(claim, control, block, names, aliases):
+            values[control] = [label]
+    return values
+
+
+def _block_label(
+    claim: Claim, control: Control, block: Block, names: Sequence[str], aliases: Aliases
+) -> str | None:
+    both = {**aliases, "text": (*aliases.get("text", ()), *LABEL_ALIASES["text"])}
+    labels = claim.label_map(names, control, both).to_label
+    if block.name in labels or block.is_inside or not block.text:
+        return labels.get(block.name)
+    printed = labels.get("text")
+    others = set(labels.values()) - {printed, labels.get("handwritten_text")}
+    return None if others else printed
 
 
 def _region_group(controls: Sequence[Control], area: Control) -> Group:

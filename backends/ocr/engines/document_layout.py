@@ -6,7 +6,7 @@ several threads may use at once.
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -56,12 +56,6 @@ ALIASES: Mapping[str, Sequence[str]] = {
     "abstract": (),
     "content": ("Table of contents",),
 }
-
-
-def known_names() -> Iterable[str]:
-    """Yield the names of labels for parts of a page."""
-    for name, others in ALIASES.items():
-        yield from (name, *others)
 
 
 def find_file(model: str, settings: Settings) -> Path:
@@ -128,7 +122,7 @@ class LayoutEngine(OcrEngine):
             Block((box[0], box[1], box[2], box[3]), str(name), float(score))
             for box, name, score in zip(boxes, names, scores, strict=True)
         ]
-        ordered = sorted(blocks, key=lambda block: -block.score)
+        ordered = sorted(blocks, key=lambda block: -(block.score or 0.0))
         return Page(image.size, blocks=ordered, block_names=tuple(self._session.characters))
 
     @property

@@ -40,11 +40,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a page, such as a title or a table: left, top, right and bottom, and its class."""
+    """A part of a page, such as a title or a table: left, top, right and bottom, and its class.
+
+    Its text and its score are there where the engine tells them. One that `is_inside` another,
+    such as a cell in a table, repeats a part of that one's text.
+    """
 
     box: tuple[float, float, float, float]
     name: str
-    score: float
+    score: float | None
+    text: str = ""
+    is_inside: bool = False
 
 
 @dataclass(frozen=True)

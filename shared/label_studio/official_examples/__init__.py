@@ -7,7 +7,7 @@ d02cedf of 20 August 2026.
 EXTRAS = {
     "bert_classifier": ("text_classification", "train"),
     "deepgram": ("speech",),
-    "docling": ("layout",),
+    "docling": ("ocr",),
     "easyocr": ("easyocr",),
     "flair": ("ner",),
     "gliner": ("gliner", "train"),

@@ -21,7 +21,7 @@ _TRACKING = (
     " five minutes"
 )
 _BY_TAGS = "the tags of the label config decide it"
-_DOCLING = "no Docling service is asked: OCR_LAYOUT_MODEL finds titles, tables and figures here"
+_PAGES_ONLY = "the service gets pages, which this server fetches, and no addresses"
 
 PICTURES = [
     *aliases(
@@ -156,12 +156,17 @@ OCR = [
     ),
     *unused("HEIGHT_THS", ("easyocr",), "words are joined to lines by the engine"),
     *unused("LABEL_MAPPINGS_FILE", ("easyocr",), "the example reads it and does not use it"),
-    *unused(
-        "DOCLING_SERVICE_URL DOCLING_SERVE_URL DOCLING_SERVE_API_KEY DOCLING_API_KEY"
-        " DOCLING_SERVE_TIMEOUT DOCLING_HTTP_CONNECT_TIMEOUT DOCLING_CONVERT_REMOTE_URL_ONLY"
-        " DOCLING_CONVERT_SOURCE_HEADERS_JSON",
+    *aliases(
+        "DOCLING_SERVICE_URL=OCR_DOCLING_URL DOCLING_SERVE_URL=OCR_DOCLING_URL"
+        " DOCLING_SERVE_API_KEY=OCR_DOCLING_API_KEY DOCLING_API_KEY=OCR_DOCLING_API_KEY"
+        " DOCLING_SERVE_TIMEOUT=OCR_DOCLING_TIMEOUT",
         ("docling",),
-        _DOCLING,
+    ),
+    *unused("DOCLING_HTTP_CONNECT_TIMEOUT", ("docling",), "a connection is waited for 5 seconds"),
+    *unused(
+        "DOCLING_CONVERT_REMOTE_URL_ONLY DOCLING_CONVERT_SOURCE_HEADERS_JSON",
+        ("docling",),
+        _PAGES_ONLY,
     ),
     *unused(
         "DOCLING_PAGE_NO DOCLING_PREDICT_READING_ORDER DOCLING_READING_ORDER_LEVEL"

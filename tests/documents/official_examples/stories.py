@@ -46,10 +46,14 @@ STORIES = {
         ' `speech` hears; `model_skip="true"` leaves it to the annotator',
     ),
     "docling": Story(
-        "no service is asked: `ocr` reads documents here, and with the extra `layout` and"
-        " `OCR_LAYOUT_MODEL` it boxes titles, paragraphs, tables and figures",
-        "it answers in tags of the paid edition's Interfaces, which no label config has; here the"
-        " label config says what is read and boxed",
+        "the label config says what is boxed and read: titles, paragraphs, tables with their cells,"
+        " figures, and the text of each under the same id; several pages are asked for at once, and"
+        " an answer that fails costs its page alone; without a service, the extra `layout` and"
+        " `OCR_LAYOUT_MODEL` find the parts of pages on this machine",
+        "it answers in tags of the paid edition's Interfaces, which no label config has; here"
+        " `RectangleLabels` on an `Image` whose labels have the example's names (`section_header`,"
+        " `text`, `table`, `picture`, …) get the boxes; reading order and relations are not drawn;"
+        " the service gets pictures of pages",
     ),
     "easyocr": Story(
         _LINES,
