@@ -63,6 +63,8 @@ LAYOUT_ALIASES: Mapping[str, Aliases] = {
     document_layout.ENGINE: document_layout.ALIASES,
     docling.ENGINE: docling_document.ALIASES,
 }
+# The names of what only these find: a label "Text" may be for anything.
+PART_NAMES = frozenset(document_layout.ALIASES) & frozenset(docling_document.ALIASES) - {"text"}
 
 
 class OcrBackend(Backend):
@@ -123,11 +125,19 @@ class OcrBackend(Backend):
         """Explain text areas on images that do not ask for text, or whose regions no tag draws.
 
         One whose name begins with "prompt" holds what a model is asked, as in many label configs.
+        Labels for parts of pages wait for the setting that finds these.
         """
+        finds_layout = self.settings.layout_model or self.settings.docling_url
         for control, target in config.tag_pairs():
             is_question = control.name.lower().startswith("prompt")
             if (control.tag, target.tag) in self.fills and not is_question:
                 yield f"{control} is left empty: {explain_unfilled_area(control)}"
+            is_drawn = (control.tag, target.tag) == ("RectangleLabels", "Image")
+            if is_drawn and not finds_layout and count_named_labels(control, PART_NAMES):
+                yield (
+                    f"{control} has labels for parts of pages, which ocr finds once"
+                    f" {document_layout.SETTING} or OCR_DOCLING_URL is set"
+                )
 
     def spec(self, control: Control) -> ModelSpec:
         return self._group_spec((control,))

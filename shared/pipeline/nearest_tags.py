@@ -12,7 +12,10 @@ FAMILIES = (
     frozenset({"Rating", "Number", "DateTime", "TextArea"}),
     frozenset({"Pairwise", "Ranker"}),
     frozenset({"", "HyperText", "Paragraph", "TimeSeries", "Timeline"}),  # spans: "" is Labels
-    frozenset({"Rectangle", "Polygon", "Ellipse", "Brush", "Bitmask", "KeyPoint", "Vector"}),
+    frozenset(
+        {"Rectangle", "Polygon", "Ellipse", "Brush", "Bitmask", "KeyPoint", "Vector"}
+        | {"VideoRectangle"}
+    ),
 )
 # Names that are listed of a backend; docs/tags.md has all of them.
 MOST_NAMES = 4
@@ -118,7 +121,11 @@ def _write(pair: Pair) -> str:
 
 
 def _write_groups(groups: dict[str, list[str]]) -> str:
-    return "; ".join(f"{_shorten(names)} ({backend})" for backend, names in groups.items())
+    """Return tags with the backends that fill them; backends that fill the same ones together."""
+    together: dict[tuple[str, ...], list[str]] = {}
+    for backend, names in groups.items():
+        together.setdefault(tuple(names), []).append(backend)
+    return "; ".join(f"{_shorten(names)} ({', '.join(by)})" for names, by in together.items())
 
 
 def _shorten(names: Sequence[str]) -> str:
@@ -131,4 +138,4 @@ def _fill(names: Sequence[str]) -> str:
 
 
 def _are(groups: dict[str, list[str]]) -> str:
-    return "is" if sum(map(len, groups.values())) == 1 else "are"
+    return "is" if len({name for names in groups.values() for name in names}) == 1 else "are"

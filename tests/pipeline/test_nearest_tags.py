@@ -40,6 +40,16 @@ class Shapes(_Kind):
     )
 
 
+class Tracks(_Kind):
+    name = "tracks"
+    fills = frozenset({("VideoRectangle", "Video"), ("TimelineLabels", "Video")})
+
+
+class Clicks(_Kind):
+    name = "clicks"
+    fills = frozenset({("VideoRectangle", "Video")})
+
+
 class Absent(_Kind):
     name = "absent"
     fills = frozenset({("Rating", "Text"), ("Pairwise", "Image")})
@@ -101,6 +111,12 @@ ALL = (Spans, Rules, Shapes, Absent, Anything)
             "nearest to VideoRectangle on Image are Bitmask, Brush, Ellipse, Polygon and 1 more"
             " (shapes), which does not serve here",
             id="of-others",
+        ),
+        pytest.param(
+            '<Video name="t" value="$t"/><BrushLabels name="a" toName="t"/>',
+            [Tracks, Clicks, Anything],
+            "nearest to BrushLabels on Video is VideoRectangle (tracks, clicks)",
+            id="by-two-backends",
         ),
         pytest.param(
             TEXT + '<DateTime name="a" toName="t"/>',

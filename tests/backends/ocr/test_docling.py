@@ -235,6 +235,23 @@ def test_nothing_is_sent_unasked(server: Web) -> None:
         assert [one.spec.model for one in backend.claim(backend.config)] == ["layout"]
 
 
+def test_labels_for_parts_of_pages_wait_for_a_setting(server: Web) -> None:
+    xml = f'<View><Image name="image" value="$image"/>{boxes("Table", "Car")}</View>'
+    for url, expected in (
+        (
+            "",
+            [
+                'RectangleLabels "box" has labels for parts of pages, which ocr finds once'
+                " OCR_LAYOUT_MODEL or OCR_DOCLING_URL is set"
+            ],
+        ),
+        (server.url, []),
+    ):
+        with changed_environment({"OCR_DOCLING_URL": url}):
+            backend = OcrBackend(label_config=xml, served=True)
+            assert list(backend.explain_unfilled(backend.config)) == expected
+
+
 def test_settings_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     assert OcrSettings(docling_url="https://x.example/tenant/v1/").docling_url == (
         "https://x.example/tenant"
