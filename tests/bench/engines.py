@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from backends.detection.box_models.box_model import BoxModel
 from backends.detection.box_models.onnx_detector import OnnxDetector
@@ -20,16 +21,18 @@ from backends.detection.box_models.transformers_detector import TransformersDete
 from backends.detection.starter.shapes import draw_picture
 from backends.ner.spacy_pipeline import SpacyPipeline
 from backends.ocr.engines.document_layout import LayoutEngine
+from backends.ocr.engines.easyocr import EasyOcrEngine
+from backends.ocr.engines.rapidocr import RapidOcrEngine, find_weights
 from backends.text_classification.sequence_classifier import ClassifierInput
 from backends.text_classification.sklearn_pipeline import SklearnPipeline
 from shared.media.image import Image
 from shared.settings import Settings
 from tests.backends.detection.box_models.onnx_models import save_onnx
 from tests.backends.detection.box_models.test_torchvision import save_model
-from tests.backends.detection.box_models.test_transformers import by_transformers
 from tests.backends.detection.box_models.transformers_models import save_detector
 from tests.backends.ner.spacy_models import sample, save_pipeline
 from tests.backends.ocr.drawing import page
+from tests.backends.ocr.easyocr_weights import publish, save_weights
 from tests.backends.text_classification.test_sklearn import logistic, pipeline_of
 from tests.backends.text_classification.test_sklearn import save as save_sklearn
 from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
@@ -46,6 +49,9 @@ def rows(size: Size = "whole") -> Iterator[Row]:
         yield from classes(folder, size)
         yield from boxes(folder, size)
         yield from layout(size)
+        yield from lines(folder, size)
+        if size != "smallest":  # its random weights take seconds
+            yield from read_by_easyocr(folder, size)
 
 
 def compared(
@@ -84,7 +90,7 @@ def classes(folder: Path, size: Size) -> Iterator[Row]:
 
 
 def boxes(folder: Path, size: Size) -> Iterator[Row]:
-    draw, count = np.random.default_rng(4), sized(size, 64, 16, 2)
+    draw, count = np.random.default_rng(4), sized(size, 64, 16, 1)
     pictures = [draw_picture(draw, SIDES, "clean", 6).image for _ in range(count)]
     images = [Image(picture) for picture in pictures]
     families = sized(size, ("rt_detr", "d_fine", "yolos"), ("rt_detr",), ("yolos",))
@@ -112,7 +118,6 @@ def called(path: Path, pictures: Sequence[Any]) -> Callable[[], Any]:
                 outputs = network(**processor(images=picture, return_tensors="pt"))
             processor.post_process_object_detection(outputs, 0.1, [picture.shape[:2]])
 
-    by_transformers(path, pictures[0], 0.1)  # it is loaded, and runs
     return call
 
 
@@ -161,6 +166,51 @@ def layout(size: Size) -> Iterator[Row]:
         f"rapid-layout: {count} pages", "pages/s", count, size,
         lambda: own.read_pages(images), lambda: [library(pixels) for pixels in pages],
     )  # fmt: skip
+
+
+def lines(folder: Path, size: Size) -> Iterator[Row]:
+    """Networks of PP-OCR in a folder, beside RapidOCR with the same files."""
+    from rapidocr import RapidOCR
+
+    own = folder / "ppocr"
+    own.mkdir()
+    detector, _, recognizer = find_weights()
+    for path in (detector, recognizer):
+        (own / path.name).symlink_to(path)
+    paths = find_weights("ppocr", Settings(model_dir=folder))
+    files = {f"{part}.model_path": str(paths[n]) for n, part in enumerate(("Det", "Cls", "Rec"))}
+    library = RapidOCR(params={"Global.log_level": "error", **files})
+    count = sized(size, 12, 4, 1)
+    pages = [np.array(page(seed, lines=sized(size, 20, 20, 2)).image) for seed in range(count)]
+    images, engine = [Image(pixels) for pixels in pages], RapidOcrEngine("auto", "", paths)
+    yield compared(
+        f"PP-OCR in a folder: {count} pages", "pages/s", count, size,
+        lambda: engine.read_pages(images), lambda: [library(pixels) for pixels in pages],
+    )  # fmt: skip
+
+
+def read_by_easyocr(folder: Path, size: Size) -> Iterator[Row]:
+    """EasyOCR, with weights that find each line and read it arbitrarily."""
+    import easyocr
+
+    weights = save_weights(folder / "easyocr")
+    count = sized(size, 6, 2, 1)
+    pages = [page(seed, lines=6, size=12).image for seed in range(count)]
+    files = [folder / f"{number}.png" for number in range(count)]
+    for drawn, file in zip(pages, files, strict=True):
+        drawn.save(file)
+    images = [Image(np.array(drawn)) for drawn in pages]
+    with pytest.MonkeyPatch.context() as patch:
+        publish(weights, patch)
+        engine = EasyOcrEngine("en", Settings(model_dir=weights, cache_dir=folder))
+        library = easyocr.Reader(
+            ["en"], gpu=False, model_storage_directory=str(weights), download_enabled=False
+        )
+        yield compared(
+            f"EasyOCR: {count} pages of a few lines", "pages/s", count, size,
+            lambda: engine.read_pages(images),
+            lambda: [library.readtext(str(file)) for file in files],
+        )  # fmt: skip
 
 
 if __name__ == "__main__":
