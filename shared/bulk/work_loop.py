@@ -60,7 +60,7 @@ class WorkLoop:
 
     `stop` ends it after what the models have; `poll_seconds` are between two looks at a project of
     which all tasks are predicted. `patience_seconds` is how long a Label Studio that does not
-    answer is waited for.
+    answer is waited for. `given_up` are the workers whose projects were lost.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class WorkLoop:
         self._stop = stop
         self._poll_seconds = poll_seconds
         self._patience_seconds = patience_seconds
+        self.given_up: list[ProjectWorker] = []
 
     def run(self, once: bool = False) -> None:
         """Work until stopped; `once`: until nothing is left, also of workers that were killed.
@@ -111,10 +112,9 @@ class WorkLoop:
     def _postpone(self, turn: _Turn, error: UnavailableError) -> State:
         seconds = turn.backoff
         if turn.fail(self._patience_seconds):
-            minutes = self._patience_seconds / 60
             given_up = UnavailableError(
-                f"{error}; it was given up after {minutes:.3g} minutes. What was predicted until"
-                " then is stored: start it again once Label Studio answers"
+                f"{error}; it was given up after {_describe_seconds(self._patience_seconds)}. What"
+                " was predicted until then is stored: start it again once Label Studio answers"
             )
             return self._give_up(turn, given_up)
         logger.warning("%s; trying again in %g s", error, seconds)
@@ -122,6 +122,7 @@ class WorkLoop:
 
     def _give_up(self, turn: _Turn, error: PrelabelError) -> State:
         self._turns.remove(turn)
+        self.given_up.append(turn.worker)
         if not self._turns:
             raise error
         logger.error("%s is not worked on any more: %s", turn.worker.project.name, error)
@@ -145,3 +146,7 @@ class WorkLoop:
         ):
             for turn in self._turns:
                 turn.worker.report()
+
+
+def _describe_seconds(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.3g} minutes"

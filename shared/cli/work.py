@@ -1,14 +1,19 @@
 """`prelabel work`: predicts tasks of projects from a machine that nobody connects to."""
 
 import logging
+import math
 import signal
 import threading
 from contextlib import ExitStack
 from types import FrameType
+from typing import NamedTuple
 
 import typer
 
 from shared.cli import app
+
+# A restart of Label Studio takes less; who asks once does not wait for ever.
+ONCE_PATIENCE_SECONDS = 60.0
 
 
 @app.command()
@@ -18,6 +23,12 @@ def work(
     ),
     once: bool = typer.Option(False, "--once", help="End when no task lacks a prediction any more"),
     poll: float = typer.Option(5.0, min=0.5, help="Seconds between two looks for new tasks"),
+    patience: float = typer.Option(
+        None,
+        min=0,
+        help="Seconds for which a Label Studio that does not answer is waited for"
+        f" (default: {ONCE_PATIENCE_SECONDS:g} with --once, otherwise for ever)",
+    ),
     lease: float = typer.Option(
         60.0,
         min=2,
@@ -34,16 +45,27 @@ def work(
     Several workers share a project: each task is predicted by one of them. SIGTERM and Ctrl-C end
     it after the tasks in hand, with status 0.
 
-    With --once, the exit status is 1 if tasks failed.
+    With --once, the exit status is 1 if tasks failed, or one of several projects could not be
+    worked on.
     """
     from shared.settings import changed_environment
 
+    if patience is None:
+        patience = ONCE_PATIENCE_SECONDS if once else math.inf
     with changed_environment({"BACKENDS": ",".join(backend)} if backend else {}):
-        if _work(list(dict.fromkeys(project)), once, poll, lease):
+        if _work(list(dict.fromkeys(project)), once, Pace(poll, lease, patience)):
             raise typer.Exit(1)
 
 
-def _work(projects: list[int], once: bool, poll: float, lease: float) -> bool:
+class Pace(NamedTuple):
+    """Seconds: between two looks for tasks, of a lease, and of waiting for Label Studio."""
+
+    poll: float
+    lease: float
+    patience: float
+
+
+def _work(projects: list[int], once: bool, pace: Pace) -> bool:
     """Work on projects; return whether tasks failed, where that is to be the exit status."""
     from shared.bulk.project_worker import ProjectWorker
     from shared.bulk.task_lease import LeaseBook
@@ -64,16 +86,20 @@ def _work(projects: list[int], once: bool, poll: float, lease: float) -> bool:
         for number in projects:
             opened = Project(number, settings)
             stack.callback(opened.close)
-            leases = LeaseBook(opened, lease)
+            leases = LeaseBook(opened, pace.lease)
             stack.callback(leases.close)
             workers.append(ProjectWorker(opened, runtime().pipeline, leases, stop.is_set))
-        WorkLoop(workers, lambda one: plans.load(one.project), stop, poll).run(once)
+        loop = WorkLoop(
+            workers, lambda one: plans.load(one.project), stop, pace.poll, pace.patience
+        )
+        loop.run(once)
     for worker in workers:
         count = worker.count
         typer.echo(
             f"{worker.project.name}: {count.done:,} tasks predicted, {count.failed:,} failed"
         )
-    return once and not stop.is_set() and any(worker.count.failed for worker in workers)
+    lost = loop.given_up or any(worker.count.failed for worker in workers)
+    return once and not stop.is_set() and bool(lost)
 
 
 def _stop_on_signals() -> threading.Event:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TypeVar
 
-from shared.errors import PrelabelError, SettingError
+from shared.errors import PrelabelError, SettingError, redact_url
 from shared.label_studio.import_file import ImportFile
 from shared.label_studio.model_version import find_superseded
 from shared.label_studio.project_key import project_key, read_project_number
@@ -34,7 +34,7 @@ ANNOTATED_TASK_FIELDS = (
 )
 # Seconds to wait before a page is asked for again.
 RETRY_SECONDS = (1.0, 5.0, 20.0)
-NOT_FOUND, TOO_MANY_REQUESTS, SERVER_ERROR = 404, 429, 500
+FIRST_REFUSAL, NOT_FOUND, TOO_MANY_REQUESTS, SERVER_ERROR = 400, 404, 429, 500
 # Of a gateway that has waited for long enough: Label Studio may still be at work on the request.
 GATEWAY_TIMEOUT = 504
 RENEWAL_PATH = "/api/token/refresh/"
@@ -99,7 +99,10 @@ class Project:
     @cached_property
     def _details(self) -> Any:
         with self.named_errors("reading it"):
-            return self.client.projects.get(self.number)
+            found = self.client.projects.get(self.number)
+        if found.id != self.number:
+            raise self._foreign_answer("reading it", "no project with its id")
+        return found
 
     def refresh(self) -> None:
         """Read the label config and the number of tasks again when they are next asked for."""
@@ -376,9 +379,13 @@ class Project:
 
         try:
             yield
+        except (AttributeError, TypeError) as error:  # the SDK's, of an answer of another kind
+            raise self._foreign_answer(doing, "JSON of another kind") from error
         except ApiError as error:
             status = error.status_code or 0
             said = _describe_refusal(error.body)
+            if status < FIRST_REFUSAL:
+                raise self._foreign_answer(doing, said) from None
             what = f"{self.name}: Label Studio answers {status} on {doing}: {said}"
             if status < SERVER_ERROR and status != TOO_MANY_REQUESTS:
                 raise PrelabelError(what) from None
@@ -390,6 +397,13 @@ class Project:
             unavailable = UnavailableError(what)
             unavailable.may_go_on = not isinstance(error, (ConnectError, ConnectTimeout))
             raise unavailable from None
+
+    def _foreign_answer(self, doing: str, found: str) -> PrelabelError:
+        address = redact_url(self.client._client_wrapper.get_base_url().rstrip("/"))
+        return PrelabelError(
+            f"{self.name}: what answers at {address} on {doing} is no Label Studio: {found}. Set"
+            " LABEL_STUDIO_URL to the address of Label Studio as this machine reaches it"
+        )
 
 
 def _refuse_page(response: Any) -> None:

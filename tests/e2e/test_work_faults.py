@@ -193,7 +193,7 @@ def test_a_label_studio_that_is_gone_is_given_up(
         proxy.start()
     assert str(raised.value) == (
         f"project {project}: Label Studio does not answer on reading it: ConnectError; it was given"
-        " up after 0.01 minutes. What was predicted until then is stored: start it again once"
+        " up after 0.6 s. What was predicted until then is stored: start it again once"
         " Label Studio answers"
     )
 
