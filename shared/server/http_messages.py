@@ -9,10 +9,11 @@ import logging
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
 from shared.errors import ClientGoneError, RequestError
@@ -37,6 +38,16 @@ STOPPING_BODY_SECONDS = 1.0
 MAX_PROJECT_KEY_LENGTH = 100
 
 
+def _refuse_truth(value: Any) -> Any:
+    """Refuse true and false, which pydantic would read as 1 and 0."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("project", "it should be the id of a project, or its key")
+    return value
+
+
+ProjectName = Annotated[int | str, BeforeValidator(_refuse_truth)]
+
+
 class Message(BaseModel):
     """The body of a request; keys that are not known are ignored."""
 
@@ -54,7 +65,7 @@ class PredictParams(Message):
 class ProjectMessage(Message):
     """A body that names its project."""
 
-    project: str | int | None = Field(None, description='"id.unixtime"')
+    project: ProjectName | None = Field(None, description='"id.unixtime"')
 
     @property
     def project_key(self) -> str:

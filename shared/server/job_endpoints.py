@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from shared.errors import PrelabelError
 from shared.jobs.job import Job
-from shared.server.http_messages import BodyReader, Message, parse_body
+from shared.server.http_messages import BodyReader, Message, ProjectName, parse_body
 from shared.server.training_triggers import TrainingTriggers
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ class JobRequest(Message):
     kind: Literal["training", "prediction"] = Field(
         "training", description="What is to be done: training or prediction"
     )
-    project: int | str = Field(description="The project's id, or its key: id.unixtime")
+    project: ProjectName = Field(description="The project's id, or its key: id.unixtime")
     controls: list[str] = Field([], description="Control tags to train; all that can be if empty")
 
     def start(self, triggers: TrainingTriggers) -> Job:

@@ -94,11 +94,16 @@ def test_a_training_is_started(
     [
         ({}, 422, '"project" is missing in the body'),
         ({"project": "seven"}, 409, '"project" should be the id of a project'),
+        (
+            {"project": True},
+            422,
+            '"project": it should be the id of a project, or its key, found bool',
+        ),
         ({"project": "7.1"}, 409, f"which has {SEVEN}"),
         ({"project": 8}, 409, "project 8"),
         ({"project": 7, "controls": "topic"}, 422, '"controls"'),
     ],
-    ids=["no project", "no number", "another time", "no such project", "no list"],
+    ids=["no project", "no number", "a truth", "another time", "no such project", "no list"],
 )
 def test_what_is_wrong_with_a_request_is_said(
     body: dict[str, Any],
