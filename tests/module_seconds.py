@@ -36,6 +36,7 @@ MODULE_SECONDS = {
     "cli/test_serve.py": 33,
     "e2e/test_task_labels.py": 32,
     "backends/detection/test_processes.py": 31,
+    "cli/test_export_int8.py": 31,
     "cli/test_train.py": 31,
     "e2e/test_evaluate_push.py": 31,
     "cli/test_own_project.py": 30,

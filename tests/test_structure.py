@@ -17,6 +17,7 @@ MODEL_LIBRARIES = {
     "rapidocr",
     "openvino",
     "onnxruntime",
+    "nncf",
     "huggingface_hub",
 }
 SHARED = sorted((REPO / "shared").rglob("*.py"))

@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 
 from backends._transformers import hub
 from backends._transformers.conversion import CONVERSION_VERSION
-from backends._transformers.engine import export_text_model
+from backends._transformers.engine import TextModel, export_text_model
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
 from shared.backend import Backend, Claim, Control, ModelSpec
@@ -97,6 +98,27 @@ class TransformersBackend(Backend):
             if (source.folder / name).is_file():
                 shutil.copy(source.folder / name, folder / name)
         return export_text_model(self.complete_source(source)._replace(cache_folder=folder))
+
+    def quantize_model(self, spec: ModelSpec, folder: Path, items: Iterable[Any]) -> str:
+        from backends._transformers.int8 import add_int8
+
+        source = self.complete_source(ModelSource(self.auto_class, folder, folder, spec.label))
+
+        def infer(model: TextModel, items: list[Any]) -> Sequence[Any]:
+            return self.infer(self.open_model(source, model), items)
+
+        return add_int8(source, items, infer, self.compare_outputs)
+
+    @abstractmethod
+    def open_model(self, source: ModelSource, model: TextModel) -> Any:
+        """Return what `infer` takes: a tokenizer and a network, with what else belongs to it."""
+
+    @abstractmethod
+    def compare_outputs(self, expected: Any, found: Any) -> float:
+        """Return the largest difference of scores in two outputs for an item.
+
+        Infinite where they answer it otherwise.
+        """
 
     def complete_source(self, source: ModelSource) -> ModelSource:
         """Return a source with the class that reads the network in its folder."""

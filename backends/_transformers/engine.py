@@ -8,7 +8,12 @@ from backends._inference.device import choose_device
 from backends._inference.parity import read_rejection
 from backends._inference.short_process import ProcessFailedError, call_in_process
 from backends._transformers.conversion import available_precisions
-from backends._transformers.converted_model import is_converted, read_model_files
+from backends._transformers.converted_model import (
+    INT8_FOLDER,
+    VERDICT_FILE,
+    is_converted,
+    read_model_files,
+)
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
 from backends._transformers.runners import OpenVinoRunner
@@ -41,7 +46,7 @@ def load_text_model(source: ModelSource, settings: Settings) -> TextModel:
             f"ENGINE=onnx: {source.name} runs on openvino or torch (auto: the faster one)"
         )
     if source.is_exported:
-        return _load_exported(source)
+        return load_exported(source)
     device = choose_device(settings)
     if device == "cpu" and _tries_openvino(source, settings):
         try:
@@ -57,7 +62,7 @@ def export_text_model(source: ModelSource) -> str:
     ModelError if no conversion gives what PyTorch gives.
     """
     _convert(source, every=True)
-    network = _load_exported(source._replace(folder=source.cache_folder))[1]
+    network = load_exported(source._replace(folder=source.cache_folder))[1]
     return network.describe_engine()
 
 
@@ -92,9 +97,11 @@ def _convert(source: ModelSource, every: bool = False) -> None:
     call_in_process(f"{__name__}:convert_text_model", arguments)
 
 
-def _load_exported(source: ModelSource) -> TextModel:
+def load_exported(source: ModelSource) -> TextModel:
     """Load a model that was exported, in the fastest precision that it has for this processor."""
-    reason = ""
+    copy, reason = source.folder / INT8_FOLDER, ""
+    if is_converted(copy):
+        return _open_folder(copy, "int8", (copy / VERDICT_FILE).read_text(encoding="utf-8"))
     for precision in dict.fromkeys((*available_precisions(), "f32")):
         folder = source.folder / precision
         if is_converted(folder):
@@ -104,7 +111,7 @@ def _load_exported(source: ModelSource) -> TextModel:
 
 
 def _open_folder(folder: Path, precision: str, reason: str) -> TextModel:
-    """Load a converted network; `reason` is why it is in no faster precision."""
+    """Load a converted network; `reason` is why it is in this precision."""
     description, tokenizer = read_model_files(folder)
     runner = OpenVinoRunner(folder, description.input_names)
     runner.name = f"OpenVINO in {precision}" + (f": {reason}" if reason else "")

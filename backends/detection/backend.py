@@ -11,7 +11,7 @@ import numpy as np
 from backends.detection.box_models.box_model import BoxModel
 from backends.detection.box_models.loading import LOADERS, box_model_files, load_box_model
 from backends.detection.images import ImageDetection
-from backends.detection.inputs.image_list import ImageDetector, ImageList
+from backends.detection.inputs.image_list import ImageDetector, ImageList, decoded_images
 from backends.detection.inputs.video import VideoDetector, VideoInput, is_video_model, networks_of
 from backends.detection.model import kinds, loader, weights
 from backends.detection.model.detector import Detector, RunOptions
@@ -144,6 +144,11 @@ class DetectionBackend(Backend):
             raise ModelError(f"{spec.label} is no network of Ultralytics: only those are exported")
         path = weights.weights_of(spec, self.server_settings)
         return loader.export_network(path, folder, self.settings.precision)
+
+    def quantize_model(self, spec: ModelSpec, folder: Path, items: Iterable[Any]) -> str:
+        from backends.detection.model.int8 import add_int8
+
+        return add_int8(folder, (image for item in items for image in decoded_images(item)))
 
     def load(self, spec: ModelSpec) -> ImageDetector | VideoDetector:
         networks = networks_of(spec)

@@ -1,7 +1,7 @@
 """The NER backend: texts to entities."""
 
 import importlib.util
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -9,11 +9,14 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from backends._transformers.backend import TransformersBackend, merge_prompts
+from backends._transformers.engine import TextModel
+from backends._transformers.model_source import ModelSource
 from backends._transformers.network import estimate_size
 from backends.ner.entities import (
     OUTSIDE,
     Entity,
     LabelsByType,
+    compare_entities,
     entity_type,
     group_entities,
     score_tokens,
@@ -205,6 +208,19 @@ class NerBackend(TransformersBackend):
         if (source.folder / CONFIG_FILE).is_file():
             return GlinerModel.load(source.folder, self.server_settings)
         return TokenClassifier.load(source, self.server_settings)
+
+    def open_model(self, source: ModelSource, model: TextModel) -> TokenClassifier:
+        return TokenClassifier(*model)
+
+    def compare_outputs(self, expected: NerOutput, found: NerOutput) -> float:
+        pairs = zip(self._group(expected), self._group(found), strict=True)
+        return max((compare_entities(*pair) for pair in pairs), default=0.0)
+
+    def _group(self, output: NerOutput) -> Iterator[Sequence[Entity]]:
+        """Yield the entities of each passage, of any score, by the settings alone."""
+        for scores in output.token_scores:
+            words = aggregate_words(*scores, output.tags, self.settings.aggregation)
+            yield group_entities(words, scores.text)
 
     def read(self, task: Task, claim: Claim, context: Context | None) -> NerInput:
         passages = Passages.read(task, claim.object, self.media)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from types import MappingProxyType
 from typing import Any
 
@@ -60,6 +61,14 @@ def group_entities(
     return entities
 
 
+def compare_entities(expected: Sequence[Entity], found: Sequence[Entity]) -> float:
+    """Return the largest difference of two scores; infinite where the entities are others."""
+    if list(map(_place, expected)) != list(map(_place, found)):
+        return inf
+    pairs = zip(expected, found, strict=True)
+    return max((abs((one.score or 0) - (other.score or 0)) for one, other in pairs), default=0.0)
+
+
 def split_tag(tag: str) -> tuple[str, str]:
     """Return the prefix ("" of a plain type) and the type of a tag."""
     if len(tag) > 2 and tag[1] in "-_" and tag[0] in PREFIXES:
@@ -70,6 +79,10 @@ def split_tag(tag: str) -> tuple[str, str]:
 def entity_type(tag: str) -> str:
     """Return the type that a tag names: PER of B-PER; O outside of entities."""
     return split_tag(tag)[1]
+
+
+def _place(entity: Entity) -> tuple[int, int, str]:
+    return entity.start, entity.end, entity.type
 
 
 def _continues(group: Sequence[Word], word: Word, text: str, labels: LabelsByType) -> bool:

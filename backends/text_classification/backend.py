@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from backends._transformers.backend import TransformersBackend, merge_prompts
+from backends._transformers.engine import TextModel
 from backends._transformers.hub import FILE_PATTERNS, STARTER
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import estimate_size
@@ -17,6 +18,7 @@ from backends.text_classification.sequence_classifier import (
     Classification,
     ClassifierInput,
     TextClassifier,
+    compare_classifications,
     with_head_class,
 )
 from backends.text_classification.sklearn_pipeline import (
@@ -164,6 +166,12 @@ class TextClassificationBackend(TransformersBackend):
             return SklearnPipeline.load(pipeline, self.server_settings, trusted)
         source, trained = self.find_source(spec), bool(spec.trained_version)
         return TextClassifier.load(source, self.server_settings, trained)
+
+    def open_model(self, source: ModelSource, model: TextModel) -> TextClassifier:
+        return TextClassifier(*model, MeanHead.load(source.folder))
+
+    def compare_outputs(self, expected: Classification, found: Classification) -> float:
+        return compare_classifications(expected, found)
 
     def complete_source(self, source: ModelSource) -> ModelSource:
         return with_head_class(source, MeanHead.load(source.folder))

@@ -6,6 +6,7 @@ named (zero-shot).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -81,6 +82,24 @@ class Classification:
 
 # The classification of a text that is blank.
 NO_CLASSES = Classification((), np.empty(0, np.float32), "one")
+
+
+def compare_classifications(expected: Classification, found: Classification) -> float:
+    """Return the largest difference of a class's score; infinite where another class is the best.
+
+    Where a text may have several classes, it is so where another set of them reaches a half.
+    """
+    several = expected.kind == "several"
+    scores = [one.score_classes(expected.classes, several) for one in (expected, found)]
+    if not scores[0]:
+        return 0.0
+    if several:
+        same = all((scores[0][name] >= 0.5) == (scores[1][name] >= 0.5) for name in scores[0])
+    else:
+        same = len({max(one, key=one.__getitem__) for one in scores}) == 1
+    if not same:
+        return inf
+    return max(abs(scores[0][name] - scores[1][name]) for name in scores[0])
 
 
 @dataclass

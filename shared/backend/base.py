@@ -213,6 +213,14 @@ class Backend(LabelStudioMLBase):
         """
         raise ModelError(f"{self.name} has no models that can be exported")
 
+    def quantize_model(self, spec: ModelSpec, folder: Path, items: Iterable[Any]) -> str:
+        """Add a copy in int8 to a model that `export_model` has written; return on what it runs.
+
+        `items` are what `read` returned for tasks such as those to come: some of them calibrate
+        the copy, and on the others it has to agree. Raises ModelError with what it lacks.
+        """
+        raise ModelError(f"{self.name} has no models that run in int8")
+
     # Optional: training from annotations
 
     def train(self, run: TrainingRun) -> None:

@@ -1,11 +1,27 @@
 """`prelabel export`: writes a model as servers without PyTorch run it."""
 
+import shutil
+from collections.abc import Iterable
+from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from shared.cli import app
-from shared.errors import SettingError
+from shared.cli.calibration import read_items
+from shared.errors import ModelError, SettingError
+
+if TYPE_CHECKING:
+    from shared.backend.base import Backend
+    from shared.backend.claim import ModelSpec
+
+
+class Precision(str, Enum):
+    """What a model is written in."""
+
+    auto = "auto"
+    int8 = "int8"
 
 
 @app.command()
@@ -15,6 +31,20 @@ def export(
         " its settings)"
     ),
     output: Path = typer.Option(help="The folder to write, which must be new or empty"),
+    precision: Precision = typer.Option(
+        Precision.auto,
+        help="auto, or int8: a copy in it, too, if it agrees on tasks of --calibrate and is faster"
+        " (extra int8)",
+    ),
+    calibrate: str = typer.Option(
+        None, help="int8: a file of tasks, or a folder of images or texts, such as those to come"
+    ),
+    label_config: Path = typer.Option(
+        None,
+        help="int8: the label config of those tasks, an XML file (default: the backend's example)",
+        exists=True,
+        dir_okay=False,
+    ),
 ) -> None:
     """Convert a model into a folder from which a server without PyTorch serves it.
 
@@ -23,6 +53,8 @@ def export(
     """
     from shared.backend.registry import choose_backends
 
+    if (precision is Precision.int8) != (calibrate is not None):
+        raise SettingError("--precision int8 and --calibrate belong together: give both or neither")
     [cls] = choose_backends([backend])
     reason = cls.unavailable_reason()
     if reason is not None:
@@ -30,6 +62,7 @@ def export(
     specs = list(cls(served=True).default_specs())
     if not specs:
         raise SettingError(f"{cls.name} has no model: name one, as in {cls.name}:MODEL")
+    items = None if calibrate is None else read_items(cls, calibrate, label_config)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise SettingError(f"{output} is there already: --output should be a new folder")
     try:
@@ -41,6 +74,22 @@ def export(
             f"{output} cannot be written ({error.strerror}): choose another folder for --output"
         ) from None
     engine = cls(served=True).export_model(specs[0], output)
+    if items is not None:
+        engine = _quantize(cls, specs[0], output, items)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     typer.echo(f"{specs[0].label}: {engine}, {size / 1e6:.0f} MB in {output}")
     typer.echo(f"Put the folder into MODEL_DIR, and name it: {cls.model_variable()}={output.name}")
+
+
+def _quantize(cls: "type[Backend]", spec: "ModelSpec", folder: Path, items: Iterable[Any]) -> str:
+    """Add a copy in int8, or leave nothing: who asks for int8 is not served anything else."""
+    try:
+        return cls(served=True).quantize_model(spec, folder, items)
+    except ModelError as error:
+        shutil.rmtree(folder)
+        raise SettingError(
+            f"{spec.label}: {error}. Nothing was written: without --precision int8 it is exported"
+        ) from None
+    except BaseException:
+        shutil.rmtree(folder)
+        raise

@@ -147,6 +147,18 @@ def open_inputs(
     options: Options, config: "LabelConfig", wanted: "Wanted | None" = None
 ) -> "Inputs":
     """Open the files and folders of tasks, of which some may be wanted."""
+    from shared.label_studio.task_sources import Inputs
+
+    # The tasks of a project that an earlier run has written are read from there.
+    names = options.inputs or [str(options.output)]
+    sources = open_sources(names, config, options.url_prefix)
+    return Inputs(sources, wanted, options.sample)
+
+
+def open_sources(
+    names: "Sequence[str]", config: "LabelConfig", url_prefix: str | None
+) -> "list[Source]":
+    """Open files of tasks, and folders or globs of media."""
     from shared.bulk.parquet_file import ParquetFile, is_parquet
     from shared.label_studio.media_folder import (
         MediaFolder,
@@ -155,18 +167,16 @@ def open_inputs(
         refuse_series,
     )
     from shared.label_studio.task_file import TaskFile
-    from shared.label_studio.task_sources import Inputs
     from shared.pipeline.runtime import runtime
 
     root = runtime().settings.local_files_root
     sources: list[Source] = []
-    # The tasks of a project that an earlier run has written are read from there.
-    for name in options.inputs or [str(options.output)]:
+    for name in names:
         if is_media(name, config):
-            sources.append(MediaFolder(name, find_media_tag(config), options.url_prefix, root))
+            sources.append(MediaFolder(name, find_media_tag(config), url_prefix, root))
         elif is_parquet(name):
             sources.append(ParquetFile(name))
         else:
             refuse_series(name, config)
             sources.append(TaskFile(name, tables=True))
-    return Inputs(sources, wanted, options.sample)
+    return sources

@@ -18,7 +18,7 @@ from .conftest import REPO, Command
 # As where these packages are not installed.
 WITHOUT_TORCH = """
 import json, sys
-for name in ("torch", "torchvision", "transformers", "ultralytics", "lap", "av"):
+for name in ("torch", "torchvision", "transformers", "ultralytics", "lap", "av", "nncf"):
     sys.modules[name] = None
 from shared.backend.registry import find_backend
 from shared.pipeline import runtime

@@ -260,5 +260,11 @@ def decoded_chunks(
             future.cancel()
 
 
+def decoded_images(item: ImageList) -> Iterator[Image]:
+    """Yield the images of an item, each decoded when it is asked for."""
+    for image in item.images:
+        yield _decode_file(image) if isinstance(image, ListedImage) else image
+
+
 def _decode_file(image: ListedImage) -> Image:
     return decode_image(image.file, image.max_megapixels)

@@ -2,7 +2,9 @@
 
 `model.xml` and `model.bin` are OpenVINO's, or `model.onnx` is ONNX Runtime's; `network.json` says
 what else Ultralytics knew of the network, and `bf16.txt` why it is not to run in bf16, or nothing
-where it may. Instead of all of them, `refused.txt` says why the network is not used.
+where it may. Where `prelabel export` was asked for int8, `int8.xml` and `int8.bin` are a copy in
+it, and `int8.txt` says how well it agrees. Instead of all of them, `refused.txt` says why the
+network is not used.
 """
 
 import hashlib
@@ -20,6 +22,7 @@ from shared.errors import ModelError
 
 DESCRIPTION_FILE = "network.json"
 BF16_FILE = "bf16.txt"
+INT8_FILE, INT8_VERDICT_FILE = "int8.xml", "int8.txt"
 MODEL_FILES = {"openvino": "model.xml", "onnx": "model.onnx"}
 # In place of an image size: the network takes any.
 ANY_SIZE = -1
@@ -63,6 +66,11 @@ class ConvertedNetwork:
     def read_bf16_obstacle(self) -> str | None:
         """Return why it must not run in bf16, "" if it may; None if that was never tried."""
         path = self.folder / BF16_FILE
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    def read_int8_verdict(self) -> str | None:
+        """Return how well its copy in int8 agrees; None if it has none."""
+        path = self.folder / INT8_VERDICT_FILE
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
     def write_bf16_obstacle(self, obstacle: str) -> None:

@@ -12,6 +12,7 @@ from backends._inference.short_process import ProcessFailedError, call_in_proces
 from backends.detection.model import architecture, conversion
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.converted_network import (
+    INT8_FILE,
     MODEL_FILES,
     ConversionCache,
     ConvertedNetwork,
@@ -87,7 +88,7 @@ def load_engine(weights: Path, image_size: int, settings: Settings, precision: s
     A network that was converted before is loaded without PyTorch.
     """
     if weights.suffix == EXPORTED_SUFFIX:
-        return _open_exported(weights, image_size, precision)
+        return open_exported(weights, image_size, precision)
     device, requested = _choose_device(settings), settings.engine
     if requested == "torch" or (requested == "auto" and device != "cpu"):
         return _load_on_torch(weights, device)
@@ -167,10 +168,10 @@ def export_network(weights: Path, folder: Path, precision: str) -> str:
             )
         for path in files_of(found.folder):
             shutil.copy(path, folder / path.name)
-    return _open_exported(folder / MODEL_FILES["openvino"], 0, precision).engine.name
+    return open_exported(folder / MODEL_FILES["openvino"], 0, precision).engine.name
 
 
-def _open_exported(path: Path, image_size: int, precision: str) -> OpenedEngine:
+def open_exported(path: Path, image_size: int, precision: str) -> OpenedEngine:
     """Open a network that was exported; one of a fixed image size has no other."""
     name = path.parent.name
     found = ConvertedNetwork.open(path.parent, "openvino")
@@ -188,9 +189,14 @@ def _open_exported(path: Path, image_size: int, precision: str) -> OpenedEngine:
 def _open_on_openvino(
     found: ConvertedNetwork, name: str, image_size: int, precision: str
 ) -> OpenedEngine:
+    shapes = conversion.common_shapes(found.spec_at(image_size))
+    verdict = found.read_int8_verdict() if precision == "auto" else None
+    if verdict is not None:
+        engine = OpenVinoEngine(found.folder / INT8_FILE, shapes, "f32")  # all that is not in int8
+        engine.name, engine.note = "OpenVINO in int8", verdict
+        return OpenedEngine(found.trained, engine)
     obstacle = _obstacle_to_bf16(found.trained, precision)
     obstacle = obstacle or _measured_obstacle(name, found, precision)
-    shapes = conversion.common_shapes(found.spec_at(image_size))
     engine = OpenVinoEngine(found.path, shapes, "f32" if obstacle else "bf16")
     engine.note = obstacle
     return OpenedEngine(found.trained, engine)

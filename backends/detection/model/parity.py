@@ -40,18 +40,36 @@ def check_parity(
 
     Both must be detected without merging the boxes of an object.
     """
-    pairs = zip(detect(comparison_images()), expected, strict=True)
-    parts = np.concatenate([deviations(*pair) for pair in pairs])
+    compare_detections(detect(comparison_images()), expected, less_precise)
+
+
+def compare_detections(
+    found: Sequence[Detections],
+    expected: Sequence[Detections],
+    less_precise: bool = False,
+    reference: str = "PyTorch's",
+) -> Floats:
+    """Return how far the detections on images differ from those expected: see `deviations`.
+
+    `reference` says for people whose those are. Raises ModelError if that is too far.
+    """
+    parts = np.concatenate([deviations(*pair) for pair in zip(found, expected, strict=True)])
     if parts.max(initial=0) > 1:
+        beyond = np.mean(parts > 1)
         raise ModelError(
-            f"its boxes or scores deviate from PyTorch's by {parts.max():.2g} times the limit"
+            f"its boxes or scores deviate from {reference} by {parts.max():.2g} times the limit"
             f" (an overlap of {MIN_IOU}, {MAX_SCORE_DIFFERENCE} of a score)"
+            + (f", {beyond:.0%} of {len(parts)} by more than it" if less_precise else "")
         )
     if less_precise:
         if len(parts) < MIN_OBJECTS:
-            raise ModelError(f"it finds {len(parts)} objects on the images that are compared")
+            raise ModelError(
+                f"it finds {len(parts)} objects on the images that are compared; at least"
+                f" {MIN_OBJECTS} tell"
+            )
         if np.median(parts) > 1 / MEDIAN_MARGIN:
             raise ModelError("too many of its boxes and scores are close to the limit")
+    return parts
 
 
 def deviations(found: Detections, expected: Detections) -> Floats:

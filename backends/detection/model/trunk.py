@@ -13,7 +13,9 @@ STAGE = re.compile(r"network\.model\.(\d+)\.")
 CONVOLUTIONS = frozenset({"Convolution", "GroupConvolution"})
 # Layers that compute each number by itself. Their names are of no use: all stages share one module
 # of the activation, which has the name of the last one.
-ELEMENTWISE = frozenset({"Swish", "Relu", "Sigmoid", "HSwish", "Gelu", "Multiply", "Convert"})
+ELEMENTWISE = frozenset(
+    {"Swish", "Relu", "Sigmoid", "HSwish", "Gelu", "Multiply", "Convert", "FakeQuantize"}
+)
 
 
 def head_inputs(model: Any) -> list[Any]:

@@ -1,0 +1,101 @@
+"""Adds a copy in int8 to an exported network, where it detects the same."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from backends._inference.openvino import openvino_core
+from backends._inference.quantization import (
+    Layers,
+    choose_copy,
+    measure_gain,
+    quantize,
+    split_items,
+)
+from backends.detection.model import conversion, parity
+from backends.detection.model.conversion_trial import detect_all_boxes
+from backends.detection.model.converted_network import (
+    INT8_FILE,
+    INT8_VERDICT_FILE,
+    MODEL_FILES,
+)
+from backends.detection.model.engines import Engine, OpenVinoEngine
+from backends.detection.model.letterbox import frame_for
+from backends.detection.model.loader import FULLY_COMPARED_TASKS, open_exported
+from backends.detection.model.trunk import CONVOLUTIONS, STAGE
+from shared.errors import ModelError
+from shared.media.image import Image
+
+# Part of the convolutions that are tried in int8 if not all may be: the last ones before the head,
+# whose rounding has the fewest layers to grow in.
+LATE_PART = 1 / 5
+
+
+def add_int8(folder: Path, images: Iterable[Image]) -> str:
+    """Write a copy in int8 into the folder of an exported network; return its engine.
+
+    ModelError if none agrees with single precision on the images that are held out, or none is
+    faster.
+    """
+    path = folder / MODEL_FILES["openvino"]
+    opened = open_exported(path, 0, "auto")
+    spec, shapes = opened.trained, conversion.common_shapes(opened.trained)
+    if spec.task not in FULLY_COMPARED_TASKS:
+        raise ModelError(f"int8 is compared for boxes and classes alone; this is for {spec.task}")
+    frames = [Image(frame_for(spec, image.size).apply(image.pixels)) for image in images]
+    calibration, held_out = split_items(frames)
+    precise = OpenVinoEngine(path, shapes, "f32")
+    expected = detect_all_boxes(spec, precise)(held_out)
+
+    def judge(copy: Path) -> str:
+        engine = OpenVinoEngine(copy, shapes, "f32")
+        found = detect_all_boxes(spec, engine)(held_out)
+        parts = parity.compare_detections(found, expected, True, "those in f32")
+        gain = measure_gain(_runs(opened.engine), _runs(engine), held_out)
+        return (
+            f"{len(parts)} objects on {len(held_out)} images deviate by at most"
+            f" {parts.max():.2g} of the limit, {gain:.2f} times as fast as {opened.engine.name}"
+        )
+
+    with TemporaryDirectory() as name:
+        choices = _choose_layers(path)
+        inputs = ([frame.pixels[None]] for frame in calibration)
+        copies = quantize(path, inputs, choices, Path(name))
+        copy, verdict = choose_copy(zip(choices, copies, strict=True), judge)
+        for suffix in (".xml", ".bin"):
+            shutil.copy(copy.with_suffix(suffix), (folder / INT8_FILE).with_suffix(suffix))
+    (folder / INT8_VERDICT_FILE).write_text(verdict, encoding="utf-8")
+    return open_exported(path, 0, "auto").engine.name
+
+
+def _runs(engine: Engine) -> Callable[[Image], None]:
+    def run(frame: Image) -> None:
+        with engine.run(frame.pixels[None]):
+            pass
+
+    return run
+
+
+def _choose_layers(path: Path) -> list[Layers]:
+    """Return which layers may be in int8: convolutions, since all else costs little.
+
+    The last ones of the head give the boxes and scores.
+    """
+    network = openvino_core().read_model(path)
+    stages = {
+        node.get_friendly_name(): int(stage[1])
+        for node in network.get_ordered_ops()
+        if node.get_type_name() in CONVOLUTIONS
+        and (stage := STAGE.search(node.get_friendly_name() + "."))
+    }
+    if not stages:
+        raise ModelError("the names of its layers do not tell which of them may be in int8")
+    head = max(stages.values())
+    trunk = [name for name in stages if stages[name] < head]
+    trunk.sort(key=stages.__getitem__)
+    late = trunk[round(len(trunk) * (1 - LATE_PART)) :]
+    return [
+        Layers("all convolutions before the head in int8", tuple(trunk)),
+        Layers("the last fifth of them", tuple(late)),
+    ]

@@ -1,0 +1,168 @@
+"""`prelabel export --precision int8`: a copy in int8 where it agrees, and else the reason."""
+
+import json
+import re
+from math import inf
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from backends._inference import quantization
+from backends.detection import DetectionBackend
+from backends.detection.starter.shapes import draw_picture
+from backends.ner.entities import Entity, compare_entities
+from backends.ner.starter.sentences import generate
+from backends.text_classification import TextClassificationBackend
+from backends.text_classification.sequence_classifier import (
+    Classification,
+    Kind,
+    compare_classifications,
+)
+from backends.text_classification.starter.sentences import generate as generate_topics
+from shared.backend.example import Example
+from shared.errors import ModelError
+from shared.settings import changed_environment
+
+from .conftest import Command
+from .test_export import predict_without_torch
+
+PICTURES = 36
+
+
+@pytest.fixture(autouse=True)
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("nncf", "openvino", "torch", "transformers", "ultralytics"):
+        pytest.importorskip(package)
+    monkeypatch.setenv("CACHE_DIR", str(tmp_path / "cache"))
+
+
+def test_a_network_that_agrees_in_int8_is_served_in_it_without_nncf_and_pytorch(
+    prelabel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is faster depends on the processor, and is not asked here."""
+    monkeypatch.setattr(quantization, "MIN_GAIN", 0)
+    (tmp_path / "pictures").mkdir()
+    for number in range(PICTURES):
+        picture = draw_picture(np.random.default_rng(number), (320, 240), "clean", 6).image
+        cv2.imwrite(str(tmp_path / "pictures" / f"{number}.png"), picture[:, :, ::-1])
+    arguments = ("--precision", "int8", "--calibrate", "pictures", "--output", "models/mine")
+    ran = prelabel("export", "detection:starter", *arguments)
+    assert ran.status == 0, ran.err
+    assert "detection-starter: OpenVINO in int8, " in ran.out
+    verdict = (tmp_path / "models" / "mine" / "int8.txt").read_text()
+    assert "objects on 12 images deviate by at most 0." in verdict
+
+    used = {"DETECTION_MODEL": "mine", "MODEL_DIR": str(tmp_path / "models")}
+    answers, failures = predict_without_torch("detection", **used)
+    assert failures == []
+    expected = Example.load(DetectionBackend).expected
+    assert expected
+    labels = [
+        [[region["value"]["rectanglelabels"] for region in one["result"]] for one in found]
+        for found in (answers, expected)
+    ]
+    assert labels[0] == labels[1]
+    with changed_environment(used):
+        backend = DetectionBackend(served=True)
+        [spec] = backend.default_specs()
+        assert backend.describe_engine(backend.load(spec)) == f"OpenVINO in int8: {verdict}"
+    with changed_environment({**used, "DETECTION_PRECISION": "f32"}):
+        [spec] = DetectionBackend(served=True).default_specs()
+        assert "in f32" in backend.describe_engine(DetectionBackend(served=True).load(spec))
+
+
+def write_tasks(path: Path, texts: list[str]) -> None:
+    path.write_text(json.dumps([{"data": {"text": text}} for text in texts]))
+
+
+def test_a_text_classifier_that_agrees_in_int8_is_served_in_it(
+    prelabel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantization, "MIN_GAIN", 0)
+    write_tasks(tmp_path / "tasks.json", [one.text for one in generate_topics(45, 7, "held_out")])
+    arguments = ("--precision", "int8", "--calibrate", "tasks.json", "--output", "models/mine")
+    ran = prelabel("export", "text_classification:starter", *arguments)
+    assert ran.status == 0, ran.err
+    assert "OpenVINO in int8: all linear layers but the last in int8: 15 held-out texts" in ran.out
+    used = {"TEXT_CLASSIFICATION_MODEL": "mine", "MODEL_DIR": str(tmp_path / "models")}
+    answers, failures = predict_without_torch("text_classification", **used)
+    assert failures == []
+    expected = Example.load(TextClassificationBackend).expected
+    assert expected
+    for found, wanted in zip(answers, expected, strict=True):
+        assert found["score"] == pytest.approx(wanted["score"], abs=0.02)
+        assert [one["value"] for one in found["result"]] == [
+            one["value"] for one in wanted["result"]
+        ]
+
+
+def test_what_disagrees_or_is_no_faster_is_measured_and_nothing_is_written(
+    prelabel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantization, "MIN_GAIN", 100)  # of copies that agree
+    write_tasks(tmp_path / "tasks.json", [one.text for one in generate(45, 7, "held_out")])
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    (tmp_path / "tasks.json").write_text(json.dumps([*tasks, {"data": {"other": "key"}}]))
+    arguments = ("--precision", "int8", "--calibrate", "tasks.json", "--output", "models/mine")
+    ran = prelabel("export", "ner:starter", *arguments)
+    assert ran.status == 2
+    assert "1 of --calibrate cannot be read: " in ran.err
+    reason = r"(of 1[56] held-out texts it answers \d+ otherwise|it is [\d.]+ times as fast)"
+    begin = "those that begin a feed-forward part"
+    expected = rf"with all linear layers but the last in int8, {reason}.*; with {begin}, {reason}"
+    assert re.search(expected, ran.err), ran.err
+    assert not (tmp_path / "models" / "mine").exists()
+
+
+def test_too_few_items_are_no_calibration() -> None:
+    with pytest.raises(ModelError, match=r"there are 29 items .* int8 takes at least 30"):
+        quantization.split_items(range(29))
+    calibration, held_out = quantization.split_items(range(30))
+    assert (len(calibration), len(held_out)) == (20, 10)
+    assert not set(calibration) & set(held_out)
+
+
+@pytest.mark.parametrize(
+    ("found", "difference"),
+    [
+        ([Entity(0, 3, "PER", 0.8)], 0.1),
+        ([Entity(0, 4, "PER", 0.9)], inf),
+        ([Entity(0, 3, "ORG", 0.9)], inf),
+        ([], inf),
+    ],
+    ids=["another score", "another end", "another type", "none"],
+)
+def test_entities_differ_by_their_scores_or_altogether(
+    found: list[Entity], difference: float
+) -> None:
+    assert compare_entities([Entity(0, 3, "PER", 0.9)], found) == pytest.approx(difference)
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "difference"),
+    [
+        ("one", (1.0, -0.9), 0.011),
+        ("one", (-1.0, 1.0), inf),
+        ("several", (1.0, -1.1), 0.019),
+        ("several", (1.0, 0.1), inf),
+    ],
+)
+def test_classes_differ_by_their_scores_or_altogether(
+    kind: Kind, found: tuple[float, float], difference: float
+) -> None:
+    outputs = [
+        Classification(("a", "b"), np.array(logits, np.float32), kind)
+        for logits in ((1.0, -1.0), found)
+    ]
+    assert compare_classifications(*outputs) == pytest.approx(difference, abs=0.001)
+
+
+@pytest.mark.parametrize("arguments", [("--precision", "int8"), ("--calibrate", "folder")])
+def test_int8_and_what_it_is_calibrated_with_belong_together(
+    arguments: tuple[str, str], prelabel: Command
+) -> None:
+    ran = prelabel("export", "ner:starter", "--output", "mine", *arguments)
+    assert ran.status == 2
+    assert "--precision int8 and --calibrate belong together" in ran.err
