@@ -75,7 +75,7 @@ def add_int8(source: ModelSource, items: Iterable[Any], infer: Infer, compare: C
     def judge(copy: Path) -> str:
         found = _with_runner(precise, OpenVinoRunner(copy.parent, model[1].input_names))
         differences = list(map(compare, expected, infer(found, held_out)))
-        _check(differences)
+        check_differences(differences)
         gain = measure_gain(
             lambda item: infer(serving, [item]), lambda item: infer(found, [item]), held_out
         )
@@ -99,7 +99,7 @@ def add_int8(source: ModelSource, items: Iterable[Any], infer: Infer, compare: C
     return load_exported(source)[1].describe_engine()
 
 
-def _check(differences: Sequence[float]) -> None:
+def check_differences(differences: Sequence[float]) -> None:
     """Raise ModelError if answers differ, or scores by more than they may."""
     beyond = [one for one in differences if one > MAX_SCORE_DIFFERENCE]
     if not beyond:

@@ -75,13 +75,15 @@ def export(
         ) from None
     engine = cls(served=True).export_model(specs[0], output)
     if items is not None:
-        engine = _quantize(cls, specs[0], output, items)
+        engine = add_int8_copy(cls, specs[0], output, items)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     typer.echo(f"{specs[0].label}: {engine}, {size / 1e6:.0f} MB in {output}")
     typer.echo(f"Put the folder into MODEL_DIR, and name it: {cls.model_variable()}={output.name}")
 
 
-def _quantize(cls: "type[Backend]", spec: "ModelSpec", folder: Path, items: Iterable[Any]) -> str:
+def add_int8_copy(
+    cls: "type[Backend]", spec: "ModelSpec", folder: Path, items: Iterable[Any]
+) -> str:
     """Add a copy in int8, or leave nothing: who asks for int8 is not served anything else."""
     try:
         return cls(served=True).quantize_model(spec, folder, items)

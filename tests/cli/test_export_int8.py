@@ -1,7 +1,7 @@
 """`prelabel export --precision int8`: a copy in int8 where it agrees, and else the reason."""
 
 import json
-import re
+import time
 from math import inf
 from pathlib import Path
 
@@ -10,19 +10,22 @@ import numpy as np
 import pytest
 
 from backends._inference import quantization
+from backends._transformers.int8 import check_differences
 from backends.detection import DetectionBackend
 from backends.detection.starter.shapes import draw_picture
 from backends.ner.entities import Entity, compare_entities
-from backends.ner.starter.sentences import generate
+from backends.pattern import PatternBackend
 from backends.text_classification import TextClassificationBackend
 from backends.text_classification.sequence_classifier import (
     Classification,
     Kind,
     compare_classifications,
 )
-from backends.text_classification.starter.sentences import generate as generate_topics
+from backends.text_classification.starter.sentences import generate
+from shared.backend.claim import ModelSpec
 from shared.backend.example import Example
-from shared.errors import ModelError
+from shared.cli.export import add_int8_copy
+from shared.errors import ModelError, SettingError
 from shared.settings import changed_environment
 
 from .conftest import Command
@@ -31,13 +34,14 @@ from .test_export import predict_without_torch
 PICTURES = 36
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("nncf", "openvino", "torch", "transformers", "ultralytics"):
         pytest.importorskip(package)
     monkeypatch.setenv("CACHE_DIR", str(tmp_path / "cache"))
 
 
+@pytest.mark.usefixtures("packages")
 def test_a_network_that_agrees_in_int8_is_served_in_it_without_nncf_and_pytorch(
     prelabel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,18 +77,17 @@ def test_a_network_that_agrees_in_int8_is_served_in_it_without_nncf_and_pytorch(
         assert "in f32" in backend.describe_engine(DetectionBackend(served=True).load(spec))
 
 
-def write_tasks(path: Path, texts: list[str]) -> None:
-    path.write_text(json.dumps([{"data": {"text": text}} for text in texts]))
-
-
+@pytest.mark.usefixtures("packages")
 def test_a_text_classifier_that_agrees_in_int8_is_served_in_it(
     prelabel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quantization, "MIN_GAIN", 0)
-    write_tasks(tmp_path / "tasks.json", [one.text for one in generate_topics(45, 7, "held_out")])
+    tasks = [{"data": {"text": one.text}} for one in generate(45, 7, "held_out")]
+    (tmp_path / "tasks.json").write_text(json.dumps([*tasks, {"data": {"other": "key"}}]))
     arguments = ("--precision", "int8", "--calibrate", "tasks.json", "--output", "models/mine")
     ran = prelabel("export", "text_classification:starter", *arguments)
     assert ran.status == 0, ran.err
+    assert "1 of --calibrate cannot be read: " in ran.err
     assert "OpenVINO in int8: all linear layers but the last in int8: 15 held-out texts" in ran.out
     used = {"TEXT_CLASSIFICATION_MODEL": "mine", "MODEL_DIR": str(tmp_path / "models")}
     answers, failures = predict_without_torch("text_classification", **used)
@@ -98,22 +101,30 @@ def test_a_text_classifier_that_agrees_in_int8_is_served_in_it(
         ]
 
 
-def test_what_disagrees_or_is_no_faster_is_measured_and_nothing_is_written(
-    prelabel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(quantization, "MIN_GAIN", 100)  # of copies that agree
-    write_tasks(tmp_path / "tasks.json", [one.text for one in generate(45, 7, "held_out")])
-    tasks = json.loads((tmp_path / "tasks.json").read_text())
-    (tmp_path / "tasks.json").write_text(json.dumps([*tasks, {"data": {"other": "key"}}]))
-    arguments = ("--precision", "int8", "--calibrate", "tasks.json", "--output", "models/mine")
-    ran = prelabel("export", "ner:starter", *arguments)
-    assert ran.status == 2
-    assert "1 of --calibrate cannot be read: " in ran.err
-    reason = r"(of 1[56] held-out texts it answers \d+ otherwise|it is [\d.]+ times as fast)"
-    begin = "those that begin a feed-forward part"
-    expected = rf"with all linear layers but the last in int8, {reason}.*; with {begin}, {reason}"
-    assert re.search(expected, ran.err), ran.err
-    assert not (tmp_path / "models" / "mine").exists()
+def test_what_each_copy_lacks_is_said(tmp_path: Path) -> None:
+    def judge(path: Path) -> str:
+        if path.name == "1.xml":
+            check_differences([0.01, inf, 0.05, 0.02])
+        quantization.measure_gain(lambda item: None, time.sleep, [0.002] * 3)
+        return "never"
+
+    copies = [(quantization.Layers(f"{n} layers", ()), tmp_path / f"{n}.xml") for n in (1, 2)]
+    with pytest.raises(ModelError) as raised:
+        quantization.choose_copy(copies, judge)
+    first, second = str(raised.value).split("; ")
+    assert first == (
+        "it is not to run in int8: with 1 layers, of 4 held-out texts it answers 1 otherwise, and 1"
+        " with scores that differ by up to 0.05 (0.02 is allowed)"
+    )
+    assert second.startswith("with 2 layers, it is 0.0")
+
+
+def test_nothing_is_left_of_what_does_not_run_in_int8(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.xml").touch()
+    with pytest.raises(SettingError, match="pattern has no models that run in int8"):
+        add_int8_copy(PatternBackend, ModelSpec("pattern", "rules"), tmp_path / "mine", [])
+    assert not (tmp_path / "mine").exists()
 
 
 def test_too_few_items_are_no_calibration() -> None:
