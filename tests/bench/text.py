@@ -128,7 +128,8 @@ def model_in(folder: Path, **shape: int) -> Path:
         for parameter in network.parameters():
             if parameter.ndim == 1:  # zeros and ones would be left out by the converter
                 parameter += 0.02 * torch.randn_like(parameter)
-        network.classifier.weight *= 8
+        # as sure of its tags at any size: less sure ones are left out
+        network.classifier.weight *= 8 * (768 / config.hidden_size) ** 0.5
     tokenizer = BertTokenizerFast(
         tokenizer_object=pieces, do_lower_case=False, model_max_length=512
     )
