@@ -1,6 +1,5 @@
 """`prelabel export`: writes a model as servers without PyTorch run it."""
 
-import shutil
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
@@ -10,6 +9,8 @@ import typer
 
 from shared.cli import app
 from shared.cli.calibration import read_items
+from shared.cli.export_folder import new_folder
+from shared.cli.progress import format_bytes
 from shared.errors import ModelError, SettingError
 
 if TYPE_CHECKING:
@@ -63,35 +64,22 @@ def export(
     if not specs:
         raise SettingError(f"{cls.name} has no model: name one, as in {cls.name}:MODEL")
     items = None if calibrate is None else read_items(cls, calibrate, label_config)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise SettingError(f"{output} is there already: --output should be a new folder")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        (output / ".written").touch()
-        (output / ".written").unlink()
-    except OSError as error:
-        raise SettingError(
-            f"{output} cannot be written ({error.strerror}): choose another folder for --output"
-        ) from None
-    engine = cls(served=True).export_model(specs[0], output)
-    if items is not None:
-        engine = add_int8_copy(cls, specs[0], output, items)
+    with new_folder(output) as folder:
+        engine = cls(served=True).export_model(specs[0], folder)
+        if items is not None:
+            engine = add_int8_copy(cls, specs[0], folder, items)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
-    typer.echo(f"{specs[0].label}: {engine}, {size / 1e6:.0f} MB in {output}")
+    typer.echo(f"{specs[0].label}: {engine}, {format_bytes(size)} in {output}")
     typer.echo(f"Put the folder into MODEL_DIR, and name it: {cls.model_variable()}={output.name}")
 
 
 def add_int8_copy(
     cls: "type[Backend]", spec: "ModelSpec", folder: Path, items: Iterable[Any]
 ) -> str:
-    """Add a copy in int8, or leave nothing: who asks for int8 is not served anything else."""
+    """Add a copy in int8, or fail: who asks for int8 is not served anything else."""
     try:
         return cls(served=True).quantize_model(spec, folder, items)
     except ModelError as error:
-        shutil.rmtree(folder)
         raise SettingError(
             f"{spec.label}: {error}. Nothing was written: without --precision int8 it is exported"
         ) from None
-    except BaseException:
-        shutil.rmtree(folder)
-        raise

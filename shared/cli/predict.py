@@ -248,7 +248,7 @@ def _predict(options: Options) -> None:
 def _estimate(options: Options) -> bool:
     """Tell what the run would be; return whether a task that was tried failed."""
     from shared.bulk.estimate import estimate_run
-    from shared.cli.progress import format_count, format_duration
+    from shared.cli.progress import format_bytes, format_count, format_duration
     from shared.label_studio.task_sources import usable_entry
     from shared.pipeline.runtime import runtime
 
@@ -259,8 +259,9 @@ def _estimate(options: Options) -> bool:
     if found.unreadable:
         typer.echo(f"{found.unreadable:,} more cannot be read as tasks")
     if found.tasks:
-        duration, size = format_duration(found.seconds), found.output_bytes / 1e6
-        typer.echo(f"about {duration}, {size:,.1f} MB of output, by {found.tried:,} of them")
+        is_long, size = found.seconds >= 1, format_bytes(found.output_bytes)
+        duration = f"about {format_duration(found.seconds)}" if is_long else "less than 1 s"
+        typer.echo(f"{duration}, {size} of output, by {found.tried:,} of them")
     for message, count in Counter(found.failures).most_common(MAX_LISTED_REASONS):
         typer.echo(f"{count:,} of these failed: {message}", err=True)
     return bool(found.failures or found.unreadable)

@@ -112,6 +112,17 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def format_bytes(size: float) -> str:
+    """Return a size as people read it: 812 bytes, 4.2 kB, 36 MB, 1.5 GB."""
+    if size < 999.5:
+        return f"{size:.0f} byte" + ("" if round(size) == 1 else "s")
+    power, unit = next(
+        (one for one in ((1e3, "kB"), (1e6, "MB")) if size < 999.5 * one[0]), (1e9, "GB")
+    )
+    size /= power
+    return f"{size:,.{0 if size >= 10 else 1}f} {unit}"
+
+
 def _create_bar(label: str) -> "tuple[Progress, Any]":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn

@@ -25,6 +25,7 @@ from backends.text_classification.starter.sentences import generate
 from shared.backend.claim import ModelSpec
 from shared.backend.example import Example
 from shared.cli.export import add_int8_copy
+from shared.cli.export_folder import new_folder
 from shared.errors import ModelError, SettingError
 from shared.settings import changed_environment
 
@@ -120,10 +121,10 @@ def test_what_each_copy_lacks_is_said(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_of_what_does_not_run_in_int8(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "model.xml").touch()
-    with pytest.raises(SettingError, match="pattern has no models that run in int8"):
-        add_int8_copy(PatternBackend, ModelSpec("pattern", "rules"), tmp_path / "mine", [])
+    said = "pattern has no models that run in int8"
+    with pytest.raises(SettingError, match=said), new_folder(tmp_path / "mine") as folder:
+        (folder / "model.xml").touch()
+        add_int8_copy(PatternBackend, ModelSpec("pattern", "rules"), folder, [])
     assert not (tmp_path / "mine").exists()
 
 

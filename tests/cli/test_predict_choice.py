@@ -10,6 +10,7 @@ import pytest
 from shared.backend import registry
 from shared.backend.base import Backend
 from shared.backend.claim import Claim
+from shared.cli.progress import format_bytes
 from shared.errors import TaskError
 from shared.results import Region, TextSpan, region
 
@@ -204,8 +205,28 @@ def test_dry_run_writes_nothing(prelabel: Command) -> None:
 
 
 def test_dry_run_tells_how_large_the_output_will_be(prelabel: Command) -> None:
-    tasks = write(texts(*["abc def " * 40] * 3000))
-    out = predict(prelabel, tasks, "--dry-run")
-    said = float(out.partition(" MB of output")[0].rpartition(" ")[2])
-    predict(prelabel, tasks, "-o", "out.jsonl")
-    assert said * 1e6 == pytest.approx(Path("out.jsonl").stat().st_size, rel=0.05)
+    for count, unit in ((1, "kB"), (3000, "MB")):
+        tasks = write(texts(*["abc def " * 40] * count))
+        out = predict(prelabel, tasks, "--dry-run")
+        size, shown = out.partition(" of output")[0].split()[-2:]
+        assert shown == unit
+        predict(prelabel, tasks, "-o", f"{count}.jsonl")
+        in_bytes = float(size) * {"kB": 1e3, "MB": 1e6}[unit]
+        assert in_bytes == pytest.approx(Path(f"{count}.jsonl").stat().st_size, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (812, "812 bytes"),
+        (999.7, "1.0 kB"),
+        (4_210, "4.2 kB"),
+        (36_400_000, "36 MB"),
+        (999_600_000, "1.0 GB"),
+        (2_345e9, "2,345 GB"),
+    ],
+)
+def test_sizes_have_the_units_that_people_read(size: float, said: str) -> None:
+    assert format_bytes(size) == said

@@ -1,0 +1,73 @@
+"""The folder that `prelabel export` writes: by one process at a time, and all of it or nothing."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.errors import SettingError
+
+# What a killed export leaves in it; the next one begins anew.
+PARTIAL = ".partial"
+
+
+@contextmanager
+def new_folder(output: Path) -> Iterator[Path]:
+    """Yield a folder to write into; at the end of the block `output` has its content.
+
+    SettingError if `output` has content, cannot be written, or is being written.
+    """
+    if output.exists() and not output.is_dir():
+        raise _there_already(output)
+    is_ours = not output.exists()
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = os.open(output, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise _unwritable(output, error) from None
+    try:
+        with _filled(output, lock) as partial:
+            yield partial
+    except BaseException:
+        if is_ours and not any(output.iterdir()):
+            output.rmdir()
+        raise
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _filled(output: Path, lock: int) -> Iterator[Path]:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SettingError(
+            f"Another prelabel export is writing to {output}: wait for its end, or choose another"
+            " folder for --output"
+        ) from None
+    if any(path.name != PARTIAL for path in output.iterdir()):
+        raise _there_already(output)
+    partial = output / PARTIAL
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+    except OSError as error:
+        raise _unwritable(output, error) from None
+    try:
+        yield partial
+        for path in partial.iterdir():
+            path.rename(output / path.name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _there_already(output: Path) -> SettingError:
+    return SettingError(f"{output} is there already: --output should be a new folder")
+
+
+def _unwritable(output: Path, error: OSError) -> SettingError:
+    return SettingError(
+        f"{output} cannot be written ({error.strerror}): choose another folder for --output"
+    )

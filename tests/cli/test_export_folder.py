@@ -1,0 +1,61 @@
+"""The folder of an export: one process writes it, and it has all or nothing."""
+
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from shared.cli.export_folder import new_folder
+from shared.errors import SettingError
+
+from .conftest import REPO
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from shared.cli.export_folder import new_folder
+with new_folder(Path(sys.argv[1])) as folder:
+    (folder / "model.bin").write_text("half")
+    print("writing", flush=True)
+    time.sleep(600)
+"""
+
+
+def write(output: Path) -> None:
+    with new_folder(output) as folder:
+        (folder / "model.bin").write_text("whole")
+
+
+def test_a_second_export_into_the_same_folder_says_so(tmp_path: Path) -> None:
+    """And once the first one is killed, it may write: nothing of that one stays."""
+    output = tmp_path / "mine"
+    command = [sys.executable, "-c", WRITER, str(output)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPO, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "writing\n"
+        try:
+            said = rf"Another prelabel export is writing to {re.escape(str(output))}: wait"
+            with pytest.raises(SettingError, match=said):
+                write(output)
+            assert not (output / "model.bin").exists()
+        finally:
+            first.send_signal(signal.SIGKILL)
+    write(output)
+    assert [path.name for path in output.iterdir()] == ["model.bin"]
+    assert (output / "model.bin").read_text() == "whole"
+    with pytest.raises(SettingError, match="mine is there already"):
+        write(output)
+
+
+def test_nothing_is_left_of_an_export_that_fails(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("new", "empty"):
+        with suppress(ZeroDivisionError), new_folder(tmp_path / name) as folder:
+            (folder / "model.bin").touch()
+            raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    assert list((tmp_path / "empty").iterdir()) == []
