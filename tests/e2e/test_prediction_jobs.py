@@ -124,6 +124,6 @@ def test_a_job_whose_label_studio_is_gone_fails(
     assert failed.state is JobState.failed
     assert failed.message == (
         "project 7: Label Studio does not answer on reading it: ConnectError; it was given up after"
-        " 0.00833 minutes. What was predicted until then is stored: start it again once Label"
+        " 0.5 s. What was predicted until then is stored: start it again once Label"
         " Studio answers"
     )
