@@ -121,10 +121,13 @@ def test_what_each_copy_lacks_is_said(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_of_what_does_not_run_in_int8(tmp_path: Path) -> None:
-    said = "pattern has no models that run in int8"
-    with pytest.raises(SettingError, match=said), new_folder(tmp_path / "mine") as folder:
-        (folder / "model.xml").touch()
-        add_int8_copy(PatternBackend, ModelSpec("pattern", "rules"), folder, [])
+    def export() -> None:
+        with new_folder(tmp_path / "mine") as folder:
+            (folder / "model.xml").touch()
+            add_int8_copy(PatternBackend, ModelSpec("pattern", "rules"), folder, [])
+
+    with pytest.raises(SettingError, match="pattern has no models that run in int8"):
+        export()
     assert not (tmp_path / "mine").exists()
 
 

@@ -1,5 +1,6 @@
 """A web server on this machine, whose paths misbehave in all ways that a test may need."""
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,9 @@ class Visit(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def do_POST(self) -> None:
+        """Read the body first: whoever closes a connection before that resets it."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.rfile = io.BytesIO(body)
         self.do_GET()
 
     def send(self, status: int, body: bytes = b"", **headers: str) -> None:

@@ -169,7 +169,7 @@ def test_a_run_that_was_interrupted_is_continued(
     prelabel: Command,
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "in.jsonl").write_bytes(as_lines(text_tasks(1200)))
+    (tmp_path / "in.jsonl").write_bytes(as_lines(text_tasks(6000)))
     command = ("predict", "in.jsonl", *PATTERN, "-o", "ray.jsonl", "--engine", "ray")
     with Watch(tmp_path / "ray.jsonl.parts", lambda: os.kill(os.getpid(), signal.SIGINT)):
         ran = prelabel(*command)
