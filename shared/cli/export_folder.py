@@ -1,13 +1,12 @@
 """The folder that `prelabel export` writes: by one process at a time, and all of it or nothing."""
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from shared.errors import SettingError
+from shared.jobs.file_lock import FileLock
 
 # What a killed export leaves in it; the next one begins anew.
 PARTIAL = ".partial"
@@ -24,29 +23,28 @@ def new_folder(output: Path) -> Iterator[Path]:
     is_ours = not output.exists()
     try:
         output.mkdir(parents=True, exist_ok=True)
-        lock = os.open(output, os.O_RDONLY | os.O_DIRECTORY)
+        lock = FileLock(output)
+        is_free = lock.acquire()
     except OSError as error:
         raise _unwritable(output, error) from None
+    if not is_free:
+        raise SettingError(
+            f"Another prelabel export is writing to {output}: wait for its end, or choose another"
+            " folder for --output"
+        )
     try:
-        with _filled(output, lock) as partial:
+        with _filled(output) as partial:
             yield partial
     except BaseException:
         if is_ours and not any(output.iterdir()):
             output.rmdir()
         raise
     finally:
-        os.close(lock)
+        lock.release()
 
 
 @contextmanager
-def _filled(output: Path, lock: int) -> Iterator[Path]:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise SettingError(
-            f"Another prelabel export is writing to {output}: wait for its end, or choose another"
-            " folder for --output"
-        ) from None
+def _filled(output: Path) -> Iterator[Path]:
     if any(path.name != PARTIAL for path in output.iterdir()):
         raise _there_already(output)
     partial = output / PARTIAL

@@ -1,4 +1,4 @@
-"""Locks on files: they hold between processes and servers, and end with the process."""
+"""Locks on files and folders: they hold between processes and servers, and end with the process."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ _POLL_SECONDS = 0.005
 
 
 class FileLock:
-    """An exclusive lock of a file, which is made if it is missing.
+    """An exclusive lock of a folder, or of a file, which is made if it is missing.
 
     The lock belongs to this object: two objects exclude each other within a process, too. A forked
     child shares it, so it ends with the last of both.
@@ -28,7 +28,8 @@ class FileLock:
 
     def acquire(self) -> bool:
         """Take the lock if it is free; return whether it was."""
-        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        flags = os.O_RDONLY if self._file.is_dir() else os.O_RDWR | os.O_CREAT
+        descriptor = os.open(self._file, flags | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

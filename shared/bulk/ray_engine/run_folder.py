@@ -1,6 +1,5 @@
 """The folder of a run: finished parts and a journal of them, until the output is made of both."""
 
-import fcntl
 import os
 import shutil
 import time
@@ -18,6 +17,7 @@ from shared.bulk.ray_engine.part_file import (
     remove_unfinished,
 )
 from shared.errors import PrelabelError, SettingError
+from shared.jobs.file_lock import FileLock
 from shared.label_studio.import_file import (
     JournalHeader,
     check_header,
@@ -144,15 +144,13 @@ class RunFolder:
             self._journal_path.unlink()
 
     def _lock(self) -> None:
-        descriptor = os.open(self.path, os.O_RDONLY)
-        self._stack.callback(os.close, descriptor)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        lock = FileLock(self.path)
+        if not lock.acquire():
             raise SettingError(
                 f"{self.output} is being written by another run: wait for its end, or name"
                 " another output"
-            ) from None
+            )
+        self._stack.callback(lock.release)
 
     def _leave_nothing(self) -> None:
         """Remove the folder if nothing but the journal is in it: there is nothing to continue."""
