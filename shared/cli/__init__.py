@@ -39,8 +39,9 @@ app = typer.Typer(
     help="Predictions for Label Studio: boxes, masks, tracks, entities, classes, transcripts and"
     " more, by models for images, videos, texts, sound and time series, and by language models.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # Rich takes 0.2 s to import
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 
 

@@ -10,19 +10,31 @@ window.prelabelDrawn = (() => {
       return image?.imageLoaded && image.naturalWidth === object.imageRef?.naturalWidth;
     }
     if (object.type === "audio") return object._ws?.duration > 0;
+    if (object.type === "video") return hasLength(object);
     return object.isReady !== false;
   }
 
   const videos = () => [...document.querySelectorAll("video")];
 
+  // Whether something has been so for three seconds.
+  const since = {};
+  function lasts(name, is) {
+    const now = performance.now();
+    since[name] = is ? (since[name] ?? now) : null;
+    return since[name] !== null && now - since[name] >= 3000;
+  }
+
   // A <source> that cannot be played leaves no error at its <video>, which then has no source; so
   // has one for a moment before it loads.
-  const refused = { since: null };
   function isRefused() {
-    const none = ({ networkState }) => networkState === HTMLMediaElement.NETWORK_NO_SOURCE;
-    const now = performance.now();
-    refused.since = videos().some(none) ? (refused.since ?? now) : null;
-    return refused.since !== null && now - refused.since >= 3000;
+    return lasts("refused", videos().some(({ networkState }) => networkState === HTMLMediaElement.NETWORK_NO_SOURCE));
+  }
+
+  // Until a video is loaded it has one frame, and the editor serialises its tracks with that. One
+  // that keeps it has no more, or cannot be played.
+  function hasLength({ length }) {
+    const settled = videos().every(({ error, readyState }) => error || readyState >= 2);
+    return length > 1 || isRefused() || lasts("one frame", settled);
   }
 
   // Until its frames are there, nothing is drawn on a video.

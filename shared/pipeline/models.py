@@ -241,14 +241,15 @@ class ModelRegistry:
             this_load, is_alone = self._loads, self._loading == 1
         if self._max_bytes:
             gc.collect()  # garbage that went away meanwhile would hide what the model takes
-        before = resident_bytes()
+        before = _resident_parts()
         try:
             model = load()
         finally:
             with self._lock:
                 self._loading -= 1
         was_alone = is_alone and self._loads == this_load
-        return model, resident_bytes() - before if was_alone else 0
+        growth = [after - part for after, part in zip(_resident_parts(), before, strict=True)]
+        return model, sum(max(0, part) for part in growth) if was_alone else 0
 
     def _open_queue(self, spec: ModelSpec, backend: Backend, model: Any) -> AnyQueue:
         label = spec.label
@@ -305,6 +306,16 @@ class ModelRegistry:
 def resident_bytes() -> int:
     """Return how much memory this process has in use."""
     return int(psutil.Process().memory_info().rss)
+
+
+def _resident_parts() -> tuple[int, ...]:
+    """Return the memory in use by itself, and that which files are mapped into (as weights may be).
+
+    The system takes pages of libraries that are not used away, which would hide what a model takes.
+    """
+    memory = psutil.Process().memory_info()
+    mapped = getattr(memory, "shared", 0)  # only Linux tells it
+    return int(memory.rss - mapped), int(mapped)
 
 
 def release_memory() -> None:

@@ -1,4 +1,6 @@
+import mmap
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -222,6 +224,30 @@ def test_models_not_used_for_the_longest_leave(large: Any) -> None:
     assert states(store)["a"] == "unloaded"
     assert large.loads == ["a", "empty", "b", "c", "b"]
     store.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what files are mapped")
+def test_what_the_system_takes_meanwhile_hides_nothing(
+    large: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages of a library that is not used leave while a model loads."""
+    (tmp_path / "library").write_bytes(bytes(2 * LARGE))
+    with (tmp_path / "library").open("rb") as file:
+        pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    assert not any(pages[:: mmap.PAGESIZE])  # reads each page
+    load = LargeBackend.load
+
+    def load_while_pages_leave(self: LargeBackend, spec: ModelSpec) -> Any:
+        pages.madvise(mmap.MADV_DONTNEED)
+        return load(self, spec)
+
+    monkeypatch.setattr(LargeBackend, "load", load_while_pages_leave)
+    store = ModelRegistry(PipelineMetrics(), WeightsHashes(), max_bytes=2 * LARGE)
+    ask(store, large, "a")
+    [slot] = store.all_models()
+    assert slot.memory_bytes == pytest.approx(LARGE, rel=0.1)
+    store.close()
+    pages.close()
 
 
 def test_model_in_use_stays(large: Any) -> None:

@@ -29,6 +29,7 @@ from tests.bench.start import (
     COMMANDS,
     STARTERS,
     Start,
+    machine_slowness,
     maps,
     processes_of,
     run_command,
@@ -58,14 +59,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def within_bounds(names: tuple[str, ...], found: Start) -> None:
     """Memory as it is; of the time what the processor spends, which others do not lengthen."""
     assert found.megabytes <= BOUNDS[names].megabytes * NOISE
-    assert found.processor_seconds <= BOUNDS[names].ready_seconds * NOISE
+    assert found.processor_seconds <= BOUNDS[names].ready_seconds * NOISE * machine_slowness()
     assert found.libraries == []
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_command_comes_at_once(words: tuple[str, ...]) -> None:
-    _, processor_seconds = run_command(*words)
-    assert processor_seconds <= COMMAND_SECONDS * NOISE
+    """The least of some, as what runs beside it makes a processor slower."""
+    processor_seconds = min(run_command(*words)[1] for _ in range(3))
+    assert processor_seconds <= COMMAND_SECONDS * NOISE * machine_slowness()
 
 
 def test_a_server_of_rules_is_small(tmp_path: Path) -> None:
