@@ -48,8 +48,8 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let several processes begin with the longest modules, so that all end at about one time.
 
-    What a browser shows on a busy machine is looked at once more if it is not what it should be; the
-    summary names such tests.
+    What a browser shows is looked at once more if it is not what it should be: on a busy machine it
+    may come late. The summary names such tests.
     """
     for item in items:
         if item.get_closest_marker("e2e"):
