@@ -133,7 +133,14 @@ window.prelabelDrawn = (() => {
   // labels that its control tags have, colour, whether it is hidden, and where it is: in pixels of
   // the image, in characters, in seconds, in the series' own time.
   async function drawn() {
-    return JSON.parse(await steady(() => JSON.stringify(regions()), 60));
+    const look = () => JSON.stringify(regions());
+    const found = JSON.parse(await steady(look, 60));
+    return found.some(isNowhere) ? JSON.parse(await steady(look, 1000, 20)) : found;
+  }
+
+  // Whether nothing is drawn of a region that is not hidden: on a busy machine it may come late.
+  function isNowhere({ hidden, points, runs, text, span, bars }) {
+    return !hidden && ([points, runs, text, span].includes(null) || bars?.length === 0);
   }
 
   function regions() {
