@@ -295,6 +295,9 @@ def held_out_tasks(project: TrainedProject) -> set[int]:
 
 # Kills
 
+# What a kill does is not of the backend: this one needs no network library.
+KILLED = KINDS["series"]
+
 
 @pytest.fixture(scope="module")
 def killable(
@@ -302,7 +305,7 @@ def killable(
 ) -> Iterator[RestartableServer]:
     folder = tmp_path_factory.mktemp("killable")
     server = RestartableServer(
-        ["text_classification"], folder / "log", variables(label_studio, folder / "training")
+        [KILLED.backend], folder / "log", variables(label_studio, folder / "training")
     )
     with running(server):
         yield server
@@ -312,8 +315,7 @@ def killable(
 def killed_project(label_studio: LabelStudio, killable: RestartableServer) -> TrainedProject:
     """A project that has a model of its own already."""
     train_dir = Path(killable.variables["TRAIN_DIR"])
-    kind = KINDS["messages"]
-    project = TrainedProject.create(label_studio, kind, killable.url, train_dir, 60)
+    project = TrainedProject.create(label_studio, KILLED, killable.url, train_dir, 20)
     outcome = project.train(TRAIN_SECONDS)
     assert outcome["state"] == "serving", outcome
     project.wait_for_version(lambda version: outcome["version"] in version)
@@ -324,6 +326,10 @@ def killed_project(label_studio: LabelStudio, killable: RestartableServer) -> Tr
 def test_a_kill_loses_nothing(
     victim: str, killed_project: TrainedProject, killable: RestartableServer
 ) -> None:
-    # In its first half, so that a training faster than those before is still hit.
+    # In its first half; earlier if a training was so much faster than those before that it had
+    # ended already.
     moment = random.Random(victim).uniform(0.05, 0.5)
-    assert kill_while_training(killed_project, killable, victim, moment), "it had ended already"
+    assert any(
+        kill_while_training(killed_project, killable, victim, moment / 3**tried)
+        for tried in range(3)
+    ), "it had ended already each time"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import orjson
 
 from shared.cli.demo.training_data import messages, sentences, shapes
@@ -22,6 +23,7 @@ from shared.label_studio.project_key import project_key
 from shared.media.reader import MediaReader
 from shared.settings import Settings
 from shared.training.version_store import TrainedVersion, VersionStore
+from tests.timeseries.drawing import ACTIVITIES, Drawn, draw_activities, label_config
 
 from .label_studio import LabelStudio
 
@@ -49,10 +51,17 @@ class Kind:
     figure: str
 
     def data(self, example: Any) -> Json:
-        """Return a task's data, which hold the picture themselves."""
+        """Return a task's data, which hold the picture or the series themselves."""
         if self.key == "text":
             return {"text": example.text}
+        if self.key == "series":
+            return {"series": example.columns()}
         return {"image": f"data:image/png;base64,{base64.b64encode(example.png()).decode()}"}
+
+
+def draw_series(seed: int) -> Drawn:
+    """Draw a short series of three activities."""
+    return draw_activities(np.random.default_rng(seed), 400)
 
 
 KINDS = {
@@ -67,6 +76,10 @@ KINDS = {
     "messages": Kind(
         "text_classification", "topic", messages.LABEL_CONFIG, messages.LABELS, "text",
         messages.write_message, "accuracy",
+    ),
+    # Whose server and trainings need no network library, so that they start at once.
+    "series": Kind(
+        "timeseries", "label", label_config(ACTIVITIES, 2), ACTIVITIES, "series", draw_series, "f1",
     ),
 }  # fmt: skip
 # What lets each of the backends serve its starter model, from which a training may go on.
@@ -105,16 +118,16 @@ class TrainedProject:
         project.number = label_studio.create_project("Training", kind.config)
         examples = [kind.make(seed) for seed in range(annotated + unlabelled)]
         tasks = (
-            project._import(examples, annotated)
-            if kind.key == "text"
-            else project._upload(examples, annotated)
+            project._upload(examples, annotated)
+            if kind.key == "image"
+            else project._import(examples, annotated)
         )
         project.annotated, project.unlabelled = tasks[:annotated], tasks[annotated:]
         project.backend = int(label_studio.connect_backend(project.number, url)["id"])
         return project
 
     def _import(self, examples: Sequence[Any], annotated: int) -> list[int]:
-        """Import texts, the first ones with their annotations."""
+        """Import texts or series, the first ones with their annotations."""
         tasks = [
             {
                 "data": self.kind.data(one),
