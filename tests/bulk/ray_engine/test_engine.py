@@ -4,10 +4,11 @@ import gzip
 import json
 import os
 import signal
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ import pyarrow
 import pyarrow.parquet
 
 from backends.detection.starter.shapes import CLASSES, draw_picture
+from shared.bulk.ray_engine.run_folder import FinishedPart, RunFolder
 from tests.cli.conftest import TEXT_CONFIG, Command, Ran
 
 PATTERN = ("--label-config", TEXT_CONFIG, "--backend", "pattern")
@@ -98,30 +100,23 @@ def test_boxes_on_a_folder_of_images(
     assert joined.count(b'"rectanglelabels"') > 20
 
 
-class Watch:
-    """Calls a function once, as soon as a run has finished a part."""
+@contextmanager
+def at_first_part(act: Callable[[], None]) -> Iterator[list[int]]:
+    """Call a function once, when a run of this process has noted a finished part.
 
-    def __init__(self, folder: Path, act: Callable[[], None]) -> None:
-        self._folder, self._act = folder, act
-        self.has_acted = False
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
+    The run waits for it: a thread that watched the journal came too late on a busy machine. What
+    is yielded gets the part's number.
+    """
+    add, noted = RunFolder.add, list[int]()
 
-    def _watch(self) -> None:
-        while not self._end.wait(0.005):
-            journal = self._folder / "run.jsonl"
-            if journal.exists() and journal.read_bytes().count(b"\n") > 1:
-                self._act()
-                self.has_acted = True
-                return
+    def add_and_act(folder: RunFolder, part: FinishedPart) -> None:
+        add(folder, part)
+        if not noted:
+            noted.append(part.number)
+            act()
 
-    def __enter__(self) -> "Watch":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._end.set()
-        self._thread.join()
+    with patch.object(RunFolder, "add", add_and_act):
+        yield noted
 
 
 def actor_processes() -> list[psutil.Process]:
@@ -151,9 +146,9 @@ def test_a_killed_actor_costs_time_only(
         victim.send_signal(signal.SIGKILL)
         killed.append(victim.pid)
 
-    with Watch(tmp_path / "ray.jsonl.parts", kill) as watch:
+    with at_first_part(kill) as noted:
         ran = prelabel("predict", "in.jsonl", *PATTERN, "-o", "ray.jsonl", "--engine", "ray")
-    assert watch.has_acted
+    assert noted
     assert len(killed) == 1
     assert ran.status == 0, ran.err
     assert (tmp_path / "ray.jsonl").read_bytes() == (tmp_path / "local.jsonl").read_bytes()
@@ -169,9 +164,9 @@ def test_a_run_that_was_interrupted_is_continued(
     prelabel: Command,
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "in.jsonl").write_bytes(as_lines(text_tasks(6000)))
+    (tmp_path / "in.jsonl").write_bytes(as_lines(text_tasks(1200)))
     command = ("predict", "in.jsonl", *PATTERN, "-o", "ray.jsonl", "--engine", "ray")
-    with Watch(tmp_path / "ray.jsonl.parts", lambda: os.kill(os.getpid(), signal.SIGINT)):
+    with at_first_part(lambda: os.kill(os.getpid(), signal.SIGINT)):
         ran = prelabel(*command)
     assert ran.status == 130
     assert "Interrupted; continue with --resume" in ran.err
