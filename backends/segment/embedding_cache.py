@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 SIZE_KEY = "image_size"
 HALF_MAX = float(np.finfo(np.float16).max)
+# Embeddings that are kept as float32 beside: the one clicked on, and the one of bulk work.
+KEPT_FLOATS = 2
 # Files of writers that were killed are older than this, in seconds.
 ABANDONED_SECONDS = 3600
 
@@ -45,8 +47,9 @@ class EmbeddingCache:
         self._memory: LRUCache[EmbeddingKey, Embedding] = LRUCache(
             memory_bytes, getsizeof=lambda embedding: embedding.byte_count
         )
-        # What was asked for last, and as float32: clicks come one after the other on an image.
-        self._latest: tuple[Embedding, Embedding] | None = None
+        # What was asked for last, and as float32: clicks come one after the other on an image, and
+        # bulk work may be at another one between them.
+        self._latest: tuple[tuple[Embedding, Embedding], ...] = ()
         self._lock = threading.Lock()
         self._has_warned = False
 
@@ -93,11 +96,11 @@ class EmbeddingCache:
 
     def _floats(self, kept: Embedding) -> Embedding:
         latest = self._latest
-        if latest is not None and latest[0] is kept:
-            return latest[1]
-        floats = _as_floats(kept)
+        known = [floats for halves, floats in latest if halves is kept]
+        floats = known[0] if known else _as_floats(kept)
         if self._memory.maxsize:
-            self._latest = kept, floats
+            others = [pair for pair in latest if pair[0] is not kept]
+            self._latest = ((kept, floats), *others)[:KEPT_FLOATS]
         return floats
 
     def _remember(self, key: EmbeddingKey, kept: Embedding) -> None:

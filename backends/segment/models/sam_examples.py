@@ -1,15 +1,18 @@
 """Inputs on which the parts of a SAM are converted, and compared with PyTorch."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backends._inference.network_part import TorchPart
 from backends.segment.models.frames import Frame
 from backends.segment.models.sam_model import FIRST_CORNER, LAST_CORNER, NO_POINT, POSITIVE
 
 Inputs = Sequence[NDArray[Any]]
+Examples = Callable[[], Sequence[Inputs]]
 
 
 def example_image(frame: Frame, seed: int = 0) -> NDArray[np.float32]:
@@ -19,18 +22,29 @@ def example_image(frame: Frame, seed: int = 0) -> NDArray[np.float32]:
     return frame.prepare(np.kron(tiles, np.ones((40, 40, 1), np.uint8)))
 
 
-def encoder_examples(frame: Frame) -> Callable[[], Sequence[Inputs]]:
+def encoder_examples(frame: Frame) -> Examples:
     """Return what gives the examples for an encoder."""
     return lambda: [[example_image(frame, seed)] for seed in range(2)]
 
 
+def feature_examples(frame: Frame, build_encoder: Callable[[], Any]) -> Examples:
+    """Return what gives features of an image, by the encoder that is built for it, once."""
+
+    def build() -> Sequence[Inputs]:
+        return [TorchPart(build_encoder(), "cpu").run([example_image(frame)])]
+
+    return cache(build)
+
+
 def decoder_examples(
-    frame: Frame, encode: Callable[[NDArray[np.float32]], Inputs], mask_side: int
-) -> Callable[[], Sequence[Inputs]]:
+    frame: Frame, features: Examples, build_tokens: Callable[[], Any] | None, mask_side: int
+) -> Examples:
     """Return what gives the examples for a decoder: numbers of objects and points differ."""
 
     def build() -> Sequence[Inputs]:
-        features = list(encode(example_image(frame)))
+        (image,) = features()
+        if build_tokens is not None:
+            image = TorchPart(build_tokens(), "cpu").run(image)
         rng = np.random.default_rng(0)
         examples = []
         for objects, labels in (
@@ -41,7 +55,7 @@ def decoder_examples(
             earlier = rng.normal(0, 4, (1, 1, mask_side, mask_side)).astype(np.float32)
             rows = np.tile(np.array(labels, np.int64), (objects, 1))
             has_earlier = np.array([objects - 1], np.float32)
-            examples.append([*features, points, rows, earlier, has_earlier])
+            examples.append([*image, points, rows, earlier, has_earlier])
         return examples
 
     return build

@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backends._inference.network_part import Part, PartSource, load_part
+from backends._inference.network_part import Arrays, Part, PartSource, load_part
 from backends.segment.models.frames import Frame
 from backends.segment.models.promptable_model import Embedding, MaskPrediction
 from backends.segment.models.strokes import all_points
@@ -26,6 +27,7 @@ MAX_OBJECTS = 16
 class SamSource(NamedTuple):
     """What a SAM is loaded from.
 
+    `image_tokens` makes of the encoder's features what decoders take, where these take no features.
     `decoders` are the part that gives one mask, and the part that gives several for a single
     click, which may mean a thing, a part of it, or what it belongs to. SAM 2 and 3 `pads_boxes`:
     a point of no meaning follows the prompts in any case; in SAM, only where there is no box.
@@ -33,6 +35,7 @@ class SamSource(NamedTuple):
 
     frame: Frame
     encoder: PartSource
+    image_tokens: PartSource | None
     decoders: tuple[PartSource, PartSource]
     mask_side: int
     pads_boxes: bool
@@ -49,22 +52,28 @@ class _Tokens(NamedTuple):
 class SamModel:
     """A SAM on its engine. See `PromptableModel`.
 
-    `single` gives one mask, `several` those of a single click.
+    `single` gives one mask, `several` those of a single click. What `image_tokens` makes of an
+    embedding is `kept` as long as that, so that a further click need not make it again.
     """
 
     frame: Frame
     mask_side: int
     pads_boxes: bool
     encoder: Part
+    image_tokens: Part | None
     single: Part
     several: Part
+    kept: WeakKeyDictionary[Embedding, Arrays] = field(default_factory=WeakKeyDictionary)
 
     @classmethod
     def load(cls, source: SamSource, settings: Settings) -> "SamModel":
         """Load all parts; ModelError if ENGINE names an engine that cannot run them."""
-        parts = [load_part(part, settings) for part in (source.encoder, *source.decoders)]
+        encoder = load_part(source.encoder, settings)
+        tokens = source.image_tokens and load_part(source.image_tokens, settings)
+        single, several = (load_part(part, settings) for part in source.decoders)
         # Not the source itself: it may hold the network that was converted.
-        return cls(source.frame, source.mask_side, source.pads_boxes, *parts)
+        shape = source.frame, source.mask_side, source.pads_boxes
+        return cls(*shape, encoder, tokens, single, several)
 
     def encode(self, image: Pixels, leaves_core: bool = False) -> Embedding:
         features = self.encoder.run([self.frame.prepare(image)], leaves_core)
@@ -99,7 +108,7 @@ class SamModel:
     def _decode_group(
         self, embedding: Embedding, prompts: Sequence[ObjectPrompt], leaves_core: bool
     ) -> Iterator[MaskPrediction]:
-        features = [embedding.arrays[f"level_{index}"] for index in range(len(embedding.arrays))]
+        features = self._features(embedding, leaves_core)
         tokens = [self._tokens(prompt) for prompt in prompts]
         points = np.array([one.points for one in tokens], np.float32)
         labels = np.array([one.labels for one in tokens], np.int64)
@@ -113,6 +122,17 @@ class SamModel:
             restored = self.frame.restore(mask_logits[None], embedding.size)[0]
             score = float(np.clip(scores[row, column], 0, 1))
             yield MaskPrediction(restored > 0, mask_logits, score)
+
+    def _features(self, embedding: Embedding, leaves_core: bool) -> Arrays:
+        """Return what decoders take of an image."""
+        known = self.kept.get(embedding)
+        if known is not None:
+            return known
+        features = [embedding.arrays[f"level_{index}"] for index in range(len(embedding.arrays))]
+        if self.image_tokens is not None:
+            features = self.image_tokens.run(features, leaves_core)
+        self.kept[embedding] = features
+        return features
 
     def _tokens(self, prompt: ObjectPrompt) -> _Tokens:
         points = all_points(prompt)

@@ -6,9 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from backends._inference.network_part import PartSource, TorchPart
+from backends._inference.network_part import PartSource
 from backends.segment.models.frames import Frame, Normalization, PaddedFrame, StretchedFrame
-from backends.segment.models.sam_examples import decoder_examples, encoder_examples
+from backends.segment.models.sam_examples import (
+    decoder_examples,
+    encoder_examples,
+    feature_examples,
+)
 from backends.segment.models.sam_model import SamSource
 from shared.errors import ModelError
 
@@ -64,25 +68,32 @@ def describe_network(config: Any, read: Callable[[], Any], key: str) -> SamSourc
 
         return TransformersEncoder(network())
 
+    def build_tokens() -> Any:
+        from backends.segment.models.sam_networks import transformers_image_tokens
+
+        return transformers_image_tokens(network())
+
     def build_decoder(multimask: bool) -> Any:
-        from backends.segment.models.sam_networks import TransformersDecoder
+        from backends.segment.models.sam_networks import transformers_decoder
 
-        return TransformersDecoder(network(), frame.side, multimask)
-
-    def encode(image: Any) -> Any:
-        return TorchPart(build_encoder(), "cpu").run([image])
+        return transformers_decoder(network(), frame.side, multimask)
 
     prompts = _prompt_config(config)
     side, patch = _length(prompts.image_size), _length(prompts.patch_size)
     is_padded = config.model_type in PADDED_TYPES
     frame = frame_of_config(config)
-    examples = decoder_examples(frame, encode, mask_side=4 * side // patch)
+    has_tokens = config.model_type != "sam_hq"
+    features = feature_examples(frame, build_encoder)
+    examples = decoder_examples(
+        frame, features, build_tokens if has_tokens else None, mask_side=4 * side // patch
+    )
     return SamSource(
         frame,
         PartSource(f"{key}-encoder", build_encoder, encoder_examples(frame)),
+        PartSource(f"{key}-image-tokens", build_tokens, features) if has_tokens else None,
         (
-            PartSource(f"{key}-decoder", lambda: build_decoder(False), examples),
-            PartSource(f"{key}-decoder-of-several", lambda: build_decoder(True), examples),
+            PartSource(f"{key}-mask", lambda: build_decoder(False), examples),
+            PartSource(f"{key}-masks-of-click", lambda: build_decoder(True), examples),
         ),
         mask_side=4 * side // patch,
         pads_boxes=not is_padded,

@@ -6,9 +6,13 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-from backends._inference.network_part import PartSource, TorchPart
+from backends._inference.network_part import PartSource
 from backends.segment.models.frames import GreyPaddedFrame, Normalization
-from backends.segment.models.sam_examples import decoder_examples, encoder_examples
+from backends.segment.models.sam_examples import (
+    decoder_examples,
+    encoder_examples,
+    feature_examples,
+)
 from backends.segment.models.sam_model import SamSource
 from shared.errors import ModelError
 
@@ -63,22 +67,26 @@ def describe_network(read: Callable[[], Any], side: int, is_sam2: bool, key: str
 
         return UltralyticsEncoder(network())
 
+    def build_tokens() -> Any:
+        from backends.segment.models.sam_networks import ultralytics_image_tokens
+
+        return ultralytics_image_tokens(network())
+
     def build_decoder(multimask: bool) -> Any:
-        from backends.segment.models.sam_networks import UltralyticsDecoder
+        from backends.segment.models.sam_networks import ultralytics_decoder
 
-        return UltralyticsDecoder(network(), side, multimask)
-
-    def encode(image: Any) -> Any:
-        return TorchPart(build_encoder(), "cpu").run([image])
+        return ultralytics_decoder(network(), side, multimask)
 
     frame = GreyPaddedFrame(side, Normalization())
-    examples = decoder_examples(frame, encode, side // 4)
+    features = feature_examples(frame, build_encoder)
+    examples = decoder_examples(frame, features, build_tokens, side // 4)
     return SamSource(
         frame,
         PartSource(f"{key}-encoder", build_encoder, encoder_examples(frame)),
+        PartSource(f"{key}-image-tokens", build_tokens, features),
         (
-            PartSource(f"{key}-decoder", lambda: build_decoder(False), examples),
-            PartSource(f"{key}-decoder-of-several", lambda: build_decoder(True), examples),
+            PartSource(f"{key}-mask", lambda: build_decoder(False), examples),
+            PartSource(f"{key}-masks-of-click", lambda: build_decoder(True), examples),
         ),
         mask_side=side // 4,
         pads_boxes=is_sam2,

@@ -68,3 +68,31 @@ def by_transformers(network: Any, processor: Any) -> Predict:
         )
 
     return predict
+
+
+def refine(network: Any, features: Sequence[Any], point: Any, earlier: Any) -> tuple[Any, Any]:
+    """Return logits (1, 1, h, w) and scores of a click on features, after an earlier mask.
+
+    The point (1, 1, 2) is in pixels of the network's square.
+    """
+    first, *larger = map(torch.from_numpy, features)
+    points, labels = torch.from_numpy(point), torch.ones((1, 1), dtype=torch.int)
+    mask = torch.from_numpy(earlier)
+    with torch.no_grad():
+        if hasattr(network, "get_image_wide_positional_embeddings"):
+            embeddings = [*larger, first] if larger else first
+            found = network(
+                image_embeddings=embeddings,
+                input_points=points[None],
+                input_labels=labels[None],
+                input_masks=mask,
+                multimask_output=False,
+            )
+            return found.pred_masks[0].numpy(), found.iou_scores[0].numpy()
+        is_sam2 = hasattr(network, "sam_mask_decoder")
+        prompts = network.sam_prompt_encoder if is_sam2 else network.prompt_encoder
+        decoder = network.sam_mask_decoder if is_sam2 else network.mask_decoder
+        sparse, dense = prompts((points, labels), None, mask)
+        more = {"repeat_image": True, "high_res_features": larger} if is_sam2 else {}
+        logits, scores, *_ = decoder(first, prompts.get_dense_pe(), sparse, dense, False, **more)
+        return logits.numpy(), scores.numpy()

@@ -77,6 +77,17 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     assert [kept.get(key(number)) is not None for number in range(3)] == [False, True, True]
 
 
+def test_an_image_stays_ready_while_bulk_work_goes_through_others(tmp_path: Path) -> None:
+    kept = cache(tmp_path, memory=10**6)
+    clicked = kept.put(key(0), made(0))
+    for number in range(1, 4):
+        kept.put(key(number), made(number))
+        assert kept.get(key(0)) is clicked
+    kept.put(key(4), made(4))
+    kept.put(key(5), made(5))
+    assert kept.get(key(0)) is not clicked
+
+
 def test_larger_than_all_room_is_not_kept(tmp_path: Path) -> None:
     kept = cache(tmp_path, memory=1000, disk=1000)
     assert kept.put(key(1), made(1)).arrays["features"][0, 0, 0] == 1

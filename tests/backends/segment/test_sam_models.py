@@ -1,12 +1,17 @@
 """A SAM of each family gives the masks that its own library gives."""
 
+import gc
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
 import torch
 
+from backends._inference.network_part import Arrays, Part
 from backends.segment.models import transformers_models, ultralytics_models
 from backends.segment.models.sam_model import SamModel, SamSource
 from backends.segment.prompts import Box, ObjectPrompt, Point
@@ -103,6 +108,48 @@ def test_an_earlier_mask_is_refined(ours: SamModel) -> None:
     assert np.array_equal(first.logits, same.logits)
     assert refined.logits.shape == first.logits.shape
     assert not np.array_equal(refined.logits, first.logits)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if not name.endswith("hq")])
+def test_an_earlier_mask_counts_as_in_the_library(name: str) -> None:
+    torch.manual_seed(1)
+    network = getattr(small_networks, name)().eval()
+    model = SamModel.load(build_family(name)[0], Settings(engine="torch"))  # the same seed
+    embedding = model.encode(draw_tiles())
+    side = model.mask_side
+    earlier = np.random.default_rng(0).normal(0, 4, (side, side)).astype(np.float32)
+    (found,) = model.decode(embedding, [ObjectPrompt([CLICK]).refining(earlier)])
+    placed = model.frame.place_points(np.array([[[CLICK.x, CLICK.y]]], np.float32), embedding.size)
+    features = [embedding.arrays[f"level_{index}"] for index in range(len(embedding.arrays))]
+    logits, scores = library_masks.refine(network, features, placed, earlier[None, None])
+    assert np.abs(found.logits - logits[0, 0]).max() < 1e-3 * np.abs(logits).max()
+    assert found.score == pytest.approx(np.clip(scores[0, 0], 0, 1), abs=1e-4)
+
+
+class CountedPart:
+    """A part that counts its runs."""
+
+    def __init__(self, part: Part) -> None:
+        self._part, self.name, self.runs = part, part.name, 0
+
+    def run(self, inputs: Sequence[Any], leaves_core: bool = False) -> Arrays:
+        self.runs += 1
+        return self._part.run(inputs, leaves_core)
+
+
+def test_what_depends_on_the_image_alone_is_made_once() -> None:
+    loaded = SamModel.load(build_family("ultralytics_sam2")[0], Settings(engine="torch"))
+    assert loaded.image_tokens is not None
+    counted = CountedPart(loaded.image_tokens)
+    model = replace(loaded, image_tokens=counted, kept=WeakKeyDictionary())
+    embedding = model.encode(draw_tiles())
+    for prompts in PROMPTS.values():
+        model.decode(embedding, prompts)
+    assert counted.runs == 1
+    assert len(model.kept) == 1
+    del embedding
+    gc.collect()
+    assert len(model.kept) == 0
 
 
 def test_one_object_is_what_it_is_among_others(ours: SamModel) -> None:
