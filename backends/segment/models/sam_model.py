@@ -69,7 +69,8 @@ class SamModel:
     def load(cls, source: SamSource, settings: Settings) -> "SamModel":
         """Load all parts; ModelError if ENGINE names an engine that cannot run them."""
         encoder = load_part(source.encoder, settings)
-        tokens = source.image_tokens and load_part(source.image_tokens, settings)
+        made = source.image_tokens
+        tokens = None if made is None else load_part(made, settings)
         single, several = (load_part(part, settings) for part in source.decoders)
         # Not the source itself: it may hold the network that was converted.
         shape = source.frame, source.mask_side, source.pads_boxes
