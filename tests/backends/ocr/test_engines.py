@@ -56,8 +56,7 @@ def test_score_counts_misplaced_words_and_wrong_text() -> None:
     assert wrong.recall == 0
 
 
-# Every other one: `python -m tests.bench.ocr` measures all.
-PAGES = {"clean": CLEAN[::2], "hard": HARD[::2]}
+PAGES = {"clean": CLEAN, "hard": HARD}
 
 
 @pytest.fixture(scope="module")
