@@ -100,11 +100,11 @@ def test_workflows_run_what_there_is() -> None:
     assert commands == ["check docs", "install e2e-install"]
     assert {target for command in commands for target in command.split()} <= targets
     assert (ROOT / ".ci" / "run").is_file()
-    assert set(
-        yaml.safe_load((GITHUB / "image.yaml").read_text())["jobs"]["image"]["strategy"]["matrix"][
-            "extras"
-        ]
-    ) == {name for name in find_backends() if name != "pattern"}
+    image = yaml.safe_load((GITHUB / "image.yaml").read_text())["jobs"]["image"]
+    matrix = image["strategy"]["matrix"]
+    assert set(matrix["extras"]) == {name for name in find_backends() if name != "pattern"}
+    offered = re.findall(r"^(\S+-lite) =", (ROOT / "pyproject.toml").read_text(), re.M)
+    assert matrix["include"] == [{"tag": "lite", "extras": ",".join(offered)}]
 
 
 def test_dev_container_has_what_ci_installs() -> None:
@@ -225,6 +225,24 @@ def test_image_without_a_choice_has_every_backend(tmp_path: Path) -> None:
     names = sorted(path.parent.name for path in ROOT.glob("backends/[!_]*/backend.py"))
     assert install.endswith(f" .[label-studio-ml,{','.join(names)}]")
     assert OURS["build"]["args"]["EXTRAS"] == "${EXTRAS:-}"
+
+
+@pytest.mark.parametrize(
+    ("extras", "installed", "removed"),
+    [
+        ("ner-lite", " --excludes unused-by-lite.txt .[ner-lite]", "uv pip setuptools"),
+        ("ner-lite,detection-lite", ".txt .[ner-lite,detection-lite]", "uv pip setuptools"),
+        ("ner-lite,ocr", " requirements.lock .[label-studio-ml,ner-lite,ocr]", "uv pip"),
+    ],
+)
+def test_image_without_pytorch_lacks_what_its_server_does_not_use(
+    extras: str, installed: str, removed: str, tmp_path: Path
+) -> None:
+    lines = recorded_commands(tmp_path, EXTRAS=extras, TORCH_BACKEND="", INDEX_URL="")
+    [install] = [line for line in lines if line.startswith("uv pip install")]
+    [uninstall] = [line for line in lines if "pip uninstall" in line]
+    assert install.endswith(installed)
+    assert uninstall.endswith(f"--yes {removed}")
 
 
 def test_uv_has_these_builds_of_torch() -> None:

@@ -1,6 +1,7 @@
 """The image, built from the Dockerfile without a Docker daemon, on a base of Debian's own packages.
 
-It needs root, buildah and debootstrap, and takes about three minutes.
+It needs root, buildah and debootstrap, and takes about three minutes. The image for exported models
+shares the base and adds one.
 """
 
 import base64
@@ -11,25 +12,32 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
 import pytest
 
 from shared.backend.example import Example
 from shared.backend.registry import find_backends
+from shared.testing import find_differences
 from tests.serving import Served, free_port
 
 ROOT = Path(__file__).parents[1]
 TOOLS = ("buildah", "debootstrap")
 DOCUMENTS = ("doc", "info", "locale", "man")
-LARGEST_MB = 1000
+# Backends that serve exported models without PyTorch.
+LITE = ("detection", "ner", "text_classification")
+EXTRAS = {"ocr": "ocr", "lite": ",".join(f"{name}-lite" for name in LITE)}
+LARGEST_MB = {"ocr": 1000, "lite": 600}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 Buildah = Callable[..., str]
+Build = Callable[[str], str]
 
 
 def unavailable(reason: str) -> NoReturn:
@@ -61,8 +69,8 @@ def buildah(store: list[str]) -> Buildah:
 
 
 @pytest.fixture(scope="module")
-def image(buildah: Buildah, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The name of the image for OCR on a CPU."""
+def build(buildah: Buildah, tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Builds the image of EXTRAS with a tag, and returns its name."""
     folder = tmp_path_factory.mktemp("base")
     container = buildah("from", "scratch")
     buildah("add", "--quiet", container, str(debian(folder)), "/")
@@ -70,12 +78,28 @@ def image(buildah: Buildah, tmp_path_factory: pytest.TempPathFactory) -> str:
     shutil.rmtree(folder)
     authority = os.environ.get("SSL_CERT_FILE")
     secret = ["--secret", f"id=ca,src={authority}"] if authority else []
-    arguments = [f"--build-arg={key}" for key in ("BASE_IMAGE=localhost/base", "EXTRAS=ocr")]
     context = checkout(tmp_path_factory.mktemp("context"))
     where = ["--file", str(context / "docker" / "Dockerfile"), str(context)]
-    buildah("build", "--quiet", "--format=docker", "--isolation=chroot", *secret, *arguments,
-            "--tag=prelabel:ocr", *where)  # fmt: skip
-    return "localhost/prelabel:ocr"
+
+    def run(tag: str) -> str:
+        arguments = ["--build-arg=BASE_IMAGE=localhost/base", f"--build-arg=EXTRAS={EXTRAS[tag]}"]
+        buildah("build", "--quiet", "--format=docker", "--isolation=chroot", *secret, *arguments,
+                f"--tag=prelabel:{tag}", *where)  # fmt: skip
+        return f"localhost/prelabel:{tag}"
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def image(build: Build) -> str:
+    """The name of the image for OCR on a CPU."""
+    return build("ocr")
+
+
+@pytest.fixture(scope="module")
+def lite(build: Build) -> str:
+    """The name of the image for exported models."""
+    return build("lite")
 
 
 @pytest.fixture(scope="module")
@@ -119,17 +143,27 @@ def said(command: list[str]) -> str:
     return ran.stdout.strip()
 
 
+def check_size(buildah: Buildah, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = {}
+    for one in (name, "localhost/base"):
+        [found] = json.loads(buildah("images", "--json", one))
+        sizes[one], unit = found["size"].split()
+        assert unit == "MB"
+    with capsys.disabled():  # CI's output shall show it
+        print(f"\n{name} has {sizes[name]} MB, of which its base {sizes['localhost/base']}")  # noqa: T201
+    assert float(sizes[name]) <= LARGEST_MB[name.partition(":")[2]]
+
+
 def test_the_image_is_small(
     buildah: Buildah, image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sizes = {}
-    for name in (image, "localhost/base"):
-        [found] = json.loads(buildah("images", "--json", name))
-        sizes[name], unit = found["size"].split()
-        assert unit == "MB"
-    with capsys.disabled():  # CI's output shall show it
-        print(f"\nThe OCR image has {sizes[image]} MB, of which its base {sizes['localhost/base']}")  # noqa: T201
-    assert float(sizes[image]) < LARGEST_MB
+    check_size(buildah, image, capsys)
+
+
+def test_the_image_for_exported_models_is_smaller(
+    buildah: Buildah, lite: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check_size(buildah, lite, capsys)
 
 
 def test_how_the_image_is_run(buildah: Buildah, image: str) -> None:
@@ -166,25 +200,38 @@ def test_its_user_can_write_nothing_but_the_cache(buildah: Buildah, container: s
     assert found <= {"/cache", "/tmp", "/var/tmp", "/run/lock"}
 
 
-def test_its_server_predicts(store: list[str], container: str, tmp_path: Path) -> None:
+@contextmanager
+def serving(
+    store: list[str], container: str, log: Path, *options: str
+) -> Iterator[tuple[Served, list[str]]]:
+    """The server in a container, and the command that asks it for its health there."""
     port = free_port()
-    command = [*store, "run", "--env", f"PORT={port}", container, "--", "prelabel", "serve"]
-    with (tmp_path / "log").open("wb") as log:
+    run = [*store, "run", "--env", f"PORT={port}"]
+    with log.open("wb") as out:
         process = subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=log,
+            [*run, *options, container, "--", "prelabel", "serve"],
+            stdout=out,
+            stderr=out,
             start_new_session=True,
             env=os.environ | {"BUILDAH_ISOLATION": "chroot"},
         )
-    server = Served(process, f"http://127.0.0.1:{port}", tmp_path / "log")
+    server = Served(process, f"http://127.0.0.1:{port}", log)
+    config = json.loads(said([*store, "inspect", container]))["Docker"]["config"]
     try:
         server.wait("/health")
         server.wait("/ready")
-        [_, *check] = json.loads(said([*store, "inspect", container]))["Docker"]["config"][
-            "Healthcheck"
-        ]["Test"]
-        healthy = [*store, "run", "--env", f"PORT={port}", container, "--", *check]
+        yield server, [*run, container, "--", *config["Healthcheck"]["Test"][1:]]
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+def predict(server: Served, body: dict[str, Any]) -> list[Any]:
+    return list(httpx.post(f"{server.url}/predict", json=body, timeout=100).json()["results"])
+
+
+def test_its_server_predicts(store: list[str], container: str, tmp_path: Path) -> None:
+    with serving(store, container, tmp_path / "log") as (server, healthy):
         said(healthy)
         picture = (ROOT / "backends" / "ocr" / "examples" / "receipt.png").read_bytes()
         example = Example.load(find_backends()["ocr"])
@@ -195,11 +242,33 @@ def test_its_server_predicts(store: list[str], container: str, tmp_path: Path) -
             "label_config": example.label_config,
             "project": "1.1",
         }
-        answer = httpx.post(f"{server.url}/predict", json=body, timeout=100).json()
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
+        [answer] = predict(server, body)
     with pytest.raises(AssertionError, match="refused"):
         said(healthy)
-    texts = [result["value"].get("text") for result in answer["results"][0]["result"]]
-    assert ["CORNER MARKET"] in texts
+    assert ["CORNER MARKET"] in [result["value"].get("text") for result in answer["result"]]
+
+
+def test_exported_models_are_served_without_pytorch(
+    buildah: Buildah, store: list[str], lite: str, cache_dir: Path, tmp_path: Path
+) -> None:
+    """The answers are those that the examples expect of the starters themselves."""
+    models = tmp_path / "models"
+    for name in LITE:
+        export = ["export", f"{name}:starter", "--output", str(models / f"{name}-exported")]
+        command = [sys.executable, "-m", "shared.cli", *export]
+        subprocess.run(
+            command, check=True, cwd=ROOT, env=os.environ | {"CACHE_DIR": str(cache_dir)}
+        )
+    container = buildah("from", lite)
+    own = "import backends, os; print(os.path.dirname(backends.__file__))"
+    variables = {f"{name.upper()}_MODEL": f"{name}-exported" for name in LITE}
+    variables["LOCAL_FILES_ROOT"] = buildah("run", container, "--", "python3", "-c", own)
+    options = [f"--env={name}={value}" for name, value in variables.items()]
+    with serving(store, container, tmp_path / "log", f"--volume={models}:/models:ro", *options) as (
+        server,
+        _,
+    ):
+        for name in LITE:
+            example = Example.load(find_backends()[name])
+            found = predict(server, example.predict_request())
+            assert find_differences(found, example.expected) == [], name

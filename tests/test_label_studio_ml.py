@@ -10,10 +10,13 @@ import pytest
 
 from backends.pattern import PatternBackend
 from shared.backend.example import Example
+from shared.backend.label_studio_ml import SmallBase
 from shared.backend.registry import find_backends
+from shared.errors import SettingError
 from shared.testing import example_environment, find_differences
 
 REPO = Path(__file__).parents[1]
+SDK_PARSER = "label_studio_sdk._extensions.label_studio_tools.core.label_config"
 
 NEW_GENERATION = """
 import json, sys
@@ -114,6 +117,16 @@ def test_without_label_studio_ml_backends_run_all_the_same() -> None:
     for found in parsed[name]["inputs"]:
         del found["valueType"]  # which only the SDK has
     assert parsed == {name: entry}
+
+
+def test_a_package_that_the_sdk_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image of the extras that end with -lite is without it."""
+    for name in [name for name in sys.modules if name.startswith(SDK_PARSER)]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "lxml", None)
+    model = PatternBackend(label_config=Example.load(PatternBackend).label_config)
+    with pytest.raises(SettingError, match=r"lxml is not installed, .* pip install lxml"):
+        SmallBase.parsed_label_config.func(model)
 
 
 def test_only_its_extra_requires_label_studio_ml() -> None:

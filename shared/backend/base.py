@@ -17,7 +17,7 @@ from shared.backend.claim import Claim, ModelSpec
 from shared.backend.editor_event import EditorEvent
 from shared.backend.embedding import describe_items
 from shared.backend.installation import extra_command
-from shared.backend.label_studio_ml import LabelStudioMLBase
+from shared.backend.label_studio_ml import LabelStudioMLBase, SmallBase
 from shared.backend.process_resources import Resources, shared_resources
 from shared.backend.training import TrainedWeights, TrainingError, TrainingRun
 from shared.errors import ModelError, SettingError
@@ -405,9 +405,11 @@ class Backend(LabelStudioMLBase):
 
     @property
     def config(self) -> LabelConfig:
-        """The typed view of `self.parsed_label_config`."""
+        """The typed view of `self.parsed_label_config`; of the XML where only that is known."""
         if not self.label_config:
             return LabelConfig((), {})
+        if isinstance(self, SmallBase):  # the SDK's parser takes lxml, which an image may lack
+            return LabelConfig.parse(self.label_config)
         return LabelConfig.from_parsed(self.parsed_label_config, self.label_config)
 
     @property

@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Any
 
 import shared
+from shared.errors import SettingError
 
 
 class SmallBase(ABC):
@@ -28,10 +29,23 @@ class SmallBase(ABC):
 
     @cached_property
     def parsed_label_config(self) -> dict[str, Any]:
-        """The label config as the SDK parses it, which label-studio-ml does, too."""
-        from label_studio_sdk._extensions.label_studio_tools.core.label_config import parse_config
+        """The label config as the SDK parses it, which label-studio-ml does, too.
 
-        return dict(parse_config(self.label_config)) if self.label_config else {}
+        SettingError where a package is missing that the SDK does so with.
+        """
+        if not self.label_config:
+            return {}
+        try:
+            from label_studio_sdk._extensions.label_studio_tools.core.label_config import (
+                parse_config,
+            )
+        except ImportError as error:
+            raise SettingError(
+                f"{error.name} is not installed, with which label-studio-sdk parses label configs:"
+                f" pip install {error.name}. An image of the extras that end with -lite lacks it,"
+                " since serving needs none"
+            ) from None
+        return dict(parse_config(self.label_config))
 
     @abstractmethod
     def predict(self, tasks: list[Any], **kwargs: Any) -> Any:

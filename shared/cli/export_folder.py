@@ -1,6 +1,7 @@
 """The folder that `prelabel export` writes: by one process at a time, and all of it or nothing."""
 
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,10 +56,22 @@ def _filled(output: Path) -> Iterator[Path]:
         raise _unwritable(output, error) from None
     try:
         yield partial
+        _open_folders(partial)
         for path in partial.iterdir():
             path.rename(output / path.name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _open_folders(partial: Path) -> None:
+    """Let the folders inside be read by whom a new one is read by, such as a container's user.
+
+    Those of the cache, which are moved here, are for their owner alone.
+    """
+    mode = stat.S_IMODE(partial.stat().st_mode)
+    for path in partial.rglob("*"):
+        if path.is_dir():
+            path.chmod(mode)
 
 
 def _there_already(output: Path) -> SettingError:

@@ -68,7 +68,7 @@ def make_app(
     # Threads hand over the GIL after 1 ms instead of 5: the event loop waits less for theirs.
     sys.setswitchinterval(0.001)
     if settings.label_studio_api_key is not None:
-        importlib.import_module("label_studio_sdk")
+        importlib.import_module("label_studio_sdk.base_client")
     plain = [name.partition(":")[0] for name in names]
     if len(names) == 1 and is_reference(names[0]):
         return create_app(open_model(names[0]), settings, worker_metrics)

@@ -15,16 +15,27 @@ from shared.testing import find_differences
 
 from .conftest import REPO, Command
 
-# As where these packages are not installed.
+# As in the image of the extras that end with -lite.
 WITHOUT_TORCH = """
-import json, sys
+import json, re, sys
+from pathlib import Path
 for name in ("torch", "torchvision", "transformers", "ultralytics", "lap", "av", "nncf"):
     sys.modules[name] = None
+for name in re.findall("^[a-z].*", Path("docker/unused-by-lite.txt").read_text(), re.M):
+    sys.modules[name.replace("-", "_")] = None
+from starlette.testclient import TestClient
+from shared.backend.example import Example
 from shared.backend.registry import find_backend
 from shared.pipeline import runtime
-from shared.testing import predict_example
+from shared.server.app import create_app
+from shared.server.service import BackendService
+from shared.settings import Settings, read_settings
 
-answers = predict_example(find_backend(sys.argv[1]))
+backend = find_backend(sys.argv[1])
+service = BackendService([backend], named=[backend.name])
+body = Example.load(backend).predict_request()
+with TestClient(create_app(service, read_settings(Settings))) as client:
+    answers = client.post("/predict", json=body).json()["results"]
 failures = [failure["message"] for failure in runtime.runtime().failures.recent()]
 print(json.dumps([answers, failures]))
 """

@@ -59,3 +59,11 @@ def test_nothing_is_left_of_an_export_that_fails(tmp_path: Path) -> None:
             raise ZeroDivisionError
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_other_users_may_read_what_is_exported(tmp_path: Path) -> None:
+    """The user of a container, which the folder is mounted in, is another one."""
+    with new_folder(tmp_path / "mine") as folder:
+        (folder / "f32").mkdir(mode=0o700)  # as the cache's folders are
+        (folder / "f32" / "network.json").touch()
+    assert (tmp_path / "mine" / "f32").stat().st_mode == (tmp_path / "mine").stat().st_mode
