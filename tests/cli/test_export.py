@@ -26,7 +26,6 @@ for name in re.findall("^[a-z].*", Path("docker/unused-by-lite.txt").read_text()
 from starlette.testclient import TestClient
 from shared.backend.example import Example
 from shared.backend.registry import find_backend
-from shared.pipeline import runtime
 from shared.server.app import create_app
 from shared.server.service import BackendService
 from shared.settings import Settings, read_settings
@@ -36,8 +35,8 @@ service = BackendService([backend], named=[backend.name])
 body = Example.load(backend).predict_request()
 with TestClient(create_app(service, read_settings(Settings))) as client:
     answers = client.post("/predict", json=body).json()["results"]
-failures = [failure["message"] for failure in runtime.runtime().failures.recent()]
-print(json.dumps([answers, failures]))
+    failures = client.get("/status").json()["failures"]["recent"]
+print(json.dumps([answers, [failure["message"] for failure in failures]]))
 """
 
 
