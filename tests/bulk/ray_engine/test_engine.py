@@ -166,8 +166,11 @@ def test_a_run_that_was_interrupted_is_continued(
 ) -> None:
     (tmp_path / "in.jsonl").write_bytes(as_lines(text_tasks(1200)))
     command = ("predict", "in.jsonl", *PATTERN, "-o", "ray.jsonl", "--engine", "ray")
-    with at_first_part(lambda: os.kill(os.getpid(), signal.SIGINT)):
+    # In the background of a shell, which ignores Ctrl-C, it would come to nothing.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with at_first_part(lambda: signal.raise_signal(signal.SIGINT)):
         ran = prelabel(*command)
+    signal.signal(signal.SIGINT, handler)
     assert ran.status == 130
     assert "Interrupted; continue with --resume" in ran.err
     parts = {path: path.stat().st_mtime_ns for path in (tmp_path / "ray.jsonl.parts").glob("part*")}
