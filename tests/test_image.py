@@ -1,6 +1,6 @@
 """The image, built from the Dockerfile without a Docker daemon, on a base of Debian's own packages.
 
-It needs root, buildah and debootstrap, and takes about three minutes. The image for exported models
+It needs root, buildah and debootstrap, and takes some minutes. The image for exported models
 shares the base and adds one.
 """
 

@@ -16,12 +16,15 @@ window.prelabelDrawn = (() => {
 
   const videos = () => [...document.querySelectorAll("video")];
 
-  // Whether something has been so for three seconds.
-  const since = {};
-  function lasts(name, is) {
+  // Whether something has been so for some time since the task was opened.
+  const lasting = { task: null, since: {} };
+  function lasts(name, is, milliseconds = 3000) {
+    const { task } = window.Htx;
+    if (lasting.task !== task) Object.assign(lasting, { task, since: {} });
     const now = performance.now();
-    since[name] = is ? (since[name] ?? now) : null;
-    return since[name] !== null && now - since[name] >= 3000;
+    const since = is ? (lasting.since[name] ?? now) : null;
+    lasting.since[name] = since;
+    return since !== null && now - since >= milliseconds;
   }
 
   // A <source> that cannot be played leaves no error at its <video>, which then has no source; so
@@ -31,10 +34,11 @@ window.prelabelDrawn = (() => {
   }
 
   // Until a video is loaded it has one frame, and the editor serialises its tracks with that. One
-  // that keeps it has no more, or cannot be played.
+  // that keeps it has no more, or cannot be played; for some that cannot, the editor shows no <video>.
   function hasLength({ length }) {
-    const settled = videos().every(({ error, readyState }) => error || readyState >= 2);
-    return length > 1 || isRefused() || lasts("one frame", settled);
+    const all = videos();
+    const settled = all.length > 0 && all.every(({ error, readyState }) => error || readyState >= 2);
+    return length > 1 || isRefused() || lasts("one frame", settled) || lasts("none", !all.length, 10000);
   }
 
   // Until its frames are there, nothing is drawn on a video.

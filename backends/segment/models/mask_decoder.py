@@ -85,11 +85,8 @@ class MaskDecoder(nn.Module):
         is_dynamic = bool(getattr(decoder, "dynamic_multimask_via_stability", False))
         self.stability: tuple[float, float] | None = None
         if is_dynamic and not multimask:
-            limits = (
-                decoder.dynamic_multimask_stability_delta,
-                (decoder.dynamic_multimask_stability_thresh),
-            )
-            self.stability = limits
+            delta = decoder.dynamic_multimask_stability_delta
+            self.stability = delta, decoder.dynamic_multimask_stability_thresh
 
     def forward(self, image: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         *larger, points, labels, earlier, has_earlier = inputs
