@@ -8,7 +8,8 @@ from typing import Any
 from cachetools import TTLCache
 
 from shared.media.image import Image, content_digest, decode_image
-from shared.media.reader import LocalPath, MediaReader
+from shared.media.named_file import LocalPath
+from shared.media.reader import MediaReader
 
 # For so long an address is taken to show what it showed when it was fetched: as long as the user
 # is likely to look at it in an editor that does not fetch it again either.

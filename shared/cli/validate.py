@@ -80,10 +80,12 @@ def validate(
 
 def _open_editor(stack: ExitStack, config: "LabelConfig") -> "Callable[[Any], list[Finding]]":
     """Start the editor, until the stack is closed; return what compares a task in it."""
+    from shared.cli.official_variables import adopt_official_variables
     from shared.editor.browser import EditorBrowser
     from shared.editor.findings import compare_task
     from shared.settings import Settings, read_settings
 
+    adopt_official_variables()
     browser = stack.enter_context(EditorBrowser(read_settings(Settings)))
     return lambda task: compare_task(browser, config, task)
 

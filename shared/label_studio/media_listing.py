@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
+from shared.media.named_file import LocalPath, StoredObject
 from shared.media.object_address import StoreAddress, parse_place
 from shared.media.object_store import ObjectStore
-from shared.media.reader import LOCAL_FILES, LocalPath, StoredObject
+from shared.media.reader import LOCAL_FILES
 
 
 class MediaListing(Protocol):

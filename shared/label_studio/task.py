@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.errors import FetchError, MissingKeyError, TaskError, ValueTypeError
 from shared.label_studio import javascript, variables
@@ -12,7 +12,10 @@ from shared.label_studio.javascript import UNDEFINED
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.tags import TEXT_TAGS
 from shared.media.address import is_plain_text
-from shared.media.reader import LocalPath, MediaReader, StoredObject
+from shared.media.named_file import LocalPath, StoredObject
+
+if TYPE_CHECKING:
+    from shared.media.reader import MediaReader  # imports httpx, and readers of all media
 
 # How many of the data's keys a message names.
 MAX_NAMED_KEYS = 12
@@ -98,7 +101,7 @@ class Task:
             )
         return found
 
-    def read_text(self, target: ObjectTag, media: MediaReader) -> str:
+    def read_text(self, target: ObjectTag, media: "MediaReader") -> str:
         """Return the text that a tag shows: the task's own, or with `valueType="url"` an address's.
 
         Either is decoded if the tag has `encoding`. TaskError says what the editor could not show.

@@ -21,7 +21,8 @@ from shared.media.label_studio_files import (
     LabelStudioHost,
     truncate_url,
 )
-from shared.media.object_address import STORES, StoreAddress
+from shared.media.named_file import LocalPath, StoredObject
+from shared.media.object_address import STORES
 from shared.media.stored_media import StoredMedia
 from shared.media.video import VideoFile, VideoLimits
 from shared.settings import Settings
@@ -33,38 +34,6 @@ DOCUMENT_SIZE_FACTOR = 2
 LOCAL_FILES = "/data/local-files/"
 
 _SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]*):", re.IGNORECASE)
-
-
-class LocalPath(str):
-    """A task's value for a file named on the command line, which is read at `path`.
-
-    JSON cannot hold one, so that clients cannot open files this way.
-    """
-
-    path: Path
-
-    @classmethod
-    def from_file(cls, value: str, path: Path) -> "LocalPath":
-        """Build the value that the task shows, for the file at `path`."""
-        named = cls(value)
-        named.path = path
-        return named
-
-
-class StoredObject(str):
-    """A task's value for an object of a store that the command line names, which is read there.
-
-    As with `LocalPath`, clients cannot open objects this way.
-    """
-
-    address: StoreAddress
-
-    @classmethod
-    def from_address(cls, value: str, address: StoreAddress) -> "StoredObject":
-        """Build the value that the task shows, for the object at an address."""
-        named = cls(value)
-        named.address = address
-        return named
 
 
 T = TypeVar("T")

@@ -25,7 +25,7 @@ from backends.timeseries.methods.spikes import find_spikes
 from backends.timeseries.training.train import load_model
 from shared.backend.training import TrainingRun
 from shared.label_studio.label_config import LabelConfig
-from shared.media.reader import LocalPath
+from shared.media.named_file import LocalPath
 from shared.pipeline import standalone
 from shared.results.time_format import format_time
 from tests.bench.table import Row, Size, show, size_of, sized

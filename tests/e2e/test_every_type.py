@@ -8,7 +8,7 @@ import pytest
 
 from shared.editor.browser import EditorBrowser
 from shared.label_studio.label_config import LabelConfig
-from shared.media.reader import LocalPath
+from shared.media.named_file import LocalPath
 from shared.results.validation import check_prediction
 from shared.settings import Settings
 

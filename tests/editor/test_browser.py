@@ -9,7 +9,7 @@ from PIL import Image
 from shared.editor.browser import EditorBrowser
 from shared.errors import FetchError, TaskError
 from shared.label_studio.label_config import LabelConfig
-from shared.media.reader import LocalPath
+from shared.media.named_file import LocalPath
 
 TEXT = LabelConfig.parse(
     '<View><Labels name="label" toName="text"><Label value="Person"/></Labels>'

@@ -9,7 +9,7 @@ from shared.editor.browser import EditorBrowser
 from shared.editor.comparison import find_differences
 from shared.editor.drawn import read_drawing
 from shared.label_studio.label_config import LabelConfig
-from shared.media.reader import LocalPath
+from shared.media.named_file import LocalPath
 from tests.e2e.every_type import ROWS, SCENES, Row
 from tests.e2e.media import FILES
 

@@ -10,7 +10,7 @@ from shared.editor.comparison import find_differences
 from shared.editor.drawn import read_drawing
 from shared.label_studio.label_config import LabelConfig
 from shared.label_studio.tags import OTHER_EDITIONS
-from shared.media.reader import LocalPath
+from shared.media.named_file import LocalPath
 from shared.results import ChatMessage, PageBox, PageSize, Region, region, whole_task
 from shared.results.validation import check_results, config_problems
 from tests.prompt.content.test_pages import written

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from shared.cli import app
-from shared.cli.demo.server import console, start_server
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,6 +39,7 @@ def demo(
 def show_examples(port: int, once: bool, out: Path) -> None:
     """Predict the examples of all backends that can run here, and show the results."""
     from shared.backend.registry import faulty_backends, find_backends, split_available
+    from shared.cli.demo.server import console, start_server
 
     classes, problems = split_available(list(find_backends().values()))
     for problem in (*problems.values(), *faulty_backends().values()):
@@ -83,6 +83,7 @@ def _predict_example(cls: "type[Backend]", url: str, out: Path) -> bool:
     import httpx
 
     from shared.backend.example import Example
+    from shared.cli.demo.server import console
 
     example = Example.load(cls)
     with httpx.Client(base_url=f"{url}/{cls.name}", timeout=120) as client:
