@@ -33,12 +33,15 @@ window.prelabelDrawn = (() => {
     return lasts("refused", videos().some(({ networkState }) => networkState === HTMLMediaElement.NETWORK_NO_SOURCE));
   }
 
+  // For some that cannot be played, such as an .avi, the editor shows no <video>.
+  const isLeftOut = () => lasts("none", !videos().length, 10000);
+
   // Until a video is loaded it has one frame, and the editor serialises its tracks with that. One
-  // that keeps it has no more, or cannot be played; for some that cannot, the editor shows no <video>.
+  // that keeps it has no more, or cannot be played.
   function hasLength({ length }) {
     const all = videos();
     const settled = all.length > 0 && all.every(({ error, readyState }) => error || readyState >= 2);
-    return length > 1 || isRefused() || lasts("one frame", settled) || lasts("none", !all.length, 10000);
+    return length > 1 || isRefused() || lasts("one frame", settled) || isLeftOut();
   }
 
   // Until its frames are there, nothing is drawn on a video.
@@ -65,7 +68,9 @@ window.prelabelDrawn = (() => {
     }
     const broken = frames && videos().find(({ error }) => error);
     if (broken) return `the browser cannot play the video: ${broken.error.message}`;
-    if (frames && isRefused()) return "the browser cannot play the video: convert it to WebM";
+    const films = prediction.objects.filter(({ type }) => type === "video");
+    if (frames && (isRefused() || (films.length > 0 && isLeftOut())))
+      return "the browser cannot play the video: convert it to WebM";
     for (const object of prediction.objects) {
       const image = object.type === "image" ? object.currentImageEntity : null;
       if (image?.error) return `object ${object.name} is not loaded: ${image.src}`;

@@ -1,22 +1,30 @@
 """How fast and how well documents are read: python -m tests.bench.ocr [--quick]
 
 The speed is that of `/predict` through HTTP, beside RapidOCR called page by page in its default
-settings; both in turns, since machines drift. Every round has pages of its own, of other lines
-than those before, and the cache of answers is off: each page is really read.
+settings, and beside the networks alone on the same engine, which bound what a server can do; in
+turns, since machines drift. Every round has pages of its own, of other lines than those before,
+and the cache of answers is off: each page is really read.
 """
 
 import itertools
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
+import numpy as np
 
+from backends._inference.device import available_cores
 from backends.ocr.backend import OcrBackend
+from backends.ocr.engines import rapidocr
+from backends.ocr.engines.onnx_network import Array, Network, load_network
 from shared.backend.claim import ModelSpec
+from shared.media.image import Image
 from tests.backends.ocr.accuracy import CLEAN, HARD, distance, measure
 from tests.backends.ocr.drawing import Drawn, page
 from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
@@ -65,13 +73,63 @@ def speed(count: int, rounds: int) -> Iterator[Row]:
             def theirs() -> None:
                 texts["theirs"] += page_by_page(plain, folder, next(starts["theirs"]), count)
 
-            figures = in_turns(rounds, lambda: rate(count, ours), lambda: rate(count, theirs))
+            alone = iter(networks_alone(batches))
+            ours_rates, theirs_rates, engine = in_turns(
+                rounds,
+                lambda: rate(count, ours),
+                lambda: rate(count, theirs),
+                lambda: rate(count, next(alone)),
+            )
     pages = list(itertools.chain(*batches))
-    yield Row(f"OCR, {count} pages", "pages/s", *figures, "RapidOCR page by page", at_least=3)
+    name, beside = f"OCR, {count} pages", "RapidOCR page by page"
+    yield Row(name, "pages/s", ours_rates, theirs_rates, beside, at_least=4, ceiling=engine)
+    yield Row(name, "pages/s", ours_rates, engine, "the networks alone")
     errors = [(error_rate(pages, texts[key]) * 100,) for key in ("ours", "theirs")]
     yield Row(f"OCR, {len(pages)} pages: character errors", "%", *errors, "RapidOCR's")
     apart = sum(one != other for one, other in zip(texts["ours"], texts["theirs"], strict=True))
     yield Row(f"OCR, of {len(pages)} pages: text not RapidOCR's", "", (float(apart),))
+
+
+class RecordedNetwork:
+    """A network that keeps what it is asked."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.inputs: list[Array] = []
+
+    def run(self, batch: Array) -> Array:
+        self.inputs.append(batch)
+        return self._network.run(batch)
+
+    def run_all(self, inputs: Sequence[Array]) -> list[Array]:
+        return self._network.run_all(inputs)
+
+    def read_metadata(self, key: str) -> str:
+        return self._network.read_metadata(key)
+
+
+def networks_alone(batches: Sequence[Sequence[Drawn]]) -> list[Callable[[], object]]:
+    """For each batch of pages, what runs the three networks on all that they are asked for it."""
+    networks: list[tuple[Network, RecordedNetwork]] = []
+
+    def load(path: Path, engine: str) -> RecordedNetwork:
+        network = load_network(path, engine)
+        networks.append((network, RecordedNetwork(network)))
+        return networks[-1][1]
+
+    with patch.object(rapidocr, "load_network", load):
+        engine = rapidocr.RapidOcrEngine("auto")
+    threads = ThreadPoolExecutor(available_cores())
+
+    def asked_for(pages: Sequence[Drawn]) -> Callable[[], object]:
+        for one in pages:
+            engine.read(Image(np.asarray(one.image.convert("RGB"))))
+        calls = [(network, batch) for network, kept in networks for batch in kept.inputs]
+        for _, kept in networks:
+            kept.inputs = []
+        return lambda: list(threads.map(lambda call: call[0].run(call[1]), calls))
+
+    return [asked_for(pages) for pages in batches]
 
 
 def drawn(number: int) -> Drawn:

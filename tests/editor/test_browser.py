@@ -81,10 +81,16 @@ def test_a_file_that_is_no_image_costs_its_task_alone(browser: EditorBrowser) ->
         browser.select(0)
 
 
-def test_a_video_of_a_codec_that_the_browser_lacks(browser: EditorBrowser, tmp_path: Path) -> None:
-    """It ended after the whole timeout, without a reason: a <source> leaves no error."""
+@pytest.mark.parametrize("name", ["film.mp4", "film.avi"])
+def test_a_video_that_the_browser_cannot_play(
+    name: str, browser: EditorBrowser, tmp_path: Path
+) -> None:
+    """It ended after the whole timeout, without a reason: a <source> leaves no error.
+
+    For a name that no browser plays the editor shows no <video>.
+    """
     av = pytest.importorskip("av")
-    path = tmp_path / "film.mp4"
+    path = tmp_path / name
     with av.open(str(path), "w") as file:
         stream = file.add_stream("mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
