@@ -75,6 +75,7 @@ def _rows_of(name: str, family: Family, count: int, folder: Path, rounds: int) -
     )
     settings = {"MODEL_DIR": str(folder), "DETECTION_MODEL": made.path.name}
     settings |= {"LOCAL_FILES_ROOT": str(folder), "ANSWER_CACHE_MB": "0"}
+    settings |= {"PREDICT_DEADLINE": "1200"}  # on a slow machine 100 tasks take minutes
     if rounds == 1 and count == 2:
         settings["ENGINE"] = "torch"  # which converts nothing
     with served("detection", log=folder / "log", **settings) as server:
@@ -203,8 +204,8 @@ def _transformers(kind: str, folder: Path, files: Sequence[Path]) -> Made:
             scores.append(found["scores"])
         return scores
 
-    [scores] = loop(files[:1])
-    threshold = float(scores.sort(descending=True).values[OBJECTS])
+    scores = torch.cat(loop(files))
+    threshold = float(scores.sort(descending=True).values[len(files) * OBJECTS])
     return Made(folder, partial(loop, threshold=threshold), threshold)
 
 
