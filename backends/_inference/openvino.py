@@ -69,7 +69,8 @@ class InferRequestPool:
         """Yield the outputs of one inference; their memory is the next one's after the context."""
         request = self._idle.get()
         try:
-            request.infer(inputs, share_inputs=True)
+            # Without `share_outputs` it would copy them all, for a result that nobody reads.
+            request.infer(inputs, share_inputs=True, share_outputs=True)
             yield [tensor.data for tensor in request.output_tensors]
         finally:
             self._idle.put(request)

@@ -25,7 +25,7 @@ from backends.detection.open_vocabulary.example_table import (
 from backends.detection.open_vocabulary.visual_encoder import VisualEncoder
 from backends.detection.open_vocabulary.word_table import WordTable
 from shared.errors import UnfillableError
-from shared.media.image import Image
+from shared.media.image import Image, Pixels
 
 
 class Thresholds(NamedTuple):
@@ -166,7 +166,7 @@ class Detector:
         detections: dict[int, Detections] = {}
 
         def run_batch(batch: Sequence[IndexedFrame]) -> None:
-            pixels = np.stack([frame.apply(images[index].pixels) for index, frame in batch])
+            pixels = _stack([frame.apply(images[index].pixels) for index, frame in batch])
             with self.engine.run(pixels, *self.inputs) as outputs:
                 for row, (index, frame) in enumerate(batch):
                     detections[index] = self.decoder.decode([out[row] for out in outputs], frame)
@@ -199,7 +199,7 @@ class Detector:
             return None
         vectors: dict[int, list[NDArray[np.float32]]] = {}
         for batch in self._batches(frame_for(self.spec, image.size) for image in images):
-            pixels = np.stack([frame.apply(images[index].pixels) for index, frame in batch])
+            pixels = _stack([frame.apply(images[index].pixels) for index, frame in batch])
             maps = self.engine.pool_features(pixels, grid)
             if maps is None:
                 return None
@@ -220,6 +220,14 @@ class Detector:
         for same_shape in shapes.values():
             for start in range(0, len(same_shape), self.engine.batch_size):
                 yield same_shape[start : start + self.engine.batch_size]
+
+
+def _stack(frames: Sequence[Pixels]) -> Pixels:
+    """Return inputs of one shape as one array (n, height, width, 3), a single one uncopied."""
+    if len(frames) > 1:
+        return np.stack(frames)
+    single: Pixels = np.require(frames[0], requirements=["C", "W"])  # as engines take them
+    return single[None]
 
 
 def _with_length_one(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

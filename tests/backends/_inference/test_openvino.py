@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+import tracemalloc
 
+import numpy as np
 import pytest
+
+from backends._inference.openvino import InferRequestPool, import_openvino, openvino_core
 
 pytest.importorskip("openvino")
 
@@ -57,3 +61,23 @@ def test_signals_are_handled_after_another_thread_let_go_of_the_last_model() -> 
     command = [sys.executable, "-c", SIGNAL_AFTER_A_MODEL_IS_LET_GO]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (ran.stdout, ran.returncode) == ("handled\n", 0)
+
+
+def test_outputs_are_not_copied() -> None:
+    """They may be megabytes: they are read where the engine has left them."""
+    from openvino import opset13 as operations
+
+    given = operations.parameter([1, 1000], np.float32)
+    wide = operations.tile(operations.relu(given), np.array([1000, 1]))
+    model = import_openvino().Model([wide], [given])
+    requests = InferRequestPool(openvino_core().compile_model(model, "CPU"))
+    row = np.arange(1000, dtype=np.float32)[None]
+    tracemalloc.start()
+    try:
+        with requests.infer([row]) as outputs:
+            assert outputs[0].shape == (1000, 1000)
+            assert np.array_equal(outputs[0][-1], row[0])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
