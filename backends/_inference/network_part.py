@@ -81,13 +81,14 @@ class TorchPart:
 class OpenVinoPart:
     """OpenVINO on a CPU, in single precision: outputs are to be PyTorch's.
 
-    What leaves a core is a network of its own, which is compiled when it is first asked for.
+    What leaves a core is a network of its own, which is compiled when it is first asked for, from
+    `folder`. If that cannot be read any more, nothing leaves a core.
     """
 
     name = "OpenVINO in f32"
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / OPENVINO_FILE
+        self.folder = folder
         compiled = self._compile({})
         self._threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
         self._requests = InferRequestPool(compiled)
@@ -103,16 +104,28 @@ class OpenVinoPart:
     def _compile(self, options: dict[str, Any]) -> Any:
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         core = openvino_core()
-        return core.compile_model(core.read_model(self._path), "CPU", hints | options)
+        return core.compile_model(
+            core.read_model(self.folder / OPENVINO_FILE), "CPU", hints | options
+        )
 
     def _requests_with_fewer_threads(self) -> InferRequestPool:
         if self._threads < 2:
             return self._requests
         with self._compiling:
             if self._fewer_threads is None:
-                compiled = self._compile({"INFERENCE_NUM_THREADS": self._threads - 1})
-                self._fewer_threads = InferRequestPool(compiled)
+                self._fewer_threads = self._compile_with_fewer_threads()
             return self._fewer_threads
+
+    def _compile_with_fewer_threads(self) -> InferRequestPool:
+        try:
+            compiled = self._compile({"INFERENCE_NUM_THREADS": self._threads - 1})
+        except RuntimeError as error:  # somebody has emptied the cache
+            first_line = str(error).splitlines()[0]
+            logger.warning(
+                "%s takes all cores: it cannot be read again: %s", self.folder, first_line
+            )
+            return self._requests
+        return InferRequestPool(compiled)
 
 
 @dataclass(frozen=True)
@@ -130,7 +143,9 @@ class ConvertedPart:
     def load(self) -> OpenVinoPart:
         """Return the converted part; ModelError if it differs too far from PyTorch's."""
         folder = part_folder(self.source.key, self.cache_dir)
-        return load_verified(folder, self._convert, OpenVinoPart, self._describe_deviation)
+        part = load_verified(folder, self._convert, OpenVinoPart, self._describe_deviation)
+        part.folder = folder  # one that was just converted has been moved there
+        return part
 
     def _convert(self, folder: Path) -> None:
         import torch

@@ -1,6 +1,7 @@
 """Converted networks, used only if they give what PyTorch gives."""
 
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -31,7 +32,8 @@ def load_verified(
     """Return the converted network in `folder`; convert and compare it first if it is new.
 
     `describe_deviation` tells how its outputs differ from PyTorch's; "" if they agree. The verdict
-    is stored, so that the next start neither converts nor loads the PyTorch network.
+    is stored, so that the next start neither converts nor loads the PyTorch network. What cannot be
+    loaded any more, such as half a file, is converted again.
 
     Raises:
         ModelError: its outputs differ, now or when it was converted.
@@ -40,7 +42,15 @@ def load_verified(
     if rejection is not None:
         raise ModelError(rejection)
     if folder.is_dir():
-        return load(folder)
+        try:
+            return load(folder)
+        except Exception as error:  # an engine raises many kinds
+            logger.warning(
+                "Converted network %s is made again, since it cannot be loaded: %s",
+                folder,
+                type(error).__name__,
+            )
+            shutil.rmtree(folder, ignore_errors=True)
     # The folder takes its final name only with the verdict in it: another process that starts
     # meanwhile must not use a network that nobody has compared yet.
     with fresh_folder(folder) as draft:

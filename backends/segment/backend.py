@@ -208,8 +208,10 @@ class SegmentBackend(Backend):
         opened = self._kept.opener.open(self.media, address, task.id, most)
         key = EmbeddingKey(self.weights_hash(claim.spec), opened.digest)
         # Decoded here, beside the model, if it will be needed; a list would take too much memory.
-        is_needed = key not in self._kept.embeddings and not claim.object.is_list
-        return SegmentItem(opened.digest, opened.read() if is_needed else None, opened.read, drawn)
+        if key in self._kept.embeddings or claim.object.is_list:
+            return SegmentItem(opened.digest, None, opened.read, drawn)
+        image = opened.read()  # of another digest, if what is at the address has changed
+        return SegmentItem(image.digest, image, opened.read, drawn)
 
     def split(self, item: Sequence[Any]) -> Sequence[Any]:
         return item or [None]

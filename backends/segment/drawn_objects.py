@@ -12,14 +12,20 @@ is no other one, that is an error.
 """
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import cv2
 import numpy as np
 
+from backends.segment.drawn_places import (
+    box_of,
+    click_of,
+    common_frame,
+    describe_place,
+    frame_of,
+    index_of,
+)
 from backends.segment.prompts import BinaryMask, Box, ObjectPrompt, Point
 from shared.backend import Context, LabelConfig, ObjectTag
 from shared.backend.drawn_regions import read_drawn_regions
@@ -39,8 +45,6 @@ from shared.results import (
 MAX_CLICKS = 256
 # Objects of one answer.
 MAX_OBJECTS = 64
-# A click may be this far outside the image, in parts of its size, and is moved to its edge.
-EDGE_MARGIN = 0.01
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,9 @@ def read_drawn_image(context: Context, config: LabelConfig, target: ObjectTag) -
     regions = [region for region in regions if isinstance(region.shape, PROMPT_SHAPES)]
     if not regions:
         return None
-    index = regions[-1].region_keys.get("item_index")
-    here = [r for r in regions if r.region_keys.get("item_index") == index]
+    index = index_of(regions[-1])
+    here = [region for region in regions if index_of(region) == index]
+    frame = common_frame(here)
     objects = tuple(_build_objects(here))
     if not objects:
         raise TaskError(
@@ -112,7 +117,7 @@ def read_drawn_image(context: Context, config: LabelConfig, target: ObjectTag) -
         )
     if len(objects) > MAX_OBJECTS:
         raise TaskError(f"{len(objects)} objects are drawn, expected at most {MAX_OBJECTS} at once")
-    return DrawnImage(objects, _frame_of(here[-1]), index)
+    return DrawnImage(objects, frame, index)
 
 
 def boxed_images(
@@ -131,30 +136,21 @@ def boxed_images(
         parts = [
             (_ObjectParts(_label_of(region), region.id, box), region.score)
             for region in found
-            if is_wanted(_label_of(region)) and (box := _box_of(region)) is not None
+            if is_wanted(_label_of(region)) and (box := box_of(region)) is not None
         ]
         objects = tuple(replace(one.to_object(), score=score) for one, score in parts)
         if objects:
-            images.append(DrawnImage(objects, _frame_of(found[0]), index))
+            images.append(DrawnImage(objects, frame_of(found[0]), index))
     return images
 
 
 PROMPT_SHAPES = (KeyPoint, Rectangle, Ellipse, Polygon, Brush, Bitmask)
 
 
-def _frame_of(region: ParsedRegion) -> ImageSize:
-    width, height = region.source or (0, 0)
-    if not (width > 0 and height > 0):
-        raise TaskError(
-            f'The drawn region "{region.id}" has no original_width and original_height above 0'
-        )
-    return ImageSize(int(width), int(height))
-
-
 def _build_objects(regions: Sequence[ParsedRegion]) -> Iterable[DrawnObject]:
     """Yield the objects, in the order in which their first prompts were drawn."""
     by_label: dict[str, list[_ObjectParts]] = {}
-    boxes = [(region, _box_of(region)) for region in regions]
+    boxes = [(region, box_of(region)) for region in regions]
     for region, box in boxes:
         if box is not None:
             parts = _ObjectParts(_label_of(region), region.id, box)
@@ -162,7 +158,7 @@ def _build_objects(regions: Sequence[ParsedRegion]) -> Iterable[DrawnObject]:
     outside = [region for region, box in boxes if box is None and not _add(region, by_label)]
     found = [parts for objects in by_label.values() for parts in objects]
     if outside and not found:
-        raise TaskError(f"What was drawn is not on the image: {_describe_place(outside[-1])}")
+        raise TaskError(f"What was drawn is not on the image: {describe_place(outside[-1])}")
     order = {region.id: place for place, region in enumerate(regions)}
     found.sort(key=lambda parts: order[parts.first_region])
     made = [parts.to_object() for parts in found]
@@ -173,13 +169,19 @@ def _add(region: ParsedRegion, by_label: dict[str, list[_ObjectParts]]) -> bool:
     """Add a click or a stroke to the object it belongs to; False if it is not on the image."""
     objects = by_label.setdefault(_label_of(region), [])
     if not isinstance(region.shape, Brush | Bitmask):
-        point = _click_of(region)
+        point = click_of(region)
         if point is not None:
             _object_for(point, objects, region).points.append(point)
         return point is not None
     stroke = np.asarray(region.shape.mask) != 0
     if not stroke.any():
         return False
+    frame = frame_of(region)
+    if stroke.shape != (frame.height, frame.width):
+        raise TaskError(
+            f'The mask of the drawn region "{region.id}" has {stroke.shape[1]} × {stroke.shape[0]}'
+            f" pixels, expected {frame.width} × {frame.height}"
+        )
     ys, xs = np.nonzero(stroke)
     _object_for(Point(float(xs.mean()), float(ys.mean())), objects, region).add_stroke(stroke)
     return True
@@ -206,64 +208,6 @@ def _label_of(region: ParsedRegion) -> str:
         if isinstance(value, list) and value and isinstance(value[0], str):
             return value[0]
     return ""
-
-
-def _box_of(region: ParsedRegion) -> Box | None:
-    """Return the upright box around a drawn shape, inside the image; None if it has no area."""
-    corners = _corners_of(region.shape)
-    if not len(corners):
-        return None
-    _check_finite(corners, region)
-    frame = _frame_of(region)
-    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
-    left, right = np.clip((left, right), 0, frame.width)
-    top, bottom = np.clip((top, bottom), 0, frame.height)
-    if right - left < 1 or bottom - top < 1:
-        return None
-    return Box(float(left), float(top), float(right), float(bottom))
-
-
-def _corners_of(shape: Any) -> Any:
-    """Return points around a shape that encloses something, shape (n, 2); none for other ones."""
-    if isinstance(shape, Rectangle):
-        return np.array(shape.corners(), float)
-    if isinstance(shape, Polygon):
-        return np.array(shape.points, float).reshape(-1, 2)
-    if isinstance(shape, Ellipse):
-        turn = math.radians(shape.rotation)
-        half_width = math.hypot(shape.radius_x * math.cos(turn), shape.radius_y * math.sin(turn))
-        half_height = math.hypot(shape.radius_x * math.sin(turn), shape.radius_y * math.cos(turn))
-        half = np.array([half_width, half_height])
-        return np.array([shape.x, shape.y]) + np.array([-half, half])
-    return np.empty((0, 2))
-
-
-def _click_of(region: ParsedRegion) -> Point | None:
-    """Return the click that a key point, or a box without area, stands for.
-
-    None if it lies outside the image.
-    """
-    shape, frame = region.shape, _frame_of(region)
-    place = np.array([[shape.x, shape.y]], float) if isinstance(shape, KeyPoint) else None
-    place = _corners_of(shape) if place is None else place
-    place = place.mean(axis=0) if len(place) else np.array([math.nan, math.nan])
-    _check_finite(place, region)
-    size = np.array([frame.width, frame.height], float)
-    if (place < -EDGE_MARGIN * size).any() or (place > (1 + EDGE_MARGIN) * size).any():
-        return None
-    x, y = np.clip(place, 0, size - 0.5)
-    return Point(float(x), float(y), region.region_keys.get("is_positive") is not False)
-
-
-def _check_finite(places: Any, region: ParsedRegion) -> None:
-    if not np.isfinite(places).all():
-        raise TaskError(f'A place in the drawn region "{region.id}" is no number')
-
-
-def _describe_place(region: ParsedRegion) -> str:
-    shape, frame = region.shape, _frame_of(region)
-    x, y = (float(getattr(shape, key, math.nan)) for key in ("x", "y"))
-    return f"x = {x:.0f}, y = {y:.0f} on {frame.width} × {frame.height} pixels"
 
 
 def _without_contradictions(points: Sequence[Point]) -> tuple[Point, ...]:

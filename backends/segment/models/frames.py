@@ -97,7 +97,8 @@ class PaddedFrame:
 
     def _scaled(self, size: ImageSize) -> tuple[int, int]:
         gain = self.side / max(size)
-        return int(size.height * gain + 0.5), int(size.width * gain + 0.5)
+        # The library makes nothing of an image that is thinner than a pixel here.
+        return max(int(size.height * gain + 0.5), 1), max(int(size.width * gain + 0.5), 1)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from backends.segment.prompts import Box, ObjectPrompt, Point
@@ -108,6 +109,8 @@ def read_number(values: Mapping[str, Any], key: str, default: float | None = Non
     """Return a finite number; TaskError if there is none under the key, and no default."""
     value = values.get(key)
     found = default if value is None else value
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
-        raise TaskError(f'"{key}" should be a number, found {found!r}'[:200])
-    return float(found)
+    with suppress(OverflowError):  # a whole number may have any number of digits
+        is_number = isinstance(found, int | float) and not isinstance(found, bool)
+        if is_number and math.isfinite(found):
+            return float(found)
+    raise TaskError(f'"{key}" should be a number, found {found!r}'[:200])

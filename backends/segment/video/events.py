@@ -160,10 +160,14 @@ class SegmentEvents:
 
     def _track_progress(self, event: EditorEvent, claim: Claim) -> Sequence[Result]:
         session = self._sessions.find(event.context.get("session_id"), event.task.id)
+        gone = {"error": "session not found", "done": True}
         if session is None:
-            return _reply(claim, "track_progress", {"error": "session not found", "done": True})
-        total = session.details["total"]
-        progress = _wait_for_frames(session, event)
+            return _reply(claim, "track_progress", gone)
+        try:
+            total = session.details["total"]
+            progress = _wait_for_frames(session, event)
+        except FileNotFoundError:  # cancelled meanwhile, or all of it has been handed out
+            return _reply(claim, "track_progress", gone)
         if progress.done:
             self._sessions.remove(session)
         return _reply(claim, "track_progress", {**progress._asdict(), "total": total})

@@ -71,6 +71,8 @@ class TrackSession:
                 file.write(json.dumps(frame) + "\n")
         except FileNotFoundError:  # removed just now
             raise TrackCancelledError("The track was cancelled") from None
+        except OSError as error:
+            raise _no_room(error) from None
 
     def check(self) -> None:
         """Say that it is being followed; TrackCancelledError if nobody wants it any more."""
@@ -87,8 +89,10 @@ class TrackSession:
 
     def end(self, error: str | None = None) -> None:
         """Write that no frames follow, and what went wrong."""
-        with suppress(FileNotFoundError):  # it was cancelled, and removed
+        try:
             _replace(self.folder / "end", json.dumps(error))
+        except OSError:  # it was cancelled and removed, or a full disk holds no end either
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def cancel(self) -> None:
         """Tell whoever follows it to stop."""
@@ -96,7 +100,7 @@ class TrackSession:
             (self.folder / "cancelled").touch()
 
     def take(self, most: int) -> TrackProgress:
-        """Hand out the next frames, at most so many."""
+        """Hand out the next frames, at most so many; FileNotFoundError if it was removed."""
         end = self._read_end()  # first: what is written before it is read below
         taken = int((self.folder / "taken").read_text())
         with (self.folder / "frames").open("rb") as file:
@@ -137,12 +141,18 @@ class TrackSessions:
     def create(self, task_id: Any, total: int) -> TrackSession:
         """Create a track of a task; those that nobody needs any more are removed."""
         self._prune()
-        folder = self.root / secrets.token_hex(6)
-        folder.mkdir(parents=True)
-        (folder / "track").write_text(json.dumps({"task": task_id, "total": total}))
-        (folder / "frames").touch()
-        (folder / "alive").touch()
-        (folder / "taken").write_text("0")
+        name = secrets.token_hex(6)
+        draft, folder = self.root / f".{name}", self.root / name  # whole, or not there
+        try:
+            draft.mkdir(parents=True)
+            (draft / "track").write_text(json.dumps({"task": task_id, "total": total}))
+            (draft / "frames").touch()
+            (draft / "alive").touch()
+            (draft / "taken").write_text("0")
+            os.replace(draft, folder)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise _no_room(error) from None
         return TrackSession(folder)
 
     def find(self, name: Any, task_id: Any) -> TrackSession | None:
@@ -171,13 +181,18 @@ class TrackSessions:
 
     def _all(self) -> Iterator[TrackSession]:
         if self.root.is_dir():
-            yield from (TrackSession(path) for path in self.root.iterdir())
+            found = [path for path in self.root.iterdir() if _ID.fullmatch(path.name)]
+            yield from map(TrackSession, found)
 
     def _prune(self) -> None:
         for one in self._all():
             age = _age(one.folder / "taken")
             if age is None or (not one.is_running and age > KEPT_SECONDS):
                 self.remove(one)
+
+
+def _no_room(error: OSError) -> TaskError:
+    return TaskError(f"CACHE_DIR cannot hold the track: {error.strerror or type(error).__name__}")
 
 
 def _age(path: Path) -> float | None:

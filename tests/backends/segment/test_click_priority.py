@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from backends.segment.models.promptable_model import Embedding, MaskPrediction
 from backends.segment.prompts import ObjectPrompt, Point
 from backends.segment.segmenter import Segmenter, SegmentItem
 from shared.backend import Pixels
+from shared.errors import TaskError
 from shared.media.image import Image
 from shared.results import ImageSize
 from tests.backends.segment.flood import FloodModel, memory_cache
@@ -145,3 +147,23 @@ def test_a_click_waits_no_longer_than_a_while_for_bulk_work(
     go_on.set()
     bulk.join(60)
     assert not bulk.is_alive()
+
+
+def test_what_is_clicked_is_decoded_alone_whatever_is_beside_it(tmp_path: Path) -> None:
+    model = CountingModel()
+    segmenter = Segmenter(model, memory_cache(tmp_path), "hash")
+    alone = item(200, Point(20, 20))
+    assert alone.drawn is not None
+    other = DrawnObject("Dog", ObjectPrompt((Point(2, 2),)), "")
+    segmenter.segment(
+        replace(alone, drawn=replace(alone.drawn, objects=(*alone.drawn.objects, other)))
+    )
+    assert model.calls == [1, 1]
+
+
+def test_an_image_that_has_changed_is_not_answered_as_the_one_before(tmp_path: Path) -> None:
+    """Its mask would be kept by the digest of the other image."""
+    segmenter = Segmenter(CountingModel(), memory_cache(tmp_path), "hash")
+    changed = replace(item(200, Point(20, 20)), digest="image before")
+    with pytest.raises(TaskError, match="has changed since it was opened"):
+        segmenter.segment(changed)

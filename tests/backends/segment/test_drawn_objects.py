@@ -9,7 +9,7 @@ from backends.segment.drawn_objects import DrawnImage, read_drawn_image, scale_p
 from backends.segment.prompts import Box, ObjectPrompt, Point
 from shared.errors import TaskError
 from shared.label_studio.label_config import LabelConfig
-from shared.results import ImageSize
+from shared.results import Bitmask, ImageSize
 from tests.backends.segment.drawing import CONFIG, HEIGHT, WIDTH, box, click, context, stroke
 
 PARSED = LabelConfig.parse(CONFIG)
@@ -124,11 +124,41 @@ def test_nothing_to_segment() -> None:
         pytest.param(
             [box(n, n, n + 5, n + 5) for n in range(70)], "70 objects are drawn", id="70 boxes"
         ),
+        pytest.param(
+            [{**click(1, 1), "original_width": float("inf")}], "original_width", id="endless frame"
+        ),
+        pytest.param(
+            [{**click(0, 0), "original_width": 0.4}], "original_width", id="frame below a pixel"
+        ),
+        pytest.param(
+            [click(1, 1), {**click(2, 2), "original_width": 2 * WIDTH}],
+            "of one size, found 100 × 80 and 200 × 80",
+            id="two sizes of one image",
+        ),
+        pytest.param(
+            [
+                stroke(1, 1, 9, 9),
+                {**stroke(1, 1, 9, 9), "original_width": 50, "original_height": 160},
+            ],
+            "of one size",
+            id="strokes of two sizes",
+        ),
+        pytest.param([click(1, 1, item_index=[1])], "item_index", id="item_index is a list"),
     ],
 )
 def test_refused(drawn: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(TaskError, match=message):
         read(*drawn)
+
+
+def test_a_bitmask_of_another_size_than_the_image_is_refused() -> None:
+    config = LabelConfig.parse(
+        '<View><Image name="i" value="$image"/><Bitmask name="m" toName="i" smart="true"/></View>'
+    )
+    value, keys = Bitmask(np.ones((8, 10), np.uint8)).to_value(ImageSize(WIDTH, HEIGHT))
+    drawn = {"from_name": "m", "to_name": "i", "type": "bitmask", "value": value, **keys}
+    with pytest.raises(TaskError, match="10 × 8 pixels, expected 100 × 80"):
+        read_drawn_image({"result": [drawn]}, config, config.objects["i"])
 
 
 def test_hundreds_of_equal_clicks_are_one() -> None:

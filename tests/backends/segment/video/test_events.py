@@ -1,6 +1,7 @@
 """The events of the editor: what is sent and answered, by the official example's shapes."""
 
 import base64
+import errno
 import os
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from backends.segment.video import events
 from backends.segment.video.track_sessions import FOLDER, TrackSession, TrackSessions
+from shared.pipeline.editor_events import _Runs
 from shared.pipeline.runtime import reset_runtime, runtime
 from tests.backends.segment.video.moving import (
     CONFIG,
@@ -320,12 +322,44 @@ def test_a_track_that_nobody_asks_for_is_given_up(gate: Gate, tmp_path: Path) ->
         ({"result": [click()], "max_frames": -1}, "should not be negative"),
         ({"result": [click()], "max_frames": "many"}, '"max_frames" should be a number'),
         ({"result": [click()], "frame": "x"}, '"frame" should be a number'),
+        ({"result": [click()], "frame": 10**400}, '"frame" should be a number'),
     ],
 )
 def test_a_track_that_cannot_be_started_says_why(context: Json, says: str) -> None:
     answer = ask({"event": "track", **context})
     assert (answer["type"], answer["done"]) == ("track_error", True)
     assert says in answer["error"]
+
+
+def test_a_folder_that_cannot_hold_a_track_is_named(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).write_text("no folder")
+    answer = ask({"event": "track", "result": [box()]})
+    assert answer["type"] == "track_error"
+    assert "CACHE_DIR cannot hold the track" in answer["error"]
+
+
+def test_who_waits_for_frames_is_told_of_the_cancelling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = sessions(tmp_path).create(1, 40)
+    (session.folder.parent / ".DS_Store").touch()
+    monkeypatch.setattr(_Runs, "pause", lambda *_: sessions(tmp_path).remove(session))
+    told = ask({"event": "track_progress", "session_id": session.id})
+    assert told == {"type": "track_progress", "error": "session not found", "done": True}
+    assert ask({"event": "release"})["status"] == "released"
+
+
+def test_a_track_that_a_full_disk_ends_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = sessions(tmp_path).create(1, 40)
+    monkeypatch.setattr(Path, "write_text", no_space)
+    session.end("something")
+    assert sessions(tmp_path).find(session.id, 1) is None
+
+
+def no_space(*_: Any) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_video_that_cannot_be_read() -> None:
