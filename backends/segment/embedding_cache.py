@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 SIZE_KEY = "image_size"
 HALF_MAX = float(np.finfo(np.float16).max)
+# What reading a broken file raises: a flipped bit of a ZIP file may ask for a password.
+BROKEN = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile)
 # Embeddings that are kept as float32 beside: the one clicked on, and the one of bulk work.
 KEPT_FLOATS = 2
 # Files of writers that were killed are older than this, in seconds.
@@ -119,7 +121,7 @@ class EmbeddingCache:
             os.utime(path)  # it was used now
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except BROKEN as error:
             logger.warning("An image is embedded again, since its file cannot be read: %s", error)
             with suppress(OSError):
                 path.unlink()

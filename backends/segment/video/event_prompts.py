@@ -109,8 +109,8 @@ def read_number(values: Mapping[str, Any], key: str, default: float | None = Non
     """Return a finite number; TaskError if there is none under the key, and no default."""
     value = values.get(key)
     found = default if value is None else value
-    with suppress(OverflowError):  # a whole number may have any number of digits
-        is_number = isinstance(found, int | float) and not isinstance(found, bool)
-        if is_number and math.isfinite(found):
-            return float(found)
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        with suppress(OverflowError):  # a whole number may have any number of digits
+            if math.isfinite(found):
+                return float(found)
     raise TaskError(f'"{key}" should be a number, found {found!r}'[:200])

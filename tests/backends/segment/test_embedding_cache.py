@@ -112,6 +112,18 @@ def test_a_broken_file_is_none(tmp_path: Path, content: bytes) -> None:
     assert not path.exists()
 
 
+@pytest.mark.parametrize("place", [6, 8, 10], ids=["format", "password", "compression"])
+def test_a_flipped_bit_in_a_files_directory_is_none(tmp_path: Path, place: int) -> None:
+    kept = cache(tmp_path)
+    kept.put(key(1), made(1))
+    [path] = tmp_path.glob("*/*.npz")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + place] ^= 0x81
+    path.write_bytes(content)
+    assert kept.get(key(1)) is None
+    assert not path.exists()
+
+
 def test_a_folder_that_cannot_be_written_costs_only_the_files(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
