@@ -78,4 +78,5 @@ MODULE_SECONDS = {
     "backends/ner/test_spacy.py": 8,
     "backends/detection/open_vocabulary/test_owl_trunk.py": 6,
     "backends/segment/video/test_memory_tracker.py": 6,
+    "backends/_inference/test_network_part.py": 6,
 }
