@@ -68,11 +68,12 @@ class WordTable:
         if not known:
             raise UnfillableError(self.explain_unknown(words))
         with self._lock:
-            new = [word for word in dict.fromkeys(known) if word not in self._known]
-            if new:
-                self._known.update(zip(new, self._compute(new), strict=True))
-            rows = [self._known[word] for word in known]
-        return known, np.stack(rows)[None]
+            rows = {word: self._known[word] for word in known if word in self._known}
+            new = [word for word in dict.fromkeys(known) if word not in rows]
+            if new:  # they may take the places of others that are asked for
+                rows |= zip(new, self._compute(new), strict=True)
+                self._known.update((word, rows[word]) for word in new)
+        return known, np.stack([rows[word] for word in known])[None]
 
     def explain_unknown(self, words: Sequence[str]) -> str:
         """Return why words have no embedding, and what helps."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backends.detection.model.detections import Detections
-from backends.detection.open_vocabulary import families
+from backends.detection.open_vocabulary import families, word_table
 from backends.detection.open_vocabulary.word_table import WordTable
 from backends.detection.regions.objects import without_repetitions
 from shared.backend.claim import ModelSpec
@@ -252,3 +252,11 @@ def test_another_kind_of_model_is_an_error(ask: Ask, model: Model) -> None:
     model("clip")
     with pytest.raises(ModelError, match=r'type "clip_text_model".*grounding-dino'):
         ask("clip", boxes_tag("circle"))
+
+
+def test_new_words_may_take_the_places_of_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_table, "MAX_WORDS", 2)
+    stored = {word: np.full(1, number, np.float32) for number, word in enumerate("abc")}
+    table = WordTable("net.pt", 1, stored)
+    table.embed("ab")
+    assert table.embed("abc")[1].ravel().tolist() == [0, 1, 2]
