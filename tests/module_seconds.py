@@ -69,6 +69,7 @@ MODULE_SECONDS = {
     "cli/test_export.py": 12,
     "backends/detection/box_models/test_torchvision.py": 12,
     "editor/test_tracks_drawn.py": 10,
+    "server/test_slow_disk.py": 10,
     "backends/segment/test_boxes_to_masks.py": 9,
     "backends/segment/video/test_tracks.py": 9,
     "backends/detection/open_vocabulary/test_annotated_examples.py": 9,

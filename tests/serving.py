@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,10 +63,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(*names: str, log: Path, host: str = "127.0.0.1", **variables: str) -> Iterator[Served]:
+def served(
+    *names: str,
+    log: Path,
+    host: str = "127.0.0.1",
+    program: Sequence[str] = ("-m", "shared.cli"),
+    **variables: str,
+) -> Iterator[Served]:
     """Run `prelabel serve NAMES` with these environment variables during the block."""
     port = free_port()
-    command = [sys.executable, "-m", "shared.cli", "serve", *names]
+    command = [sys.executable, *program, "serve", *names]
     command += ["--host", host, "--port", str(port)]
     with log.open("wb") as out:
         environment = os.environ | {"PYTHONFAULTHANDLER": "1"} | variables

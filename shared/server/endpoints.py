@@ -73,6 +73,11 @@ class Endpoints:
         self._running: set[RequestScope] = set()
         self._stopping = False
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether models of the start are still to be loaded."""
+        return self._service.is_starting
+
     async def predict(self, request: Request) -> Response:
         """Predict tasks. As many results as tasks, in their order."""
         scope = RequestScope(self._deadline)

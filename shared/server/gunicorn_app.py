@@ -10,7 +10,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError
 
 from shared.errors import PrelabelError
-from shared.server.worker import GRACE_SECONDS, GunicornLogger, PrelabelWorker
+from shared.server.worker import GRACE_SECONDS, TIMEOUT_SECONDS, GunicornLogger, PrelabelWorker
 from shared.server.worker_metrics import WorkerMetrics
 from shared.settings import Settings
 
@@ -41,7 +41,7 @@ class GunicornServer(BaseApplication):
             "workers": settings.workers,
             "worker_class": PrelabelWorker,
             "logger_class": GunicornLogger,
-            "timeout": 120,
+            "timeout": TIMEOUT_SECONDS,
             "graceful_timeout": GRACE_SECONDS,
             "loglevel": settings.log_level.lower(),
             "preload_app": False,

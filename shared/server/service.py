@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from itertools import tee
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -94,6 +94,11 @@ class PredictionService(Protocol):
     def warm_up(self) -> None:
         """Load what can be loaded; called once, in a thread of its own."""
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether `warm_up` has still to load something."""
+        return False
+
     def readiness(self) -> Readiness:
         """Return what is not ready, and why."""
         return Readiness()
@@ -118,6 +123,8 @@ class BackendService(PredictionService):
         self._classes, self.problems = split_available(classes)
         self._named = tuple(named)
         self._parameters = ParameterNotice()
+        self._is_starting = True
+        self._importing: set[str] = set()
         self._lock = threading.Lock()
         self._known_plans: PlanStore | None = None
         self._known_training: tuple[PlanStore, TrainingTriggers] | None = None
@@ -261,25 +268,34 @@ class BackendService(PredictionService):
         models = self._runtime.models
         backends = [cls(served=True) for cls in self._started_classes()]
         defaults = [(backend, spec) for backend in backends for spec in backend.default_specs()]
-        with lasting_objects():
-            for step in (models.weights_hash, self._import_modules, models.get_or_load):
-                for backend, spec in defaults:
-                    try:
-                        step(backend, spec)
-                    except ModelError:  # /ready and /status say so
-                        continue
+        try:
+            with lasting_objects():
+                for step in (models.weights_hash, self._import_modules, models.get_or_load):
+                    for backend, spec in defaults:
+                        with suppress(ModelError):  # /ready and /status say so
+                            step(backend, spec)
+        finally:
+            self._is_starting = False
+
+    @property
+    def is_starting(self) -> bool:
+        return self._is_starting
 
     def _import_modules(self, backend: Backend, spec: ModelSpec) -> None:
         """Import what loading a model needs; a fault of that is the model's."""
+        self._importing.add(spec.label)
         try:
             type(backend).import_modules()
         except Exception as error:  # a library may raise anything
             logger.warning("%s: %s: %s", spec.label, type(error).__name__, error)
+        finally:
+            self._importing.remove(spec.label)
 
     def readiness(self) -> Readiness:
         """Return what is not ready of the models that load at the start or were asked for since."""
         unavailable = {name: why for name, why in self.problems.items() if name in self._named}
-        return check_readiness(self._started_classes(), unavailable)
+        found = check_readiness(self._started_classes(), unavailable)
+        return found.with_state(self._importing, "importing")
 
     def status(self) -> dict[str, Any]:
         return {

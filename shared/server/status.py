@@ -1,8 +1,8 @@
 """What operators ask: which models are ready, and everything else there is to know."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from shared.backend.base import Backend
@@ -22,6 +22,11 @@ class Readiness:
     def ready(self) -> bool:
         """Whether all models can predict."""
         return not self.waiting and not self.failed
+
+    def with_state(self, names: Collection[str], state: str) -> "Readiness":
+        """Return the same, where those of these models that wait are in another state."""
+        waiting = {name: state if name in names else old for name, old in self.waiting.items()}
+        return replace(self, waiting=waiting)
 
 
 def check_readiness(backends: Iterable[type[Backend]], unavailable: Mapping[str, str]) -> Readiness:

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import time
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
@@ -20,6 +22,10 @@ GRACE_SECONDS = 30
 RESPONSE_SECONDS = 5
 # How long clients that have just connected may still send a request.
 LAST_REQUESTS_SECONDS = 0.5
+# After so long without a sign of life from its event loop, the master ends a worker.
+TIMEOUT_SECONDS = 120
+# The same at the start: a slow disk takes minutes for libraries, and some hold the GIL meanwhile.
+START_SECONDS = 3600
 
 
 class GunicornLogger(Logger):
@@ -77,7 +83,16 @@ class PrelabelWorker(UvicornWorker):
         """Serve until told to stop, or until the master is killed, which could tell nobody."""
         if not end_with(self.ppid, signal.SIGTERM):
             raise SystemExit(Arbiter.WORKER_BOOT_ERROR)
+        self.notify()
         super().init_process()
+
+    def notify(self) -> None:
+        """Tell the master that this worker lives; at the start, in advance."""
+        super().notify()
+        app = getattr(self, "wsgi", None)
+        if app is None or app.state.endpoints.is_starting:
+            until = time.monotonic() + START_SECONDS
+            os.utime(self.tmp.fileno(), (until, until))  # which is how gunicorn notes it, too
 
     async def _serve(self) -> None:
         self.config.app = self.wsgi
