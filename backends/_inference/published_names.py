@@ -5,6 +5,9 @@ From the list of its release assets in ultralytics 8.4.190 (`ultralytics.utils.d
 so that reading a label config imports nothing.
 """
 
+import difflib
+from collections.abc import Collection
+
 # Each family's sizes, and what stands after them. The empty ending is the plain detector.
 _DETECTORS = (
     ("yolov3{}u", ("", "-spp", "-tiny"), ("",)),
@@ -46,3 +49,10 @@ PUBLISHED_DETECTORS = frozenset(_names(_DETECTORS))
 """Networks that find, classify or outline objects."""
 PUBLISHED_SEGMENTERS = frozenset(_names(_SEGMENTERS) | {"mobile_sam.pt"})
 """Networks that turn clicks and boxes into masks."""
+
+
+def suggest_name(model: str, names: Collection[str]) -> str:
+    """Return a question after the name that was probably meant; "" where none is like it."""
+    by_lower_case = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(model[:100].lower(), by_lower_case, 1, 0.83)
+    return f". Did you mean {by_lower_case[close[0]]}?" if close else ""

@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+from backends._inference.published_names import (
+    PUBLISHED_DETECTORS,
+    PUBLISHED_SEGMENTERS,
+    suggest_name,
+)
 from backends._inference.short_process import call_in_process
 from shared.backend.extras import require
 from shared.backend.model_folder import find_model
@@ -62,6 +67,7 @@ def download_weights(name: str, target: str) -> None:
     if name not in GITHUB_ASSETS_NAMES:
         raise ModelError(
             f"{name} is neither a file in MODEL_DIR nor a pretrained model of Ultralytics"
+            + suggest_name(name, PUBLISHED_DETECTORS | PUBLISHED_SEGMENTERS)
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -16,6 +16,7 @@ from backends.segment.tag_choice import (
     MASK_TAGS,
     ControlGroup,
     choose_model,
+    describe_wanted,
     find_mask_controls,
     find_prompts,
     read_grid_clicks,
@@ -130,7 +131,7 @@ class SegmentBackend(Backend):
         for target in config.objects.values():
             if target.tag == "Image" and not self.settings.model:
                 for control in find_mask_controls(config, target):
-                    yield f"{control} gets no masks of clicks: set SEGMENT_MODEL"
+                    yield f"{control} gets no {describe_wanted(control)}: set SEGMENT_MODEL"
 
     def spec(self, control: Control) -> ModelSpec:
         return ModelSpec(self.name, self.settings.model)

@@ -5,7 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
-from backends._inference.published_names import PUBLISHED_DETECTORS, PUBLISHED_SEGMENTERS
+from backends._inference.published_names import (
+    PUBLISHED_DETECTORS,
+    PUBLISHED_SEGMENTERS,
+    suggest_name,
+)
 from backends.segment.settings import SegmentSettings
 from shared.backend import Control, LabelConfig, ObjectTag
 from shared.errors import ConfigError, truncate
@@ -63,6 +67,12 @@ def find_mask_controls(config: LabelConfig, target: ObjectTag) -> list[Control]:
 def wants_boxes(control: Control) -> bool:
     """Return whether boxes become masks in bulk: `model_segment="true"`."""
     return control.attrs.get("model_segment", "").strip() == "true"
+
+
+def describe_wanted(control: Control) -> str:
+    """Return which masks a control tag asks for, for a message."""
+    wanted = control.attrs.get("model_segment", "").strip()
+    return "masks of clicks" if wanted in UNASKED else f'masks, as model_segment="{wanted}" asks'
 
 
 def find_prompts(group: ControlGroup, config: LabelConfig, whole: LabelConfig) -> ControlGroup:
@@ -212,6 +222,7 @@ def _check_model_path(
     if found is None or not found.is_relative_to(root) or path.is_absolute():
         raise ConfigError(
             f'{control}: model_path="{truncate(model, 200)}" is no Segment Anything that'
-            " Ultralytics publishes, not in MODEL_DIR, and not listed in SEGMENT_ALLOWED_MODELS",
+            " Ultralytics publishes, not in MODEL_DIR, and not listed in SEGMENT_ALLOWED_MODELS"
+            + suggest_name(model, PUBLISHED_SEGMENTERS),
             control.name,
         )

@@ -6,7 +6,11 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from backends._inference.published_names import PUBLISHED_DETECTORS
+from backends._inference.published_names import (
+    PUBLISHED_DETECTORS,
+    PUBLISHED_SEGMENTERS,
+    suggest_name,
+)
 from backends.detection.model.detector import Thresholds
 from backends.detection.settings import DetectionSettings
 from shared.backend.base import spec_options
@@ -156,6 +160,12 @@ def _check_model_path(
     """ConfigError unless a label config may load these weights: they can contain code."""
     if model in PUBLISHED_DETECTORS or model in allowed_models(settings):
         return
+    if model in PUBLISHED_SEGMENTERS:  # right for clicks: the user is not to look for a mistake
+        raise ConfigError(
+            f'{control}: model_path="{model}" makes masks of clicks and boxes, and finds no'
+            ' objects: add model_backend="segment", and this tag is left to that backend',
+            control.name,
+        )
     try:
         is_there = not PurePosixPath(model).is_absolute() and (
             has_model_file(model, server) or has_model_file(f"{model}/config.json", server)
@@ -165,6 +175,7 @@ def _check_model_path(
     if not is_there:
         raise ConfigError(
             f'{control}: model_path="{truncate(model, 200)}" is no detector that Ultralytics'
-            " publishes, no file in MODEL_DIR, and not listed in DETECTION_ALLOWED_MODELS",
+            " publishes, no file in MODEL_DIR, and not listed in DETECTION_ALLOWED_MODELS"
+            + suggest_name(model, PUBLISHED_DETECTORS),
             control.name,
         )

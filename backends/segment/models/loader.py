@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backends._inference import ultralytics_weights
+from backends._inference.published_names import PUBLISHED_SEGMENTERS, suggest_name
 from backends._inference.ultralytics_weights import STARTER
 from backends._transformers import hub
 from backends.segment.models import fast_sam, transformers_models, ultralytics_models
@@ -12,6 +13,7 @@ from backends.segment.models.sam_model import SamModel
 from backends.segment.models.starter_model import STARTER_FILE, StarterModel
 from shared.backend.claim import ModelSpec
 from shared.backend.weights import hash_files
+from shared.errors import ModelError
 from shared.settings import Settings
 
 SETTING = "SEGMENT_MODEL"
@@ -26,7 +28,13 @@ def find_weights(spec: ModelSpec, settings: Settings) -> Sequence[Path]:
     """
     if is_weights_file(spec.model):
         return (ultralytics_weights.find_weights(spec.model, settings, STARTER_FILE),)
-    return tuple(hub.find_files(model_reference(spec), settings))
+    try:
+        return tuple(hub.find_files(model_reference(spec), settings))
+    except ModelError as error:  # a name of Ultralytics without its ending may be meant
+        hint = suggest_name(spec.model, PUBLISHED_SEGMENTERS | {STARTER})
+        if not hint:
+            raise
+        raise ModelError(f"{error}{hint}") from None
 
 
 def load_model(spec: ModelSpec, settings: Settings) -> PromptableModel:

@@ -306,6 +306,14 @@ def test_a_label_config_loads_no_other_weights(path: str, environment: None) -> 
     assert "DETECTION_ALLOWED_MODELS" in route.problems[0]
 
 
+def test_weights_for_clicks_are_no_mistake_to_detection(environment: None) -> None:
+    """They are right for `segment`, which may serve beside it: the message says what to add."""
+    xml = BOXES.replace(">", ' model_path="mobile_sam.pt">', 1)
+    route = route_of(f'<View><Image name="image" value="$image"/>{xml}</View>')
+    assert route.steps == ()
+    assert 'add model_backend="segment"' in route.problems[0]
+
+
 def test_weights_outside_model_dir_are_refused(model_dir: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside.pt"
     shutil.copy(model_dir / "yolo11n.pt", outside)

@@ -1,6 +1,7 @@
 """Models are recognised by what is in their files, and those that take no prompts are refused."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +175,28 @@ def test_every_type_has_its_class() -> None:
 
     for name in transformers_models.MODEL_CLASSES.values():
         assert hasattr(transformers, name)
+
+
+def find(model: str, folder: Path) -> Any:
+    settings = Settings(model_dir=folder, cache_dir=folder / "cache")
+    return loader.find_weights(ModelSpec("segment", model), settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("sam2.1_t", "sam2.1_t.pt"), ("fastsam-s", "FastSAM-s.pt"), ("Starter", "starter")],
+)
+def test_a_published_name_without_its_ending_is_understood(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, meant: str
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match=re.escape(f"MODEL_DIR. Did you mean {meant}?")):
+        find(name, tmp_path)
+
+
+def test_a_name_like_none_that_is_published_gets_no_suggestion(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match=r"into MODEL_DIR$"):
+        find("facebook/sam2.1-hiera-tiny", tmp_path)

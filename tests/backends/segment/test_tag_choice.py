@@ -103,8 +103,25 @@ def test_a_label_config_names_only_allowed_weights(path: str, allowed: bool) -> 
     if allowed:
         assert backend.claim(backend.config)[0].spec.model == path
         return
-    with pytest.raises(ConfigError, match="SEGMENT_ALLOWED_MODELS"):
+    with pytest.raises(ConfigError, match=r"SEGMENT_ALLOWED_MODELS$"):
         backend.claim(backend.config)
+
+
+def test_a_mistyped_name_is_answered_with_the_one_that_was_meant() -> None:
+    tag = BRUSH.replace("toName", 'model_path="mobile_sma.pt" toName')
+    backend = FloodBackend(label_config=config(POINTS, tag))
+    with pytest.raises(ConfigError, match=r"Did you mean mobile_sam\.pt\?$"):
+        backend.claim(backend.config)
+
+
+def test_without_a_model_masks_in_bulk_are_explained_in_their_own_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SEGMENT_MODEL")
+    tag = BRUSH.replace("toName", 'model_segment="true" toName')
+    backend = FloodBackend(label_config=config(tag))
+    [sentence] = backend.explain_unfilled(backend.config)
+    assert sentence.endswith('gets no masks, as model_segment="true" asks: set SEGMENT_MODEL')
 
 
 @pytest.mark.parametrize(
