@@ -33,5 +33,6 @@ def kept_images(resources: Resources, settings: SegmentSettings) -> KeptImages:
                 int(settings.embedding_memory_mb * MB),
                 int(settings.embedding_cache_mb * MB),
             )
+            resources.cache_sizes.append(lambda: embeddings.memory_bytes)
             _kept[resources] = KeptImages(ImageOpener(), embeddings)
         return _kept[resources]

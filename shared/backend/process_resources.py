@@ -22,8 +22,14 @@ class Resources:
         self.media = MediaReader(settings)
         self.weights_hashes = WeightsHashes()
         self.token_counts = TokenCounts()
+        # What backends keep of tasks in memory, in bytes: it is no part of a model.
+        self.cache_sizes: list[Callable[[], int]] = []
         self.pid = os.getpid()
         self.is_closed = False
+
+    def cached_bytes(self) -> int:
+        """Return what the caches of all backends hold."""
+        return sum(size() for size in self.cache_sizes)
 
     def close(self) -> None:
         """Stop the threads."""

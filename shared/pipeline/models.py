@@ -1,9 +1,6 @@
 """The models of this process: each is loaded once, and has a queue of its own."""
 
-import ctypes
-import gc
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,13 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from shared.backend.base import Backend
 from shared.backend.claim import Claim, ModelSpec
 from shared.backend.weights import WeightsHashes
 from shared.errors import ModelError, PrelabelError
 from shared.pipeline.metrics import PipelineMetrics
+from shared.pipeline.model_memory import MemoryUse, ModelMemory
 from shared.pipeline.scheduling.batch_queue import InlineModel, ModelQueue
 from shared.pipeline.scheduling.concurrent_calls import ConcurrentCalls
 
@@ -36,8 +32,7 @@ CLOSE_SECONDS = 10.0
 class ModelEntry:
     """One model: waiting, loading, loaded, unloaded to free memory, or failed with an error.
 
-    `memory_bytes` is an estimate: by how much the process grew while it was loaded alone, and at
-    least the size of its files. `pin_count` is the number of requests that use it.
+    `pin_count` is the number of requests that use it.
     """
 
     spec: ModelSpec
@@ -51,25 +46,43 @@ class ModelEntry:
     error: str | None = None
     failed_at: float = 0.0
     load_seconds: float = 0.0
-    memory_bytes: int = 0
+    memory: MemoryUse = field(default_factory=MemoryUse)
     pin_count: int = 0
     last_used: float = 0.0
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes of the process's memory, as far as that is known."""
+        return self.memory.total_bytes
+
+    def detach(self) -> AnyQueue:
+        """Return the queue of a loaded model that is unloaded: it holds the model."""
+        assert self.queue is not None
+        queue, self.queue, self.state = self.queue, None, "unloaded"
+        self.count_known_labels = self.embed = None
+        return queue
 
 
 class ModelRegistry:
     """Loads models on first use. Loading one does not wait for another.
 
     When the loaded ones take more than `max_bytes` (0: no limit), those not used for longest are
-    unloaded.
+    unloaded. `cached_bytes` returns what the process's caches hold, which is no model's.
     """
 
-    def __init__(self, metrics: PipelineMetrics, hashes: WeightsHashes, max_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        metrics: PipelineMetrics,
+        hashes: WeightsHashes,
+        max_bytes: int = 0,
+        cached_bytes: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._metrics = metrics
         self._hashes = hashes
         self._max_bytes = max_bytes
+        self._memory = ModelMemory(is_limited=max_bytes > 0, cached_bytes=cached_bytes)
         self._entries: dict[ModelSpec, ModelEntry] = {}
         self._lock = threading.Lock()
-        self._loads = self._loading = 0
 
     def get_or_load(self, backend: Backend, spec: ModelSpec) -> AnyQueue:
         """Return the model's queue, loading it if need be; ModelError if it cannot be loaded."""
@@ -100,7 +113,7 @@ class ModelRegistry:
         self.get_or_load(backend, claims[0].spec)
         if entry.embed is None:
             raise ModelError(f"{claims[0].spec.label} was unloaded: MODEL_MEMORY is full")
-        return entry.embed(items, claims)
+        return self._run(entry, partial(entry.embed, items, claims))
 
     def is_settled(self, spec: ModelSpec) -> bool:
         """Return whether the model is loaded, or cannot be."""
@@ -109,6 +122,7 @@ class ModelRegistry:
 
     def pin(self, specs: Iterable[ModelSpec]) -> None:
         """Keep models loaded until `unpin`: a request uses them."""
+        self._memory.begin_request()
         with self._lock:
             for spec in specs:
                 self._entries.setdefault(spec, ModelEntry(spec)).pin_count += 1
@@ -121,6 +135,8 @@ class ModelRegistry:
                 entry = self._entries[spec]
                 entry.pin_count -= 1
                 entry.last_used = now
+        if self._memory.end_request():
+            self._free_memory()
 
     def unload(self, specs: Iterable[ModelSpec]) -> list[ModelSpec]:
         """Unload models for which no plan is left, and give their memory back.
@@ -129,7 +145,7 @@ class ModelRegistry:
         """
         busy: list[ModelSpec] = []
         unused: list[ModelEntry] = []
-        queue = None
+        queues: list[AnyQueue] = []
         with self._lock:
             for spec in specs:
                 entry = self._entries.get(spec)
@@ -138,18 +154,14 @@ class ModelRegistry:
                 if entry.pin_count or entry.load_lock.locked():
                     busy.append(spec)
                 else:
-                    unused.append(entry)
+                    if entry.queue is not None:
+                        unused.append(entry)
+                        queues.append(entry.detach())
                     if spec.trained_version:
                         del self._entries[spec]  # a version never changes, and may be removed
+        self._drop(unused, queues)
         for entry in unused:
-            queue = entry.queue
-            if queue is not None:
-                _close(entry)
-                queue.join(CLOSE_SECONDS)
-                logger.info("Unloaded %s: nothing uses it any more", entry.spec.label)
-        del queue  # it holds the last model
-        if unused:
-            release_memory()
+            logger.info("Unloaded %s: nothing uses it any more", entry.spec.label)
         return busy
 
     def weights_hash(self, backend: Backend, spec: ModelSpec) -> str:
@@ -215,13 +227,14 @@ class ModelRegistry:
         # The files of a model that was unloaded may be others by now.
         entry.weights_hash = self._hashes.compute(backend, entry.spec, again=was_unloaded)
         file_bytes = sum(_file_size(path) for path in backend.weights(entry.spec))
-        self._free_memory(entry, max(file_bytes, entry.memory_bytes))
-        model, grown_bytes = self._measure_growth(lambda: backend.load(entry.spec))
-        entry.memory_bytes = max(file_bytes, grown_bytes)
+        entry.memory.least_bytes = max(file_bytes, entry.memory.least_bytes)
+        self._free_memory(entry, entry.memory.least_bytes)
+        model = self._memory.load(entry.memory, lambda: backend.load(entry.spec))
         entry.count_known_labels = partial(backend.count_known_labels, model)
         entry.embed = partial(backend.embed, model)
         entry.engine = backend.describe_engine(model)
-        entry.queue = self._open_queue(entry.spec, backend, model)
+        entry.memory.is_on_cpu = bool(entry.engine) and "cuda" not in entry.engine
+        entry.queue = self._open_queue(entry, backend, model)
         entry.load_seconds = time.monotonic() - start
         entry.last_used = time.monotonic()
         entry.state = "loaded"
@@ -231,31 +244,16 @@ class ModelRegistry:
             entry.load_seconds,
             entry.memory_bytes / 1e6,
         )
-        self._free_memory(entry, 0)
+        self._free_memory(entry)
 
-    def _measure_growth(self, load: Callable[[], Any]) -> tuple[Any, int]:
-        """Return a model and by how many bytes the process grew; 0 if others loaded meanwhile."""
-        with self._lock:
-            self._loads += 1
-            self._loading += 1
-            this_load, is_alone = self._loads, self._loading == 1
-        if self._max_bytes:
-            gc.collect()  # garbage that went away meanwhile would hide what the model takes
-        before = _resident_parts()
-        try:
-            model = load()
-        finally:
-            with self._lock:
-                self._loading -= 1
-        was_alone = is_alone and self._loads == this_load
-        growth = [after - part for after, part in zip(_resident_parts(), before, strict=True)]
-        return model, sum(max(0, part) for part in growth) if was_alone else 0
-
-    def _open_queue(self, spec: ModelSpec, backend: Backend, model: Any) -> AnyQueue:
-        label = spec.label
+    def _open_queue(self, entry: ModelEntry, backend: Backend, model: Any) -> AnyQueue:
+        spec, label = entry.spec, entry.spec.label
 
         def infer(items: list[Any]) -> Any:
             return backend.infer(model, items)
+
+        def infer_batch(items: list[Any]) -> Any:
+            return self._run(entry, partial(backend.infer, model, items))
 
         def observe_batch(items: int, seconds: float) -> None:
             self._metrics.observe_stage("infer", backend.name, seconds)
@@ -268,7 +266,7 @@ class ModelRegistry:
             return ConcurrentCalls(infer, calls, label, observe_batch, self._metrics.tracing)
         lanes = backend.batch_lanes(spec, model)
         return ModelQueue(
-            infer,
+            infer_batch,
             lanes.max_items,
             label,
             observe_batch,
@@ -277,62 +275,51 @@ class ModelRegistry:
             lanes.threads,
         )
 
-    def _free_memory(self, new: ModelEntry, needed_bytes: int) -> None:
+    def _run(self, entry: ModelEntry, work: Callable[[], Any]) -> Any:
+        """Let a model work, and see what that takes of the memory."""
+        self._memory.begin_batch(entry.memory)
+        try:
+            return work()
+        finally:
+            if self._memory.end_batch():
+                self._free_memory(entry)
+
+    def _drop(self, unused: Sequence[ModelEntry], queues: list[AnyQueue]) -> None:
+        """Stop queues that nothing uses any more, the last that hold their models."""
+
+        def close() -> None:
+            while queues:
+                queue = queues.pop()
+                queue.close()
+                queue.join(CLOSE_SECONDS)
+
+        if queues:
+            self._memory.unload([entry.memory for entry in unused], close)
+
+    def _free_memory(self, kept: ModelEntry | None = None, needed_bytes: int = 0) -> None:
         """Unload models that no request uses until `needed_bytes` more fit, or none is left."""
         if not self._max_bytes:
             return
-        unloaded: list[ModelEntry] = []
+        unused: list[ModelEntry] = []
+        queues: list[AnyQueue] = []
         with self._lock:
             loaded = [entry for entry in self._entries.values() if entry.queue is not None]
             total = sum(entry.memory_bytes for entry in loaded) + needed_bytes
             for entry in sorted(loaded, key=lambda entry: entry.last_used):
-                is_free = not entry.pin_count and entry is not new and entry.memory_bytes
+                is_free = not entry.pin_count and entry is not kept and entry.memory_bytes
                 if total > self._max_bytes and is_free:
                     total -= entry.memory_bytes
-                    unloaded.append(entry)
-                    _close(entry)
-        for entry in unloaded:
+                    unused.append(entry)
+                    queues.append(entry.detach())
+        self._drop(unused, queues)
+        for entry in unused:
             logger.info("Unloaded %s: MODEL_MEMORY is full", entry.spec.label)
-        if unloaded:
-            gc.collect()
         if total > self._max_bytes:
             logger.warning(
                 "The models in use take %.0f MB; MODEL_MEMORY allows %.0f",
                 total / 1e6,
                 self._max_bytes / 1e6,
             )
-
-
-def resident_bytes() -> int:
-    """Return how much memory this process has in use."""
-    return int(psutil.Process().memory_info().rss)
-
-
-def _resident_parts() -> tuple[int, ...]:
-    """Return the memory in use by itself, and that which files are mapped into (as weights may be).
-
-    The system takes pages of libraries that are not used away, which would hide what a model takes.
-    """
-    memory = psutil.Process().memory_info()
-    mapped = getattr(memory, "shared", 0)  # only Linux tells it
-    return int(memory.rss - mapped), int(mapped)
-
-
-def release_memory() -> None:
-    """Give the memory of what is no longer used back to the system."""
-    gc.collect()
-    # glibc keeps what was freed in the arena of each thread.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
-
-
-def _close(entry: ModelEntry) -> None:
-    """Drop a model that nothing uses."""
-    queue, entry.queue, entry.state = entry.queue, None, "unloaded"
-    entry.count_known_labels = entry.embed = None
-    if queue is not None:
-        queue.close()
 
 
 def _file_size(path: Path) -> int:

@@ -28,7 +28,12 @@ class Runtime:
         self.metrics = PipelineMetrics(self.tracing)
         self.output_cache = OutputCache(int(settings.answer_cache_mb * MB))
         max_bytes = int(settings.model_memory * MB)
-        self.models = ModelRegistry(self.metrics, resources.weights_hashes, max_bytes)
+        self.models = ModelRegistry(
+            self.metrics,
+            resources.weights_hashes,
+            max_bytes,
+            lambda: self.output_cache.bytes + resources.cached_bytes(),
+        )
         self.planner = Planner(self.models, settings.task_score)
         self.pid = os.getpid()
         self.is_closed = False

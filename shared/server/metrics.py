@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from shared.backend.process_resources import shared_resources
-from shared.pipeline.models import resident_bytes
+from shared.pipeline.process_memory import resident_bytes
 from shared.pipeline.runtime import runtime
 from shared.server.worker_metrics import WorkerMetrics
 

@@ -23,7 +23,7 @@ from backends.segment.video.memory_tracker import MemoryNetwork, MemoryTracker
 from backends.segment.video.object_tracker import ObjectTracker
 from backends.segment.video.prompted_tracker import PromptedTracker
 from shared.media.video import VideoFile, VideoLimits
-from shared.pipeline.models import release_memory, resident_bytes
+from shared.pipeline.process_memory import release_memory, resident_bytes
 from tests.backends.detection.clip import encode_video
 from tests.backends.segment.video.moving import iou
 from tests.bench.table import Row, Size, show, size_of, sized

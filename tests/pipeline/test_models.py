@@ -15,7 +15,8 @@ from shared.backend.weights import WeightsHashes, hash_files
 from shared.errors import ModelError
 from shared.pipeline import models
 from shared.pipeline.metrics import PipelineMetrics
-from shared.pipeline.models import ModelRegistry, resident_bytes
+from shared.pipeline.models import ModelRegistry
+from shared.pipeline.process_memory import resident_bytes
 from shared.pipeline.runtime import reset_runtime, runtime
 from tests.tiny import FileBackend, WordBackend, made, routed
 

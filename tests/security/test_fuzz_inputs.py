@@ -18,7 +18,7 @@ from shared.errors import ConfigError, DecodeError, FetchError, PrelabelError
 from shared.label_studio.label_config import MAX_CHARACTERS, LabelConfig
 from shared.media.image import decode_image
 from shared.media.reader import MediaReader
-from shared.pipeline.models import resident_bytes
+from shared.pipeline.process_memory import resident_bytes
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.server.http_messages import PredictRequest
 from shared.server.service import BackendService

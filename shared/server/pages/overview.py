@@ -8,7 +8,8 @@ from typing import Any
 
 import psutil
 
-from shared.pipeline.models import ModelEntry, resident_bytes
+from shared.pipeline.models import ModelEntry
+from shared.pipeline.process_memory import resident_bytes
 from shared.pipeline.runtime import runtime
 from shared.server.service import PredictionService
 from shared.settings import Settings
