@@ -77,6 +77,7 @@ MODULE_SECONDS = {
     "backends/detection/open_vocabulary/test_drawn_examples.py": 8,
     "backends/ocr/test_document_layout.py": 8,
     "backends/ner/test_spacy.py": 8,
+    "pipeline/test_model_memory.py": 8,
     "backends/detection/open_vocabulary/test_owl_trunk.py": 6,
     "backends/segment/video/test_memory_tracker.py": 6,
     "backends/_inference/test_network_part.py": 6,
