@@ -11,6 +11,7 @@ from shared.backend.claim import Claim, ModelSpec
 from shared.errors import FetchError, ModelError
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
+from shared.pipeline.models import ModelRegistry
 from shared.pipeline.plan import PredictionPlan
 from shared.pipeline.runtime import runtime
 from shared.results import Region, TextSpan, region
@@ -116,6 +117,14 @@ def routed(*backends: Backend, xml: str = TEXT_CONFIG) -> PredictionPlan:
     return runtime().planner.plan(
         LabelConfig.parse(xml), backends, [backend.name for backend in backends]
     )
+
+
+def close_models(registry: ModelRegistry) -> None:
+    """Close a registry, and wait until the memory of its models is free."""
+    queues = [entry.queue for entry in registry.all_models() if entry.queue is not None]
+    registry.close()
+    for queue in queues:
+        queue.join(60)
 
 
 def tasks(*texts: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from shared.pipeline.metrics import PipelineMetrics
 from shared.pipeline.model_memory import BATCHES_OF_ESTIMATE, MemoryUse, ModelMemory
 from shared.pipeline.models import ModelRegistry
 from shared.pipeline.process_memory import release_memory
-from tests.tiny import WordBackend, made
+from tests.tiny import WordBackend, close_models, made
 
 MB = 1_000_000
 LARGE = 60 * MB
@@ -70,7 +70,7 @@ def opened(max_bytes: int) -> Iterator[ModelRegistry]:
     release_memory()  # what other tests have left behind may go away at any time
     registry = ModelRegistry(PipelineMetrics(), WeightsHashes(), max_bytes)
     yield registry
-    registry.close()
+    close_models(registry)
 
 
 @contextmanager

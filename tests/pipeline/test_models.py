@@ -18,7 +18,7 @@ from shared.pipeline.metrics import PipelineMetrics
 from shared.pipeline.models import ModelRegistry
 from shared.pipeline.process_memory import resident_bytes
 from shared.pipeline.runtime import reset_runtime, runtime
-from tests.tiny import FileBackend, WordBackend, made, routed
+from tests.tiny import FileBackend, WordBackend, close_models, made, routed
 
 SPEC = ModelSpec("loading", "some/folder/model.pt")
 
@@ -54,7 +54,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Any:
 def store() -> Iterable[ModelRegistry]:
     store = ModelRegistry(PipelineMetrics(), WeightsHashes())
     yield store
-    store.close()
+    close_models(store)
 
 
 def test_32_threads_load_once(
@@ -224,7 +224,7 @@ def test_models_not_used_for_the_longest_leave(large: Any) -> None:
     assert ask(store, large, "b") == LARGE, "it comes back when it is asked for"
     assert states(store)["a"] == "unloaded"
     assert large.loads == ["a", "empty", "b", "c", "b"]
-    store.close()
+    close_models(store)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what files are mapped")
@@ -247,7 +247,7 @@ def test_what_the_system_takes_meanwhile_hides_nothing(
     ask(store, large, "a")
     [slot] = store.all_models()
     assert slot.memory_bytes == pytest.approx(LARGE, rel=0.1)
-    store.close()
+    close_models(store)
     pages.close()
 
 
@@ -261,7 +261,7 @@ def test_model_in_use_stays(large: Any) -> None:
     store.unpin([used])
     ask(store, large, "c")
     assert states(store) == {"a": "unloaded", "b": "unloaded", "c": "loaded"}
-    store.close()
+    close_models(store)
 
 
 def test_memory_of_a_model_that_left_is_free(large: Any) -> None:
@@ -271,7 +271,7 @@ def test_memory_of_a_model_that_left_is_free(large: Any) -> None:
     for name in ("b", "c", "d"):
         ask(store, large, name)
     assert resident_bytes() - before < LARGE
-    store.close()
+    close_models(store)
 
 
 def test_memory_is_at_least_the_size_of_the_files(
@@ -285,7 +285,7 @@ def test_memory_is_at_least_the_size_of_the_files(
     store.get_or_load(backend, backend.spec(None))
     [slot] = store.all_models()
     assert slot.memory_bytes >= 30 * MB
-    store.close()
+    close_models(store)
 
 
 def test_weights_that_changed_meanwhile_make_another_version(
@@ -302,7 +302,7 @@ def test_weights_that_changed_meanwhile_make_another_version(
     assert store.known_weights_hash(backend, spec) == before
     store.get_or_load(backend, spec)
     assert store.known_weights_hash(backend, spec) != before
-    store.close()
+    close_models(store)
 
 
 # Versions
