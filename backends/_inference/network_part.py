@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ OPENVINO_FILE = "model.xml"
 MAX_DEVIATION = 0.01
 
 Arrays = list[NDArray[Any]]
+Converted = TypeVar("Converted")
 
 
 class Part(Protocol):
@@ -87,8 +88,8 @@ class OpenVinoPart:
 
     name = "OpenVINO in f32"
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, file: str = OPENVINO_FILE) -> None:
+        self.folder, self._file = folder, file
         compiled = self._compile({})
         self._threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
         self._requests = InferRequestPool(compiled)
@@ -104,9 +105,8 @@ class OpenVinoPart:
     def _compile(self, options: dict[str, Any]) -> Any:
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         core = openvino_core()
-        return core.compile_model(
-            core.read_model(self.folder / OPENVINO_FILE), "CPU", hints | options
-        )
+        model = core.read_model(self.folder / self._file)
+        return core.compile_model(model, "CPU", hints | options)
 
     def _requests_with_fewer_threads(self) -> InferRequestPool:
         if self._threads < 2:
@@ -204,21 +204,35 @@ def load_part(source: PartSource, settings: Settings) -> Part:
     device = choose_device(settings)
     if not runs_converted(settings):
         return TorchPart(source.build(), device)
+    converted = ConvertedPart(source, settings.cache_dir)
+    found, reason = try_conversion(source.key, converted.load, settings)
+    if found is not None:
+        return found
+    part = TorchPart(source.build(), device)
+    part.name += f": {reason}"
+    return part
+
+
+def try_conversion(
+    key: str, load: Callable[[], Converted], settings: Settings
+) -> tuple[Converted | None, str]:
+    """Return what `load` gives, or why nothing is converted, which is logged.
+
+    ModelError if ENGINE=openvino asks for it.
+    """
     try:
-        return ConvertedPart(source, settings.cache_dir).load()
+        return load(), ""
     except Exception as error:  # a converter raises many kinds
         reason = str(error) if isinstance(error, ModelError) else type(error).__name__
         if settings.engine == "openvino":
-            logger.error("OpenVINO cannot run %s", source.key, exc_info=error)
+            logger.error("OpenVINO cannot run %s", key, exc_info=error)
             raise ModelError(
-                f"ENGINE=openvino cannot run {source.key}: {reason}; ENGINE=torch runs it"
+                f"ENGINE=openvino cannot run {key}: {reason}; ENGINE=torch runs it"
             ) from None
         logger.warning(
             "%s runs on PyTorch: %s; ENGINE=openvino logs the full reason, ENGINE=torch skips the"
             " conversion",
-            source.key,
+            key,
             reason,
         )
-        part = TorchPart(source.build(), device)
-        part.name += f": {reason}"
-        return part
+        return None, reason

@@ -61,10 +61,10 @@ def rows(size: Size = "whole", names: Sequence[str] = ()) -> Iterator[Row]:
     for name, family in families.items():
         count = sized(size, family.tasks, max(2, family.tasks // 5), 2)
         with tempfile.TemporaryDirectory() as folder:
-            yield from _rows_of(name, family, count, Path(folder), sized(size, 3, 1, 1))
+            yield from _rows_of(name, family, count, Path(folder), size)
 
 
-def _rows_of(name: str, family: Family, count: int, folder: Path, rounds: int) -> Iterator[Row]:
+def _rows_of(name: str, family: Family, count: int, folder: Path, size: Size) -> Iterator[Row]:
     photos(folder, count)
     files = [folder / f"{number}.jpg" for number in range(count)]
     made = family.make(folder, files[:4])
@@ -76,13 +76,13 @@ def _rows_of(name: str, family: Family, count: int, folder: Path, rounds: int) -
     settings = {"MODEL_DIR": str(folder), "DETECTION_MODEL": made.path.name}
     settings |= {"LOCAL_FILES_ROOT": str(folder), "ANSWER_CACHE_MB": "0"}
     settings |= {"PREDICT_DEADLINE": "1200"}  # on a slow machine 100 tasks take minutes
-    if rounds == 1 and count == 2:
+    if size == "smallest":
         settings["ENGINE"] = "torch"  # which converts nothing
     with served("detection", log=folder / "log", **settings) as server:
         server.wait("/ready", 1200)
         at_once(server.url, config, min(count, 2))
         ours, theirs = in_turns(
-            rounds,
+            sized(size, 3, 1, 1),
             lambda: rate(count, lambda: at_once(server.url, config, count)),
             lambda: rate(count, lambda: made.loop(files)),
         )

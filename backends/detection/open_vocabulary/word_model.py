@@ -27,6 +27,9 @@ from shared.media.image import Image
 from shared.results import ImageSize
 from shared.settings import Settings
 
+# What engines are asked for when they are compared: some of it is on the pictures.
+COMPARED_WORDS = ("person", "bus", "tie", "circle", "square", "triangle")
+
 
 class WordFinder(Protocol):
     """A loaded model: `find` returns the objects on images of one size, of at least a score."""
@@ -74,31 +77,41 @@ def load_word_model(spec: ModelSpec, settings: Settings) -> "WordModel":
             f'{spec.label} is a model of the type "{kind}", which finds no boxes by words;'
             f" supported: {', '.join(kinds.WORD_MODEL_CLASSES)}"
         )
-    engines = {"auto", "torch", *({"openvino"} if kind.startswith("owl") else ())}
+    converts = kind.startswith("owl") or kind in families.GROUNDING_TYPES
+    engines = {"auto", "torch", *({"openvino"} if converts else ())}
     if settings.engine not in engines:
         others = " or ".join(sorted(engines - {"auto"}))
         raise ModelError(f"ENGINE={settings.engine}: {spec.label} runs on {others} (auto)")
     device, files = choose_device(settings), ("tokenizer_config.json",)
     loaded = load_model(folder, kinds.WORD_MODEL_CLASSES[kind], device, files)
+    key = f"{spec.label}-{hash_files(list_files(folder))[:16]}" if converts else ""
     if kind.startswith("owl"):
-        return _build_owl(spec, folder, loaded, settings)
-    return WordModel(spec.label, _build_finder(kind, loaded), loaded.device)
-
-
-def _build_finder(kind: str, loaded: LoadedModel) -> WordFinder:
-    from backends.detection.open_vocabulary.grounding_dino import GroundingDino
+        return _build_owl(spec, key, loaded, settings)
+    if kind in families.GROUNDING_TYPES:
+        return _build_grounding(spec, key, loaded, settings)
     from backends.detection.open_vocabulary.sam3 import Sam3
 
-    return GroundingDino.of(loaded) if kind in families.GROUNDING_TYPES else Sam3(loaded)
+    return WordModel(spec.label, Sam3(loaded), loaded.device)
 
 
-def _build_owl(
-    spec: ModelSpec, folder: Path, loaded: LoadedModel, settings: Settings
+def _build_grounding(
+    spec: ModelSpec, key: str, loaded: LoadedModel, settings: Settings
 ) -> "WordModel":
+    from backends.detection.open_vocabulary.captions import split_captions
+    from backends.detection.open_vocabulary.grounding_dino import GroundingDino
+    from backends.detection.open_vocabulary.grounding_openvino import load_runner
+
+    max_tokens = int(loaded.network.config.max_text_len)
+    compared = next(split_captions(COMPARED_WORDS, loaded.tokenizer, max_tokens))
+    runner = load_runner(loaded, key, compared.tokens, settings)
+    finder = GroundingDino(runner, loaded.tokenizer, max_tokens)
+    return WordModel(spec.label, finder, loaded.device, engine=runner.name)
+
+
+def _build_owl(spec: ModelSpec, key: str, loaded: LoadedModel, settings: Settings) -> "WordModel":
     from backends.detection.open_vocabulary.owl import Owl
     from backends.detection.open_vocabulary.owl_trunk import load_trunk
 
-    key = f"{spec.label}-{hash_files(list_files(folder))[:16]}"
     trunk = load_trunk(loaded, key, settings)
     owl = Owl(loaded, trunk)
     return WordModel(spec.label, owl, loaded.device, engine=trunk.part.name, example_finder=owl)
