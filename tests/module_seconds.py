@@ -42,6 +42,7 @@ MODULE_SECONDS = {
     "cli/test_own_project.py": 30,
     "security/test_bombs.py": 30,
     "backends/ner/test_long_texts.py": 30,
+    "backends/detection/open_vocabulary/test_grounding.py": 30,
     "e2e/test_video.py": 29,
     "e2e/test_project.py": 29,
     "e2e/test_work.py": 29,

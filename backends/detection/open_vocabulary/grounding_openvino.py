@@ -199,8 +199,11 @@ def load_runner(loaded: LoadedModel, key: str, text: tuple[int, ...], settings: 
         return TorchRunner(loaded)
     named = f"{key}-{version('transformers')}"
     folder = part_folder(named, settings.cache_dir)
-    conversion = Conversion(loaded, GroundingTables(loaded.network), folder, text)
-    converted, reason = try_conversion(named, conversion.load, settings)
+
+    def convert() -> OpenVinoRunner:
+        return Conversion(loaded, GroundingTables(loaded.network), folder, text).load()
+
+    converted, reason = try_conversion(named, convert, settings)
     if converted is not None:
         return converted
     runner = TorchRunner(loaded)
