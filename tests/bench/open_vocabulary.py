@@ -181,6 +181,9 @@ def _transformers(kind: str, folder: Path, files: Sequence[Path]) -> Made:
     changes = {"vision_config": {"image_size": 960}} if kind == "Owlv2" else {}  # as published
     config = getattr(made, f"{kind}Config")(**changes)
     network = getattr(made, f"{kind}ForObjectDetection")(config).eval()
+    if kind == "GroundingDino":  # where nothing is trained, last digits decide which query is which
+        queries = network.model.query_position_embeddings.weight.data
+        queries[:] = queries[0].clone()
     network.save_pretrained(folder)
     images = getattr(made, f"{kind}ImageProcessor")()
     images.save_pretrained(folder)

@@ -17,6 +17,9 @@ MAX_SCORE_DIFFERENCE = 0.01
 # arbitrary.
 MIN_SCORE = 0.3
 FEWEST_COMPARED = 10
+# The share of objects that may be missing: the last digits decide which places of an image are the
+# last ones that are looked at.
+MAX_MISSING = 0.01
 
 
 class Outputs(NamedTuple):
@@ -45,26 +48,27 @@ def describe_deviation(found: Outputs, expected: Outputs, size: ImageSize) -> st
     decide which comes first.
     """
     pairs = ((found, expected), (expected, found))
-    missing = sum(_count_missing(one, other, size) for one, other in pairs)
-    if not missing:
+    matched = [_find_partners(one, other, size) for one, other in pairs]
+    missing = np.concatenate([~one for one in matched])
+    if missing.mean() <= MAX_MISSING:
         return ""
     return (
-        f"{missing} of its objects differ from PyTorch's by more than {MAX_PIXELS:g} pixel or"
-        f" {MAX_SCORE_DIFFERENCE:g} of a score"
+        f"{missing.sum()} of {len(missing)} objects differ from PyTorch's by more than"
+        f" {MAX_PIXELS:g} pixel or {MAX_SCORE_DIFFERENCE:g} of a score"
     )
 
 
-def _count_missing(outputs: Outputs, others: Outputs, size: ImageSize) -> int:
-    """Return how many objects of an image have none like them among the others."""
+def _find_partners(outputs: Outputs, others: Outputs, size: ImageSize) -> NDArray[np.bool_]:
+    """Return of each object of an image whether there is one like it among the others."""
     corners, other_corners = (_to_corners(one.boxes[0], size) for one in (outputs, others))
     best = outputs.scores[0].max(axis=1)
     rows = np.argsort(-best)[: max(FEWEST_COMPARED, int((best >= MIN_SCORE).sum()))]
-    count = 0
+    found = []
     for row in rows:
         near = np.abs(other_corners - corners[row]).max(axis=1) <= MAX_PIXELS
         scores = np.abs(others.scores[0][near] - outputs.scores[0][row]).max(axis=1)
-        count += not (scores <= MAX_SCORE_DIFFERENCE).any()
-    return count
+        found.append(bool((scores <= MAX_SCORE_DIFFERENCE).any()))
+    return np.array(found)
 
 
 def _to_corners(boxes: Floats, size: ImageSize) -> Floats:

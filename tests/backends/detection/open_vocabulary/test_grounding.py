@@ -67,19 +67,19 @@ def test_a_conversion_that_deviates_is_not_used(
     folder = model("grounding-dino")
     made = loaded(folder, tmp_path, "auto").describe_engine()
     assert made.startswith("PyTorch on cpu: ")
-    assert "of its objects differ from PyTorch's by more than -1 pixel or 0.01" in made
+    assert "objects differ from PyTorch's by more than -1 pixel or 0.01 of a score" in made
     with pytest.raises(ModelError, match=r"ENGINE=openvino cannot run .*ENGINE=torch runs it"):
         loaded(folder, tmp_path, "openvino")
 
 
 def test_which_query_finds_an_object_does_not_matter() -> None:
     random, size = np.random.default_rng(0), ImageSize(100, 50)
-    outputs = Outputs(random.random((1, 20, 3)), random.random((1, 20, 4)))
+    outputs = Outputs(random.uniform(0.3, 1, (1, 20, 3)), random.random((1, 20, 4)))
     turned = Outputs(outputs.scores[:, ::-1], outputs.boxes[:, ::-1])
     assert describe_deviation(turned, outputs, size) == ""
     moved = outputs.boxes.copy()
     moved[0, outputs.scores[0].max(axis=1).argmax(), 0] += 0.011  # 1.1 pixels
-    assert describe_deviation(outputs._replace(boxes=moved), outputs, size).startswith("2 of its")
+    assert describe_deviation(outputs._replace(boxes=moved), outputs, size).startswith("2 of 40")
     other = np.clip(outputs.scores - 0.011, 0, 1)
     assert describe_deviation(outputs._replace(scores=other), outputs, size) != ""
 
