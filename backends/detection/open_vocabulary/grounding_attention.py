@@ -25,7 +25,7 @@ def level_table(sizes: Sequence[tuple[int, int]], heads: int, points: int) -> to
     columns, start = [], 0
     for height, width in sizes:
         wide, high = width > 1, height > 1
-        column = [width, max(width - 2, 0), height, max(height - 2, 0), start * heads]
+        column: list[float] = [width, max(width - 2, 0), height, max(height - 2, 0), start * heads]
         column += [wide * heads, high * width * heads]
         column += [1 if wide else NOWHERE, 1 if high else NOWHERE]
         columns += [column] * points

@@ -116,15 +116,6 @@ def test_onnx_is_refused(tmp_path: Path) -> None:
         load_part(source, Settings(cache_dir=tmp_path, engine="onnx"))
 
 
-def test_a_part_that_has_just_been_converted_leaves_a_core(tmp_path: Path) -> None:
-    """It is compiled for that when it is first asked: its folder has got its name since."""
-    inputs = [np.ones((1, 4), np.float32)]
-    source = PartSource("linear", lambda: torch.nn.Linear(4, 4), lambda: [inputs])
-    part = load_part(source, Settings(cache_dir=tmp_path, engine="openvino"))
-    [found], [expected] = part.run(inputs, leaves_core=True), part.run(inputs)
-    assert np.allclose(found, expected)
-
-
 @pytest.fixture(scope="module")
 def fast_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A YOLO that segments, with random weights, saved as Ultralytics saves it."""
