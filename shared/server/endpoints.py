@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -154,10 +153,9 @@ class Endpoints:
         )
 
     async def ready(self, request: Request) -> Response:
-        """200 when all models are loaded; otherwise 503, with those that are not, and why."""
+        """200 when the models of the start are loaded, else 503; with all that are not, and why."""
         readiness = self._service.readiness()
-        body = {"ready": readiness.ready, **asdict(readiness)}
-        return JSONResponse(body, status_code=200 if readiness.ready else 503)
+        return JSONResponse(readiness.to_json(), status_code=200 if readiness.ready else 503)
 
     async def status(self, request: Request) -> Response:
         """Report backends, models, label configs, trainings, and the last failures."""

@@ -13,15 +13,24 @@ from shared.pipeline.runtime import runtime
 
 @dataclass(frozen=True)
 class Readiness:
-    """Models that are not loaded yet, with their state; those that failed, with the reason."""
+    """Models that are not loaded yet, with their state; those that failed, with the reason.
+
+    `optional` are those that label configs have asked for since the start: one that is mistyped
+    there must not take the server from all other projects.
+    """
 
     waiting: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
 
     @property
     def ready(self) -> bool:
-        """Whether all models can predict."""
-        return not self.waiting and not self.failed
+        """Whether all models that load at the start can predict."""
+        return not (self.waiting.keys() | self.failed.keys()) - self.optional
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `/ready` answers."""
+        return {"ready": self.ready, "waiting": self.waiting, "failed": self.failed}
 
     def with_state(self, names: Collection[str], state: str) -> "Readiness":
         """Return the same, where those of these models that wait are in another state."""
@@ -39,6 +48,7 @@ def check_readiness(backends: Iterable[type[Backend]], unavailable: Mapping[str,
     states = {
         spec.label: "waiting" for cls in backends for spec in cls(served=True).default_specs()
     }
+    needed = states.keys() | unavailable.keys()
     # One that waits is known to /setup only, and loads when its first tasks arrive.
     states |= {model.spec.label: model.state for model in models if model.state != "waiting"}
     failed = {model.spec.label: model.error for model in models if model.error is not None}
@@ -48,7 +58,7 @@ def check_readiness(backends: Iterable[type[Backend]], unavailable: Mapping[str,
         for name, state in states.items()
         if state not in {"loaded", "unloaded"} and name not in failed
     }
-    return Readiness(waiting, failed)
+    return Readiness(waiting, failed, frozenset((waiting.keys() | failed.keys()) - needed))
 
 
 def report_models() -> list[dict[str, Any]]:

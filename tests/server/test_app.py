@@ -632,6 +632,28 @@ def test_not_ready_when_a_model_cannot_be_loaded() -> None:
         assert state["error"] == "weights.bin was not found in MODEL_DIR"
 
 
+class MistypedBackend(BrokenBackend):
+    """Its model, which cannot be loaded, is that of a label config alone."""
+
+    def default_specs(self) -> Any:
+        return ()
+
+
+def test_a_model_of_one_label_config_keeps_no_server_from_being_ready() -> None:
+    """The probe of an orchestrator would take the server from all projects."""
+    with serve(MistypedBackend, named=()) as client:
+        client.post("/predict", json=predict_body("Hi", config=TEXT_CONFIG))
+        answer = wait_for(client, "/ready", "failed")
+        assert (answer.status_code, answer.json()) == (
+            200,
+            {
+                "ready": True,
+                "waiting": {},
+                "failed": {"broken-weights.bin": "weights.bin was not found in MODEL_DIR"},
+            },
+        )
+
+
 class SlowLoadingBackend(WordBackend):
     """Its model loads until the test lets it finish."""
 
