@@ -149,14 +149,14 @@ class Segmenter:
         for one, prompt, mask in zip(drawn, prompts, masks, strict=True):
             if one.score is None:  # a click may follow, which refines this mask
                 self._keep_logits((digest, prompt_key(prompt)), mask.logits)
-            cut = _cut_out(one.label, one.region_id, mask)
+            cut = _cut_out(one.label, one.region_id, mask.mask, mask.score)
             if cut is not None:
                 yield cut if one.score is None else cut._replace(score=one.score)
 
     def _find_all(self, embedding: Embedding, item: SegmentItem) -> SegmentedImage:
         decode = partial(self._decode_in_turn, embedding)
         masks = find_all_objects(decode, embedding.size, item.grid_clicks)
-        cut = (_cut_out("", "", mask) for mask in masks)
+        cut = (_cut_out("", "", one.unpack(embedding.size), one.score) for one in masks)
         objects = tuple(one for one in cut if one is not None)
         return SegmentedImage(objects, embedding.size, item.item_index)
 
@@ -256,11 +256,11 @@ def prompt_key(prompt: ObjectPrompt) -> Hashable:
     return points, edges, painted
 
 
-def _cut_out(label: str, region_id: str, found: MaskPrediction) -> SegmentedObject | None:
+def _cut_out(label: str, region_id: str, mask: BinaryMask, score: float) -> SegmentedObject | None:
     """Return a mask cut to what it covers; None if that is nothing."""
-    rows, columns = (np.flatnonzero(found.mask.any(axis=axis)) for axis in (1, 0))
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return None
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    pixels = found.mask[top:bottom, left:right].copy()
-    return SegmentedObject(label, region_id, found.score, int(left), int(top), pixels)
+    pixels = mask[top:bottom, left:right].copy()
+    return SegmentedObject(label, region_id, score, int(left), int(top), pixels)

@@ -81,7 +81,7 @@ def test_background_and_noise_are_no_objects() -> None:
     model = FloodModel()
     embedding = model.encode(picture())
     found = find_all_objects(partial(model.decode, embedding), embedding.size, 12)
-    assert sorted(int(one.mask.sum()) for one in found) == [30 * 20, 30 * 40]
+    assert sorted(one.area for one in found) == [30 * 20, 30 * 40]
 
 
 def test_the_grid_has_square_cells() -> None:
