@@ -54,7 +54,7 @@ class OpenVinoMixer:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self._model = openvino_core().read_model(folder / MIXER_FILE)
         self._compiled: LRUCache[int, InferRequestPool] = LRUCache(KEPT_COMPILED)
         self._lock = threading.Lock()
 
@@ -71,8 +71,7 @@ class OpenVinoMixer:
             return found
 
     def _compile(self, pixels: int) -> InferRequestPool:
-        core = openvino_core()
-        model = core.read_model(self.folder / MIXER_FILE)
+        model = self._model.clone()  # which shares the weights
         image, positions, places, proposals = model.inputs[:4]
         channels = image.get_partial_shape()[2]
         model.reshape(
@@ -84,7 +83,7 @@ class OpenVinoMixer:
             }
         )
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        return InferRequestPool(core.compile_model(model, "CPU", hints))
+        return InferRequestPool(openvino_core().compile_model(model, "CPU", hints))
 
 
 class OpenVinoRunner:
@@ -95,10 +94,6 @@ class OpenVinoRunner:
         self._backbone = OpenVinoPart(folder, BACKBONE_FILE)
         self._mixer = OpenVinoMixer(folder)
         self.name = self._backbone.name
-
-    def move(self, folder: Path) -> None:
-        """Read from another folder what is compiled from now on: a new one was renamed."""
-        self._backbone.folder = self._mixer.folder = folder
 
     def run(self, images: Sequence[Image], texts: Sequence[tuple[int, ...]]) -> list[Outputs]:
         """Return the outputs for each text, of images of one size."""
@@ -138,9 +133,7 @@ class Conversion:
 
     def load(self) -> OpenVinoRunner:
         """Return the converted network; ModelError if it finds something else."""
-        runner = load_verified(self.folder, self._convert, self._load, self._describe_deviation)
-        runner.move(self.folder)
-        return runner
+        return load_verified(self.folder, self._convert, self._load, self._describe_deviation)
 
     def _load(self, folder: Path) -> OpenVinoRunner:
         return OpenVinoRunner(folder, self.loaded._replace(network=None), self.tables)
