@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 # What the process grows by less than this is no model's, until it has added up to it.
 LEAST_GROWTH_BYTES = 8_000_000
+# What it grows by less than this while a model is loaded is not the model, but what runs beside it.
+LEAST_LOADED_BYTES = 1_000_000
 # An estimate is the least that is seen after so many batches: items come and go, weights stay.
 BATCHES_OF_ESTIMATE = 8
 
@@ -27,12 +29,14 @@ class MemoryUse:
 
     Until it has run, that is at least `least_bytes`: its files, or what it took when it was loaded
     before. It stays so on another device than the CPU, since its weights are not in this memory.
-    `grown_bytes` were measured at rest; `estimated_bytes` are what it has grown by since then.
+    `grown_bytes` were measured, when it was loaded if `is_measured`, and at rest; `estimated_bytes`
+    are what it has grown by since then.
     """
 
     least_bytes: int = 0
     grown_bytes: int = 0
     estimated_bytes: int = 0
+    is_measured: bool = False
     is_on_cpu: bool = False
     has_run: bool = False
 
@@ -51,7 +55,7 @@ class MemoryUse:
         """Count nothing of a model that is unloaded, but remember what it will take again."""
         self.least_bytes = self.total_bytes
         self.grown_bytes = self.estimated_bytes = 0
-        self.has_run = False
+        self.is_measured = self.has_run = False
 
 
 class ModelMemory:
@@ -101,7 +105,9 @@ class ModelMemory:
             with self._lock:
                 self._working -= 1
                 if is_alone and work == self._works:
-                    use.grown_bytes = Resident.now().growth_since(before)
+                    grown = Resident.now().growth_since(before)
+                    use.is_measured = True
+                    use.grown_bytes = grown if grown >= LEAST_LOADED_BYTES else 0
                     self._known_bytes += use.grown_bytes
         with self._lock:
             self._settle_at_rest()
@@ -194,7 +200,7 @@ class ModelMemory:
 
 def _shares(uses: Collection[MemoryUse], amount: int) -> list[tuple[MemoryUse, int]]:
     """Share an amount by the models' sizes; growth goes to those whose load was not measured."""
-    unknown = [use for use in uses if not use.grown_bytes] if amount > 0 else []
+    unknown = [use for use in uses if not use.is_measured] if amount > 0 else []
     sharing = unknown or list(uses)
     sizes = [use.total_bytes or 1 for use in sharing]
     return [(use, amount * size // sum(sizes)) for use, size in zip(sharing, sizes, strict=True)]
