@@ -115,12 +115,22 @@ def _build_table(example: "Example", answers: list[Any], version: str) -> "Table
             # results with one id are one region, such as a box and its text
             value = regions.setdefault(result["id"], {"score": result.get("score")})
             value |= result["value"]
+            if "rle" in value:
+                value["covers"] = _mask_share(result)
         for value in regions.values():
             table.add_row(str(task["id"]), *_format_cells(value))
         if not regions:
             table.add_row(str(task["id"]), "nothing found" if answer else "failed")
         table.add_section()
     return table
+
+
+def _mask_share(result: dict[str, Any]) -> float:
+    """Return the share of the image that a mask covers."""
+    from shared.results import rle
+
+    size = result["original_height"], result["original_width"]
+    return float((rle.decode(result["value"]["rle"], *size) > 0).mean())
 
 
 def _format_cells(value: dict[str, Any]) -> tuple[str, str, str, str]:
@@ -131,6 +141,8 @@ def _format_cells(value: dict[str, Any]) -> tuple[str, str, str, str]:
     where = ""
     if "start" in value:
         where = f"{value['start']}–{value['end']}"
+    elif "covers" in value:
+        where = f"a mask of {value['covers']:.1%}"
     elif "width" in value:
         where = ", ".join(f"{value[key]:.1f}" for key in ("x", "y", "width", "height")) + " %"
     text = value.get("text", "")

@@ -7,11 +7,18 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from shared.results import rle
+
+# How much of a mask's colour is laid over the picture.
+MASK_OPACITY = 0.6
 COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324")
 
 
 def draw_regions(picture: Path, results: Iterable[dict[str, Any]], target: Path) -> None:
-    """Write the picture with the boxes and polygons of `results`, each with its labels or text."""
+    """Write the picture with what `results` mark, each with its labels or text.
+
+    Boxes and polygons get an outline, masks their colour.
+    """
     with Image.open(picture) as file:
         image = ImageOps.exif_transpose(file).convert("RGB")
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(max(12, image.height // 45))
@@ -21,6 +28,9 @@ def draw_regions(picture: Path, results: Iterable[dict[str, Any]], target: Path)
     names = list(dict.fromkeys(_label(value) for value in regions.values()))
     for value in regions.values():
         color = COLORS[names.index(_label(value)) % len(COLORS)]
+        if "rle" in value:
+            corner = _lay_over(image, value["rle"], color)
+            _draw_caption(pen, corner, _label(value), color, font)
         corners = _corners(value, image.width, image.height)
         if corners:
             pen.polygon(corners, outline=color, width=max(2, image.height // 300))
@@ -29,6 +39,15 @@ def draw_regions(picture: Path, results: Iterable[dict[str, Any]], target: Path)
             )
     target.parent.mkdir(parents=True, exist_ok=True)
     image.save(target)
+
+
+def _lay_over(image: Image.Image, mask: list[int], color: str) -> tuple[float, float]:
+    """Colour the pixels of a mask; return the corner of the box around them."""
+    covered = Image.fromarray(rle.decode(mask, image.height, image.width))
+    opacity = covered.point(lambda value: round(value * MASK_OPACITY))
+    image.paste(Image.new("RGB", image.size, color), mask=opacity)
+    left, top, _, _ = covered.getbbox() or (0, 0, 0, 0)
+    return left, top
 
 
 def _label(value: dict[str, Any]) -> str:
