@@ -142,7 +142,7 @@ def _format_cells(value: dict[str, Any]) -> tuple[str, str, str, str]:
     if "start" in value:
         where = f"{value['start']}–{value['end']}"
     elif "covers" in value:
-        where = f"a mask of {value['covers']:.1%}"
+        where = f"a mask of {100 * value['covers']:.1f} %"
     elif "width" in value:
         where = ", ".join(f"{value[key]:.1f}" for key in ("x", "y", "width", "height")) + " %"
     text = value.get("text", "")
