@@ -5,9 +5,12 @@ From the list of its release assets in ultralytics 8.4.190 (`ultralytics.utils.d
 so that reading a label config imports nothing.
 """
 
-import difflib
-from collections.abc import Collection
+from collections.abc import Iterable
 
+from shared.results.validation.finding import closest_name
+
+# Names of families are alike: of a name of one's own none is meant.
+MEANT_LIKENESS = 0.83
 # Each family's sizes, and what stands after them. The empty ending is the plain detector.
 _DETECTORS = (
     ("yolov3{}u", ("", "-spp", "-tiny"), ("",)),
@@ -51,8 +54,8 @@ PUBLISHED_SEGMENTERS = frozenset(_names(_SEGMENTERS) | {"mobile_sam.pt"})
 """Networks that turn clicks and boxes into masks."""
 
 
-def suggest_name(model: str, names: Collection[str]) -> str:
+def suggest_published(model: str, names: Iterable[str]) -> str:
     """Return a question after the name that was probably meant; "" where none is like it."""
     by_lower_case = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(model[:100].lower(), by_lower_case, 1, 0.83)
-    return f". Did you mean {by_lower_case[close[0]]}?" if close else ""
+    close = closest_name(model.lower(), by_lower_case, MEANT_LIKENESS)
+    return f". Did you mean {by_lower_case[close]}?" if close else ""

@@ -5,7 +5,7 @@ from pathlib import Path
 from backends._inference.published_names import (
     PUBLISHED_DETECTORS,
     PUBLISHED_SEGMENTERS,
-    suggest_name,
+    suggest_published,
 )
 from backends._inference.short_process import call_in_process
 from shared.backend.extras import require
@@ -67,7 +67,7 @@ def download_weights(name: str, target: str) -> None:
     if name not in GITHUB_ASSETS_NAMES:
         raise ModelError(
             f"{name} is neither a file in MODEL_DIR nor a pretrained model of Ultralytics"
-            + suggest_name(name, PUBLISHED_DETECTORS | PUBLISHED_SEGMENTERS)
+            + suggest_published(name, PUBLISHED_DETECTORS | PUBLISHED_SEGMENTERS)
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

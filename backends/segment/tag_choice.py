@@ -8,7 +8,7 @@ from typing import TypeAlias
 from backends._inference.published_names import (
     PUBLISHED_DETECTORS,
     PUBLISHED_SEGMENTERS,
-    suggest_name,
+    suggest_published,
 )
 from backends.segment.settings import SegmentSettings
 from shared.backend import Control, LabelConfig, ObjectTag
@@ -223,6 +223,6 @@ def _check_model_path(
         raise ConfigError(
             f'{control}: model_path="{truncate(model, 200)}" is no Segment Anything that'
             " Ultralytics publishes, not in MODEL_DIR, and not listed in SEGMENT_ALLOWED_MODELS"
-            + suggest_name(model, PUBLISHED_SEGMENTERS),
+            + suggest_published(model, PUBLISHED_SEGMENTERS),
             control.name,
         )

@@ -8,10 +8,8 @@ from cachetools import LRUCache
 
 from backends.detection.model.transformers_model import LoadedModel
 from backends.detection.open_vocabulary.grounding_outputs import Outputs
+from backends.detection.open_vocabulary.grounding_tables import KEPT_TEXTS
 from shared.media.image import Image
-
-# Texts whose encoding is kept.
-KEPT_TEXTS = 64
 
 
 class TorchRunner:
@@ -20,7 +18,8 @@ class TorchRunner:
     def __init__(self, loaded: LoadedModel) -> None:
         self._loaded = loaded
         model = loaded.network.model
-        model.text_backbone = KeptTextEncoder(model.text_backbone)
+        if not isinstance(model.text_backbone, KeptTextEncoder):  # a conversion was compared
+            model.text_backbone = KeptTextEncoder(model.text_backbone)
         self.name = f"PyTorch on {loaded.device}"
 
     def run(self, images: Sequence[Image], texts: Sequence[tuple[int, ...]]) -> list[Outputs]:

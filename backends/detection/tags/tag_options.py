@@ -9,7 +9,7 @@ from typing import Any
 from backends._inference.published_names import (
     PUBLISHED_DETECTORS,
     PUBLISHED_SEGMENTERS,
-    suggest_name,
+    suggest_published,
 )
 from backends.detection.model.detector import Thresholds
 from backends.detection.settings import DetectionSettings
@@ -176,6 +176,6 @@ def _check_model_path(
         raise ConfigError(
             f'{control}: model_path="{truncate(model, 200)}" is no detector that Ultralytics'
             " publishes, no file in MODEL_DIR, and not listed in DETECTION_ALLOWED_MODELS"
-            + suggest_name(model, PUBLISHED_DETECTORS),
+            + suggest_published(model, PUBLISHED_DETECTORS),
             control.name,
         )

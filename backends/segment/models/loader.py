@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backends._inference import ultralytics_weights
-from backends._inference.published_names import PUBLISHED_SEGMENTERS, suggest_name
+from backends._inference.published_names import PUBLISHED_SEGMENTERS, suggest_published
 from backends._inference.ultralytics_weights import STARTER
 from backends._transformers import hub
 from backends.segment.models import fast_sam, transformers_models, ultralytics_models
@@ -31,7 +31,7 @@ def find_weights(spec: ModelSpec, settings: Settings) -> Sequence[Path]:
     try:
         return tuple(hub.find_files(model_reference(spec), settings))
     except ModelError as error:  # a name of Ultralytics without its ending may be meant
-        hint = suggest_name(spec.model, PUBLISHED_SEGMENTERS | {STARTER})
+        hint = suggest_published(spec.model, PUBLISHED_SEGMENTERS | {STARTER})
         if not hint:
             raise
         raise ModelError(f"{error}{hint}") from None

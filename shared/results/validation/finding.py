@@ -85,14 +85,13 @@ def matches_format(text: str, written: str) -> bool:
     return True
 
 
-def closest_name(name: str, names: Iterable[str]) -> str | None:
-    """Return the name that was probably meant, if any."""
+def closest_name(name: str, names: Iterable[str], likeness: float = 0.75) -> str | None:
+    """Return the name that was probably meant, if any is that much alike: 1 is the same."""
     known = list(names)
     folded = {other.casefold().strip(): other for other in reversed(known)}
     same = folded.get(name.casefold().strip())
-    return same or next(
-        iter(difflib.get_close_matches(name[:MAX_QUOTED_CHARACTERS], known, 1, 0.75)), None
-    )
+    close = difflib.get_close_matches(name[:MAX_QUOTED_CHARACTERS], known, 1, likeness)
+    return same or next(iter(close), None)
 
 
 def suggest_name(name: str, names: Iterable[str], few: bool = True) -> str:

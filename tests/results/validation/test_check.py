@@ -25,8 +25,11 @@ junk = st.recursive(
     max_leaves=6,
 )
 KEYS = sorted({key for value in VALUES.values() for key in value})
+# A busy machine makes values slowly, which says nothing of the validator.
+on_any_machine = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
+@on_any_machine
 @given(junk)
 def test_junk_never_raises(found: Any) -> None:
     check_results(CONFIG, found)
@@ -36,7 +39,7 @@ def test_junk_never_raises(found: Any) -> None:
     check_task(CONFIG, {"data": found, "predictions": found})
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@on_any_machine
 @given(
     st.sampled_from(sorted(VALUES)), st.dictionaries(st.sampled_from(KEYS), junk, max_size=4), junk
 )
@@ -51,6 +54,7 @@ def test_good_results_with_junk_in_them_never_raise(name: str, value: Json, odd:
 Document.parse("")  # imports the HTML parser, which would be too much for an example's time
 
 
+@on_any_machine
 @given(st.dictionaries(st.sampled_from(sorted(DATA)), junk))
 def test_odd_data_never_raises(data: Json) -> None:
     results = [{**result(name), "id": name} for name in VALUES]
