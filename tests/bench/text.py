@@ -17,9 +17,9 @@ from typing import Any
 
 import httpx
 
-from backends._transformers.engine import load_text_model
 from backends._transformers.model_source import ModelSource
 from backends.ner.starter.sentences import generate
+from backends.ner.token_classifier import TokenClassifier
 from shared.settings import Settings
 from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
 from tests.serving import Served, children, served
@@ -35,8 +35,6 @@ TINY = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
 """Texts of a round: of 5 to 15 words, and of 5 to 400."""
 PIECES = 28996
 """Entries of the vocabulary, as bert-base-cased has."""
-LONGEST = 510
-"""Tokens that BERT takes at once, beside the special ones."""
 PEAK = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
@@ -64,20 +62,24 @@ class Texts:
 
 
 class Bare:
-    """The tokenizer and the network alone, all texts at once."""
+    """The tokenizer and the network alone: the windows of all texts at once."""
 
     def __init__(self, folder: Path) -> None:
         """Of the server's own conversion, which lies beside the model."""
         [kept] = (folder.parent / "cache" / "openvino").iterdir()
         source = ModelSource("AutoModelForTokenClassification", folder, kept)
-        self._tokenizer, self._network = load_text_model(source, Settings())
-        self.name = f"the bare engine ({self._network.engine})"
+        self._model = TokenClassifier.load(source, Settings())
+        self.name = f"the bare engine ({self._model.network.engine})"
 
     def __call__(self, texts: Sequence[str]) -> None:
-        """Without what is over the network's length."""
-        encoded = self._tokenizer.encode(texts)
-        self._network.run(
-            [tokens.build_row(0, min(len(tokens.ids), LONGEST)) for tokens in encoded]
+        """Run them, and do nothing with what comes out."""
+        encoded = zip(texts, self._model.tokenizer.encode(texts), strict=True)
+        self._model.network.run(
+            [
+                tokens.build_row(window.start, window.end)
+                for text, tokens in encoded
+                for window in self._model.split_text(text, tokens)
+            ]
         )
 
 
