@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.bench.table import HEAD, Cells, Row, machine
+from tests.bench.machine import machine
+from tests.bench.table import HEAD, Cells, Row
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)

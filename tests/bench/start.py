@@ -44,8 +44,6 @@ class Bounds:
 HEALTH_SECONDS = 1.5
 COMMANDS = (("--help",), ("validate", "--help"))
 COMMAND_SECONDS = 0.4
-REFERENCE_SECONDS = 0.15
-"""Processor seconds of `machine_slowness` on a quiet AMD EPYC, where the bounds were set."""
 BOUNDS = {
     ("pattern",): Bounds(110, 1.5),
     ("ner",): Bounds(300, 3),
@@ -123,22 +121,6 @@ def run_command(*words: str) -> tuple[float, float]:
     subprocess.run([sys.executable, "-m", "shared.cli", *words], check=True, capture_output=True)
     seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     return seconds, sum(after[:2]) - sum(before[:2])
-
-
-def machine_slowness(tries: int = 3) -> float:
-    """How much slower this machine is, at least 1, than the one that the bounds were set on.
-
-    What it does is like a command's start, and none of it is ours.
-    """
-    code = (
-        "import asyncio, decimal, email.message, http.client, sqlite3, ssl, xml.etree.ElementTree"
-    )
-    used = []
-    for _ in range(tries):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", code], check=True)
-        used.append(sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - sum(before[:2]))
-    return max(1.0, min(used) / REFERENCE_SECONDS)
 
 
 def rows(size: Size = "whole") -> Iterator[Row]:

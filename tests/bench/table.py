@@ -1,23 +1,23 @@
 """What a benchmark says: figures of rounds that took turns, since machines drift."""
 
-import os
-import platform
-import re
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from rich.console import Console
 from rich.table import Table
+
+from tests.bench.machine import machine, measure_slowness
 
 Figures = tuple[float, ...]
 Cells = tuple[str, ...]
 Size = Literal["whole", "quick", "smallest"]
 """How much a benchmark does: `quick` is for a first look; `smallest` only shows that it runs."""
 T = TypeVar("T")
+TIMES, RATES = ("s", "ms", "min"), ("1/s", "tasks/s")
+"""Units whose figures depend on the machine, where they stand alone."""
 WANTED_SHARE = 0.9
 """Of what an engine gives alone, the least that a server on it should give."""
 
@@ -40,6 +40,8 @@ class Row:
     The ratio of a round is ours / theirs. `at_least` and `at_most` bound the median ratio, or
     the median of ours where there are no `theirs`. `ceiling` has the figures of the same rounds of
     what ours runs on, alone: where that is not so many times theirs, no server can be.
+
+    `slowness` is of a machine on which a bound of time or rate is stretched: see `fitted`.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Row:
     at_least: float | None = None
     at_most: float | None = None
     ceiling: Figures = ()
+    slowness: float = 1.0
 
     @property
     def ratios(self) -> Figures:
@@ -71,9 +74,18 @@ class Row:
     def held(self) -> bool:
         """Whether the bound is, if it is within reach."""
         middle = statistics.median(self.ratios or self.ours)
-        below = self.at_least is not None and middle < self.at_least and self.out_of_reach is None
-        above = self.at_most is not None and middle > self.at_most
-        return not below and not above
+        below = self.at_least is not None and middle * self.slowness < self.at_least
+        above = self.at_most is not None and middle > self.at_most * self.slowness
+        return not above and (not below or self.out_of_reach is not None)
+
+    def fitted(self, measure: Callable[[], float] = measure_slowness) -> "Row":
+        """Return the row with its bound stretched by how slow the machine is, if that is needed.
+
+        Only a time or a rate that stands alone depends on it, and no bound gets tighter.
+        """
+        if self.held or self.theirs or self.unit not in TIMES + RATES:
+            return self
+        return replace(self, slowness=measure())
 
     def cells(self) -> Cells:
         """As the table shows it."""
@@ -82,8 +94,11 @@ class Row:
             spread = f"{min(self.ratios):.2f}–{max(self.ratios):.2f}"
             ratio = f"{statistics.median(self.ratios):.2f} ({spread})"
         bound = [
-            f"{sign} {value:g}"
-            for sign, value in (("≥", self.at_least), ("≤", self.at_most))
+            f"{sign} {value:g}" if self.slowness == 1 else f"{sign} {here:.3g} here, {value:g}"
+            for sign, value, here in (
+                ("≥", self.at_least, (self.at_least or 0) / self.slowness),
+                ("≤", self.at_most, (self.at_most or 0) * self.slowness),
+            )
             if value is not None
         ]
         verdict = f"{' '.join(bound)} {'✓' if self.held else '✗'}" if bound else ""
@@ -125,16 +140,6 @@ def rate(count: int, work: Callable[[], object]) -> float:
     return count / (time.perf_counter() - start)
 
 
-def machine() -> str:
-    """The machine in words: processor, cores and what of it counts for networks."""
-    info = Path("/proc/cpuinfo")
-    text = info.read_text() if info.exists() else ""
-    name = re.search(r"model name\s*:\s*(.+)", text)
-    kinds = [kind for kind in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if kind in text]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores of {name[1] if name else platform.machine()} ({', '.join(kinds)})"
-
-
 def show(rows: Iterable[Row], markdown: bool = False) -> Sequence[Row]:
     """Print the rows as they come, and give them back."""
     return _markdown(rows) if markdown else _drawn(rows)
@@ -142,7 +147,7 @@ def show(rows: Iterable[Row], markdown: bool = False) -> Sequence[Row]:
 
 def _markdown(rows: Iterable[Row]) -> Sequence[Row]:
     lines = [HEAD, ("---",) * len(HEAD)]
-    console, made = Console(width=1000, highlight=False), list(rows)
+    console, made = Console(width=1000, highlight=False), [row.fitted() for row in rows]
     for cells in [*lines, *(row.cells() for row in made)]:
         console.print("| " + " | ".join(cells) + " |")
     return made
@@ -151,7 +156,7 @@ def _markdown(rows: Iterable[Row]) -> Sequence[Row]:
 def _drawn(rows: Iterable[Row]) -> Sequence[Row]:
     console, made = Console(highlight=False), list[Row]()
     table = Table(*HEAD, title=machine())
-    for row in rows:
+    for row in (one.fitted() for one in rows):
         console.log(*row.cells(), sep="  ")  # a run takes minutes: what is known is shown
         table.add_row(*row.cells(), style=None if row.held else "red")
         made.append(row)

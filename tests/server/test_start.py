@@ -23,13 +23,13 @@ from shared.server.app import create_app
 from shared.server.service import BackendService
 from shared.settings import Settings, changed_environment, read_settings
 from shared.testing import find_differences
+from tests.bench.machine import measure_slowness
 from tests.bench.start import (
     BOUNDS,
     COMMAND_SECONDS,
     COMMANDS,
     STARTERS,
     Start,
-    machine_slowness,
     maps,
     processes_of,
     run_command,
@@ -59,7 +59,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def within_bounds(names: tuple[str, ...], found: Start) -> None:
     """Memory as it is; of the time what the processor spends, which others do not lengthen."""
     assert found.megabytes <= BOUNDS[names].megabytes * NOISE
-    assert found.processor_seconds <= BOUNDS[names].ready_seconds * NOISE * machine_slowness()
+    assert found.processor_seconds <= BOUNDS[names].ready_seconds * NOISE * measure_slowness()
     assert found.libraries == []
 
 
@@ -67,7 +67,7 @@ def within_bounds(names: tuple[str, ...], found: Start) -> None:
 def test_a_command_comes_at_once(words: tuple[str, ...]) -> None:
     """The least of some, as what runs beside it makes a processor slower."""
     processor_seconds = min(run_command(*words)[1] for _ in range(3))
-    assert processor_seconds <= COMMAND_SECONDS * NOISE * machine_slowness()
+    assert processor_seconds <= COMMAND_SECONDS * NOISE * measure_slowness()
 
 
 def test_a_server_of_rules_is_small(tmp_path: Path) -> None:
