@@ -127,6 +127,11 @@ class PredictionPlan:
             for step in self.steps
         )
 
+    @property
+    def answers_only_drawn(self) -> bool:
+        """Whether nothing is predicted of a task on which nothing is clicked or drawn."""
+        return bool(self.steps) and all(step.interactive_only for step in self.steps)
+
     def version(self, wait: bool = False) -> str:
         """Return the model version of its predictions.
 

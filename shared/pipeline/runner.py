@@ -109,7 +109,7 @@ class Pipeline:
             return
         if context is None and scope.interactive:
             tasks = self._prepared(plan, tasks)
-        if context is None and all(step.interactive_only for step in plan.steps):
+        if context is None and plan.answers_only_drawn:
             error = ConfigError(f"{plan.backend_names} fills only what is clicked or drawn")
             yield from (TaskOutcome(error=error) for _ in tasks)
             return

@@ -220,8 +220,11 @@ class Endpoints:
         else:
             packed, failed = await self._predict_in_thread(message, backend, scope, receive)
         count, seconds = len(message.tasks), round(time.monotonic() - start, 4)
-        self._metrics.predicted_tasks.inc(count - failed)
-        self._metrics.failed_tasks.inc(failed)
+        if self._service.predicts(message, backend):
+            self._metrics.predicted_tasks.inc(count - failed)
+            self._metrics.failed_tasks.inc(failed)
+        else:
+            failed = 0
         fields = {"tasks": count, "failed": failed, "seconds": seconds}
         logger.info("predicted", extra={"fields": fields})
         return packed

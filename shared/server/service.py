@@ -66,6 +66,13 @@ class PredictionService(Protocol):
     ) -> list[PredictionJson]:
         """Return one response a task, in order; ClientGoneError if the client has left."""
 
+    def predicts(self, request: PredictRequest, backend: str | None) -> bool:
+        """Whether a predicted request asks for predictions.
+
+        A task that is opened where models answer only clicks does not: they get ready for them.
+        """
+        return True
+
     def known_version(self, xml: str, project: str, backend: str | None) -> str | None:
         """Return the model version for a label config; None if finding it may take time.
 
@@ -199,6 +206,11 @@ class BackendService(PredictionService):
                 if context is not None and outcome.is_unfinished:
                     self.training.background.finish_drawn(project, task, context, backend)
             return handover.answer([one.to_response(context is not None) for one in outcomes])
+
+    def predicts(self, request: PredictRequest, backend: str | None) -> bool:
+        plans = self._plans.get(request.project_key, request.label_config, backend) or ()
+        answers_only_drawn = bool(plans) and all(plan.answers_only_drawn for plan in plans)
+        return request.context is not None or not answers_only_drawn
 
     def plans_for(self, xml: str, backend: str | None = None, project: str = "") -> Plans:
         """Return how a label config is filled, by all backends or one: a plan a prediction.

@@ -1,4 +1,5 @@
 import base64
+import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from shared.pipeline import runtime
 from shared.server.app import create_app
 from shared.server.service import BackendService
 from shared.settings import Settings, read_settings
+from tests.pipeline.test_interactive_only import DrawnWord
 from tests.tiny import TEXT_CONFIG, BrokenBackend, PromptBackend, WordBackend, tasks
 
 EXAMPLE = Example.load(PatternBackend)
@@ -591,6 +593,22 @@ def test_metrics(client: TestClient) -> None:
         "prelabel_answer_cache_bytes 0.0",
     } <= lines
     assert "prelabel_stage_seconds_created" not in answer.text
+
+
+def test_a_task_that_is_opened_for_models_that_answer_clicks_has_not_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with serve(DrawnWord, named=()) as client, caplog.at_level(logging.INFO, "shared.server"):
+        opened = client.post("/predict", json=predict_body("one two", config=TEXT_CONFIG))
+        assert opened.json() == {"results": [[]]}
+        clicked = predict_body("one two", config=TEXT_CONFIG, context={"result": [{"id": "a"}]})
+        [answer] = client.post("/predict", json=clicked).json()["results"]
+        assert [result["value"]["text"] for result in answer["result"]] == ["two"]
+        lines = client.get("/metrics").text.splitlines()
+    logged = [record.__dict__["fields"] for record in caplog.records if record.msg == "predicted"]
+    assert [(one["tasks"], one["failed"]) for one in logged] == [(1, 0), (1, 0)]
+    assert 'prelabel_tasks_total{outcome="predicted"} 1.0' in lines
+    assert 'prelabel_tasks_total{outcome="failed"} 0.0' in lines
 
 
 def test_ready(client: TestClient) -> None:
