@@ -5,7 +5,8 @@ import re
 from shared.jobs.file_lock import FileLock
 from shared.jobs.job import Job
 from shared.jobs.job_store import JobStore
-from shared.jobs.process_name import ProcessName, host_name, machine_name
+from shared.jobs.process_name import ProcessName
+from shared.machine import host_name, machine_name
 
 # A job that was just created goes first although its process has not come yet.
 ARRIVAL_SECONDS = 10.0

@@ -25,7 +25,8 @@ from shared.jobs.job import (
     now,
 )
 from shared.jobs.job_folder import JobFolder
-from shared.jobs.process_name import ProcessName, host_name
+from shared.jobs.process_name import ProcessName
+from shared.machine import host_name
 
 logger = logging.getLogger(__name__)
 

@@ -2,16 +2,16 @@
 
 import os
 import signal
-import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from shared.machine import host_name, machine_name
+
 # The job's id, in the environment of its process and of all that it starts.
 JOB_VARIABLE = "PRELABEL_JOB"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PID_NAMESPACE = Path("/proc/self/ns/pid")
 
 
@@ -47,19 +47,6 @@ class ProcessName:
     def is_here(self) -> bool:
         """Whether its process id means the same here."""
         return (self.machine, self.place) == (machine_name(), _place())
-
-
-def host_name() -> str:
-    """Return this machine's or container's name, as users know it."""
-    return socket.gethostname()
-
-
-def machine_name() -> str:
-    """Return a name of this boot of this machine, the same in all its containers."""
-    try:
-        return _BOOT_ID.read_text().strip().replace("-", "")[:12]
-    except OSError:  # not Linux
-        return host_name()
 
 
 def kill_leftovers(job_id: str) -> int:

@@ -6,9 +6,10 @@ from shared.errors import PrelabelError
 from shared.jobs.ending import WAS_CANCELLED, Ending
 from shared.jobs.job import MAX_ATTEMPTS, Job, JobState
 from shared.jobs.job_store import START_LIMIT_SECONDS, JobStore, has_live_process
-from shared.jobs.process_name import ProcessName, host_name, kill_leftovers
+from shared.jobs.process_name import ProcessName, kill_leftovers
 from shared.jobs.rq_queue import queue_state
 from shared.jobs.submit import start
+from shared.machine import host_name
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -24,7 +24,8 @@ from shared.jobs.ending import (
 from shared.jobs.job import MAX_ATTEMPTS, Job, JobNotFoundError, JobState, format_time, now
 from shared.jobs.job_folder import DISK_FULL
 from shared.jobs.job_store import JobStore, has_live_process
-from shared.jobs.process_name import ProcessName, host_name
+from shared.jobs.process_name import ProcessName
+from shared.machine import host_name
 
 logger = logging.getLogger(__name__)
 
