@@ -144,6 +144,10 @@ class ModelError(PrelabelError):
     status = 503
 
 
+class RefusedPrecisionError(ModelError):
+    """A model in fewer bits does not give the same, or is not faster."""
+
+
 def short_path(name: str) -> str:
     """Return a path for messages, which are public: only the last part of an absolute one."""
     return f"…/{PurePath(name).name}" if name.startswith(("/", "~")) else name

@@ -23,6 +23,13 @@ def read_rejection(folder: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
+def describe_lack_of_int8(refusal: str | None) -> str:
+    """Return why a network runs in no copy in int8; `refusal` is None where none was tried."""
+    if refusal is None:
+        return "int8 was not tried: prelabel export --calibrate tries it"
+    return f"in int8, {refusal}"
+
+
 def load_verified(
     folder: Path,
     convert: Callable[[Path], None],

@@ -4,20 +4,22 @@ NNCF needs a gigabyte and PyTorch: it runs in a process of its own, and never in
 makes runs on OpenVINO alone.
 """
 
+import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backends._inference.openvino import import_openvino, openvino_core
 from backends._inference.short_process import call_in_process
 from shared.backend.installation import extra_command
-from shared.errors import ModelError
+from shared.errors import ModelError, RefusedPrecisionError
+
+logger = logging.getLogger(__name__)
 
 # Of so many items one is held out: what the network makes of it in int8 is compared. The others
 # tell the ranges of numbers.
@@ -32,6 +34,10 @@ MAX_TIMED_ITEMS = 30
 Inputs = Sequence[NDArray[Any]]
 
 
+class NotFasterError(RefusedPrecisionError):
+    """A copy may be exact or not: it is not worth it."""
+
+
 @dataclass(frozen=True)
 class Layers:
     """Which layers of a network are computed in int8: by their names; all others are left alone.
@@ -43,6 +49,13 @@ class Layers:
     title: str
     names: tuple[str, ...]
     transformer: bool = False
+
+
+class Copy(NamedTuple):
+    """A copy of a network in int8: which layers are, for people, and its file."""
+
+    title: str
+    path: Path
 
 
 def split_items(items: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -59,27 +72,28 @@ def split_items(items: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     return rest, list(items[::HELD_OUT_SHARE])
 
 
-def choose_copy(
-    copies: Iterable[tuple[Layers, Path]], judge: Callable[[Path], str]
-) -> tuple[Path, str]:
+def choose_copy(copies: Iterable[Copy], judge: Callable[[Path], str]) -> tuple[Path, str]:
     """Return the first copy that may serve, and what is to be said of it.
 
-    `judge` says how well a copy agrees and how fast it is; ModelError if it may not serve. Raises
-    ModelError with what each of them lacks if none may.
+    `judge` says how well a copy agrees and how fast it is; ModelError if it may not serve. The
+    first copies have the most layers in int8: where one is not faster, no further one is made.
+    Raises RefusedPrecisionError with what each of them lacks if none may.
     """
     reasons = []
-    for layers, path in copies:
+    for copy in copies:
         try:
-            return path, f"{layers.title}: {judge(path)}"
+            return copy.path, f"{copy.title}: {judge(copy.path)}"
         except ModelError as error:
-            reasons.append(f"with {layers.title}, {error}")
-    raise ModelError(f"it is not to run in int8: {'; '.join(reasons)}")
+            reasons.append(f"with {copy.title}, {error}")
+            if isinstance(error, NotFasterError):
+                break
+    raise RefusedPrecisionError("; ".join(reasons))
 
 
 def measure_gain(
     before: Callable[[Any], Any], after: Callable[[Any], Any], items: Sequence[Any]
 ) -> float:
-    """Return how many times as fast as before an item is done; ModelError if that is not faster.
+    """Return how many times as fast as before an item is done; NotFasterError if it is not.
 
     They take turns, so that what else the processor does costs both the same.
     """
@@ -90,7 +104,7 @@ def measure_gain(
     seconds = [(_time(before, item), _time(after, item)) for item in items]
     gain = float(np.divide(*np.median(seconds, axis=0)))
     if gain < MIN_GAIN:
-        raise ModelError(f"it is {gain:.2f} times as fast as without on this processor")
+        raise NotFasterError(f"it is {gain:.2f} times as fast as without on this processor")
     return gain
 
 
@@ -100,73 +114,40 @@ def _time(run: Callable[[Any], Any], item: Any) -> float:
     return time.perf_counter() - started
 
 
-def quantize(
-    model: Path, inputs: Iterable[Inputs], choices: Sequence[Layers], folder: Path
-) -> list[Path]:
-    """Write a copy of an OpenVINO model for each choice of layers; return their files.
+class Quantization:
+    """Makes copies of an OpenVINO model in int8, each in a process of its own.
 
-    `folder` is one for the copies, and for the inputs until they are made.
+    `folder` is for the copies, and for the inputs that tell the ranges of numbers.
     """
-    if find_spec("nncf") is None:
-        raise ModelError(
-            f"nncf is not installed: install the extra, e.g. {extra_command('int8')}; servers do"
-            " not need it"
-        )
-    files = []
-    for number, arrays in enumerate(inputs):
-        files.append(folder / f"{number}.npz")
-        np.savez(files[-1], *arrays)
-    arguments = {
-        "model": str(model.resolve()),
-        "inputs": [str(file.resolve()) for file in files],
-        "choices": [asdict(choice) for choice in choices],
-        "folder": str(folder.resolve()),
-    }
-    made = call_in_process(f"{__name__}:quantize_in_process", arguments)
-    for file in files:
-        file.unlink()
-    return [Path(name) for name in made]
 
+    def __init__(self, model: Path, inputs: Iterable[Inputs], folder: Path) -> None:
+        """ModelError if NNCF is not installed."""
+        if find_spec("nncf") is None:
+            raise ModelError(
+                f"nncf is not installed: install the extra, e.g. {extra_command('int8')}; servers"
+                " do not need it"
+            )
+        self._model, self._folder, self._made = model, folder, 0
+        self._inputs = []
+        for number, arrays in enumerate(inputs):
+            self._inputs.append(folder / f"{number}.npz")
+            np.savez(self._inputs[-1], *arrays)
 
-def quantize_in_process(
-    model: str, inputs: Sequence[str], choices: Sequence[Mapping[str, Any]], folder: str
-) -> list[str]:
-    """Do what `quantize` says: all are values of JSON, and each input is a file of arrays."""
-    import nncf
-    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
-
-    made = []
-    for number, choice in enumerate(choices):
-        network = openvino_core().read_model(model)
-        quantized = nncf.quantize(
-            network,
-            nncf.Dataset(list(inputs), _read_arrays),
-            subset_size=len(inputs),
-            # What flows is seldom as far below zero as above: its range is used whole.
-            preset=nncf.QuantizationPreset.MIXED,
-            model_type=nncf.ModelType.TRANSFORMER if choice["transformer"] else None,
-            ignored_scope=nncf.IgnoredScope(names=_other_layers(network, choice["names"])),
-            # A processor without VNNI adds two products in 16 bits. With half of the range of
-            # weights they always fit: what agrees here does so on any processor.
-            advanced_parameters=AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE),
-        )
-        path = Path(folder) / f"int8-{number}.xml"
-        import_openvino().save_model(quantized, path, compress_to_fp16=False)
-        made.append(str(path))
-    return made
-
-
-def _read_arrays(name: str) -> list[NDArray[Any]]:
-    with np.load(name) as arrays:
-        return [arrays[key] for key in arrays.files]
-
-
-def _other_layers(network: Any, names: Sequence[str]) -> list[str]:
-    """Return the names of the layers that are not to be quantised."""
-    chosen = set(names)
-    return [
-        node.get_friendly_name()
-        for node in network.get_ordered_ops()
-        if node.get_type_name() not in {"Constant", "Parameter", "Result"}
-        and node.get_friendly_name() not in chosen
-    ]
+    def make(self, layers: Layers) -> Copy:
+        """Write the copy with these layers in int8; ModelError if NNCF cannot."""
+        path = self._folder / f"int8-{self._made}.xml"
+        self._made += 1
+        arguments = {
+            "model": str(self._model.resolve()),
+            "inputs": [str(file.resolve()) for file in self._inputs],
+            "layers": asdict(layers),
+            "target": str(path.resolve()),
+        }
+        try:
+            call_in_process("backends._inference.nncf_process:quantize", arguments)
+        except ModelError:
+            raise
+        except Exception as error:  # NNCF raises many kinds
+            logger.error("NNCF cannot make a copy in int8", exc_info=error)
+            raise ModelError(f"NNCF cannot make a copy in int8: {type(error).__name__}") from None
+        return Copy(layers.title, path)

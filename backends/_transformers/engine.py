@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from backends._inference.device import choose_device
-from backends._inference.parity import read_rejection
+from backends._inference.parity import describe_lack_of_int8, read_rejection
 from backends._inference.short_process import ProcessFailedError, call_in_process
 from backends._transformers.conversion import available_precisions
 from backends._transformers.converted_model import (
@@ -28,6 +28,7 @@ OPENVINO_MODEL_TYPES = frozenset(
     {"bert", "distilbert", "roberta", "xlm-roberta", "electra", "camembert", "modernbert"}
 )
 TORCH_PACKAGES = ("torch", "transformers")
+NO_BF16 = "this CPU has no bf16"
 
 TextModel = tuple[Tokenizer, Network]
 
@@ -47,13 +48,17 @@ def load_text_model(source: ModelSource, settings: Settings) -> TextModel:
         )
     if source.is_exported:
         return load_exported(source)
-    device = choose_device(settings)
+    device, note = choose_device(settings), ""
     if device == "cpu" and _tries_openvino(source, settings):
         try:
             return _load_converted(source)
         except Exception as error:  # a converter raises many kinds
             _report_failure(source, settings, error)
-    return _load_on_torch(source, device)
+            note = _describe_failure(error)
+    elif device == "cpu" and settings.engine == "auto":
+        kind = source.model_type or "this kind of model"
+        note = f"{kind} is tried on OpenVINO by ENGINE=openvino alone"
+    return _load_on_torch(source, device, note)
 
 
 def export_text_model(source: ModelSource) -> str:
@@ -63,7 +68,7 @@ def export_text_model(source: ModelSource) -> str:
     """
     _convert(source, every=True)
     network = load_exported(source._replace(folder=source.cache_folder))[1]
-    return network.describe_engine()
+    return network.runner.name
 
 
 def convert_text_model(
@@ -99,13 +104,15 @@ def _convert(source: ModelSource, every: bool = False) -> None:
 
 def load_exported(source: ModelSource) -> TextModel:
     """Load a model that was exported, in the fastest precision that it has for this processor."""
-    copy, reason = source.folder / INT8_FOLDER, ""
+    copy = source.folder / INT8_FOLDER
     if is_converted(copy):
         return _open_folder(copy, "int8", (copy / VERDICT_FILE).read_text(encoding="utf-8"))
-    for precision in dict.fromkeys((*available_precisions(), "f32")):
+    precisions = available_precisions()
+    reason = "" if "bf16" in precisions else NO_BF16
+    for precision in dict.fromkeys((*precisions, "f32")):
         folder = source.folder / precision
         if is_converted(folder):
-            return _open_folder(folder, precision, reason)
+            return _open_folder(folder, precision, _reasons(reason, read_rejection(copy)))
         reason = f"in {precision} {read_rejection(folder) or 'it was not exported'}"
     raise ModelError(f"{source.name} cannot be used: {reason}")
 
@@ -114,8 +121,13 @@ def _open_folder(folder: Path, precision: str, reason: str) -> TextModel:
     """Load a converted network; `reason` is why it is in this precision."""
     description, tokenizer = read_model_files(folder)
     runner = OpenVinoRunner(folder, description.input_names)
-    runner.name = f"OpenVINO in {precision}" + (f": {reason}" if reason else "")
+    runner.name, runner.note = f"OpenVINO in {precision}", reason
     return tokenizer, Network.of_runner(runner, description, "openvino")
+
+
+def _reasons(of_bf16: str, int8_refusal: str | None) -> str:
+    """Return why a network runs neither in int8 nor, if there is a reason, in bf16."""
+    return "; ".join(filter(None, (of_bf16, describe_lack_of_int8(int8_refusal))))
 
 
 def _open_converted(source: ModelSource) -> TextModel | None:
@@ -124,24 +136,26 @@ def _open_converted(source: ModelSource) -> TextModel | None:
     ModelError if none does.
     """
     precisions = available_precisions()
-    reason = "" if "bf16" in precisions else "this CPU has no bf16"
+    reason = "" if "bf16" in precisions else NO_BF16
     for precision in precisions:
         folder = source.cache_folder / precision
         rejection = read_rejection(folder)
         if rejection is not None:
             reason = f"in {precision} {rejection}"
         elif is_converted(folder):
-            return _open_folder(folder, precision, reason)
+            return _open_folder(folder, precision, _reasons(reason, None))
         else:
             return None
     raise ModelError(reason)
 
 
-def _load_on_torch(source: ModelSource, device: str) -> TextModel:
+def _load_on_torch(source: ModelSource, device: str, note: str) -> TextModel:
     _require_torch(source)
     tokenizer = Tokenizer.load(source.folder, source.name)
     network = source.load_network(half=device.startswith("cuda"))
-    return tokenizer, Network.of_torch(network.to(device), tokenizer)
+    found = Network.of_torch(network.to(device), tokenizer)
+    found.runner.note = note
+    return tokenizer, found
 
 
 def _require_torch(source: ModelSource) -> None:
@@ -174,6 +188,13 @@ def _report_failure(source: ModelSource, settings: Settings, error: Exception) -
         source.name,
         _first_line(error),
     )
+
+
+def _describe_failure(error: Exception) -> str:
+    """Return why a network does not run on OpenVINO, for `/status`: without names of files."""
+    if isinstance(error, ModelError):
+        return f"on OpenVINO {_first_line(error)}"
+    return "it could not be converted to OpenVINO, as the log says"
 
 
 def _first_line(error: Exception) -> str:

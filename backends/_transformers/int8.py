@@ -9,11 +9,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from backends._inference.openvino import openvino_core
+from backends._inference.parity import REJECTION_FILE
 from backends._inference.quantization import (
+    Copy,
     Layers,
+    Quantization,
     choose_copy,
     measure_gain,
-    quantize,
     split_items,
 )
 from backends._transformers.converted_model import (
@@ -27,7 +29,7 @@ from backends._transformers.engine import TextModel, load_exported
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
 from backends._transformers.runners import OPENVINO_FILE, Batch, Logits, OpenVinoRunner
-from shared.errors import ModelError
+from shared.errors import ModelError, RefusedPrecisionError
 
 # Maximum difference of what a model says of a text: the chance of a class, or of an entity.
 MAX_SCORE_DIFFERENCE = 0.02
@@ -59,8 +61,8 @@ class RecordingRunner(OpenVinoRunner):
 def add_int8(source: ModelSource, items: Iterable[Any], infer: Infer, compare: Compare) -> str:
     """Write a copy in int8 into the folder of an exported model; return its engine.
 
-    ModelError if none agrees with single precision on the items that are held out, or none is
-    faster.
+    RefusedPrecisionError if none agrees with single precision on the items that are held out, or
+    none is faster; the folder keeps the reason.
     """
     calibration, held_out = split_items(list(items))
     precise, serving = source.folder / "f32", load_exported(source)
@@ -74,24 +76,27 @@ def add_int8(source: ModelSource, items: Iterable[Any], infer: Infer, compare: C
 
     def judge(copy: Path) -> str:
         found = _with_runner(precise, OpenVinoRunner(copy.parent, model[1].input_names))
-        differences = list(map(compare, expected, infer(found, held_out)))
-        check_differences(differences)
         gain = measure_gain(
             lambda item: infer(serving, [item]), lambda item: infer(found, [item]), held_out
         )
+        differences = list(map(compare, expected, infer(found, held_out)))
+        check_differences(differences)
         return (
             f"{len(differences)} held-out texts differ by at most {max(differences):.2g} of a"
-            f" score, {gain:.2f} times as fast as {serving[1].describe_engine()}"
+            f" score, {gain:.2f} times as fast as {serving[1].runner.name}"
         )
 
     with TemporaryDirectory() as name:
+        quantization = Quantization(precise / OPENVINO_FILE, inputs, Path(name))
         choices = _choose_layers(precise / OPENVINO_FILE)
-        copies = [
-            _in_own_folder(path)
-            for path in quantize(precise / OPENVINO_FILE, inputs, choices, Path(name))
-        ]
-        copy, verdict = choose_copy(zip(choices, copies, strict=True), judge)
+        copies = (_in_own_folder(quantization.make(layers)) for layers in choices)
         target = source.folder / INT8_FOLDER
+        try:
+            copy, verdict = choose_copy(copies, judge)
+        except RefusedPrecisionError as error:
+            target.mkdir()
+            (target / REJECTION_FILE).write_text(str(error), encoding="utf-8")
+            raise
         shutil.copytree(copy.parent, target)
     for file in (DESCRIPTION_FILE, TOKENIZER_FILE):
         shutil.copy(precise / file, target / file)
@@ -122,13 +127,13 @@ def _with_runner(folder: Path, runner: OpenVinoRunner) -> TextModel:
     return tokenizer, Network.of_runner(runner, description, "openvino")
 
 
-def _in_own_folder(path: Path) -> Path:
+def _in_own_folder(copy: Copy) -> Copy:
     """Move a copy into a folder of its own, under the name that runners read."""
-    folder = path.with_suffix("")
+    folder = copy.path.with_suffix("")
     folder.mkdir()
     for suffix in (".bin", ".xml"):
-        path.with_suffix(suffix).rename((folder / OPENVINO_FILE).with_suffix(suffix))
-    return folder / OPENVINO_FILE
+        copy.path.with_suffix(suffix).rename((folder / OPENVINO_FILE).with_suffix(suffix))
+    return copy._replace(path=folder / OPENVINO_FILE)
 
 
 def _choose_layers(path: Path) -> list[Layers]:

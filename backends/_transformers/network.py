@@ -77,7 +77,8 @@ class Network:
 
     def describe_engine(self) -> str:
         """Return what it runs on, and why on nothing faster."""
-        return self.runner.name
+        note = self.runner.note
+        return f"{self.runner.name}: {note}" if note else self.runner.name
 
     def run(self, rows: Sequence[Row]) -> list[Logits]:
         """Return the logits of each row, without its padding.

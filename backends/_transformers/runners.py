@@ -23,9 +23,13 @@ OPENVINO_FILE = "model.xml"
 
 
 class NetworkRunner(Protocol):
-    """Runs batches, `concurrency` of them at once. `name` is what it runs on, for people."""
+    """Runs batches, `concurrency` of them at once.
+
+    For people `name` is what it runs on, and `note` why on nothing faster.
+    """
 
     name: str
+    note: str
 
     @property
     def concurrency(self) -> int:
@@ -42,6 +46,7 @@ class TorchRunner:
     """Runs a PyTorch network on a device, one batch after the other."""
 
     concurrency = 1
+    note = ""
 
     def __init__(self, network: Any, device: str) -> None:
         self._network = network.to(device)
@@ -78,6 +83,8 @@ class TorchRunner:
 
 class OpenVinoRunner:
     """Runs a converted network on the CPU, which each stream shares with the others."""
+
+    note = ""
 
     def __init__(self, folder: Path, input_names: Sequence[str]) -> None:
         self.folder = folder

@@ -67,8 +67,8 @@ class DetectionSettings(BackendSettings):
     )
     precision: Literal["auto", "bf16", "f32"] = Field(
         "auto",
-        description="On a CPU: bf16, f32, or auto: int8 if it was exported, else bf16 if the CPU"
-        " has it and boxes stay the same",
+        description="On a CPU: bf16, f32, or auto: int8 if it was exported and agreed, else bf16 if"
+        " the CPU has it and boxes stay the same",
     )
     classes: Names = Field(
         (), description="The model's classes to use, comma-separated; empty: all"

@@ -217,7 +217,8 @@ class Backend(LabelStudioMLBase):
         """Add a copy in int8 to a model that `export_model` has written; return on what it runs.
 
         `items` are what `read` returned for tasks such as those to come: some of them calibrate
-        the copy, and on the others it has to agree. Raises ModelError with what it lacks.
+        the copy, and on the others it has to agree. Raises RefusedPrecisionError if it does not,
+        or is not faster, which the folder then says, and ModelError with what is missing.
         """
         raise ModelError(f"{self.name} has no models that run in int8")
 

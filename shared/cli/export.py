@@ -11,7 +11,7 @@ from shared.cli import app
 from shared.cli.calibration import read_items
 from shared.cli.export_folder import new_folder
 from shared.cli.progress import format_bytes
-from shared.errors import ModelError, SettingError
+from shared.errors import ModelError, RefusedPrecisionError, SettingError
 
 if TYPE_CHECKING:
     from shared.backend.base import Backend
@@ -34,15 +34,15 @@ def export(
     output: Path = typer.Option(help="The folder to write, which must be new or empty"),
     precision: Precision = typer.Option(
         Precision.auto,
-        help="auto, or int8: a copy in it, too, if it agrees on tasks of --calibrate and is faster"
-        " (extra int8)",
+        help="auto: with --calibrate a copy in int8, too, if it agrees on those tasks and is faster"
+        " (extra int8); int8: such a copy or nothing",
     ),
     calibrate: str = typer.Option(
-        None, help="int8: a file of tasks, or a folder of images or texts, such as those to come"
+        None, help="A file of tasks, or a folder of images or texts, such as those to come"
     ),
     label_config: Path = typer.Option(
         None,
-        help="int8: the label config of those tasks, an XML file (default: the backend's example)",
+        help="The label config of those tasks, an XML file (default: the backend's example)",
         exists=True,
         dir_okay=False,
     ),
@@ -54,8 +54,8 @@ def export(
     """
     from shared.backend.registry import choose_backends
 
-    if (precision is Precision.int8) != (calibrate is not None):
-        raise SettingError("--precision int8 and --calibrate belong together: give both or neither")
+    if precision is Precision.int8 and calibrate is None:
+        raise SettingError("--precision int8 needs --calibrate, tasks such as those to come")
     [cls] = choose_backends([backend])
     reason = cls.unavailable_reason()
     if reason is not None:
@@ -67,19 +67,29 @@ def export(
     with new_folder(output) as folder:
         engine = cls(served=True).export_model(specs[0], folder)
         if items is not None:
-            engine = add_int8_copy(cls, specs[0], folder, items)
+            is_required = precision is Precision.int8
+            engine = add_int8_copy(cls, specs[0], folder, items, is_required) or engine
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     typer.echo(f"{specs[0].label}: {engine}, {format_bytes(size)} in {output}")
     typer.echo(f"Put the folder into MODEL_DIR, and name it: {cls.model_variable()}={output.name}")
 
 
 def add_int8_copy(
-    cls: "type[Backend]", spec: "ModelSpec", folder: Path, items: Iterable[Any]
-) -> str:
-    """Add a copy in int8, or fail: who asks for int8 is not served anything else."""
+    cls: "type[Backend]", spec: "ModelSpec", folder: Path, items: Iterable[Any], is_required: bool
+) -> str | None:
+    """Add a copy in int8; return on what the model runs. None if it is refused, which is told.
+
+    SettingError if it cannot be tried, or if it is refused and required: who asks for int8 is not
+    served anything else.
+    """
+    without = "Nothing was written: without {} it is exported"
     try:
         return cls(served=True).quantize_model(spec, folder, items)
+    except RefusedPrecisionError as error:
+        refusal = f"{spec.label} does not run in int8: {error}"
+        if is_required:
+            raise SettingError(f"{refusal}. {without.format('--precision int8')}") from None
+        typer.echo(refusal, err=True)
+        return None
     except ModelError as error:
-        raise SettingError(
-            f"{spec.label}: {error}. Nothing was written: without --precision int8 it is exported"
-        ) from None
+        raise SettingError(f"{spec.label}: {error}. {without.format('--calibrate')}") from None

@@ -1,9 +1,11 @@
-"""`prelabel export --precision int8`: a copy in int8 where it agrees, and else the reason."""
+"""`prelabel export --calibrate`: a copy in int8 where it agrees, and else the reason."""
 
 import json
 import time
+from collections.abc import Iterable
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +28,7 @@ from shared.backend.claim import ModelSpec
 from shared.backend.example import Example
 from shared.cli.export import add_int8_copy
 from shared.cli.export_folder import new_folder
-from shared.errors import ModelError, SettingError
+from shared.errors import ModelError, RefusedPrecisionError, SettingError
 from shared.settings import changed_environment
 
 from .conftest import Command
@@ -103,32 +105,84 @@ def test_a_text_classifier_that_agrees_in_int8_is_served_in_it(
 
 
 def test_what_each_copy_lacks_is_said(tmp_path: Path) -> None:
+    made = []
+
     def judge(path: Path) -> str:
+        made.append(path.stem)
         if path.name == "1.xml":
             check_differences([0.01, inf, 0.05, 0.02])
         quantization.measure_gain(lambda item: None, time.sleep, [0.002] * 3)
         return "never"
 
-    copies = [(quantization.Layers(f"{n} layers", ()), tmp_path / f"{n}.xml") for n in (1, 2)]
-    with pytest.raises(ModelError) as raised:
+    copies = (quantization.Copy(f"{n} layers", tmp_path / f"{n}.xml") for n in (1, 2, 3))
+    with pytest.raises(RefusedPrecisionError) as raised:
         quantization.choose_copy(copies, judge)
     first, second = str(raised.value).split("; ")
     assert first == (
-        "it is not to run in int8: with 1 layers, of 4 held-out texts it answers 1 otherwise, and 1"
-        " with scores that differ by up to 0.05 (0.02 is allowed)"
+        "with 1 layers, of 4 held-out texts it answers 1 otherwise, and 1 with scores that differ"
+        " by up to 0.05 (0.02 is allowed)"
     )
     assert second.startswith("with 2 layers, it is 0.0")
+    assert made == ["1", "2"], "what is not faster is not faster with fewer layers"
+
+
+@pytest.mark.usefixtures("packages")
+def test_what_is_not_faster_in_int8_is_exported_without_and_says_why(
+    prelabel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantization, "MIN_GAIN", 1000)
+    tasks = [{"data": {"text": one.text}} for one in generate(30, 7, "held_out")]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    arguments = ("--calibrate", "tasks.json", "--output", "models/mine")
+    ran = prelabel("export", "text_classification:starter", *arguments)
+    assert ran.status == 0, ran.err
+    assert "text_classification-starter does not run in int8: with all linear layers" in ran.err
+    assert "times as fast as without on this processor" in ran.err
+    with changed_environment({"MODEL_DIR": "models", "TEXT_CLASSIFICATION_MODEL": "mine"}):
+        backend = TextClassificationBackend(served=True)
+        [spec] = backend.default_specs()
+        engine = backend.describe_engine(backend.load(spec))
+    assert engine.startswith("OpenVINO in ")
+    assert "in int8, with all linear layers but the last in int8, it is " in engine
+
+
+class Refused(PatternBackend):
+    """A backend whose model is as fast without int8."""
+
+    def quantize_model(self, spec: ModelSpec, folder: Path, items: Iterable[Any]) -> str:
+        raise RefusedPrecisionError("with all layers, it is 0.90 times as fast")
+
+
+def test_a_refusal_is_an_error_where_int8_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = Refused, ModelSpec("pattern", "rules"), tmp_path, ()
+    assert add_int8_copy(*given, is_required=False) is None
+    told = "pattern-rules does not run in int8: with all layers, it is 0.90 times as fast"
+    assert capsys.readouterr().err == f"{told}\n"
+    with pytest.raises(SettingError) as raised:
+        add_int8_copy(*given, is_required=True)
+    without = "Nothing was written: without --precision int8 it is exported"
+    assert str(raised.value) == f"{told}. {without}"
 
 
 def test_nothing_is_left_of_what_does_not_run_in_int8(tmp_path: Path) -> None:
     def export() -> None:
         with new_folder(tmp_path / "mine") as folder:
             (folder / "model.xml").touch()
-            add_int8_copy(PatternBackend, ModelSpec("pattern", "rules"), folder, [])
+            add_int8_copy(PatternBackend, ModelSpec("pattern", "rules"), folder, [], True)
 
     with pytest.raises(SettingError, match="pattern has no models that run in int8"):
         export()
     assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.usefixtures("packages")
+def test_a_network_that_nncf_cannot_read_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "model.xml").write_text("<half")
+    made = quantization.Quantization(tmp_path / "model.xml", [], tmp_path)
+    with pytest.raises(ModelError, match=r"^NNCF cannot make a copy in int8: \w+$"):
+        made.make(quantization.Layers("all", ()))
 
 
 def test_too_few_items_are_no_calibration() -> None:
@@ -174,10 +228,7 @@ def test_classes_differ_by_their_scores_or_altogether(
     assert compare_classifications(*outputs) == pytest.approx(difference, abs=0.001)
 
 
-@pytest.mark.parametrize("arguments", [("--precision", "int8"), ("--calibrate", "folder")])
-def test_int8_and_what_it_is_calibrated_with_belong_together(
-    arguments: tuple[str, str], prelabel: Command
-) -> None:
-    ran = prelabel("export", "ner:starter", "--output", "mine", *arguments)
+def test_int8_needs_what_it_is_calibrated_with(prelabel: Command) -> None:
+    ran = prelabel("export", "ner:starter", "--output", "mine", "--precision", "int8")
     assert ran.status == 2
-    assert "--precision int8 and --calibrate belong together" in ran.err
+    assert "--precision int8 needs --calibrate, tasks such as those to come" in ran.err

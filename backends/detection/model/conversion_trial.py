@@ -132,9 +132,13 @@ def detect_all_boxes(
     spec: NetworkSpec, engine: Engine, inputs: tuple[Floats, ...] = ()
 ) -> Callable[..., Any]:
     """Return a `detect` that keeps all boxes of an object, which NMS would otherwise merge."""
-    # Half the score that is compared: an object may have a lower score on the other engine.
     if inputs:
         names = tuple(f"word {number}" for number in range(inputs[0].shape[1]))
         spec = replace(spec, class_names=names)
-    decoder = OutputDecoder(spec, parity.MIN_SCORE / 2, iou_threshold=1.0, max_objects=10_000)
-    return Detector(spec, engine, decoder, inputs=inputs).detect
+    return Detector(spec, engine, all_boxes_decoder(spec), inputs=inputs).detect
+
+
+def all_boxes_decoder(spec: NetworkSpec) -> OutputDecoder:
+    """Return what decodes outputs without merging the boxes of an object."""
+    # Half the score that is compared: an object may have a lower score on the other engine.
+    return OutputDecoder(spec, parity.MIN_SCORE / 2, iou_threshold=1.0, max_objects=10_000)

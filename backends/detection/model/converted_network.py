@@ -3,8 +3,8 @@
 `model.xml` and `model.bin` are OpenVINO's, or `model.onnx` is ONNX Runtime's; `network.json` says
 what else Ultralytics knew of the network, and `bf16.txt` why it is not to run in bf16, or nothing
 where it may. Where `prelabel export` was asked for int8, `int8.xml` and `int8.bin` are a copy in
-it, and `int8.txt` says how well it agrees. Instead of all of them, `refused.txt` says why the
-network is not used.
+it, and `int8.txt` says how well it agrees; or `int8_refused.txt` says why there is none. Instead
+of all of them, `refused.txt` says why the network is not used.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ from shared.errors import ModelError
 DESCRIPTION_FILE = "network.json"
 BF16_FILE = "bf16.txt"
 INT8_FILE, INT8_VERDICT_FILE = "int8.xml", "int8.txt"
+INT8_REFUSAL_FILE = "int8_refused.txt"
 MODEL_FILES = {"openvino": "model.xml", "onnx": "model.onnx"}
 # In place of an image size: the network takes any.
 ANY_SIZE = -1
@@ -65,17 +66,23 @@ class ConvertedNetwork:
 
     def read_bf16_obstacle(self) -> str | None:
         """Return why it must not run in bf16, "" if it may; None if that was never tried."""
-        path = self.folder / BF16_FILE
-        return path.read_text(encoding="utf-8") if path.is_file() else None
+        return self._read(BF16_FILE)
 
     def read_int8_verdict(self) -> str | None:
         """Return how well its copy in int8 agrees; None if it has none."""
-        path = self.folder / INT8_VERDICT_FILE
-        return path.read_text(encoding="utf-8") if path.is_file() else None
+        return self._read(INT8_VERDICT_FILE)
+
+    def read_int8_refusal(self) -> str | None:
+        """Return why no copy in int8 was kept; None if none was refused."""
+        return self._read(INT8_REFUSAL_FILE)
 
     def write_bf16_obstacle(self, obstacle: str) -> None:
         """Keep whether it may run in bf16."""
         (self.folder / BF16_FILE).write_text(obstacle, encoding="utf-8")
+
+    def _read(self, name: str) -> str | None:
+        path = self.folder / name
+        return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,16 @@ from tempfile import TemporaryDirectory
 from backends._inference.openvino import openvino_core
 from backends._inference.quantization import (
     Layers,
+    Quantization,
     choose_copy,
     measure_gain,
-    quantize,
     split_items,
 )
 from backends.detection.model import conversion, parity
 from backends.detection.model.conversion_trial import detect_all_boxes
 from backends.detection.model.converted_network import (
     INT8_FILE,
+    INT8_REFUSAL_FILE,
     INT8_VERDICT_FILE,
     MODEL_FILES,
 )
@@ -24,7 +25,7 @@ from backends.detection.model.engines import Engine, OpenVinoEngine
 from backends.detection.model.letterbox import frame_for
 from backends.detection.model.loader import FULLY_COMPARED_TASKS, open_exported
 from backends.detection.model.trunk import CONVOLUTIONS, STAGE
-from shared.errors import ModelError
+from shared.errors import ModelError, RefusedPrecisionError
 from shared.media.image import Image
 
 # Part of the convolutions that are tried in int8 if not all may be: the last ones before the head,
@@ -35,8 +36,8 @@ LATE_PART = 1 / 5
 def add_int8(folder: Path, images: Iterable[Image]) -> str:
     """Write a copy in int8 into the folder of an exported network; return its engine.
 
-    ModelError if none agrees with single precision on the images that are held out, or none is
-    faster.
+    RefusedPrecisionError if none agrees with single precision on the images that are held out, or
+    none is faster; the folder keeps the reason.
     """
     path = folder / MODEL_FILES["openvino"]
     opened = open_exported(path, 0, "auto")
@@ -50,19 +51,22 @@ def add_int8(folder: Path, images: Iterable[Image]) -> str:
 
     def judge(copy: Path) -> str:
         engine = OpenVinoEngine(copy, shapes, "f32")
+        gain = measure_gain(_runs(opened.engine), _runs(engine), held_out)
         found = detect_all_boxes(spec, engine)(held_out)
         parts = parity.compare_detections(found, expected, True, "those in f32")
-        gain = measure_gain(_runs(opened.engine), _runs(engine), held_out)
         return (
             f"{len(parts)} objects on {len(held_out)} images deviate by at most"
             f" {parts.max():.2g} of the limit, {gain:.2f} times as fast as {opened.engine.name}"
         )
 
     with TemporaryDirectory() as name:
-        choices = _choose_layers(path)
         inputs = ([frame.pixels[None]] for frame in calibration)
-        copies = quantize(path, inputs, choices, Path(name))
-        copy, verdict = choose_copy(zip(choices, copies, strict=True), judge)
+        quantization = Quantization(path, inputs, Path(name))
+        try:
+            copy, verdict = choose_copy(map(quantization.make, _choose_layers(path)), judge)
+        except RefusedPrecisionError as error:
+            (folder / INT8_REFUSAL_FILE).write_text(str(error), encoding="utf-8")
+            raise
         for suffix in (".xml", ".bin"):
             shutil.copy(copy.with_suffix(suffix), (folder / INT8_FILE).with_suffix(suffix))
     (folder / INT8_VERDICT_FILE).write_text(verdict, encoding="utf-8")

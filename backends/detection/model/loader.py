@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from backends._inference.device import choose_device
 from backends._inference.openvino import supports_bf16
+from backends._inference.parity import describe_lack_of_int8
 from backends._inference.short_process import ProcessFailedError, call_in_process
 from backends.detection.model import architecture, conversion
 from backends.detection.model.architecture import NetworkSpec
@@ -198,7 +199,7 @@ def _open_on_openvino(
     obstacle = _obstacle_to_bf16(found.trained, precision)
     obstacle = obstacle or _measured_obstacle(name, found, precision)
     engine = OpenVinoEngine(found.path, shapes, "f32" if obstacle else "bf16")
-    engine.note = obstacle
+    engine.note = "; ".join(filter(None, (obstacle, _describe_lack_of_int8(found, precision))))
     return OpenedEngine(found.trained, engine)
 
 
@@ -235,6 +236,14 @@ def _measured_obstacle(name: str, found: ConvertedNetwork, precision: str) -> st
         return f"in bf16 {obstacle}"
     logger.warning("%s runs in bf16 as requested, but %s", name, obstacle)
     return ""
+
+
+def _describe_lack_of_int8(found: ConvertedNetwork, precision: str) -> str:
+    """Return why it does not run in int8; "" where that is never tried."""
+    spec = found.trained
+    if precision != "auto" or spec.task not in FULLY_COMPARED_TASKS or spec.word_dimensions:
+        return ""
+    return describe_lack_of_int8(found.read_int8_refusal())
 
 
 def _obstacle_to_bf16(spec: NetworkSpec, precision: str) -> str:

@@ -316,4 +316,7 @@ def test_why_nothing_faster_runs_is_said(load: Load, monkeypatch: pytest.MonkeyP
     assert asked == "OpenVINO in f32: DETECTION_PRECISION=f32"
     assert load(engine="torch").describe_engine() == "PyTorch on cpu"
     monkeypatch.setattr(loader, "supports_bf16", lambda: False)
-    assert load().describe_engine() == "OpenVINO in f32: this CPU has no bf16"
+    assert load().describe_engine() == (
+        "OpenVINO in f32: this CPU has no bf16; int8 was not tried: prelabel export --calibrate"
+        " tries it"
+    )

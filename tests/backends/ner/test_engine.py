@@ -90,7 +90,9 @@ def test_converted_network_is_visible_only_with_its_verdict(
     monkeypatch.setattr(ParityTrial, "describe_deviation", differs)
     tries = conversion.available_precisions()
     for _ in range(2):
-        assert TokenClassifier.load(source, Settings()).network.engine == "torch"
+        network = TokenClassifier.load(source, Settings()).network
+        assert network.engine == "torch"
+        assert network.describe_engine() == "PyTorch on cpu: on OpenVINO in f32 it differs"
     assert seen == [tries[:number] for number in range(len(tries))]
     for precision in tries:
         [told] = (source.cache_folder / precision).iterdir()

@@ -94,7 +94,11 @@ def test_warning_names_a_network_that_cannot_be_converted_and_a_remedy(
     monkeypatch.setenv("CACHE_DIR", str(tmp_path))
     backend = TextClassificationBackend()
     [spec] = backend.default_specs()
-    assert backend.load(spec).network.engine == "torch"
+    network = backend.load(spec).network
+    assert network.engine == "torch"
+    assert network.describe_engine() == (
+        "PyTorch on cpu: it could not be converted to OpenVINO, as the log says"
+    )
     [line] = [line for line in caplog.messages if "runs on PyTorch" in line]
     assert line.startswith("text_classification-starter runs on PyTorch")
     assert "RuntimeError: an operation is not known" in line
