@@ -1,6 +1,7 @@
 """Each test starts without our environment variables, with a fresh runtime and a cache of ours."""
 
 import gc
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -98,6 +99,22 @@ def s3_url() -> Iterator[str]:
 def s3(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> S3Bucket:
     """An empty bucket, for whose server the environment has address and credentials."""
     return open_bucket(s3_url, monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _clean_logging() -> Iterator[None]:
+    """Take away the handlers that a command has set up.
+
+    They write into what was standard error in that test. It is closed afterwards: each record of
+    all later tests would make a traceback.
+    """
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    for handler in root.handlers[:]:
+        if handler not in handlers:
+            root.removeHandler(handler)
 
 
 @pytest.fixture(autouse=True)
