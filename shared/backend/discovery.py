@@ -3,6 +3,7 @@
 A faulty one costs only itself: its fault is logged, and shown by /status.
 """
 
+import errno
 import importlib
 import importlib.util
 import inspect
@@ -93,6 +94,8 @@ def _import_folder(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"{PACKAGE}.{name}")
     except (Exception, SystemExit) as error:  # a folder's code may raise anything
+        if isinstance(error, OSError) and error.errno == errno.EMFILE:
+            raise  # it is no fault of the folder, and may pass
         raise _import_fault(f"{PACKAGE}/{name}", error) from error
 
 

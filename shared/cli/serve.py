@@ -1,6 +1,8 @@
 """`prelabel serve`: the server that Label Studio connects to."""
 
 import importlib
+import importlib.util
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,6 +14,9 @@ from shared.errors import SettingError
 if TYPE_CHECKING:
     from shared.server.worker_metrics import WorkerMetrics
     from shared.settings import Settings
+
+# What every worker needs: one that is killed is then replaced within a moment.
+WORKER_MODULES = ("shared.server.app", "shared.server.third_party_service")
 
 
 @app.command()
@@ -40,12 +45,16 @@ def serve(
     logs.configure_logging(settings.log_level, settings.log_format)
     log_official_variables(context.obj or ())
     names = list(backend or settings.backends)
-    _import_before_fork()
-    _check_names(names)
+    # A single worker makes its application while it serves; several share what is imported before.
+    serve_first = settings.workers == 1 and all(map(_is_folder, names))
+    _import_before_fork(() if serve_first else WORKER_MODULES)
+    if not serve_first:
+        _check_names(names)
     GunicornServer(
         lambda worker_metrics: make_app(names, settings, worker_metrics),
         settings,
         on_start=lambda: _print_address(names, settings),
+        serve_first=serve_first,
     ).run()
 
 
@@ -78,13 +87,19 @@ def make_app(
     return create_app(service, settings, worker_metrics)
 
 
-def _import_before_fork() -> None:
-    """Import what every worker needs: one that is killed is then replaced within a moment."""
+def _is_folder(name: str) -> bool:
+    """Return whether a name is that of a folder of ours, which is known without importing it."""
+    is_public = name.isidentifier() and not name.startswith("_")
+    return is_public and importlib.util.find_spec(f"backends.{name}") is not None
+
+
+def _import_before_fork(modules: Iterable[str]) -> None:
+    """Import what workers share, with all that is imported already."""
     from shared.server.lasting_objects import lasting_objects
 
     with lasting_objects():
-        importlib.import_module("shared.server.app")
-        importlib.import_module("shared.server.third_party_service")
+        for name in modules:
+            importlib.import_module(name)
 
 
 def _check_names(names: list[str]) -> None:

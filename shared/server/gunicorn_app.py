@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -11,26 +11,32 @@ from gunicorn.errors import AppImportError
 
 from shared.errors import PrelabelError
 from shared.server.worker import GRACE_SECONDS, TIMEOUT_SECONDS, GunicornLogger, PrelabelWorker
-from shared.server.worker_metrics import WorkerMetrics
+from shared.server.worker_app import WorkerApp
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.server.worker_metrics import WorkerMetrics
 
 
 class GunicornServer(BaseApplication):
     """Runs the application that `make_app` returns, in each worker.
 
-    `on_start` is called once, in the first worker that has loaded it.
+    `on_start` is called once, in the first worker that has it. With `serve_first`, a worker
+    answers health checks while it makes the application, else it makes it before it serves.
     """
 
     def __init__(
         self,
-        make_app: Callable[[WorkerMetrics | None], Any],
+        make_app: "Callable[[WorkerMetrics | None], Any]",
         settings: Settings,
         on_start: Callable[[], None],
+        serve_first: bool = False,
     ) -> None:
         self._make_app = make_app
         self._on_start = on_start
+        self._serve_first = serve_first
         self._settings = settings
-        self._worker_metrics = WorkerMetrics.make() if settings.workers > 1 else None
+        self._worker_metrics = _metrics_of_workers() if settings.workers > 1 else None
         super().__init__()
 
     def load_config(self) -> None:
@@ -53,8 +59,15 @@ class GunicornServer(BaseApplication):
             if key in self.cfg.settings:  # older gunicorns lack some
                 self.cfg.set(key, value)
 
-    def load(self) -> Any:
-        """Make the application in a worker; an error of ours ends the server with its sentence."""
+    def load(self) -> WorkerApp:
+        """Return the application in a worker."""
+        app = WorkerApp(self._make)
+        if not self._serve_first:
+            app.make_now()
+        return app
+
+    def _make(self) -> Any:
+        """Make the application; an error of ours ends the server with its sentence."""
         try:
             return self._make_app(self._worker_metrics)
         except PrelabelError as error:
@@ -77,8 +90,14 @@ class GunicornServer(BaseApplication):
 
     def _after_worker_start(self, worker: Any) -> None:
         if worker.age == 1:
-            self._on_start()
+            worker.wsgi.when_serving(self._on_start)
 
     def _after_worker_exit(self, arbiter: Any, worker: Any) -> None:
         if self._worker_metrics is not None:
             self._worker_metrics.remove_worker(worker.pid)
+
+
+def _metrics_of_workers() -> "WorkerMetrics":
+    from shared.server.worker_metrics import WorkerMetrics
+
+    return WorkerMetrics.make()

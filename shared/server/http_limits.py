@@ -18,10 +18,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     """Closes connections that send too much, or nothing, before a password could be checked."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Start waiting for the first request."""
+        """Start waiting for the first request; close what the application has no room for."""
         super().connection_made(transport)
         self._unparsed_bytes, self._in_head = 0, False
         self._timer = self.loop.call_later(HEAD_SECONDS, self._close_idle)
+        most = getattr(self.config.app, "max_connections", None)  # see `WorkerApp`
+        if most is not None and len(self.connections) > most:
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""

@@ -6,9 +6,11 @@ import os
 import signal
 import socket
 import time
+from functools import partial
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import AppImportError
 from gunicorn.glogging import Logger
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
@@ -57,8 +59,11 @@ class DrainingServer(Server):
         """
         for server in self.servers:
             server.close()
-        endpoints = self.config.app.state.endpoints  # type: ignore[union-attr]
-        endpoints.drain(GRACE_SECONDS - RESPONSE_SECONDS)
+        app: Any = self.config.app
+        if app.failure is not None:
+            await self.lifespan.shutdown()
+            return
+        app.drain(GRACE_SECONDS - RESPONSE_SECONDS)
         await asyncio.sleep(LAST_REQUESTS_SECONDS)
         await super().shutdown(sockets)
 
@@ -90,14 +95,20 @@ class PrelabelWorker(UvicornWorker):
         """Tell the master that this worker lives; at the start, in advance."""
         super().notify()
         app = getattr(self, "wsgi", None)
-        if app is None or app.state.endpoints.is_starting:
+        if app is None or app.is_starting:
             until = time.monotonic() + START_SECONDS
             os.utime(self.tmp.fileno(), (until, until))  # which is how gunicorn notes it, too
 
     async def _serve(self) -> None:
         self.config.app = self.wsgi
         server = DrainingServer(config=self.config)
+        self.wsgi.on_failure = partial(setattr, server, "should_exit", True)
         self._install_sigquit_handler()
         await server.serve(sockets=self.sockets)
-        if not server.started:
+        failure = self.wsgi.failure
+        if isinstance(failure, AppImportError):
+            raise failure  # as if it had been raised before this worker served
+        if failure is not None:
+            self.log.error("Exception in worker process", exc_info=failure)
+        if failure is not None or not server.started:
             raise SystemExit(Arbiter.WORKER_BOOT_ERROR)

@@ -1,6 +1,7 @@
 """`prelabel serve` with what cannot be served: one sentence and exit status 2, and no server."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -88,10 +89,49 @@ def test_class_for_the_other_line_of_label_studio_ml(tmp_path: Path) -> None:
     assert "Traceback" not in ran.err
 
 
+FAULTY = """
+import sys
+from shared.cli import main, serve
+from shared.errors import SettingError
+
+def make_app(*arguments):
+    raise {error}
+
+serve.make_app = make_app
+sys.argv[1:] = ["serve", "pattern", "--port", "0"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "last_line"),
+    [
+        ("SettingError('backends/pattern is broken')", 2, "prelabel: backends/pattern is broken"),
+        ("ValueError('of a library')", 3, "ValueError: of a library"),
+    ],
+    ids=["ours", "a library's"],
+)
+def test_application_that_cannot_be_made(
+    error: str, status: int, last_line: str, tmp_path: Path
+) -> None:
+    """That is seen only in the process that serves, which answers health checks meanwhile."""
+    program = FAULTY.replace("{error}", error)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert ran.returncode == status
+    lines = ran.stderr.splitlines()
+    assert last_line in lines
+    assert ran.stdout == "", "no server was announced"
+    if status == 2:
+        assert lines[-1] == last_line, "nothing comes after it"
+        assert "Traceback" not in ran.stderr
+
+
 @pytest.mark.parametrize("host", ["::1", "::", "127.0.0.1"])
 def test_address_to_listen_on(host: str, tmp_path: Path) -> None:
     with served("pattern", log=tmp_path / "log", host=host) as server:
-        server.wait()
+        server.wait("/ready")
         shown = f"[{host}]" if ":" in host else host
         assert f"prelabel on http://{shown}:" in server.log.read_text()
         own = _local_url(Settings(host=host, port=int(server.url.rpartition(":")[2])))
