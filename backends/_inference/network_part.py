@@ -5,7 +5,6 @@ For networks that are run as they are, image encoders and such: from arrays to a
 
 import logging
 import threading
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from backends._inference.device import choose_device
 from backends._inference.openvino import InferRequestPool, import_openvino, openvino_core
 from backends._inference.parity import load_verified
+from backends._inference.torch_conversion import trace_to_openvino
 from shared.errors import ModelError
 from shared.settings import Settings
 
@@ -156,9 +156,7 @@ class ConvertedPart:
         shapes = [
             package.PartialShape(_common_shape(arrays)) for arrays in zip(*examples, strict=True)
         ]
-        with torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the tracer's, about the libraries' code
-            model = package.convert_model(self.network, example_input=tuple(inputs), input=shapes)
+        model = trace_to_openvino(self.network, inputs, shapes)
         package.save_model(model, folder / OPENVINO_FILE, compress_to_fp16=False)
 
     def _describe_deviation(self, part: OpenVinoPart) -> str:

@@ -1,11 +1,11 @@
 """Conversion of PyTorch networks to OpenVINO's format."""
 
 import copy
-import warnings
 from pathlib import Path
 from typing import Any
 
 from backends._inference.openvino import import_openvino, supports_bf16
+from backends._inference.torch_conversion import trace_to_openvino
 from backends._transformers.converted_model import NetworkDescription
 from backends._transformers.runners import OPENVINO_FILE
 
@@ -54,9 +54,7 @@ def convert_network(
     width = min(description.max_tokens, EXAMPLE_TOKENS)  # a network of few positions takes no more
     example = tuple(torch.ones((2, width), dtype=torch.int64) for _ in input_names)
     shapes = [([-1, -1], package.Type.i64) for _ in input_names]
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer's, about transformers' code
-        model = package.convert_model(PositionalNetwork(), example_input=example, input=shapes)
+    model = trace_to_openvino(PositionalNetwork(), example, shapes)
     package.save_model(model, folder / OPENVINO_FILE)
 
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from backends._inference.openvino import import_openvino
+from backends._inference.torch_conversion import trace_to_openvino
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.letterbox import Letterbox
 from shared.backend.converted_model_cache import fresh_folder
@@ -50,8 +51,8 @@ def convert_to_openvino(network: Any, spec: NetworkSpec, folder: Path) -> Path:
         shape = [([-1, side, side, 3], package.Type.u8)]
         if spec.word_dimensions:
             shape.append(([1, -1, spec.word_dimensions], package.Type.f32))
-        with fresh_folder(folder) as target, _without_tracer_warnings():
-            model = package.convert_model(network, example_input=_example_input(spec), input=shape)
+        with fresh_folder(folder) as target:
+            model = trace_to_openvino(network, _example_input(spec), shape)
             package.save_model(model, target / path.name, compress_to_fp16=False)
             _mark_precise_layers(target / path.name)
     return path

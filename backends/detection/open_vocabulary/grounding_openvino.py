@@ -1,7 +1,6 @@
 """Grounding DINO on OpenVINO: converted once, and used if it finds what PyTorch finds."""
 
 import threading
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from backends._inference.network_part import (
 )
 from backends._inference.openvino import InferRequestPool, import_openvino, openvino_core
 from backends._inference.parity import load_verified
+from backends._inference.torch_conversion import trace_to_openvino
 from backends.detection.model import parity
 from backends.detection.model.transformers_model import LoadedModel
 from backends.detection.open_vocabulary.grounding_network import GroundingBackbone, GroundingMixer
@@ -172,13 +172,8 @@ def _convert(
         [-1 if axis in free.get(number, ()) else length for axis, length in enumerate(one.shape)]
         for number, one in enumerate(inputs)
     ]
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer's, about the library's code
-        model = package.convert_model(
-            network.eval(),
-            example_input=inputs,
-            input=[(shape, package.Type.f32) for shape in shapes],
-        )
+    described = [(shape, package.Type.f32) for shape in shapes]
+    model = trace_to_openvino(network.eval(), inputs, described)
     package.save_model(model, path, compress_to_fp16=False)
 
 
