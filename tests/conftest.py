@@ -65,18 +65,23 @@ def _module_seconds(item: pytest.Item) -> int:
 
 
 @pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory, shared_dir: Path) -> Path:
     """Where networks are kept during the tests.
 
-    Several processes convert the starters once for all: that takes ten seconds each. What else is
-    in the folder is this process's own.
+    Several processes convert a network once for all: that takes ten seconds each. What else is in
+    the folder is this process's own.
     """
-    own, shared = tmp_path_factory.mktemp("cache"), tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent  # of all processes
+    own = tmp_path_factory.mktemp("cache")
     for name in CONVERSIONS:
-        (shared / "conversions" / name).mkdir(parents=True, exist_ok=True)
-        (own / name).symlink_to(shared / "conversions" / name)
+        (shared_dir / "conversions" / name).mkdir(parents=True, exist_ok=True)
+        (own / name).symlink_to(shared_dir / "conversions" / name)
     return own
 
 

@@ -110,11 +110,11 @@ def box_deviation(detections: Detections, row: int, other: Detections) -> float:
 
 def box_ious(boxes: Floats, box: Floats) -> Floats:
     """Return the overlap (IoU) of boxes (n, 4) with one."""
-    import torch
-    from torchvision.ops import box_iou
-
-    ious = box_iou(torch.from_numpy(boxes), torch.from_numpy(box[None])).numpy()[:, 0]
-    overlaps: Floats = np.nan_to_num(ious)  # of two empty boxes it is 0 / 0
+    sides = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
+    both = sides.clip(0).prod(axis=1)
+    either = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod() - both
+    # Of two empty boxes it is 0 / 0.
+    overlaps: Floats = np.divide(both, either, out=np.zeros_like(both), where=either != 0)
     return overlaps
 
 

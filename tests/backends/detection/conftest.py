@@ -1,6 +1,7 @@
 """Networks in a MODEL_DIR, a drawn picture, and what Ultralytics itself detects on it."""
 
 import base64
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 
 from backends.detection import DetectionBackend
+from backends.detection.model import loader
+from backends.detection.model.detector import Detector
 from backends.detection.starter.shapes import draw_picture
 from shared.pipeline import runtime
 from shared.pipeline.plan import PredictionPlan
@@ -41,14 +44,47 @@ def data_url(pixels: Any = PICTURE) -> str:
 
 
 @pytest.fixture(scope="session")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with all of `NETWORKS`."""
+def model_dir(shared_dir: Path) -> Path:
+    """Return a folder with all of `NETWORKS`, which the first of several processes makes for all.
+
+    A file of weights says when it was made: those of another process would be converted again.
+    """
     pytest.importorskip("ultralytics")
     os.environ.setdefault("YOLO_OFFLINE", "true")
-    folder = tmp_path_factory.mktemp("models")
-    for name in NETWORKS:
-        save_network(name, folder)
+    folder, draft = shared_dir / "networks", shared_dir / "networks.draft"
+    with (shared_dir / "networks.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            draft.mkdir(exist_ok=True)
+            for name in NETWORKS:
+                save_network(name, draft)
+            draft.rename(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def keep_networks() -> Iterator[None]:
+    """Keep what is loaded until the module ends: models of the same weights share it.
+
+    Each test has a runtime of its own, which would compile the network again.
+    """
+    kept: list[Detector] = []
+    load = loader.load_detector
+
+    def load_and_keep(*arguments: Any) -> Detector:
+        kept.append(load(*arguments))
+        return kept[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loader, "load_detector", load_and_keep)
+        yield
+    kept.clear()
+
+
+@pytest.fixture
+def on_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the engine that loads fastest. Ask for it before `environment` or `predict`."""
+    monkeypatch.setenv("ENGINE", "torch")
 
 
 @pytest.fixture

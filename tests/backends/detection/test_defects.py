@@ -54,7 +54,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counted
 
 
-def test_six_tags_cost_one_pass(predict: Predict, passes: list[int]) -> None:
+def test_six_tags_cost_one_pass(on_torch: None, predict: Predict, passes: list[int]) -> None:
     kinds = ("RectangleLabels", "PolygonLabels", "BrushLabels", "BitmaskLabels", "EllipseLabels")
     tags = "".join(control_tag(kind, "yolo11n-seg") for kind in kinds)
     results = predict(tags + control_tag("Choices", "yolo11n-seg", labels=CHOICES))["result"]
@@ -91,7 +91,7 @@ def test_images_of_several_tasks_are_detected_at_once(environment: None) -> None
     assert max(sums) > 1
 
 
-def test_nothing_found_is_an_answer(environment: None) -> None:
+def test_nothing_found_is_an_answer(on_torch: None, environment: None) -> None:
     """A white image and an unreachable threshold, for every tag on images."""
     for scene in SCENES.values():
         if scene.key != "video":
@@ -143,7 +143,9 @@ def test_a_surer_class_without_a_label_leaves_no_choice(predict: Predict) -> Non
     assert predict(control_tag("Choices", "yolo11n-cls", labels=others, conf=0.1))["result"] == []
 
 
-def test_other_weights_are_another_version(predict: Predict, model_dir: Path) -> None:
+def test_other_weights_are_another_version(
+    on_torch: None, predict: Predict, model_dir: Path
+) -> None:
     copy = model_dir / "copy.pt"
     shutil.copy(model_dir / "yolo11n.pt", copy)
     tags = control_tag("RectangleLabels", "copy")

@@ -10,6 +10,8 @@ from tests.backends.detection.conftest import PICTURE, Predict
 from tests.backends.detection.every_tag import CHOICES, LABELS, control_tag
 from tests.backends.detection.networks import CLASSES
 
+pytestmark = pytest.mark.usefixtures("keep_networks")
+
 SIZE = ImageSize(400, 300)
 CONF = 0.3
 LABEL_OF = {"circle": "Circle", "Square": "square", "car": "A"}

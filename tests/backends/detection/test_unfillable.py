@@ -7,6 +7,8 @@ from tests.backends.detection.conftest import Predict
 from tests.backends.detection.every_tag import control_tag
 from tests.backends.detection.networks import CLASSES
 
+pytestmark = pytest.mark.usefixtures("on_torch")
+
 DRAGON = '<Label value="Dragon"/>'
 PATH = 'model_path="{}.pt"'
 
