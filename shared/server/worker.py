@@ -102,8 +102,9 @@ class PrelabelWorker(UvicornWorker):
     async def _serve(self) -> None:
         self.config.app = self.wsgi
         server = DrainingServer(config=self.config)
-        self.wsgi.on_failure = partial(setattr, server, "should_exit", True)
-        self._install_sigquit_handler()
+        self.wsgi.on_failure = end = partial(setattr, server, "should_exit", True)
+        # The master sends it where it gets SIGINT alone. UvicornWorker's own handler ends nothing.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, end)
         await server.serve(sockets=self.sockets)
         failure = self.wsgi.failure
         if isinstance(failure, AppImportError):

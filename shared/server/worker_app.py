@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from shared.server.lasting_objects import lasting_objects
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+
+logger = logging.getLogger(__name__)
 
 # Connections that a server has at most while its application is being made: what is imported needs
 # files, of which a process may open a limited number, too.
@@ -68,6 +71,8 @@ class WorkerApp:
         """Start nothing new; after `seconds`, running requests answer what is done by then."""
         if self._app is not None:
             self._app.state.endpoints.drain(seconds)
+        else:
+            self._stopping.set()  # an application that is made now comes too late
         self._serves.set()  # what waits for it waits in vain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,7 +80,7 @@ class WorkerApp:
         if scope["type"] == "lifespan" and not self._serves.is_set():
             await self._live(receive, send)
             return
-        if not self._serves.is_set() and scope["path"] == "/health":
+        if not self._serves.is_set() and _is_health_check(scope):
             # The answer of `Endpoints.health`.
             response = JSONResponse({"status": "UP", "model_class": "prelabel"})
             await response(scope, receive, send)
@@ -103,13 +108,24 @@ class WorkerApp:
         await send({"type": "lifespan.shutdown.complete"})
 
     def _make_beside(self, loop: asyncio.AbstractEventLoop) -> None:
+        made: Starlette | BaseException
         try:
             with lasting_objects():
-                self._app = self._make_patiently()
+                made = self._make_patiently()
         except BaseException as error:  # other people's packages may raise anything
-            self.failure = error
+            made = error
         with suppress(RuntimeError):  # the event loop is closed: the worker has ended meanwhile
-            loop.call_soon_threadsafe(self._made.set)
+            loop.call_soon_threadsafe(self._take, made)
+
+    def _take(self, made: "Starlette | BaseException") -> None:
+        """Take what was made, or why nothing was; neither once the server is to stop."""
+        if self._stopping.is_set():
+            return
+        if isinstance(made, BaseException):
+            self.failure = made
+        else:
+            self._app = made
+        self._made.set()
 
     def _make_patiently(self) -> "Starlette":
         """Make the application; again, while connections that are about to be closed hold files."""
@@ -127,7 +143,18 @@ class WorkerApp:
         if self._app is None:
             self.on_failure()
             return
-        async with self._app.router.lifespan_context(self._app):
-            self._serves.set()
-            self._on_serving()
-            await self._stopping.wait()
+        try:
+            async with self._app.router.lifespan_context(self._app):
+                self._on_serving()
+                self._serves.set()
+                await self._stopping.wait()
+        except Exception as error:
+            if self._stopping.is_set():
+                logger.exception("What belongs to the end of the server has failed")
+                return
+            self.failure = error
+            self.on_failure()
+
+
+def _is_health_check(scope: Scope) -> bool:
+    return scope["path"] == "/health" and scope["method"] in {"GET", "HEAD"}

@@ -1,5 +1,6 @@
 """`prelabel serve` with what cannot be served: one sentence and exit status 2, and no server."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,15 @@ def test_application_that_cannot_be_made(
     if status == 2:
         assert lines[-1] == last_line, "nothing comes after it"
         assert "Traceback" not in ran.stderr
+
+
+def test_interrupt_of_the_main_process_alone(tmp_path: Path) -> None:
+    """As editors stop a program. Ctrl-C also interrupts workers."""
+    with served("pattern", log=tmp_path / "log") as server:
+        server.wait("/ready")
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(120) == 0
+        assert "SIGKILL" not in server.log.read_text(), "it ended by itself"
 
 
 @pytest.mark.parametrize("host", ["::1", "::", "127.0.0.1"])

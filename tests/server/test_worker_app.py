@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,10 +23,16 @@ SECONDS = 60
 class Making:
     """Makes an application as soon as it may."""
 
-    def __init__(self, error: BaseException | None = None) -> None:
+    def __init__(self, error: BaseException | None = None, fails: str = "") -> None:
         self.may_end = threading.Event()
         self.events: list[str] = []
         self._error = error
+        self._fails = fails
+
+    def note(self, event: str) -> None:
+        self.events.append(event)
+        if event == self._fails:
+            raise OSError(f"it {event}")
 
     def __call__(self) -> Starlette:
         assert self.may_end.wait(SECONDS)
@@ -34,9 +41,9 @@ class Making:
 
         @asynccontextmanager
         async def lifespan(app: Starlette) -> Any:
-            self.events.append("begins")
+            self.note("begins")
             yield
-            self.events.append("ends")
+            self.note("ends")
 
         async def answer(request: Any) -> PlainTextResponse:
             return PlainTextResponse(f"the application's {request.url.path}")
@@ -86,6 +93,11 @@ def test_the_end_waits_for_no_import(making: Making) -> None:
         assert client.portal is not None
         client.portal.call(app.drain, 1)
         assert asked.result(SECONDS).status_code == 503
+        making.may_end.set()
+        for thread_of_app in threading.enumerate():
+            if thread_of_app.name == "make":
+                thread_of_app.join(SECONDS)
+        assert client.get("/ready").status_code == 503, "what comes too late does not begin"
     assert making.events == []
 
 
@@ -117,3 +129,24 @@ def test_a_failure_is_told(error: BaseException) -> None:
         making.may_end.set()
         assert failed.wait(SECONDS)
     assert app.failure is error
+
+
+@pytest.mark.parametrize("fails", ["begins", "serves", "ends"])
+def test_a_failure_of_what_belongs_to_the_start_is_told(
+    fails: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No request gets to an application that did not start; what fails at the end is logged."""
+    making, failed = Making(fails=fails), threading.Event()
+    making.may_end.set()
+    app = WorkerApp(making)
+    app.on_failure = failed.set
+    app.when_serving(partial(making.note, "serves"))
+    with TestClient(app) as client:
+        if fails == "ends":
+            assert client.get("/ready").status_code == 200
+        else:
+            assert failed.wait(SECONDS)
+            assert app.max_connections is not None
+    assert failed.is_set() == (fails != "ends")
+    assert str(app.failure) == (f"it {fails}" if failed.is_set() else "None")
+    assert ("it ends" in caplog.text) == (fails == "ends")
