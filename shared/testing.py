@@ -7,6 +7,7 @@ class TestMine(Conformance):
     backend = MyBackend
 """
 
+import copy
 import json
 import math
 from collections.abc import Iterator
@@ -62,11 +63,18 @@ class Conformance:
     """Tests of one backend on the example in its folder. Subclass it and name the backend."""
 
     backend: ClassVar[type[Backend]]
+    _answers: ClassVar[list[Any]]
+
+    def predict_once(self) -> list[Any]:
+        """Return the answers to the example, which is predicted once for the tests of a class."""
+        if "_answers" not in vars(type(self)):
+            with example_environment(self.backend):
+                type(self)._answers = predict_example(self.backend)
+        return copy.deepcopy(self._answers)
 
     def test_example_gives_what_is_expected(self) -> None:
         """Compare with `expected.json`, except ids, versions and small differences of numbers."""
-        with example_environment(self.backend):
-            answers = predict_example(self.backend)
+        answers = self.predict_once()
         expected = Example.load(self.backend).expected
         assert expected is not None, f"{self.backend.name} has no expected.json"
         assert find_differences(answers, expected) == []
@@ -75,8 +83,7 @@ class Conformance:
         """Ask Label Studio's own validator for a second opinion."""
         from label_studio_sdk.label_interface import LabelInterface
 
-        with example_environment(self.backend):
-            answers = predict_example(self.backend)
+        answers = self.predict_once()
         validator = LabelInterface(Example.load(self.backend).label_config)
         for answer in answers:
             assert isinstance(answer, dict)
@@ -95,8 +102,7 @@ class Conformance:
 
     def test_same_ids_and_version_every_time(self) -> None:
         """Expect equal predictions after everything was loaded again, as in a new process."""
-        with example_environment(self.backend):
-            first = predict_example(self.backend)
+        first = self.predict_once()
         with example_environment(self.backend):
             second = predict_example(self.backend)
         assert same_answers(first, second)
@@ -107,8 +113,7 @@ class Conformance:
         with example_environment(self.backend):
             backend = self.backend(label_config=example.label_config, served=True)
             version = standalone.model_version(backend)
-            answers = predict_example(self.backend)
-        assert {answer["model_version"] for answer in answers} == {version}
+        assert {answer["model_version"] for answer in self.predict_once()} == {version}
 
 
 def same_answers(found: list[Any], expected: list[Any]) -> bool:

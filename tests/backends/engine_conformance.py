@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 from shared.backend.base import Backend
-from shared.testing import Conformance, example_environment, predict_example
+from shared.testing import Conformance
 
 
 class EngineConformance(Conformance):
@@ -61,8 +61,7 @@ class EngineConformance(Conformance):
         return module.__name__
 
     def test_example_gives_what_is_expected(self) -> None:
-        with example_environment(self.backend):
-            answers: list[Any] = predict_example(self.backend)
+        answers = self.predict_once()
         assert all(isinstance(answer, dict) for answer in answers), answers
         assert any(answer["result"] for answer in answers)
 
