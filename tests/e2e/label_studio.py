@@ -1,5 +1,6 @@
 """A Label Studio server of the tests' own, started from its environment, driven over HTTP."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ from typing_extensions import Self
 
 Json = dict[str, Any]
 
+DATABASE = "label_studio.sqlite3"
 EMAIL, PASSWORD = "e2e@example.com", "e2e-password"
 
 SETTINGS = {
@@ -56,7 +58,7 @@ class LabelStudio:
         """`timeout`: seconds for the start; `settings`: more variables of the server.
 
         The first start of an environment makes the database: half a minute on an idle machine,
-        three measured on a busy one. It is kept, and later starts need a quarter.
+        three measured on a busy one. It is kept, without a user, and later starts need a quarter.
         """
         self._environment = environment
         self._timeout = timeout
@@ -69,14 +71,10 @@ class LabelStudio:
         with ExitStack() as stack:
             self.folder = Path(tempfile.mkdtemp(prefix="label-studio-"))
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
-            kept = kept_database(self._environment)
-            if kept.exists():
-                shutil.copy(kept, self.folder / "label_studio.sqlite3")
+            self._copy_database()
             self._process = self._start()
             stack.callback(stop, self._process)
             self._wait()
-            if not kept.exists():
-                keep_database(self.folder / "label_studio.sqlite3", kept)
             self._http = stack.enter_context(
                 httpx.Client(base_url=self.url, timeout=120.0, trust_env=False)
             )
@@ -94,6 +92,44 @@ class LabelStudio:
         self._stack.close()
 
     # The server
+
+    def _copy_database(self) -> None:
+        """Begin with the environment's database; make that, unless another process does already.
+
+        A folder that cannot be written only costs time: the start makes a database then.
+        """
+        kept = kept_database(self._environment)
+        with suppress(OSError):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with kept.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not kept.exists():
+                    self._make_database(kept)
+            shutil.copy(kept, self.folder / DATABASE)
+
+    def _make_database(self, kept: Path) -> None:
+        """Keep the database that a command makes before it finds that there is no user."""
+        command = [str(executable(self._environment)), "user", "--username", EMAIL]
+        ran = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self._variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=self._timeout,
+        )
+        if ran.returncode:
+            raise LabelStudioError(f"The database is not made:\n{ran.stdout[-4000:]}")
+        part = kept.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        with (
+            closing(sqlite3.connect(self.folder / DATABASE)) as made,
+            closing(sqlite3.connect(part)) as target,
+        ):
+            made.backup(target)
+        part.replace(kept)
 
     def _start(self) -> "subprocess.Popen[bytes]":
         port = free_port()
@@ -260,22 +296,10 @@ def executable(environment: Path) -> Path:
 
 
 def kept_database(environment: Path) -> Path:
-    """Where the empty database of this release is kept: making it is most of a start."""
+    """Where this release's database without users is kept: making it is most of a start."""
     releases = environment.glob("lib/python*/site-packages/label_studio-*.dist-info")
     release = next((folder.stem for folder in releases), "label_studio")
-    return environment / "share" / "prelabel" / f"{release}.sqlite3"
-
-
-def keep_database(made: Path, kept: Path) -> None:
-    """Copies the database just made; a folder that cannot be written only costs time."""
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        part = kept.with_suffix(f".{os.getpid()}")
-        with closing(sqlite3.connect(made)) as source, closing(sqlite3.connect(part)) as target:
-            source.backup(target)
-        part.replace(kept)
-    except OSError:
-        return
+    return environment / "share" / "prelabel" / f"{release}-without-users.sqlite3"
 
 
 def free_port() -> int:

@@ -4,19 +4,17 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 import yaml
-from typing_extensions import Self
 
 from shared.backend.example import Example
 from shared.backend.registry import find_backends
 from tests.serving import Served, served
 
 from .conftest import label_studio_environment
-from .label_studio import EMAIL, PASSWORD, LabelStudio, kept_database
+from .label_studio import EMAIL, PASSWORD, LabelStudio
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -43,22 +41,6 @@ def variables(service: str, files: Path) -> dict[str, str]:
     return {key: str(files) if value == "/files" else value for key, value in values.items()}
 
 
-class Composed(LabelStudio):
-    """Starts for the first time, so that the user is the one of the environment."""
-
-    def __enter__(self) -> Self:
-        kept = kept_database(self._environment)
-        others = kept.exists()
-        super().__enter__()
-        if not others:
-            kept.unlink(missing_ok=True)
-        return self
-
-    def _start(self) -> Any:
-        (self.folder / "label_studio.sqlite3").unlink(missing_ok=True)
-        return super()._start()
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("files")
@@ -69,7 +51,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def label_studio(files: Path) -> Iterator[LabelStudio]:
-    with Composed(label_studio_environment(), settings=variables("label-studio", files)) as server:
+    with LabelStudio(
+        label_studio_environment(), settings=variables("label-studio", files)
+    ) as server:
         yield server
 
 
