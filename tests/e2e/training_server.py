@@ -120,7 +120,10 @@ class Latencies:
 
 @contextmanager
 def measured(url: str, bodies: Sequence[Mapping[str, object]]) -> Iterator[Latencies]:
-    """Probe a server and predict single tasks, one after the other, during the block."""
+    """Probe a server and predict single tasks, one after the other, during the block.
+
+    Both are done twice at least, without which there are no quantiles, however busy the machine is.
+    """
     found, end = Latencies(), threading.Event()
     with ThreadPoolExecutor(2) as pool:
         works = [
@@ -137,7 +140,7 @@ def measured(url: str, bodies: Sequence[Mapping[str, object]]) -> Iterator[Laten
 
 def _probe(url: str, seconds: list[float], end: threading.Event) -> None:
     with httpx.Client(base_url=url, timeout=60, verify=False) as client:
-        while not end.wait(PROBE_PAUSE_SECONDS):
+        while not end.wait(PROBE_PAUSE_SECONDS) or len(seconds) < 2:
             start = time.perf_counter()
             client.get("/health").raise_for_status()
             seconds.append(time.perf_counter() - start)
@@ -148,7 +151,7 @@ def _predict(
 ) -> None:
     with httpx.Client(base_url=url, timeout=60, verify=False) as client:
         for body in cycle(bodies):
-            if end.wait(USER_PAUSE_SECONDS):
+            if end.wait(USER_PAUSE_SECONDS) and len(seconds) >= 2:
                 return
             start = time.perf_counter()
             client.post("/predict", json=body).raise_for_status()
