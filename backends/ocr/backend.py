@@ -17,6 +17,7 @@ from backends.ocr.engines import (
     trocr,
 )
 from backends.ocr.engines.base import OcrEngine
+from backends.ocr.engines.onnx_network import library_of
 from backends.ocr.inputs import OcrInput, OcrOutput, crop_region, last_drawn_region
 from backends.ocr.layout.granularity import GRANULARITIES
 from backends.ocr.layout.page import Page
@@ -54,6 +55,7 @@ from shared.backend.label_map import Aliases
 from shared.errors import ModelError
 from shared.media.image import Image
 from shared.results import Region
+from shared.settings import Settings, read_settings
 
 ENGINES = get_args(EngineName)
 # What an engine reads where OCR_LANG says nothing; RapidOCR reads all of its languages.
@@ -73,9 +75,14 @@ class OcrBackend(Backend):
     name = "ocr"
     fills = frozenset({("TextArea", "Image")})
     modules = ("rapidocr", "onnxruntime")
-    preload_modules = ("rapidocr.main", "openvino")
+    preload_modules = ("rapidocr", "pyclipper")
     interactive = True
     settings_class: ClassVar[type[BackendSettings]] = OcrSettings
+
+    @classmethod
+    def needed_modules(cls) -> Iterable[str]:
+        """Return what RapidOCR's networks need; what other engines need is imported with them."""
+        return (*cls.preload_modules, library_of(read_settings(Settings).engine))
 
     def claim(self, config: LabelConfig) -> list[Claim]:
         """Claim text areas on images: of each region with what draws it, or of the whole image."""

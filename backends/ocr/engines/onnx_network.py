@@ -31,9 +31,14 @@ class Network(Protocol):
 
 def load_network(path: Path, engine: str) -> Network:
     """Load it on "openvino" or "onnx"; for any other name, on the faster one that is installed."""
-    if engine not in {"openvino", "onnx"}:
-        engine = "openvino" if importlib.util.find_spec("openvino") else "onnx"
-    return OpenVinoNetwork(path) if engine == "openvino" else OnnxRuntimeNetwork(path)
+    return OpenVinoNetwork(path) if library_of(engine) == "openvino" else OnnxRuntimeNetwork(path)
+
+
+def library_of(engine: str) -> str:
+    """Return the name of the library that runs networks for this engine."""
+    if engine == "openvino" or (engine != "onnx" and importlib.util.find_spec("openvino")):
+        return "openvino"
+    return "onnxruntime"
 
 
 class OpenVinoNetwork:

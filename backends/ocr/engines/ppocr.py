@@ -1,7 +1,4 @@
-"""The three networks of PP-OCR: where lines are, which way up they are, and what they say.
-
-Weights, parameters and the decoding of outputs are those of RapidOCR's package.
-"""
+"""The three networks of PP-OCR: where lines are, which way up they are, and what they say."""
 
 import math
 from collections.abc import Sequence
@@ -11,6 +8,7 @@ import cv2
 import numpy as np
 
 from backends.ocr.engines.onnx_network import Array, Network
+from backends.ocr.engines.ppocr_outputs import find_quads, read_characters
 from backends.ocr.layout.page import Recognition
 from backends.ocr.layout.quad import LINE_HEIGHT_PIXELS, Pixels, Quad
 
@@ -29,13 +27,7 @@ MIN_SPACE_PROBABILITY = 0.02
 class Detector:
     """Finds lines of text on a page."""
 
-    def __init__(self, network: Network, config: Any) -> None:
-        """`config` is RapidOCR's section "Det"."""
-        from rapidocr.ch_ppocr_det.utils import DBPostProcess
-
-        names = ("thresh", "box_thresh", "max_candidates", "unclip_ratio", "score_mode")
-        dilation = {"use_dilation": config["use_dilation"]}
-        self._decode = DBPostProcess(**{name: config[name] for name in names}, **dilation)
+    def __init__(self, network: Network) -> None:
         self._network = network
 
     def find_lines(self, pixels: Pixels) -> list[Quad]:
@@ -47,33 +39,30 @@ class Detector:
             for side in (width, height)
         ]
         heatmap = self._network.run(_normalize_pixels(cv2.resize(pixels, size)))
-        quads, _ = self._decode(heatmap, (height, width))
-        return [np.asarray(quad, dtype=np.float32) for quad in quads]
+        return list(find_quads(heatmap[0, 0], (height, width)))
 
 
 class DirectionClassifier:
     """Tells lines that are upside down."""
 
     SIZE = (192, 48)
+    LABELS = ("0", "180")  # of RapidOCR's config.yaml
 
-    def __init__(self, network: Network, config: Any) -> None:
-        """`config` is RapidOCR's section "Cls"."""
-        self._upside_down = list(config["label_list"]).index("180")
+    def __init__(self, network: Network) -> None:
         self._network = network
 
     def is_upside_down(self, line: Pixels) -> bool:
         """Return whether the line's pixels are turned by 180 degrees."""
         scores = self._network.run(_pad_line(line, *self.SIZE))
-        return int(scores[0].argmax()) == self._upside_down
+        return self.LABELS[int(scores[0].argmax())] == "180"
 
 
 class Recognizer:
     """Reads lines, each by itself, so that its text does not depend on its neighbours."""
 
     def __init__(self, network: Network) -> None:
-        from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
-
-        self._decode = CTCLabelDecode(character=network.read_metadata("character").splitlines())
+        # The guess "nothing" stands before the characters of the file, a space after them.
+        self._characters = ("", *network.read_metadata("character").splitlines(), " ")
         self._network = network
 
     def recognize(self, line: Pixels) -> Recognition:
@@ -82,17 +71,19 @@ class Recognizer:
         steps = math.ceil(LINE_HEIGHT_PIXELS * ratio / SIZE_STEP_PIXELS)
         width = max(MIN_LINE_WIDTH_PIXELS, steps * SIZE_STEP_PIXELS)
         output = self._network.run(_pad_line(line, width, LINE_HEIGHT_PIXELS))
-        [(text, score)], [info] = self._decode(
-            output,
-            return_word_box=True,
-            wh_ratio_list=[ratio],
-            max_wh_ratio=width / LINE_HEIGHT_PIXELS,
-        )
-        columns = [column for group in info.word_cols for column in group]
-        positions = [(column + 0.5) / info.line_txt_len for column in columns]
-        scores = [s for s, char in zip(info.confs, text, strict=False) if not char.isspace()]
-        spaced = _insert_spaces(text.strip(), columns, output[0, :, -1])
-        return Recognition(spaced, score, positions, scores)
+        read = read_characters(output[0], self._characters)
+        score = round(sum(read.chances) / len(read.chances), 5) if read.text else 0.0
+        # So many columns are the line's; those that follow are its padding.
+        line_columns = len(output[0]) * ratio * LINE_HEIGHT_PIXELS / width
+        shown = [
+            (column, chance)
+            for char, column, chance in zip(*read, strict=True)
+            if not char.isspace()
+        ]
+        columns = [column for column, _ in shown]
+        positions = [(column + 0.5) / line_columns for column in columns]
+        spaced = _insert_spaces(read.text.strip(), columns, output[0, :, -1])
+        return Recognition(spaced, score, positions, [chance for _, chance in shown])
 
 
 def _insert_spaces(text: str, columns: Sequence[int], space_probabilities: Array) -> str:

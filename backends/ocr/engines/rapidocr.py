@@ -90,16 +90,13 @@ class RapidOcrEngine(OcrEngine):
     """
 
     def __init__(self, engine: str, language: str = "", weights: Sequence[Path] = ()) -> None:
-        from rapidocr import RapidOCR
-
-        if not weights:
+        if language and not weights:
             _check_language(language)
         detector, classifier, recognizer = (
             load_network(path, engine) for path in weights or find_weights()
         )
-        config = RapidOCR(params={"Global.log_level": "error"}).cfg
-        self._detector = Detector(detector, config.Det)
-        self._direction = DirectionClassifier(classifier, config.Cls)
+        self._detector = Detector(detector)
+        self._direction = DirectionClassifier(classifier)
         self._recognizer = Recognizer(recognizer)
         self._line_threads = ThreadPoolExecutor(available_cores(), thread_name_prefix="line")
 
@@ -210,7 +207,7 @@ def _check_language(language: str) -> None:
     from rapidocr import RapidOCR
 
     languages = RapidOCR.list_supported_langs("rec", "PP-OCRv6", "small")
-    if language and language not in languages:
+    if language not in languages:
         raise ModelError(
             f'OCR_LANG="{language}": the weights in RapidOCR\'s package do not read it; they read'
             f" {', '.join(sorted(languages))}"
