@@ -263,7 +263,7 @@ class ModelRegistry:
             return InlineModel(infer, label)
         calls = backend.concurrent_calls(spec)
         if calls:
-            return ConcurrentCalls(infer, calls, label, observe_batch, self._metrics.tracing)
+            return ConcurrentCalls(infer_batch, calls, label, observe_batch, self._metrics.tracing)
         lanes = backend.batch_lanes(spec, model)
         return ModelQueue(
             infer_batch,

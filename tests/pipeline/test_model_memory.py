@@ -45,6 +45,15 @@ class GrowingBackend(WordBackend):
         return [len(model)] * len(items)
 
 
+class CallBackend(GrowingBackend):
+    """Gets each item by itself, as one of clicks does."""
+
+    name = "call"
+
+    def concurrent_calls(self, spec: ModelSpec) -> int:
+        return 2
+
+
 class MappingBackend(GrowingBackend):
     """Reads weights that are mapped at the first inference, as OpenVINO does."""
 
@@ -103,6 +112,16 @@ def test_what_a_batch_lets_a_model_keep_counts(registry: ModelRegistry) -> None:
     ask(registry, "a")
     ask(registry, "a", "grow")  # an input of another shape, say
     assert counted(registry) == {"a": about(3 * LARGE)}
+
+
+def test_what_a_single_call_lets_a_model_keep_counts(registry: ModelRegistry) -> None:
+    spec = ModelSpec("call", "a")
+    for item, blocks in (("", 1), ("grow", 2)):
+        registry.pin([spec])
+        queue = registry.get_or_load(made(CallBackend), spec)
+        assert queue.submit(item).result(60) == blocks
+        registry.unpin([spec])
+        assert counted(registry) == {"a": about(blocks * LARGE)}
 
 
 def test_it_counts_for_the_model_that_worked(registry: ModelRegistry) -> None:
