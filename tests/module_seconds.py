@@ -130,4 +130,5 @@ MODULE_SECONDS = {
     "test_structure.py": 13,
     "backends/speech/test_engines.py": 12,
     "cli/test_jobs.py": 12,
+    "backends/detection/open_vocabulary/test_word_lanes.py": 12,
 }

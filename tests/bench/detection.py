@@ -87,7 +87,7 @@ def rates(folder: Path, precision: str, size: Size) -> Iterator[Row]:
                 return lambda: rate(count, lambda: ask(url, config, count))
 
             figures = in_turns(
-                rounds, through(server.url), through(theirs), lambda: alone(detector, images)
+                rounds, through(server.url), through(theirs), lambda: engine_alone(detector, images)
             )
             what = f"detection in {precision}: images, "
             what += title % (count if ask is at_once else CLIENTS)
@@ -183,12 +183,12 @@ def predicted(
     assert all(isinstance(one, dict) for one in results), text
 
 
-def alone(detector: Detector, images: Sequence[Image]) -> float:
+def engine_alone(detector: Detector, images: Sequence[Image]) -> float:
     """Images a second of the engine, in as many threads as it has."""
     frames = [frame_for(detector.spec, image.size).apply(image.pixels)[None] for image in images]
 
     def run(frame: Any) -> None:
-        with detector.engine.run(frame):
+        with detector.engine.run(frame, *detector.inputs):
             pass
 
     with ThreadPoolExecutor(detector.engine.concurrency) as threads:

@@ -2,14 +2,16 @@
 
 One request of many tasks of one label config with 20 labels, in turns with the loop of the model's
 own library in PyTorch, called as its manual says: Ultralytics' `predict(path)` after `set_classes`,
-the processor and network of transformers for each picture. Networks of their real size, with
-random weights that find about ten objects on a picture. The cache of answers is off.
+the processor and network of transformers for each picture; and with the engine alone, which gets
+pictures that are prepared already, in as many streams as are fastest. Networks of their real size,
+with random weights that find about ten objects on a picture. The cache of answers is off.
 """
 
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,16 +20,26 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
+from backends._inference.network_part import OPENVINO_FILE, OpenVinoPart
+from backends._inference.openvino import InferRequestPool, openvino_core
+from backends.detection.model.detector import RunOptions
+from backends.detection.model.loader import load_detector
+from backends.detection.open_vocabulary.owl import Owl
+from backends.detection.open_vocabulary.word_model import load_word_model
+from shared.backend.claim import ModelSpec
+from shared.settings import Settings
 from tests.backends.detection.networks import SHARPENING_FACTOR, spread_scores
 from tests.backends.detection.open_vocabulary import word_models, word_networks
-from tests.bench.detection import at_once, photos
-from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
+from tests.bench.detection import at_once, decoded, engine_alone, photos
+from tests.bench.table import WANTED_SHARE, Row, Size, in_turns, rate, show, size_of, sized
 from tests.serving import served
 
 WORDS = tuple(f"{colour} {thing}" for colour in ("red", "blue", "green", "old")
               for thing in ("car", "house", "dog", "tree", "boat"))  # fmt: skip
 OBJECTS = 10
 Loop = Callable[[Sequence[Path]], object]
+Alone = Callable[[Path, Sequence[Path], Settings], Callable[[], float]]
+"""Loads a model as the server does, and returns what measures its engine on some pictures."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,7 @@ class Made:
     loop: Loop
     threshold: float
     words: Sequence[str] = WORDS
+    alone: Alone | None = None
 
 
 @dataclass(frozen=True)
@@ -81,13 +94,20 @@ def _rows_of(name: str, family: Family, count: int, folder: Path, size: Size) ->
     with served("detection", log=folder / "log", **settings) as server:
         server.wait("/ready", 1200)
         at_once(server.url, config, min(count, 2))
-        ours, theirs = in_turns(
-            sized(size, 3, 1, 1),
+        works = [
             lambda: rate(count, lambda: at_once(server.url, config, count)),
             lambda: rate(count, lambda: made.loop(files)),
-        )
+        ]
+        if made.alone is not None:
+            engine = settings.get("ENGINE", "auto")
+            works.append(made.alone(made.path, files, Settings(model_dir=folder, engine=engine)))
+        ours, theirs, *alone = in_turns(sized(size, 3, 1, 1), *works)
     what = f"{name}: {count} tasks, {len(made.words)} words"
-    yield Row(what, "1/s", ours, theirs, "its library's loop", at_least=family.at_least)
+    beside = "its library's loop", "the engine alone"
+    ceiling = alone[0] if alone else ()
+    yield Row(what, "1/s", ours, theirs, beside[0], at_least=family.at_least, ceiling=ceiling)
+    if alone:
+        yield Row(what, "1/s", ours, ceiling, beside[1], at_least=WANTED_SHARE)
 
 
 # Ultralytics
@@ -154,7 +174,12 @@ def _world_loop(path: Path, threshold: float) -> Made:
         for file in files:
             network.predict(str(file), imgsz=640, conf=threshold, device="cpu", verbose=False)
 
-    return Made(path, loop, threshold)
+    return Made(path, loop, threshold, alone=_detector_alone)
+
+
+def _detector_alone(path: Path, files: Sequence[Path], settings: Settings) -> Callable[[], float]:
+    detector, images = load_detector(path, RunOptions(), settings), list(map(decoded, files))
+    return lambda: engine_alone(detector, images)
 
 
 # transformers
@@ -209,7 +234,30 @@ def _transformers(kind: str, folder: Path, files: Sequence[Path]) -> Made:
 
     scores = torch.cat(loop(files))
     threshold = float(scores.sort(descending=True).values[len(files) * OBJECTS])
-    return Made(folder, partial(loop, threshold=threshold), threshold)
+    alone = None if kind == "GroundingDino" else _trunk_alone
+    return Made(folder, partial(loop, threshold=threshold), threshold, alone=alone)
+
+
+def _trunk_alone(path: Path, files: Sequence[Path], settings: Settings) -> Callable[[], float]:
+    """All that OWL does to a picture but for its comparison with words, which takes no time."""
+    model = load_word_model(ModelSpec("detection", path.name), settings)
+    assert isinstance(model.finder, Owl)
+    part, prepare = model.finder.trunk.part, model.finder.loaded.prepare_images
+    pictures = [prepare([decoded(file)])["pixel_values"].numpy() for file in files]
+    assert isinstance(part, OpenVinoPart), part.name
+    network = openvino_core().read_model(part.folder / OPENVINO_FILE)
+    hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+    requests = InferRequestPool(openvino_core().compile_model(network, "CPU", hints))
+
+    def run(pixels: Any) -> None:
+        with requests.infer([pixels]):
+            pass
+
+    def alone() -> float:
+        with ThreadPoolExecutor(requests.streams) as threads:
+            return rate(len(files), lambda: list(threads.map(run, pictures)))
+
+    return alone
 
 
 FAMILIES = {

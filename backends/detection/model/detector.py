@@ -74,10 +74,9 @@ class Detector:
     def parallel_images(self) -> int:
         """How many threads may detect at once, one image each, for the engine to be busy.
 
-        1 where images share runs, or words change what the network is.
+        1 where images share runs.
         """
-        is_free = self.engine.batch_size == 1 and self.words is None
-        return self.engine.concurrency if is_free else 1
+        return self.engine.concurrency if self.engine.batch_size == 1 else 1
 
     def describe_engine(self) -> str:
         """Return what it runs on, and why on nothing faster."""
