@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from backends._inference.device import choose_device
 from backends._inference.openvino import InferRequestPool, import_openvino, openvino_core
 from backends._inference.parity import load_verified
+from backends._inference.short_process import ProcessFailedError
 from backends._inference.torch_conversion import trace_to_openvino
 from shared.errors import ModelError
 from shared.settings import Settings
@@ -221,7 +222,8 @@ def try_conversion(
     try:
         return load(), ""
     except Exception as error:  # a converter raises many kinds
-        reason = str(error) if isinstance(error, ModelError) else type(error).__name__
+        is_ours = isinstance(error, ModelError | ProcessFailedError)
+        reason = str(error) if is_ours else type(error).__name__
         if settings.engine == "openvino":
             logger.error("OpenVINO cannot run %s", key, exc_info=error)
             raise ModelError(

@@ -32,18 +32,18 @@ class ProcessFailedError(Exception):
     """The function raised an error that is none of ours, or its process was ended."""
 
 
-def call_in_process(function: str, arguments: Mapping[str, Any]) -> Any:
+def call_in_process(function: str, arguments: Mapping[str, Any], beside_torch: bool = False) -> Any:
     """Return what `module:function` returns for these arguments; all are values of JSON.
 
     Its warnings are logged here. Where PyTorch is imported already, nothing is to be saved, and it
-    is called in this process.
+    is called in this process; not so `beside_torch`, for what takes gigabytes itself.
 
     Raises:
         ModelError: the function raised an error of ours.
         ProcessFailedError: it raised another error, named in one line; its traceback is on
             standard error.
     """
-    if sys.modules.get("torch") is not None:
+    if not beside_torch and sys.modules.get("torch") is not None:
         return _find_function(function)(**arguments)
     answer = _ask(json.dumps({"function": function, "arguments": dict(arguments)}))
     for name, level, message in answer.get("log", ()):

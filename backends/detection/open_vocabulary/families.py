@@ -16,6 +16,8 @@ SETTING = "DETECTION_MODEL"
 ULTRALYTICS_CLASSES = (b"WorldModel", b"YOLOEModel", b"YOLOESegModel")
 # Parts of the names under which Ultralytics publishes them, for those that are not here yet.
 PUBLISHED_NAMES = ("-world", "yoloe")
+# What the folder of a model of transformers has for texts.
+TEXT_FILES = ("tokenizer_config.json",)
 GROUNDING_TYPES = frozenset({"grounding-dino", "mm-grounding-dino"})
 
 

@@ -20,9 +20,11 @@ from backends._inference.network_part import (
 )
 from backends._inference.openvino import InferRequestPool, import_openvino, openvino_core
 from backends._inference.parity import load_verified
+from backends._inference.short_process import call_in_process
 from backends._inference.torch_conversion import trace_to_openvino
 from backends.detection.model import parity
-from backends.detection.model.transformers_model import LoadedModel
+from backends.detection.model.transformers_model import LoadedModel, load_model
+from backends.detection.open_vocabulary.families import TEXT_FILES
 from backends.detection.open_vocabulary.grounding_network import GroundingBackbone, GroundingMixer
 from backends.detection.open_vocabulary.grounding_outputs import (
     Outputs,
@@ -39,6 +41,9 @@ BACKBONE_FILE, MIXER_FILE = "backbone.xml", "mixer.xml"
 COMPARED_IMAGES = 2
 # Sizes of inputs for which the mixer is compiled at a time; each takes half a gigabyte.
 KEPT_COMPILED = 2
+# Networks of more numbers are converted in a process of their own: a Grounding DINO of 170 million
+# takes 5 GB for that, which this one would keep.
+MAX_NUMBERS_HERE = 20_000_000
 # Patches of the picture with which a backbone is traced: in every stage of a Swin transformer there
 # is something to be padded, so that no padding is left out of the trace.
 TRACED_PATCHES = (33, 41)
@@ -135,6 +140,17 @@ class Conversion:
         """Return the converted network; ModelError if it finds something else."""
         return load_verified(self.folder, self._convert, self._load, self._describe_deviation)
 
+    def make_elsewhere(self) -> None:
+        """Convert and compare it in a process of its own; ModelError as from `load`."""
+        network = self.loaded.network
+        arguments = {
+            "model": str(Path(network.name_or_path).resolve()),
+            "class_name": type(network).__name__,
+            "folder": str(self.folder.resolve()),
+            "text": self.text,
+        }
+        call_in_process(f"{__name__}:convert_network", arguments, beside_torch=True)
+
     def _load(self, folder: Path) -> OpenVinoRunner:
         return OpenVinoRunner(folder, self.loaded._replace(network=None), self.tables)
 
@@ -177,6 +193,12 @@ def _convert(
     package.save_model(model, path, compress_to_fp16=False)
 
 
+def convert_network(model: str, class_name: str, folder: str, text: Sequence[int]) -> None:
+    """Convert the network of a folder into one of the cache, and compare it."""
+    loaded = load_model(Path(model), class_name, "cpu", TEXT_FILES)
+    Conversion(loaded, GroundingTables(loaded.network), Path(folder), tuple(text)).load()
+
+
 def load_runner(loaded: LoadedModel, key: str, text: tuple[int, ...], settings: Settings) -> Runner:
     """Load a network on the engine that ENGINE names: by default OpenVINO on a CPU.
 
@@ -189,7 +211,10 @@ def load_runner(loaded: LoadedModel, key: str, text: tuple[int, ...], settings: 
     folder = part_folder(named, settings.cache_dir)
 
     def convert() -> OpenVinoRunner:
-        return Conversion(loaded, GroundingTables(loaded.network), folder, text).load()
+        conversion = Conversion(loaded, GroundingTables(loaded.network), folder, text)
+        if not folder.is_dir() and loaded.network.num_parameters() > MAX_NUMBERS_HERE:
+            conversion.make_elsewhere()
+        return conversion.load()
 
     converted, reason = try_conversion(named, convert, settings)
     if converted is not None:

@@ -82,8 +82,8 @@ def load_word_model(spec: ModelSpec, settings: Settings) -> "WordModel":
     if settings.engine not in engines:
         others = " or ".join(sorted(engines - {"auto"}))
         raise ModelError(f"ENGINE={settings.engine}: {spec.label} runs on {others} (auto)")
-    device, files = choose_device(settings), ("tokenizer_config.json",)
-    loaded = load_model(folder, kinds.WORD_MODEL_CLASSES[kind], device, files)
+    device = choose_device(settings)
+    loaded = load_model(folder, kinds.WORD_MODEL_CLASSES[kind], device, families.TEXT_FILES)
     key = f"{spec.label}-{hash_files(list_files(folder))[:16]}" if converts else ""
     if kind.startswith("owl"):
         return _build_owl(spec, key, loaded, settings)

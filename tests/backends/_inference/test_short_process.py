@@ -64,6 +64,6 @@ def test_how_it_fails(function: str, kind: type[Exception], message: str) -> Non
 
 def test_where_pytorch_is_imported_it_is_called_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", object())  # type: ignore[arg-type]
-    assert (
-        call_in_process(f"{HERE}:describe", {"word": "gnu", "times": 1})["process"] == os.getpid()
-    )
+    call = f"{HERE}:describe", {"word": "gnu", "times": 1}
+    assert call_in_process(*call)["process"] == os.getpid()
+    assert call_in_process(*call, beside_torch=True)["process"] != os.getpid()

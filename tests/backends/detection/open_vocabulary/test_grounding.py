@@ -1,11 +1,12 @@
 """Grounding DINO on OpenVINO finds what it finds on PyTorch; what deviates is not used."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from backends.detection.open_vocabulary import grounding_outputs
+from backends.detection.open_vocabulary import grounding_openvino, grounding_outputs
 from backends.detection.open_vocabulary.grounding_outputs import Outputs, describe_deviation
 from backends.detection.open_vocabulary.word_model import WordModel, load_word_model
 from shared.backend.claim import ModelSpec
@@ -58,6 +59,19 @@ def test_a_conversion_is_made_once(model: Model, cache: Any) -> None:
     assert loaded(folder, cache, "auto").describe_engine() == "OpenVINO in f32"
     assert {file: file.stat().st_mtime_ns for file in made.rglob("*.xml")} == before
     assert len(before) == 2
+
+
+def test_a_large_network_is_converted_in_a_process_of_its_own(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("converted in this process")
+
+    monkeypatch.setattr(grounding_openvino, "MAX_NUMBERS_HERE", 0)
+    monkeypatch.setattr(grounding_openvino.Conversion, "_convert", refuse)
+    found = loaded(model("mm-grounding-dino"), tmp_path, "openvino")
+    assert found.describe_engine() == "OpenVINO in f32"
+    assert [path.suffix for path in (tmp_path / "openvino").glob("*/*.xml")] == [".xml"] * 2
 
 
 def test_a_conversion_that_deviates_is_not_used(
