@@ -219,21 +219,27 @@ def test_a_network_is_converted_once(load: Load, model_dir: Path, tmp_path: Path
     def kept() -> Sequence[Path]:
         return sorted(tmp_path.glob("openvino/*"))
 
-    load(engine="openvino", cache_dir=tmp_path)
+    one, other = (model_dir / f"{name}.pt" for name in ("yolov8n", "yolo11n"))
+    load(one, engine="openvino", cache_dir=tmp_path)
     [first] = kept()
     made = (first / "model.xml").stat().st_mtime_ns
-    load(engine="openvino", cache_dir=tmp_path, run=RunOptions(image_size=160))
+    load(one, engine="openvino", cache_dir=tmp_path, run=RunOptions(image_size=96))
     assert kept() == [first]
     assert (first / "model.xml").stat().st_mtime_ns == made
-    load(model_dir / "yolo11n.pt", engine="openvino", cache_dir=tmp_path)
+    load(other, engine="openvino", cache_dir=tmp_path)
     assert len(kept()) == 2
 
 
-@pytest.fixture
-def wrong(monkeypatch: pytest.MonkeyPatch, model_dir: Path, tmp_path: Path) -> list[Path]:
-    """Let the conversion return another network; return the folders that it was called for."""
+@pytest.fixture(scope="module")
+def other(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the conversion of a network."""
     ready, kind = architecture.load_network(model_dir / "yolov8n.pt", 0)
-    other = conversion.convert_to_openvino(ready, kind, tmp_path / "other")
+    return conversion.convert_to_openvino(ready, kind, tmp_path_factory.mktemp("other") / "made")
+
+
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch, other: Path) -> list[Path]:
+    """Let the conversion return another network; return the folders that it was called for."""
     called: list[Path] = []
 
     def convert(network: Any, spec: Any, folder: Path) -> Path:

@@ -23,6 +23,8 @@ from shared.settings import changed_environment
 from tests.backends.detection.conftest import PICTURE, Predict, data_url, route_of
 from tests.backends.detection.test_defects import BOXES
 
+pytestmark = pytest.mark.usefixtures("keep_networks")
+
 Result = dict[str, Any]
 Picture = Pillow.Image
 UPRIGHT = Pillow.fromarray(PICTURE)

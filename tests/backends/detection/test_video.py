@@ -29,6 +29,7 @@ from tests.backends.detection.playback import box_iou, shown_box
 
 pytest.importorskip("av")
 pytest.importorskip("lap")
+pytestmark = pytest.mark.usefixtures("keep_networks")
 
 Truth = list[dict[str, Box]]
 SHAPES = "".join(
