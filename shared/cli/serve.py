@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from shared.settings import Settings
 
 # What every worker needs: one that is killed is then replaced within a moment.
-WORKER_MODULES = ("shared.server.app", "shared.server.third_party_service")
+WORKER_MODULES = (
+    "shared.server.app",
+    "shared.server.third_party_service",
+    "shared.media.download",
+)
 
 
 @app.command()

@@ -14,7 +14,6 @@ from shared.label_studio.model_version import find_superseded
 from shared.label_studio.project_key import project_key, read_project_number
 from shared.label_studio.task_choice import sample
 from shared.label_studio.task_file import TaskEntry
-from shared.media.egress import ssl_context
 from shared.media.label_studio_files import sdk_client
 from shared.settings import Settings
 
@@ -72,6 +71,8 @@ class Project:
                 " LABEL_STUDIO_API_KEY, a personal access token"
             )
         from httpx import Client
+
+        from shared.media.egress import ssl_context
 
         self.name = f"project {number}"
         self.versions: frozenset[str] = frozenset()

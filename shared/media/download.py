@@ -20,18 +20,23 @@ CHUNK_BYTES = 1 << 20
 class Downloader:
     """Downloads files; the token is sent to Label Studio only."""
 
-    def __init__(self, settings: Settings, client: httpx.Client, host: LabelStudioHost) -> None:
-        self._client = client
+    def __init__(self, settings: Settings, host: LabelStudioHost) -> None:
+        self._client = egress.http_client(settings)
         self._host = host
         self._timeout = settings.fetch_timeout
         self._limit = int(settings.max_media_mb * 1_000_000)
         self._limit_named = f"MAX_MEDIA_MB={settings.max_media_mb:g}"
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     def download(self, url: str) -> bytes:
         """Return the bytes at an address; FetchError if they cannot be fetched."""
         _check_url(url)
         try:
-            headers = self._host.auth_headers() if self._host.accepts_token(url) else {}
+            trusted = self._host.accepts_token(url)
+            headers = self._host.auth_headers(self._client) if trusted else {}
             headers["Accept-Encoding"] = "gzip, deflate"
             with (
                 egress.time_limit(self._timeout),

@@ -6,13 +6,11 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-import httpx
-
 from shared.errors import FetchError, SettingError, escape_control, redact_url, truncate
-from shared.media import egress
 from shared.settings import Settings
 
 if TYPE_CHECKING:
+    import httpx
     from label_studio_sdk.base_client import LabelStudioBase
 
 # Paths of files. The token opens far more of Label Studio, which no task may reach.
@@ -40,10 +38,8 @@ OWN_FILE_REMEDY = (
 class LabelStudioHost:
     """Resolves task values to URLs of Label Studio, and provides the headers for them."""
 
-    def __init__(self, settings: Settings, connections: httpx.Client) -> None:
-        """`connections` is the client over which tokens are renewed."""
+    def __init__(self, settings: Settings) -> None:
         self.url = settings.label_studio_url
-        self._connections = connections
         self._key = settings.label_studio_api_key
         self._client: LabelStudioBase | None = None
         self._lock = threading.Lock()
@@ -79,13 +75,21 @@ class LabelStudioHost:
         plain = not {"..", "."} & set(re.split(r"[/\\]", path))
         return plain and _FILES.match(path) is not None
 
-    def auth_headers(self) -> dict[str, str]:
-        """Return the authorization header; a personal access token is renewed when due."""
+    def auth_headers(self, connections: "httpx.Client") -> dict[str, str]:
+        """Return the authorization header; a personal access token is renewed when due, over these.
+
+        What this imports, a server imports with its first download: see `MediaReader`.
+        """
+        import httpx
+
+        from shared.media import egress
+
         if self._key is None or self.url is None:
             return {}
         with self._lock:
             try:
-                sent = self._sdk_client(self._key.get_secret_value())._client_wrapper.get_headers()
+                client = self._sdk_client(self._key.get_secret_value(), connections)
+                sent = client._client_wrapper.get_headers()
             except FetchError:
                 raise
             except SettingError as error:
@@ -101,13 +105,13 @@ class LabelStudioHost:
                 ) from None
         return {"Authorization": sent["Authorization"]}
 
-    def _sdk_client(self, key: str) -> "LabelStudioBase":
+    def _sdk_client(self, key: str, connections: "httpx.Client") -> "LabelStudioBase":
         if self._client is None:
-            self._client = sdk_client(str(self.url), key, self._connections)
+            self._client = sdk_client(str(self.url), key, connections)
         return self._client
 
 
-def sdk_client(url: str, key: str, connections: httpx.Client) -> "LabelStudioBase":
+def sdk_client(url: str, key: str, connections: "httpx.Client") -> "LabelStudioBase":
     """Return the SDK's client of the Label Studio at `url`, which renews the token `key`.
 
     The base of its class `LabelStudio`, which imports pandas, NLTK and lxml for label configs and

@@ -3,17 +3,17 @@
 import base64
 import binascii
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, unquote, unquote_to_bytes
 
 from shared.errors import DecodeError, FetchError
-from shared.media import address, document, egress
+from shared.media import address, document
 from shared.media.audio import AudioFile, AudioLimits
-from shared.media.download import Downloader
 from shared.media.image import Image, decode_image
 from shared.media.label_studio_files import (
     ACCESS_REMEDY,
@@ -26,6 +26,9 @@ from shared.media.object_address import STORES
 from shared.media.stored_media import StoredMedia
 from shared.media.video import VideoFile, VideoLimits
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.media.download import Downloader
 
 MB = 1_000_000
 # All pages of a document together may have this many times MAX_MEGAPIXELS.
@@ -69,15 +72,26 @@ class MediaReader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client = egress.http_client(settings)
-        self._host = LabelStudioHost(settings, self._client)
-        self._downloads = Downloader(settings, self._client, self._host)
+        self._host = LabelStudioHost(settings)
+        self._known_downloads: Downloader | None = None
+        self._lock = threading.Lock()
         self._stored = StoredMedia(settings)
         self._limit = int(settings.max_media_mb * MB)
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        if self._known_downloads is not None:
+            self._known_downloads.close()
+
+    @property
+    def _downloads(self) -> "Downloader":
+        """Made with the first download: the client and the certificates take 0.3 s and 10 MB."""
+        with self._lock:
+            if self._known_downloads is None:
+                from shared.media.download import Downloader
+
+                self._known_downloads = Downloader(self._settings, self._host)
+            return self._known_downloads
 
     def read_image(self, value: str, task_id: Any = None) -> Image:
         """Return the upright image at an address."""

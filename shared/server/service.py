@@ -1,5 +1,6 @@
 """Answers requests, free of HTTP: plans of a label config, predictions, one response a task."""
 
+import importlib
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -298,6 +299,8 @@ class BackendService(PredictionService):
         self._importing.add(spec.label)
         try:
             type(backend).import_modules()
+            if not backend.inline:  # others seldom need it: the texts of tasks are in the tasks
+                importlib.import_module("shared.media.download")
         except Exception as error:  # a library may raise anything
             logger.warning("%s: %s: %s", spec.label, type(error).__name__, error)
         finally:

@@ -39,7 +39,7 @@ def test_a_key_that_no_request_can_have_is_refused_without_being_shown(key: str)
         Project(7, settings)
     assert "nter2" not in str(error.value)
     with pytest.raises(FetchError, match="copy the token again"):
-        LabelStudioHost(settings, httpx.Client()).auth_headers()
+        LabelStudioHost(settings).auth_headers(httpx.Client())
 
 
 def test_the_client_needs_no_package_that_an_image_leaves_out() -> None:
