@@ -196,18 +196,22 @@ def _print_json_lines(rows: Iterator[Row], summary: Summary, limit: int) -> None
 
 
 def _print_tables(rows: Iterator[Row], summary: Summary, limit: int) -> None:
-    """Print the findings in tables, and then the summary."""
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
+    """Print the findings in tables, and then the summary; Rich is imported for tables only."""
     remaining = limit or float("inf")
     while remaining and (chunk := list(islice(rows, int(min(ROWS_PER_TABLE, remaining))))):
-        console.print(_build_table(chunk))
+        _print_table(chunk)
         remaining -= len(chunk)
     unshown = sum(1 for _ in rows)  # the rest is checked, too: the summary counts it
     if unshown:
-        console.print(f"and {unshown:,} more; --limit 0 shows all", highlight=False)
-    console.print(str(summary), highlight=False, markup=False)
+        typer.echo(f"and {unshown:,} more; --limit 0 shows all")
+    typer.echo(str(summary))
+
+
+def _print_table(rows: list[Row]) -> None:
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
+    console.print(_build_table(rows))
 
 
 def _build_table(rows: list[Row]) -> Any:
