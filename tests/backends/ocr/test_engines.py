@@ -10,7 +10,6 @@ from PIL import ImageDraw, ImageFont
 
 from backends.ocr.backend import OcrBackend
 from backends.ocr.engines.base import OcrEngine
-from backends.ocr.engines.rapidocr import RapidOcrEngine
 from backends.ocr.layout.granularity import join_text
 from backends.ocr.layout.page import Line, Page, Word
 from backends.ocr.layout.quad import stretch_contrast
@@ -18,6 +17,7 @@ from shared.backend.claim import ModelSpec
 from shared.errors import ConfigError, ModelError
 from shared.media.image import Image
 from tests.backends.ocr.accuracy import CLEAN, HARD, Score, distance, measure, score
+from tests.backends.ocr.conftest import LoadRapid
 from tests.backends.ocr.drawing import font, page
 from tests.backends.ocr.photos import receipt, sign
 
@@ -28,8 +28,8 @@ needs_tesseract = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def rapid() -> OcrEngine:
-    return RapidOcrEngine("auto")
+def rapid(load_rapid: LoadRapid) -> OcrEngine:
+    return load_rapid("auto", "", ())
 
 
 def load(model: str, **options: str) -> OcrEngine:
@@ -56,7 +56,8 @@ def test_score_counts_misplaced_words_and_wrong_text() -> None:
     assert wrong.recall == 0
 
 
-PAGES = {"clean": CLEAN, "hard": HARD}
+# Of the clean pages every second one: all fonts and all sizes, but not each font in each size.
+PAGES = {"clean": CLEAN[::2], "hard": HARD}
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,7 @@ def test_rapidocr_is_never_worse_than_tesseract(scores: dict[str, Score], kind: 
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
+@pytest.mark.usefixtures("keep_rapid")
 def test_turn_of_a_page_is_reported_in_degrees(rapid: OcrEngine, degrees: int) -> None:
     drawn = page(3, lines=4, degrees=degrees)
     read = rapid.read(Image(np.asarray(drawn.image)))

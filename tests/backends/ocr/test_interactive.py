@@ -10,6 +10,8 @@ from PIL import Image, ImageDraw
 from backends.ocr.backend import OcrBackend
 from tests.backends.ocr.drawing import data_url, font
 
+pytestmark = pytest.mark.usefixtures("keep_rapid")
+
 CONFIG = """<View><Image name="i" value="$image"/>
   <Labels name="l" toName="i"><Label value="Text"/><Label value="Amount"/></Labels>
   <Rectangle name="r" toName="i" smart="true"/><Polygon name="p" toName="i" smart="true"/>

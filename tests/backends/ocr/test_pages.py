@@ -19,6 +19,8 @@ from shared.label_studio.task import Task
 from shared.media.image import Image
 from tests.backends.ocr.drawing import Drawn, data_url, page
 
+pytestmark = pytest.mark.usefixtures("keep_rapid")
+
 BOX = (
     '<Rectangle name="r" toName="i"/><TextArea name="t" toName="i" perRegion="true" label="Text"/>'
 )
