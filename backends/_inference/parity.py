@@ -30,6 +30,16 @@ def describe_lack_of_int8(refusal: str | None) -> str:
     return f"in int8, {refusal}"
 
 
+def report_broken_copy(name: str, error: Exception) -> str:
+    """Log that a network runs without its copy in int8; return the refusal for `/status`."""
+    logger.warning(
+        "%s runs without its copy in int8, which cannot be loaded: export it again",
+        name,
+        exc_info=error,
+    )
+    return "its copy cannot be loaded, as the log says: export it again"
+
+
 def load_verified(
     folder: Path,
     convert: Callable[[Path], None],

@@ -5,7 +5,11 @@ import logging
 from pathlib import Path
 
 from backends._inference.device import choose_device
-from backends._inference.parity import describe_lack_of_int8, read_rejection
+from backends._inference.parity import (
+    describe_lack_of_int8,
+    read_rejection,
+    report_broken_copy,
+)
 from backends._inference.short_process import ProcessFailedError, call_in_process
 from backends._transformers.conversion import available_precisions
 from backends._transformers.converted_model import (
@@ -105,14 +109,18 @@ def _convert(source: ModelSource, every: bool = False) -> None:
 def load_exported(source: ModelSource) -> TextModel:
     """Load a model that was exported, in the fastest precision that it has for this processor."""
     copy = source.folder / INT8_FOLDER
-    if is_converted(copy):
-        return _open_folder(copy, "int8", (copy / VERDICT_FILE).read_text(encoding="utf-8"))
+    int8_refusal = read_rejection(copy)
+    if int8_refusal is None and copy.is_dir():
+        try:
+            return _open_folder(copy, "int8", (copy / VERDICT_FILE).read_text(encoding="utf-8"))
+        except Exception as error:  # of OpenVINO, of tokenizers, of files
+            int8_refusal = report_broken_copy(source.name, error)
     precisions = available_precisions()
     reason = "" if "bf16" in precisions else NO_BF16
     for precision in dict.fromkeys((*precisions, "f32")):
         folder = source.folder / precision
         if is_converted(folder):
-            return _open_folder(folder, precision, _reasons(reason, read_rejection(copy)))
+            return _open_folder(folder, precision, _reasons(reason, int8_refusal))
         reason = f"in {precision} {read_rejection(folder) or 'it was not exported'}"
     raise ModelError(f"{source.name} cannot be used: {reason}")
 

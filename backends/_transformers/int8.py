@@ -86,7 +86,8 @@ def add_int8(source: ModelSource, items: Iterable[Any], infer: Infer, compare: C
             f" score, {gain:.2f} times as fast as {serving[1].runner.name}"
         )
 
-    with TemporaryDirectory() as name:
+    # Where it is killed, the next export deletes what it leaves there.
+    with TemporaryDirectory(dir=source.folder) as name:
         quantization = Quantization(precise / OPENVINO_FILE, inputs, Path(name))
         choices = _choose_layers(precise / OPENVINO_FILE)
         copies = (_in_own_folder(quantization.make(layers)) for layers in choices)

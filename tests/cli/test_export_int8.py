@@ -24,6 +24,7 @@ from backends.text_classification.sequence_classifier import (
     compare_classifications,
 )
 from backends.text_classification.starter.sentences import generate
+from shared.backend.base import Backend
 from shared.backend.claim import ModelSpec
 from shared.backend.example import Example
 from shared.cli.export import add_int8_copy
@@ -78,6 +79,7 @@ def test_a_network_that_agrees_in_int8_is_served_in_it_without_nncf_and_pytorch(
     with changed_environment({**used, "DETECTION_PRECISION": "f32"}):
         [spec] = DetectionBackend(served=True).default_specs()
         assert "in f32" in backend.describe_engine(DetectionBackend(served=True).load(spec))
+    assert_served_without(tmp_path / "models" / "mine" / "int8.xml", DetectionBackend, used)
 
 
 @pytest.mark.usefixtures("packages")
@@ -102,6 +104,20 @@ def test_a_text_classifier_that_agrees_in_int8_is_served_in_it(
         assert [one["value"] for one in found["result"]] == [
             one["value"] for one in wanted["result"]
         ]
+    copy = tmp_path / "models" / "mine" / "int8" / "model.bin"
+    assert_served_without(copy, TextClassificationBackend, used)
+
+
+def assert_served_without(copy: Path, cls: type[Backend], used: dict[str, str]) -> None:
+    """Assert that a copy in int8 that lost its end is not served, and that this is said."""
+    copy.write_bytes(copy.read_bytes()[:1000])
+    with changed_environment(used):
+        backend = cls(served=True)
+        [spec] = backend.default_specs()
+        engine = backend.describe_engine(backend.load(spec))
+    assert engine is not None
+    assert engine.startswith(("OpenVINO in f32", "OpenVINO in bf16"))
+    assert "in int8, its copy cannot be loaded, as the log says: export it again" in engine
 
 
 def test_what_each_copy_lacks_is_said(tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def add_int8(folder: Path, images: Iterable[Image]) -> str:
             f" {parts.max():.2g} of the limit, {gain:.2f} times as fast as {opened.engine.name}"
         )
 
-    with TemporaryDirectory() as name:
+    # Where it is killed, the next export deletes what it leaves there.
+    with TemporaryDirectory(dir=folder) as name:
         inputs = ([frame.pixels[None]] for frame in calibration)
         quantization = Quantization(path, inputs, Path(name))
         try:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from backends._inference.device import choose_device
 from backends._inference.openvino import supports_bf16
-from backends._inference.parity import describe_lack_of_int8
+from backends._inference.parity import describe_lack_of_int8, report_broken_copy
 from backends._inference.short_process import ProcessFailedError, call_in_process
 from backends.detection.model import architecture, conversion
 from backends.detection.model.architecture import NetworkSpec
@@ -192,14 +192,19 @@ def _open_on_openvino(
 ) -> OpenedEngine:
     shapes = conversion.common_shapes(found.spec_at(image_size))
     verdict = found.read_int8_verdict() if precision == "auto" else None
+    int8_refusal = found.read_int8_refusal()
     if verdict is not None:
-        engine = OpenVinoEngine(found.folder / INT8_FILE, shapes, "f32")  # all that is not in int8
-        engine.name, engine.note = "OpenVINO in int8", verdict
-        return OpenedEngine(found.trained, engine)
+        try:  # in f32 is all that is not in int8
+            engine = OpenVinoEngine(found.folder / INT8_FILE, shapes, "f32")
+            engine.name, engine.note = "OpenVINO in int8", verdict
+            return OpenedEngine(found.trained, engine)
+        except Exception as error:  # OpenVINO raises RuntimeError for most
+            int8_refusal = report_broken_copy(name, error)
     obstacle = _obstacle_to_bf16(found.trained, precision)
     obstacle = obstacle or _measured_obstacle(name, found, precision)
     engine = OpenVinoEngine(found.path, shapes, "f32" if obstacle else "bf16")
-    engine.note = "; ".join(filter(None, (obstacle, _describe_lack_of_int8(found, precision))))
+    lack_of_int8 = _describe_lack_of_int8(found.trained, precision, int8_refusal)
+    engine.note = "; ".join(filter(None, (obstacle, lack_of_int8)))
     return OpenedEngine(found.trained, engine)
 
 
@@ -238,12 +243,11 @@ def _measured_obstacle(name: str, found: ConvertedNetwork, precision: str) -> st
     return ""
 
 
-def _describe_lack_of_int8(found: ConvertedNetwork, precision: str) -> str:
+def _describe_lack_of_int8(spec: NetworkSpec, precision: str, refusal: str | None) -> str:
     """Return why it does not run in int8; "" where that is never tried."""
-    spec = found.trained
     if precision != "auto" or spec.task not in FULLY_COMPARED_TASKS or spec.word_dimensions:
         return ""
-    return describe_lack_of_int8(found.read_int8_refusal())
+    return describe_lack_of_int8(refusal)
 
 
 def _obstacle_to_bf16(spec: NetworkSpec, precision: str) -> str:
