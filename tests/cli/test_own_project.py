@@ -15,15 +15,15 @@ from .conftest import REPO
 UV = Path(sys.executable).with_name("uv")
 # A small package without dependencies, which nothing else requires.
 LIBRARY = "humanize"
+# `make` has all bytecode compiled, which takes longer than what is imported here.
+NOT_INHERITED = {"PYTHONPATH", "VIRTUAL_ENV", "UV_COMPILE_BYTECODE"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def run(*arguments: str | Path, folder: Path) -> str:
     """What a command says that knows nothing of the environment that runs these tests."""
-    env = {
-        key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "VIRTUAL_ENV"}
-    }
+    env = {key: value for key, value in os.environ.items() if key not in NOT_INHERITED}
     env["PATH"] = f"{folder.parent / 'bin'}:/usr/bin:/bin"
     ran = subprocess.run(
         [str(word) for word in arguments], cwd=folder, env=env, capture_output=True, text=True
