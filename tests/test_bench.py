@@ -12,8 +12,8 @@ from tests.bench.__main__ import main, names
 from tests.bench.page import PAGE, merge
 from tests.bench.table import HEAD, Row, in_turns
 
-# Those that are run as users run them; two of them start servers for nearly all that they do.
-COMMANDED = ("timeseries", "training", "video")
+# Those that are run as users run them; both import little themselves.
+COMMANDED = ("timeseries", "training")
 
 
 @pytest.mark.parametrize(
