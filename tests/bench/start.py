@@ -1,7 +1,8 @@
 """How long a server takes to start, and what it holds then: python -m tests.bench.start
 
 Each kind of server is started once to convert its models into a cache, then again with them: only
-that is measured. Memory is the proportional share of all its processes.
+that is measured. Memory is the proportional share of all its processes: beside other processes that
+use Python and the same libraries, it is up to 17 MB less than alone.
 """
 
 import os
