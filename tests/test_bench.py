@@ -6,11 +6,15 @@ import sys
 from dataclasses import replace
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 
+from backends.detection.starter.shapes import CLASSES, draw_picture
+from backends.detection.starter.train import WEIGHTS
 from tests.bench.__main__ import main, names
 from tests.bench.page import PAGE, merge
 from tests.bench.table import HEAD, Row, in_turns
+from tests.bench.trained_yolo import grow
 
 # Those that are run as users run them; both import little themselves.
 COMMANDED = ("timeseries", "training")
@@ -98,6 +102,22 @@ def assert_table(text: str) -> None:
     assert rows, head
     for row in rows:
         assert len(row.split(" | ")) == len(HEAD), row
+
+
+def test_the_network_of_published_size_begins_with_what_the_starter_finds() -> None:
+    torch, ultralytics = pytest.importorskip("torch"), pytest.importorskip("ultralytics")
+    starter = ultralytics.YOLO(WEIGHTS).model.float().eval()
+    wide = ultralytics.YOLO("yolo11n.yaml").model.eval()
+    grow(starter.state_dict(), wide)
+    drawn = draw_picture(np.random.default_rng(3), (320, 256)).image
+    pixels = torch.from_numpy(drawn).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        expected, found = (network(pixels)[0][0].numpy() for network in (starter, wide))
+    classes = 4 + len(CLASSES)
+    assert expected[4:].max() > 0.5
+    assert np.abs(found[4:classes] - expected[4:]).max() < 1e-3
+    assert np.abs(found[:4] - expected[:4]).max() < 0.5
+    assert found[classes:].max() < 1e-3
 
 
 @pytest.mark.slow

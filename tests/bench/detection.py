@@ -2,9 +2,11 @@
 
 Ours beside the loop of the official YOLO example, one `predict(path)` a task in PyTorch, both
 under gunicorn as they are started in their images; and beside the engine alone, fed with
-pictures that are decoded and scaled already. The cache of answers is off. The weights are
-untrained, which costs what trained ones cost, and find about ten objects on an image. Both
-precisions are measured, each asked for by name: which one `auto` takes depends on the network.
+pictures that are decoded and scaled already. The cache of answers is off.
+
+Which precision `auto` takes depends on what a network has learned. So this one knows the drawn
+shapes that the starter knows, and is exported with pictures of others to calibrate int8 with. The
+precisions that `auto` does not take are measured beside it, each asked for by name.
 """
 
 import itertools
@@ -28,19 +30,22 @@ import httpx
 import numpy as np
 
 from backends._inference.openvino import supports_bf16
-from backends.detection.model import loader, parity
+from backends.detection.model.converted_network import MODEL_FILES
 from backends.detection.model.detector import Detector, RunOptions
 from backends.detection.model.letterbox import frame_for
+from backends.detection.model.loader import EXPORTED_SUFFIX, load_detector
 from backends.detection.starter.shapes import CLASSES, draw_picture
 from shared.media.image import Image
 from shared.settings import Settings
-from tests.backends.detection.networks import save_full_size_network
 from tests.bench.table import WANTED_SHARE, Row, Size, in_turns, rate, show, size_of, sized
+from tests.bench.trained_yolo import FILE, SIZE, save_trained_yolo
 from tests.serving import children, free_port, served
 
 IMAGES, ROUNDS, CLIENTS = 100, 3, 16
-SIZE = (640, 480)
-PRECISIONS = "bf16", "f32"
+CALIBRATION = 150
+"""Pictures that tell whether the network may run in int8: a third of them is held out."""
+QUALITY = 95
+"""Of the JPEGs."""
 WANTED = 4.0
 """How many times as fast as the official example it should be, where the engine alone is."""
 OFFICIAL = "the official example's loop"
@@ -51,8 +56,7 @@ def rows(size: Size = "whole") -> Iterator[Row]:
     """The rates, and whether memory is flat."""
     os.environ["YOLO_OFFLINE"] = "true"
     with tempfile.TemporaryDirectory() as name:
-        for precision in PRECISIONS[size == "smallest" or not supports_bf16() :]:
-            yield from rates(Path(name), precision, size)
+        yield from each_precision(Path(name), size)
     with tempfile.TemporaryDirectory() as name:
         yield from memory(Path(name), *sized(size, (1000, 5000), (200, 600), (8, 16)))
 
@@ -60,55 +64,86 @@ def rows(size: Size = "whole") -> Iterator[Row]:
 # Images a second
 
 
-def rates(folder: Path, precision: str, size: Size) -> Iterator[Row]:
+def each_precision(folder: Path, size: Size) -> Iterator[Row]:
+    draw_pictures(folder, range(sized(size, IMAGES, 32, 2)))
+    weights = save_trained_yolo(folder)
+    if size == "smallest":  # nothing is converted
+        yield from rates(Server(weights, "torch"), size)
+        return
+    chosen = Server(export(weights), "auto")
+    sys.stderr.write(f"auto: {chosen.detector.describe_engine()}\n")
+    yield from rates(chosen, size)
+    for precision in ("bf16", "f32"):
+        taken = chosen.detector.engine.name.endswith(precision)
+        if not taken and (precision == "f32" or supports_bf16()):
+            yield from rates(Server(weights, "auto", precision), size)
+
+
+def export(weights: Path) -> Path:
+    """The network as `prelabel export` writes it for pictures such as those to come."""
+    folder = weights.parent
+    draw_pictures(folder / "calibration", range(1_000_000, 1_000_000 + CALIBRATION))
+    command = [sys.executable, "-m", "shared.cli", "export", f"detection:{weights.name}"]
+    command += ["--calibrate", str(folder / "calibration"), "--output", str(folder / "exported")]
+    variables = os.environ | {"MODEL_DIR": str(folder)}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=variables)
+    return folder / "exported" / MODEL_FILES["openvino"]
+
+
+class Server:
+    """What a server is told about a network, and the same network in this process."""
+
+    def __init__(self, file: Path, engine: str, precision: str = "auto") -> None:
+        is_exported = file.suffix == EXPORTED_SUFFIX
+        self.folder = file.parent.parent if is_exported else file.parent
+        self.precision = precision
+        self.detector = load_detector(file, RunOptions(), Settings(engine=engine), precision)
+        self.settings = {
+            "MODEL_DIR": str(self.folder),
+            "DETECTION_MODEL": file.parent.name if is_exported else file.name,
+            "ENGINE": engine,
+            "DETECTION_PRECISION": precision,
+            "LOCAL_FILES_ROOT": str(self.folder),
+            "ANSWER_CACHE_MB": "0",
+        }
+
+
+def rates(server: Server, size: Size) -> Iterator[Row]:
+    detector, folder = server.detector, server.folder
     rounds, count = sized(size, ROUNDS, 1, 1), sized(size, IMAGES, 32, 2)
-    engine = sized(size, "auto", "auto", "torch")  # which converts nothing
-    seen = 8  # by the network, whose scores are set by them
-    photos(folder, max(count, seen))
-    weights = save_full_size_network(
-        "yolo11n", folder, [decoded(folder / f"{n}.jpg") for n in range(seen)]
-    )
-    settings = {"MODEL_DIR": str(folder), "DETECTION_MODEL": weights.name, "ENGINE": engine}
-    settings |= {"LOCAL_FILES_ROOT": str(folder), "ANSWER_CACHE_MB": "0"}
-    settings |= {"DETECTION_PRECISION": precision}
-    detector = loader.load_detector(weights, RunOptions(), Settings(engine=engine), precision)
     images = [decoded(folder / f"{number}.jpg") for number in range(count)]
     labels = "".join(f'<Label value="{label}"/>' for label in detector.class_names)
     config = f'<View><Image name="image" value="$image"/><RectangleLabels name="box"' \
              f' toName="image">{labels}</RectangleLabels></View>'  # fmt: skip
+    trained = "detection (a trained network, auto precision)"
+    named = trained if server.precision == "auto" else f"detection in {server.precision}"
     with (
-        served("detection", log=folder / "ours.log", **settings) as server,
-        official(folder, weights, config) as theirs,
+        served("detection", log=folder / "ours.log", **server.settings) as ours,
+        official(folder, folder / FILE, config) as theirs,
     ):
-        server.wait("/ready", 300)
+        ours.wait("/ready", 300)
         for title, ask in (("1 request of %d tasks", at_once), ("%d clients", by_clients)):
 
             def through(url: str, ask: Any = ask) -> Ask:
                 return lambda: rate(count, lambda: ask(url, config, count))
 
             figures = in_turns(
-                rounds, through(server.url), through(theirs), lambda: engine_alone(detector, images)
+                rounds, through(ours.url), through(theirs), lambda: engine_alone(detector, images)
             )
-            what = f"detection in {precision}: images, "
-            what += title % (count if ask is at_once else CLIENTS)
-            ours, loop, engine = figures
-            yield Row(what, "1/s", ours, loop, OFFICIAL, at_least=WANTED, ceiling=engine)
+            what = f"{named}: images, " + title % (count if ask is at_once else CLIENTS)
+            server_rate, loop, bare = figures
+            yield Row(what, "1/s", server_rate, loop, OFFICIAL, at_least=WANTED, ceiling=bare)
             beside = f"{detector.engine.name} alone"
-            yield Row(what, "1/s", ours, engine, beside, at_least=WANTED_SHARE)
+            yield Row(what, "1/s", server_rate, bare, beside, at_least=WANTED_SHARE)
 
 
-def photos(folder: Path, count: int) -> None:
-    """Parts of the photos that Ultralytics' package brings, each another one, as JPEG."""
-    whole = [image.pixels for image in parity.comparison_images() if image.size.height > 600]
-    for number in range(count):
-        draw = np.random.default_rng(number)
-        photo = whole[number % len(whole)]
-        height, width = photo.shape[:2]
-        across = int(min(width, height * 4 / 3) * draw.uniform(0.5, 1))
-        down = across * 3 // 4
-        x, y = draw.integers(0, width - across + 1), draw.integers(0, height - down + 1)
-        part = cv2.resize(photo[y : y + down, x : x + across], SIZE)
-        cv2.imwrite(str(folder / f"{number}.jpg"), part[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+def draw_pictures(folder: Path, numbers: Sequence[int]) -> None:
+    """Drawn shapes as JPEG, each number its own, which cost about what photos cost to decode."""
+    folder.mkdir(exist_ok=True)
+    for place, number in enumerate(numbers):
+        drawn = draw_picture(np.random.default_rng([7, number]), SIZE).image
+        file = str(folder / f"{place}.jpg")
+        cv2.imwrite(file, drawn[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
 
 
 def decoded(path: Path) -> Image:

@@ -30,7 +30,8 @@ from shared.backend.claim import ModelSpec
 from shared.settings import Settings
 from tests.backends.detection.networks import SHARPENING_FACTOR, spread_scores
 from tests.backends.detection.open_vocabulary import word_models, word_networks
-from tests.bench.detection import at_once, decoded, engine_alone, photos
+from tests.bench.detection import at_once, decoded, engine_alone
+from tests.bench.photos import photos
 from tests.bench.table import WANTED_SHARE, Row, Size, in_turns, rate, show, size_of, sized
 from tests.serving import served
 

@@ -149,7 +149,8 @@ def count_parts(tasks: int) -> int:
 def images(folder: Path, few: int, many: int) -> Iterator[Row]:
     """Images a second through YOLO11n at 640 pixels, by two actors."""
     from tests.backends.detection.networks import save_full_size_network
-    from tests.bench.detection import decoded, photos
+    from tests.bench.detection import decoded
+    from tests.bench.photos import photos
 
     photos(folder, many)
     shown = [decoded(folder / f"{number}.jpg") for number in range(8)]
