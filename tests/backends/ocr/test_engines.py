@@ -56,8 +56,7 @@ def test_score_counts_misplaced_words_and_wrong_text() -> None:
     assert wrong.recall == 0
 
 
-# Of the clean pages every second one: all fonts and all sizes, but not each font in each size.
-PAGES = {"clean": CLEAN[::2], "hard": HARD}
+PAGES = {"clean": CLEAN, "hard": HARD}
 
 
 @pytest.fixture(scope="module")
