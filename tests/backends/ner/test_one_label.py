@@ -20,7 +20,7 @@ UNNAMED = ("LABEL_0", "LABEL_1", "LABEL_2")
 class Reading:
     """Replaces the network: each word of the text gets a given tag."""
 
-    name = "given tags"
+    name, note = "given tags", ""
 
     def __init__(self, tags: str, names: tuple[str, ...], classifier: TokenClassifier) -> None:
         self._numbers = [names.index(tag) for tag in tags.split()]
