@@ -43,27 +43,6 @@ def test_a_bound_above_what_the_engine_gives_is_said_to_be_out_of_reach() -> Non
     assert row.cells()[-1] == "≥ 4 is out of reach: the engine gives 3.40"
 
 
-def test_a_bound_of_time_is_stretched_on_a_slow_machine_and_said_to_be() -> None:
-    slow, rate = Row("x", "s", (2.0,), at_most=1.5), Row("x", "1/s", (400.0,), at_least=500)
-    assert slow.fitted(lambda: 2.0).cells()[-1] == "≤ 3 here, 1.5 ✓"
-    assert slow.fitted(lambda: 1.2).cells()[-1] == "≤ 1.8 here, 1.5 ✗"
-    assert rate.fitted(lambda: 2.0).cells()[-1] == "≥ 250 here, 500 ✓"
-    assert rate.fitted(lambda: 1.1).held is False
-
-
-@pytest.mark.parametrize(
-    "row",
-    [
-        Row("x", "MB", (2.0,), at_most=1.5),
-        Row("x", "", (0.8,), at_least=0.9),
-        Row("x", "s", (3.0,), (1.0,), "theirs", at_most=2),
-        Row("x", "s", (1.0,), at_most=1.5),
-    ],
-)
-def test_no_other_bound_is_stretched(row: Row) -> None:
-    assert row.fitted(lambda: 9.0) == row
-
-
 def test_rounds_take_turns_and_the_first_is_not_counted() -> None:
     calls: list[str] = []
 

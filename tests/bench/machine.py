@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 REFERENCE_SECONDS = 0.15
-"""Processor seconds of `measure_slowness` on a quiet AMD EPYC, on which bounds of time were set."""
+"""Processor seconds of `measure_slowness` on a quiet AMD EPYC, where starts got their bounds."""
 
 
 def machine() -> str:

@@ -3,21 +3,19 @@
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.machine import machine, measure_slowness
+from tests.bench.machine import machine
 
 Figures = tuple[float, ...]
 Cells = tuple[str, ...]
 Size = Literal["whole", "quick", "smallest"]
 """How much a benchmark does: `quick` is for a first look; `smallest` only shows that it runs."""
 T = TypeVar("T")
-TIMES, RATES = ("s", "ms", "min"), ("1/s", "tasks/s")
-"""Units whose figures depend on the machine, where they stand alone."""
 WANTED_SHARE = 0.9
 """Of what an engine gives alone, the least that a server on it should give."""
 
@@ -40,8 +38,6 @@ class Row:
     The ratio of a round is ours / theirs. `at_least` and `at_most` bound the median ratio, or
     the median of ours where there are no `theirs`. `ceiling` has the figures of the same rounds of
     what ours runs on, alone: where that is not so many times theirs, no server can be.
-
-    `slowness` is of a machine on which a bound of time or rate is stretched: see `fitted`.
     """
 
     name: str
@@ -52,7 +48,6 @@ class Row:
     at_least: float | None = None
     at_most: float | None = None
     ceiling: Figures = ()
-    slowness: float = 1.0
 
     @property
     def ratios(self) -> Figures:
@@ -74,18 +69,9 @@ class Row:
     def held(self) -> bool:
         """Whether the bound is, if it is within reach."""
         middle = statistics.median(self.ratios or self.ours)
-        below = self.at_least is not None and middle * self.slowness < self.at_least
-        above = self.at_most is not None and middle > self.at_most * self.slowness
-        return not above and (not below or self.out_of_reach is not None)
-
-    def fitted(self, measure: Callable[[], float] = measure_slowness) -> "Row":
-        """Return the row with its bound stretched by how slow the machine is, if that is needed.
-
-        Only a time or a rate that stands alone depends on it, and no bound gets tighter.
-        """
-        if self.held or self.theirs or self.unit not in TIMES + RATES:
-            return self
-        return replace(self, slowness=measure())
+        below = self.at_least is not None and middle < self.at_least and self.out_of_reach is None
+        above = self.at_most is not None and middle > self.at_most
+        return not below and not above
 
     def cells(self) -> Cells:
         """As the table shows it."""
@@ -94,11 +80,8 @@ class Row:
             spread = f"{min(self.ratios):.2f}–{max(self.ratios):.2f}"
             ratio = f"{statistics.median(self.ratios):.2f} ({spread})"
         bound = [
-            f"{sign} {value:g}" if self.slowness == 1 else f"{sign} {here:.3g} here, {value:g}"
-            for sign, value, here in (
-                ("≥", self.at_least, (self.at_least or 0) / self.slowness),
-                ("≤", self.at_most, (self.at_most or 0) * self.slowness),
-            )
+            f"{sign} {value:g}"
+            for sign, value in (("≥", self.at_least), ("≤", self.at_most))
             if value is not None
         ]
         verdict = f"{' '.join(bound)} {'✓' if self.held else '✗'}" if bound else ""
@@ -147,7 +130,7 @@ def show(rows: Iterable[Row], markdown: bool = False) -> Sequence[Row]:
 
 def _markdown(rows: Iterable[Row]) -> Sequence[Row]:
     lines = [HEAD, ("---",) * len(HEAD)]
-    console, made = Console(width=1000, highlight=False), [row.fitted() for row in rows]
+    console, made = Console(width=1000, highlight=False), list(rows)
     for cells in [*lines, *(row.cells() for row in made)]:
         console.print("| " + " | ".join(cells) + " |")
     return made
@@ -156,7 +139,7 @@ def _markdown(rows: Iterable[Row]) -> Sequence[Row]:
 def _drawn(rows: Iterable[Row]) -> Sequence[Row]:
     console, made = Console(highlight=False), list[Row]()
     table = Table(*HEAD, title=machine())
-    for row in (one.fitted() for one in rows):
+    for row in rows:
         console.log(*row.cells(), sep="  ")  # a run takes minutes: what is known is shown
         table.add_row(*row.cells(), style=None if row.held else "red")
         made.append(row)
