@@ -10,9 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backends.detection.model.detections import Detections, Floats
+from backends.detection.model.suppression import to_corner_and_size
 from shared.errors import ModelError
+from shared.evaluation.similarity.boxes import box_iou
 from shared.media.image import Image, decode_image
 
 # Minimum overlap (IoU) of a box with PyTorch's.
@@ -108,14 +111,9 @@ def box_deviation(detections: Detections, row: int, other: Detections) -> float:
     return float(np.maximum(boxes, scores).min(initial=np.inf))
 
 
-def box_ious(boxes: Floats, box: Floats) -> Floats:
+def box_ious(boxes: Floats, box: Floats) -> NDArray[np.float64]:
     """Return the overlap (IoU) of boxes (n, 4) with one."""
-    sides = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
-    both = sides.clip(0).prod(axis=1)
-    either = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod() - both
-    # Of two empty boxes it is 0 / 0.
-    overlaps: Floats = np.divide(both, either, out=np.zeros_like(both), where=either != 0)
-    return overlaps
+    return box_iou(to_corner_and_size(boxes), to_corner_and_size(box[None]))[:, 0]
 
 
 @cache

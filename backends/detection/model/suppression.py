@@ -43,6 +43,12 @@ def to_edges(boxes: Floats) -> Floats:
     return np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], axis=1)
 
 
+def to_corner_and_size(boxes: Floats) -> NDArray[np.float64]:
+    """Return boxes (n, 4) of left, top, right, bottom as left, top, width, height."""
+    edges = boxes.astype(np.float64)
+    return np.concatenate([edges[:, :2], edges[:, 2:] - edges[:, :2]], axis=1)
+
+
 def suppress(boxes: Floats, scores: Floats, classes: Floats, iou_threshold: float) -> Indices:
     """Return which boxes (n, 4), as left, top, right, bottom, remain, the highest score first.
 
@@ -53,8 +59,7 @@ def suppress(boxes: Floats, scores: Floats, classes: Floats, iou_threshold: floa
 
     if iou_threshold >= 1:  # no overlap is above it
         return np.argsort(-scores, kind="stable")
-    edges = (boxes + (classes * CLASS_OFFSET)[:, None]).astype(np.float64)
-    corner_and_size: Any = np.concatenate([edges[:, :2], edges[:, 2:] - edges[:, :2]], axis=1)
+    corner_and_size: Any = to_corner_and_size(boxes + (classes * CLASS_OFFSET)[:, None])
     given: Any = scores
     kept = cv2.dnn.NMSBoxes(corner_and_size, given, 0.0, iou_threshold)
     return np.asarray(kept, np.int64).reshape(-1)
