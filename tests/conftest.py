@@ -16,6 +16,7 @@ from shared.settings import Settings, variable_names
 from .documents.add_a_backend import follow_guide
 from .module_seconds import MODULE_SECONDS
 from .object_store import S3Bucket, open_bucket, serve_s3
+from .own_process import run_in_own_process
 
 # Other tests keep the processor busy: a training that gave way would take for ever.
 WITHOUT_GIVING_WAY = ("TRAIN_NICENESS", "0")
@@ -57,6 +58,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=1))
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=_module_seconds, reverse=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    return run_in_own_process(pyfuncitem)
 
 
 def _module_seconds(item: pytest.Item) -> int:

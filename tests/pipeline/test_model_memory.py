@@ -1,4 +1,4 @@
-"""What models count as, in this very process: they hold real memory, and give it back."""
+"""What models count as, in a process of their own: they hold real memory, and give it back."""
 
 import mmap
 import sys
@@ -18,9 +18,11 @@ from shared.pipeline.models import ModelRegistry
 from shared.pipeline.process_memory import release_memory
 from tests.tiny import WordBackend, close_models, made
 
+pytestmark = pytest.mark.own_process
+
 MB = 1_000_000
 LARGE = 60 * MB
-# Of all that a case counts, for what else a process of tests does.
+# Of all that a case counts, for what else the process does.
 NOISE = 20 * MB
 
 

@@ -20,6 +20,8 @@ from shared.pipeline.process_memory import resident_bytes
 from shared.pipeline.runtime import reset_runtime, runtime
 from tests.tiny import FileBackend, WordBackend, close_models, made, routed
 
+pytestmark = pytest.mark.own_process
+
 SPEC = ModelSpec("loading", "some/folder/model.pt")
 
 
