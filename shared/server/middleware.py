@@ -3,9 +3,6 @@
 import base64
 import binascii
 import hmac
-import itertools
-import re
-import secrets
 import time
 
 from prometheus_client import Counter, Histogram
@@ -16,10 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.pipeline.tracing import Tracing
 from shared.server.logs import current_request_id
 from shared.server.metrics import ServerMetrics
+from shared.server.request_ids import RequestIds
 from shared.settings import Settings
 
-# Ids of clients that may appear in a log and in a header as they are.
-SAFE_ID = re.compile(rb"[\w.:-]{1,64}")
 # Where the pages for a browser are.
 PAGES_PATH = "/pages/"
 # Where the jobs are, each below its id, which may be any word.
@@ -33,25 +29,21 @@ SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105
 
 
 class RequestIdMiddleware:
-    """Counts and times each request, and names it in the log and in the response.
-
-    The id is the client's X-Request-ID, or else one of our own.
-    """
+    """Counts and times each request, and names it in the log and in the response."""
 
     def __init__(self, app: ASGIApp, metrics: ServerMetrics) -> None:
         self._app = app
         self._metrics = metrics
         # Finding a metric by its labels takes longer than counting, and every request does both.
         self._by_path: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
-        self._prefix = secrets.token_hex(4)
-        self._numbers = itertools.count(1)
+        self._ids = RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id, start, status = self._id_of(scope), time.perf_counter(), 500
+        request_id, start, status = self._ids.of(scope), time.perf_counter(), 500
         current_request_id.set(request_id.decode())
 
         async def send_with_id(message: Message) -> None:
@@ -75,12 +67,6 @@ class RequestIdMiddleware:
             self._by_path[path, status] = metrics
         metrics[0].inc()
         metrics[1].observe(seconds)
-
-    def _id_of(self, scope: Scope) -> bytes:
-        for name, value in scope["headers"]:
-            if name == b"x-request-id" and SAFE_ID.fullmatch(value):
-                return bytes(value)
-        return b"%s-%x" % (self._prefix.encode(), next(self._numbers))
 
 
 def _path_template(scope: Scope) -> str:

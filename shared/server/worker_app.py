@@ -3,9 +3,10 @@
 import asyncio
 import errno
 import logging
+import resource
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,13 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from shared.server.lasting_objects import lasting_objects
+from shared.server.request_ids import RequestIds
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 logger = logging.getLogger(__name__)
 
-# Connections that a server has at most while its application is being made: what is imported needs
-# files, of which a process may open a limited number, too.
-MAX_EARLY_CONNECTIONS = 64
 RETRY_SECONDS = 0.1
 PATIENCE_SECONDS = 60
 
@@ -36,6 +35,7 @@ class WorkerApp:
 
     def __init__(self, make: "Callable[[], Starlette]") -> None:
         self._make = make
+        self._ids = RequestIds()
         self._app: Starlette | None = None
         self._made = asyncio.Event()
         self._serves = asyncio.Event()
@@ -52,8 +52,13 @@ class WorkerApp:
 
     @property
     def max_connections(self) -> int | None:
-        """How many connections there may be now; those that come on top are to be closed."""
-        return None if self._serves.is_set() else MAX_EARLY_CONNECTIONS
+        """How many connections there may be now; those that come on top are to be closed.
+
+        While the application is being made, half of the files that a process may open: what is
+        imported needs files, too.
+        """
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return None if self._serves.is_set() or most == resource.RLIM_INFINITY else most // 2
 
     def when_serving(self, call: Callable[[], None]) -> None:
         """Call something as soon as the application serves."""
@@ -82,15 +87,19 @@ class WorkerApp:
             return
         if not self._serves.is_set() and _is_health_check(scope):
             # The answer of `Endpoints.health`.
-            response = JSONResponse({"status": "UP", "model_class": "prelabel"})
+            response = self._respond(scope, {"status": "UP", "model_class": "prelabel"})
             await response(scope, receive, send)
             return
         await self._serves.wait()
         if self._app is None:
-            response = JSONResponse({"detail": "The server is stopping; ask again"}, 503)
+            response = self._respond(scope, {"detail": "The server is stopping; ask again"}, 503)
             await response(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    def _respond(self, scope: Scope, content: Mapping[str, str], status: int = 200) -> JSONResponse:
+        headers = {"X-Request-ID": self._ids.of(scope).decode()}
+        return JSONResponse(content, status, headers)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Make the application, and do what belongs to its start and end."""

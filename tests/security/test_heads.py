@@ -5,31 +5,41 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
 import uvicorn
+from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from shared.server import http_limits, worker
+from shared.server.worker_app import WorkerApp
 from tests.serving import Served, free_port, served
 
 HEAD_START = b"GET /health HTTP/1.1\r\nHost: x\r\n"
+READY_REQUEST = b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 CHUNKED_HEAD = b"POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
+OK = PlainTextResponse("ok")
+Lifespan = Literal["on", "off"]
+
+
 @contextmanager
-def run_protocol(seconds: float) -> Iterator[int]:
-    """Serve a small application with our protocol and this time limit; yield the port."""
+def run_protocol(seconds: float, app: ASGIApp = OK, lifespan: Lifespan = "off") -> Iterator[int]:
+    """Serve an application with our protocol and this time limit; yield the port."""
     port, before = free_port(), http_limits.HEAD_SECONDS
     config = uvicorn.Config(
-        PlainTextResponse("ok"),
+        app,
         port=port,
         http=http_limits.LimitedHttpProtocol,
         log_config=None,
-        lifespan="off",
+        lifespan=lifespan,
     )
     server = uvicorn.Server(config)
     http_limits.HEAD_SECONDS = seconds
@@ -118,6 +128,29 @@ def test_slow_head_in_time_is_answered() -> None:
         for byte in HEAD_START + b"Connection: close\r\n\r\n":
             connection.sendall(bytes([byte]))
         assert receive_all(connection).endswith(b"ok")
+
+
+def test_many_requests_wait_for_an_application_in_the_making() -> None:
+    """And health checks are answered meanwhile, on connections that come after theirs."""
+    may_end = threading.Event()
+
+    def make() -> Starlette:
+        may_end.wait(60)
+        return Starlette(routes=[Route("/{path}", OK)])
+
+    with ExitStack() as stack:
+        port = stack.enter_context(run_protocol(30, WorkerApp(make), "on"))
+        waiting = [stack.enter_context(connect(port)) for _ in range(100)]
+        try:
+            for connection in waiting:
+                connection.sendall(READY_REQUEST)
+            health = stack.enter_context(connect(port))
+            health.sendall(HEAD_START + b"Connection: close\r\n\r\n")
+            assert b'"UP"' in receive_all(health)
+        finally:
+            may_end.set()
+        for connection in waiting:
+            assert receive_all(connection).endswith(b"ok")
 
 
 def test_server_uses_the_limited_protocol() -> None:

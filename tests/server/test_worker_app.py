@@ -1,6 +1,7 @@
 """What a worker answers while it makes its application, and what becomes of it where that fails."""
 
 import errno
+import resource
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -62,7 +63,12 @@ def test_health_checks_are_answered_and_others_wait(making: Making) -> None:
     app = WorkerApp(making)
     app.when_serving(lambda: making.events.append("serves"))
     with ThreadPoolExecutor(1) as thread, TestClient(app) as client:
-        assert client.get("/health").json() == {"status": "UP", "model_class": "prelabel"}
+        answer = client.get("/health")
+        assert answer.json() == {"status": "UP", "model_class": "prelabel"}
+        again = client.get("/health", headers={"X-Request-ID": "no good\tid"})
+        assert answer.headers["x-request-id"] != again.headers["x-request-id"] != "no good\tid"
+        named = client.get("/health", headers={"X-Request-ID": "my-1"})
+        assert named.headers["x-request-id"] == "my-1"
         asked = thread.submit(client.get, "/ready")
         assert client.get("/health").status_code == 200
         assert app.is_starting
@@ -97,7 +103,9 @@ def test_the_end_waits_for_no_import(making: Making) -> None:
         for thread_of_app in threading.enumerate():
             if thread_of_app.name == "make":
                 thread_of_app.join(SECONDS)
-        assert client.get("/ready").status_code == 503, "what comes too late does not begin"
+        late = client.get("/ready", headers={"X-Request-ID": "my-2"})
+        assert late.status_code == 503, "what comes too late does not begin"
+        assert late.headers["x-request-id"] == "my-2"
     assert making.events == []
 
 
@@ -113,7 +121,7 @@ def test_files_that_run_out_are_waited_for() -> None:
         return making()
 
     app = WorkerApp(make)
-    assert app.max_connections is not None
+    assert app.max_connections == resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
     with TestClient(app) as client:
         assert client.get("/ready").text == "the application's /ready"
         assert app.max_connections is None
