@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,13 +64,31 @@ def split_items(items: Sequence[Any]) -> tuple[list[Any], list[Any]]:
 
     ModelError if there are too few.
     """
-    if len(items) < MIN_ITEMS:
-        raise ModelError(
-            f"there are {len(items)} items to calibrate with; int8 takes at least {MIN_ITEMS},"
-            " such as annotators label"
-        )
+    _require_enough(len(items))
     rest = [item for number, item in enumerate(items) if number % HELD_OUT_SHARE]
     return rest, list(items[::HELD_OUT_SHARE])
+
+
+def check_calibration(items: Iterable[Any]) -> None:
+    """Raise ModelError if NNCF is not installed, or the items are too few; no more are read."""
+    _require_nncf()
+    _require_enough(sum(1 for _ in islice(items, MIN_ITEMS)))
+
+
+def _require_nncf() -> None:
+    if find_spec("nncf") is None:
+        raise ModelError(
+            f"nncf is not installed: install the extra, e.g. {extra_command('int8')}; servers"
+            " do not need it"
+        )
+
+
+def _require_enough(found: int) -> None:
+    if found < MIN_ITEMS:
+        raise ModelError(
+            f"int8 takes at least {MIN_ITEMS} items to calibrate with, such as annotators label;"
+            f" found: {found}"
+        )
 
 
 def choose_copy(copies: Iterable[Copy], judge: Callable[[Path], str]) -> tuple[Path, str]:
@@ -122,11 +141,7 @@ class Quantization:
 
     def __init__(self, model: Path, inputs: Iterable[Inputs], folder: Path) -> None:
         """ModelError if NNCF is not installed."""
-        if find_spec("nncf") is None:
-            raise ModelError(
-                f"nncf is not installed: install the extra, e.g. {extra_command('int8')}; servers"
-                " do not need it"
-            )
+        _require_nncf()
         self._model, self._folder, self._made = model, folder, 0
         self._inputs = []
         for number, arrays in enumerate(inputs):

@@ -109,6 +109,11 @@ class TransformersBackend(Backend):
 
         return add_int8(source, items, infer, self.compare_outputs)
 
+    def check_calibration(self, items: Iterable[Any]) -> None:
+        from backends._inference.quantization import check_calibration
+
+        check_calibration(items)
+
     @abstractmethod
     def open_model(self, source: ModelSource, model: TextModel) -> Any:
         """Return what `infer` takes: a tokenizer and a network, with what else belongs to it."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from backends._transformers.model_source import is_exported
 from shared.backend import ModelSpec
 from shared.backend.model_folder import find_model
+from shared.backend.unfinished_export import check_finished
 from shared.errors import ModelError, short_path
 from shared.settings import Settings
 
@@ -46,6 +47,7 @@ def find_folder(reference: ModelReference, settings: Settings) -> Path:
         return reference.starter
     for folder in (find_model(model, settings), Path(model).expanduser()):
         if folder.is_dir():
+            check_finished(folder, f"{reference.setting}={short_path(model)}")
             return folder
     if model.startswith((".", "/", "~")) or model.count("/") > 1:  # never a name on the hub
         raise ModelError(

@@ -1,6 +1,6 @@
 """The backend of boxes, shapes, tracks and classes on images and videos."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +33,7 @@ from shared.backend.training import TrainingRun
 from shared.errors import ModelError
 from shared.label_studio.label_config import Control, LabelConfig
 from shared.label_studio.task import Task
+from shared.media.image import Image
 from shared.results import Region
 from shared.settings import BackendSettings, read_settings
 
@@ -148,7 +149,12 @@ class DetectionBackend(Backend):
     def quantize_model(self, spec: ModelSpec, folder: Path, items: Iterable[Any]) -> str:
         from backends.detection.model.int8 import add_int8
 
-        return add_int8(folder, (image for item in items for image in decoded_images(item)))
+        return add_int8(folder, _images_of(items))
+
+    def check_calibration(self, items: Iterable[Any]) -> None:
+        from backends._inference.quantization import check_calibration
+
+        check_calibration(_images_of(items))
 
     def load(self, spec: ModelSpec) -> ImageDetector | VideoDetector:
         networks = networks_of(spec)
@@ -239,3 +245,8 @@ class DetectionBackend(Backend):
 
     def regions(self, output: Sequence[Any], claim: Claim) -> Iterable[Region]:
         return self._steps_of(claim.spec).regions(output, claim)
+
+
+def _images_of(items: Iterable[ImageList]) -> Iterator[Image]:
+    """Yield the images of several items."""
+    return (image for item in items for image in decoded_images(item))

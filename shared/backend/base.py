@@ -222,6 +222,13 @@ class Backend(LabelStudioMLBase):
         """
         raise ModelError(f"{self.name} has no models that run in int8")
 
+    def check_calibration(self, items: Iterable[Any]) -> None:
+        """Raise ModelError if `quantize_model` could not even try with such items.
+
+        It is called before the model is converted, which takes minutes; `items` are read as far as
+        that takes.
+        """
+
     # Optional: training from annotations
 
     def train(self, run: TrainingRun) -> None:

@@ -1,7 +1,8 @@
 """Tasks that a network in int8 is calibrated with, as the model gets them."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from shared.backend.base import Backend
     from shared.backend.claim import Claim
     from shared.label_studio.label_config import LabelConfig
+    from shared.label_studio.task_file import TaskEntry
     from shared.label_studio.task_sources import Inputs
 
 # Tasks that are taken of more, at random but always the same.
@@ -21,14 +23,43 @@ MAX_TASKS = 300
 MAX_LISTED_REASONS = 3
 
 
-def read_items(cls: "type[Backend]", name: str, label_config: Path | None) -> Iterator[Any]:
-    """Return what the model of a backend gets of the tasks in a file or a folder, one by one.
+@dataclass(frozen=True)
+class CalibrationItems:
+    """What the model of a backend gets of tasks, one by one.
 
-    Without a label config that of the backend's example says what of a task is read. What cannot
-    be read is told at the end. Raises SettingError at once where there is nothing to read.
+    They are read each time that they are iterated: pictures may take more than the memory.
+    """
+
+    backend: "Backend"
+    claim: "Claim"
+    entries: "Sequence[TaskEntry]"
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the items; what cannot be read is told at the end."""
+        from shared.label_studio.task import Task
+
+        failures: Counter[str] = Counter()
+        for entry in self.entries:
+            if entry.problem is not None:
+                failures[entry.problem] += 1
+                continue
+            try:
+                yield self.backend.read(Task.parse(entry.task), self.claim, None)
+            except PrelabelError as error:
+                failures[str(error)] += 1
+        for message, count in failures.most_common(MAX_LISTED_REASONS):
+            typer.echo(f"{count:,} of --calibrate cannot be read: {message}", err=True)
+
+
+def read_items(cls: "type[Backend]", name: str, label_config: Path | None) -> CalibrationItems:
+    """Return what the model of a backend gets of the tasks in a file or a folder.
+
+    Without a label config that of the backend's example says what of a task is read. Raises
+    SettingError at once where there is nothing to read.
     """
     from shared.backend.example import Example
     from shared.backend.registry import find_backends
+    from shared.label_studio.task_sources import usable_entry
 
     if label_config is None:
         xml = Example.load(find_backends()[cls.name]).label_config
@@ -38,24 +69,8 @@ def read_items(cls: "type[Backend]", name: str, label_config: Path | None) -> It
     claims = [claim for claim in backend.claim(backend.config) if claim.object.tag != "Video"]
     if not claims:
         raise SettingError(f"{label_config}: {cls.name} fills no control tag of images or texts")
-    return _read(backend, claims[0], _open(name, backend.config))
-
-
-def _read(backend: "Backend", claim: "Claim", inputs: "Inputs") -> Iterator[Any]:
-    from shared.label_studio.task import Task
-    from shared.label_studio.task_sources import usable_entry
-
-    failures: Counter[str] = Counter()
-    for entry in map(usable_entry, inputs):
-        if entry.problem is not None:
-            failures[entry.problem] += 1
-            continue
-        try:
-            yield backend.read(Task.parse(entry.task), claim, None)
-        except PrelabelError as error:
-            failures[str(error)] += 1
-    for message, count in failures.most_common(MAX_LISTED_REASONS):
-        typer.echo(f"{count:,} of --calibrate cannot be read: {message}", err=True)
+    entries = list(map(usable_entry, _open(name, backend.config)))
+    return CalibrationItems(backend, claims[0], entries)
 
 
 def _open(name: str, config: "LabelConfig") -> "Inputs":

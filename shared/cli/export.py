@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from shared.backend.base import Backend
     from shared.backend.claim import ModelSpec
 
+# Ends a refusal; the option that is to be left out goes in.
+HINT = "Nothing was written: without {} it is exported"
+
 
 class Precision(str, Enum):
     """What a model is written in."""
@@ -65,6 +68,8 @@ def export(
         raise SettingError(f"{cls.name} has no model: name one, as in {cls.name}:MODEL")
     items = None if calibrate is None else read_items(cls, calibrate, label_config)
     with new_folder(output) as folder:
+        if items is not None:
+            check_items(cls, specs[0], items)
         engine = cls(served=True).export_model(specs[0], folder)
         if items is not None:
             is_required = precision is Precision.int8
@@ -72,6 +77,14 @@ def export(
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     typer.echo(f"{specs[0].label}: {engine}, {format_bytes(size)} in {output}")
     typer.echo(f"Put the folder into MODEL_DIR, and name it: {cls.model_variable()}={output.name}")
+
+
+def check_items(cls: "type[Backend]", spec: "ModelSpec", items: Iterable[Any]) -> None:
+    """Raise SettingError if int8 cannot be tried with these items."""
+    try:
+        cls(served=True).check_calibration(items)
+    except ModelError as error:
+        raise SettingError(f"{spec.label}: {error}. {HINT.format('--calibrate')}") from None
 
 
 def add_int8_copy(
@@ -82,14 +95,13 @@ def add_int8_copy(
     SettingError if it cannot be tried, or if it is refused and required: who asks for int8 is not
     served anything else.
     """
-    without = "Nothing was written: without {} it is exported"
     try:
         return cls(served=True).quantize_model(spec, folder, items)
     except RefusedPrecisionError as error:
         refusal = f"{spec.label} does not run in int8: {error}"
         if is_required:
-            raise SettingError(f"{refusal}. {without.format('--precision int8')}") from None
+            raise SettingError(f"{refusal}. {HINT.format('--precision int8')}") from None
         typer.echo(refusal, err=True)
         return None
     except ModelError as error:
-        raise SettingError(f"{spec.label}: {error}. {without.format('--calibrate')}") from None
+        raise SettingError(f"{spec.label}: {error}. {HINT.format('--calibrate')}") from None

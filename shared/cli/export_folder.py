@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from shared.backend.unfinished_export import PARTIAL
 from shared.errors import SettingError
 from shared.jobs.file_lock import FileLock
-
-# What a killed export leaves in it; the next one begins anew.
-PARTIAL = ".partial"
 
 
 @contextmanager
@@ -46,10 +44,10 @@ def new_folder(output: Path) -> Iterator[Path]:
 
 @contextmanager
 def _filled(output: Path) -> Iterator[Path]:
-    if any(path.name != PARTIAL for path in output.iterdir()):
-        raise _there_already(output)
     partial = output / PARTIAL
-    try:
+    if any(path != partial for path in output.iterdir()):
+        raise _unfinished(output) if partial.is_dir() else _there_already(output)
+    try:  # what a killed export has left; this one begins anew
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
     except OSError as error:
@@ -76,6 +74,13 @@ def _open_folders(partial: Path) -> None:
 
 def _there_already(output: Path) -> SettingError:
     return SettingError(f"{output} is there already: --output should be a new folder")
+
+
+def _unfinished(output: Path) -> SettingError:
+    return SettingError(
+        f"{output} holds an export that was ended when it was nearly done: delete the folder, and"
+        " export again"
+    )
 
 
 def _unwritable(output: Path, error: OSError) -> SettingError:

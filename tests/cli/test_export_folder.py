@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.backend.registry import find_backends
+from shared.backend.unfinished_export import PARTIAL
 from shared.cli.export_folder import new_folder
-from shared.errors import SettingError
+from shared.errors import ModelError, SettingError
+from shared.settings import changed_environment
 
 from .conftest import REPO
 
@@ -49,6 +52,26 @@ def test_a_second_export_into_the_same_folder_says_so(tmp_path: Path) -> None:
     assert (output / "model.bin").read_text() == "whole"
     with pytest.raises(SettingError, match="mine is there already"):
         write(output)
+
+
+@pytest.mark.parametrize("name", ["detection", "ner", "text_classification"])
+@pytest.mark.parametrize("others", [[], ["model.xml", "network.json"]], ids=["whole", "renaming"])
+def test_an_export_that_was_killed_is_no_model(
+    name: str, others: list[str], tmp_path: Path
+) -> None:
+    output = tmp_path / "mine"
+    (output / PARTIAL / "f32").mkdir(parents=True)
+    for other in others:  # which it had moved to their place already
+        (output / other).touch()
+    used = {"MODEL_DIR": str(tmp_path), f"{name.upper()}_MODEL": "mine"}
+    with changed_environment(used):
+        backend = find_backends()[name](served=True)
+        [spec] = backend.default_specs()
+        with pytest.raises(ModelError, match=r"mine is an export that was not finished: wait for"):
+            list(backend.weights(spec))
+    if others:
+        with pytest.raises(SettingError, match=r"nearly done: delete the folder, and export again"):
+            write(output)
 
 
 def test_nothing_is_left_of_an_export_that_fails(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from backends.text_classification.starter.sentences import generate
 from shared.backend.base import Backend
 from shared.backend.claim import ModelSpec
 from shared.backend.example import Example
+from shared.backend.registry import find_backends
+from shared.cli.calibration import read_items
 from shared.cli.export import add_int8_copy
 from shared.cli.export_folder import new_folder
 from shared.errors import ModelError, RefusedPrecisionError, SettingError
@@ -202,7 +204,7 @@ def test_a_network_that_nncf_cannot_read_is_an_error_of_ours(tmp_path: Path) -> 
 
 
 def test_too_few_items_are_no_calibration() -> None:
-    with pytest.raises(ModelError, match=r"there are 29 items .* int8 takes at least 30"):
+    with pytest.raises(ModelError, match=r"int8 takes at least 30 items .*; found: 29$"):
         quantization.split_items(range(29))
     calibration, held_out = quantization.split_items(range(30))
     assert (len(calibration), len(held_out)) == (20, 10)
@@ -242,6 +244,47 @@ def test_classes_differ_by_their_scores_or_altogether(
         for logits in ((1.0, -1.0), found)
     ]
     assert compare_classifications(*outputs) == pytest.approx(difference, abs=0.001)
+
+
+@pytest.mark.parametrize("name", ["detection", "ner"])
+def test_what_int8_lacks_is_told_before_the_model_is_converted(
+    name: str, prelabel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Converting takes minutes."""
+    cls = find_backends()[name]
+    monkeypatch.setattr(cls, "export_model", None)
+    (tmp_path / "items").mkdir()
+    if name == "detection":
+        picture = draw_picture(np.random.default_rng(0), (320, 240), "clean", 6).image
+        cv2.imwrite(str(tmp_path / "items" / "one.png"), picture)
+    else:
+        (tmp_path / "items" / "one.txt").write_text("Ada was in London.")
+    arguments = ("export", f"{name}:starter", "--calibrate", "items", "--output", "models/mine")
+    with monkeypatch.context() as changed:
+        changed.setattr(quantization, "find_spec", lambda module: None)
+        ran = prelabel(*arguments)
+    assert f"{name}-starter: nncf is not installed: install the extra" in ran.err
+    pytest.importorskip("nncf")
+    ran = prelabel(*arguments)
+    assert ran.status == 2
+    assert (
+        f"{name}-starter: int8 takes at least 30 items to calibrate with, such as annotators label;"
+        " found: 1. Nothing was written: without --calibrate it is exported"
+    ) in ran.err
+    assert not (tmp_path / "models" / "mine").exists()
+
+
+def test_items_to_calibrate_with_are_read_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are counted before the model is converted, and used afterwards."""
+    tasks = [{"data": {"text": "one"}}, {"data": {"other": "two"}}, {"data": {"text": "three"}}]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    items = read_items(PatternBackend, str(tmp_path / "tasks.json"), None)
+    assert len(list(items)) == len(list(items)) == 2
+    assert capsys.readouterr().err.count("1 of --calibrate cannot be read: ") == 2
+    next(iter(items))
+    assert capsys.readouterr().err == ""
 
 
 def test_int8_needs_what_it_is_calibrated_with(prelabel: Command) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from backends._transformers.hub import describe_folder
+from shared.backend.unfinished_export import check_finished
 from shared.errors import ModelError
 from shared.settings import Settings
 
@@ -82,6 +83,7 @@ def check_folder(model: str, settings: Settings) -> None:
     folder = settings.model_dir / model
     if not (model and folder.resolve().is_relative_to(settings.model_dir.resolve())):
         return  # refused where it is opened, and nothing is said of what is in it
+    check_finished(folder, model)
     if folder.is_dir() and not (_holds_model(folder) or is_exported(folder)):
         raise ModelError(
             f"{model} is a folder with {describe_folder(folder)}; expected: {EXPECTED_FOLDERS}"
