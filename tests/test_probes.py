@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,15 +38,14 @@ def examples() -> list[Example]:
     return [Example.load(find_backends()[name]) for name in NAMES]
 
 
-def probe(url: str, stop: "threading.Event") -> Times:
-    """Return the seconds of each /health and /setup, called in turn until the event."""
-    times: Times = {"/health": [], "/setup": []}
-    setup = {"project": "1.1", "schema": examples()[0].label_config}
+def probe(url: str, stop: "threading.Event", paths: Sequence[str] = ("/health", "/setup")) -> Times:
+    """Return the seconds of each path, called in turn until the event."""
+    times: Times = {path: [] for path in paths}
     with httpx.Client(base_url=url, timeout=10, verify=False) as client:
         while not stop.is_set():
             for path, seconds in times.items():
                 start = time.perf_counter()
-                answer = client.get(path) if path == "/health" else client.post(path, json=setup)
+                answer = client.get(path) if path == "/health" else _set_up(client)
                 seconds.append(time.perf_counter() - start)
                 assert answer.status_code == 200
             time.sleep(0.01)
@@ -54,19 +53,32 @@ def probe(url: str, stop: "threading.Event") -> Times:
 
 
 def probe_while_loading(server: Served) -> Times:
-    ready = threading.Event()
+    """Probe from the first answer of /health on, and /setup once the backends are imported."""
+    with httpx.Client(base_url=server.url, timeout=60, verify=False) as client:
+        times = _probe_while(server.url, lambda: _set_up(client), ["/health"])
+    for path, seconds in _probe_while(server.url, lambda: server.wait("/ready")).items():
+        times.setdefault(path, []).extend(seconds)
+    assert httpx.get(f"{server.url}/ready").status_code == 200, server.log.read_text()
+    return times
+
+
+def _set_up(client: httpx.Client) -> httpx.Response:
+    return client.post("/setup", json={"project": "1.1", "schema": examples()[0].label_config})
+
+
+def _probe_while(url: str, wait: Callable[[], object], *paths: Sequence[str]) -> Times:
+    done = threading.Event()
 
     def watch() -> None:
         try:
-            server.wait("/ready")
+            wait()
         finally:
-            ready.set()
+            done.set()
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    times = probe(server.url, ready)
+    times = probe(url, done, *paths)
     watcher.join()
-    assert httpx.get(f"{server.url}/ready").status_code == 200, server.log.read_text()
     return times
 
 
