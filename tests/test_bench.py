@@ -58,10 +58,13 @@ def test_rounds_take_turns_and_the_first_is_not_counted() -> None:
 def test_rows_go_into_the_page_of_benchmarks() -> None:
     page = PAGE.read_text("utf-8")
     first = Row("x", "1/s", (4.0,), (2.0,), "theirs", at_least=3)
-    once = merge(page, "1 core of Z80", [first, Row("y", "s", (5.0,))])
-    assert "| x | 4.00 1/s | 2.00 theirs | 2.00 (2.00–2.00) | ≥ 3 ✗ |\n| y | 5.00 s |" in once
-    twice = merge(once, "1 core of Z80", [replace(first, ours=(8.0,))])
-    assert "| x | 8.00 1/s | 2.00 theirs | 4.00 (4.00–4.00) | ≥ 3 ✓ |\n| y | 5.00 s |" in twice
+    once = merge(page, "1 core of Z80", "1 May 1977, abc", [first, Row("y", "s", (5.0,))])
+    assert "| x | 4.00 1/s | 2.00 theirs | 2.00 (2.00–2.00) | ≥ 3 ✗ | 1 May 1977, abc |" in once
+    twice = merge(once, "1 core of Z80", "2 May 1977, abd", [replace(first, ours=(8.0,))])
+    assert (
+        "| x | 8.00 1/s | 2.00 theirs | 4.00 (4.00–4.00) | ≥ 3 ✓ | 2 May 1977, abd |\n"
+        "| y | 5.00 s |  |  |  | 1 May 1977, abc |\n"
+    ) in twice
     assert twice.count("Z80") == 1
     assert [line for line in page.splitlines() if line not in twice] == []
 

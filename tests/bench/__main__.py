@@ -1,6 +1,6 @@
 """All benchmarks in one table: python -m tests.bench [--quick] [--markdown] [--page] [name …]
 
-With --page the rows also go into docs/benchmarks.md, below this machine and the day's date.
+With --page the rows also go into docs/benchmarks.md, below this machine, with day and commit.
 With --smallest each does as little as it can: that shows that it runs, and no bound is checked.
 """
 
