@@ -58,8 +58,8 @@ def write_repair(answer: str, problems: Sequence[str], schema: JsonSchema) -> li
     """Return the messages that follow an answer which does not fit its schema."""
     listed = "\n".join(f"- {problem}" for problem in problems)
     return [
-        {"role": "assistant", "content": answer or "{}"},
-        {"role": "user", "content": REPAIR.format(problems=listed, schema=_dump(schema))},
+        {"role": "assistant", "content": _mend(answer) or "{}"},
+        {"role": "user", "content": REPAIR.format(problems=_mend(listed), schema=_dump(schema))},
     ]
 
 

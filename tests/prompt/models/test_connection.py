@@ -8,6 +8,7 @@ import trustme
 from backends.prompt.models.connection import Connection
 from backends.prompt.models.request_failure import RequestFailedError
 from backends.prompt.settings import PromptSettings
+from shared.errors import ModelError
 from shared.settings import Settings
 from tests.prompt.fault_server import FaultServer
 
@@ -64,6 +65,20 @@ def test_nothing_of_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch) -> 
         [asked] = server.asked
     assert "of-the-environment" not in str(asked.headers)
     assert asked.headers["authorization"] == "Bearer sk-1"
+
+
+@pytest.mark.parametrize("key", ["sk-1\n", "sk-\u0131"], ids=["line's end", "foreign letter"])
+def test_key_that_no_header_can_carry_is_named(key: str) -> None:
+    with pytest.raises(ModelError, match="PROMPT_API_KEY has a character") as caught:
+        connect("http://127.0.0.1:9/v1", api_key=key)
+    assert key not in str(caught.value)
+
+
+def test_query_of_the_address_is_kept() -> None:
+    with FaultServer() as server:
+        connect(f"{server.url}?tenant=mine").complete(REQUEST)
+        [asked] = server.asked
+    assert (asked.path, asked.query) == ("/v1/chat/completions", "tenant=mine")
 
 
 def test_connections_are_kept() -> None:

@@ -66,6 +66,12 @@ def test_half_a_character_is_replaced_by_one() -> None:
     assert user == '<data name="text">\na\ufffd b\ufffd\n</data>'
 
 
+def test_half_a_character_of_an_answer_is_replaced_by_one() -> None:
+    answer, repair = write_repair("{\ud83d}", ["/mood: '\ud83d' is none of 'Good'"], SCHEMA)
+    assert answer["content"] == "{\ufffd}"
+    assert "- /mood: '\ufffd' is none of 'Good'" in repair["content"]
+
+
 def image(index: int | None = None) -> ImagePart:
     size = ImageSize(2, 2)
     return ImagePart("photo", b"jpeg", "image/jpeg", size, size, index)
