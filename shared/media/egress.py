@@ -263,19 +263,11 @@ def service_client(settings: Settings, seconds: float, connections: int) -> http
     It follows no redirect and uses no proxy, so that nothing goes elsewhere.
     """
     return httpx.Client(
-        transport=service_transport(settings, connections),
+        transport=_transport(settings, AnyAddress(), connections),
         timeout=httpx.Timeout(seconds, connect=min(5.0, seconds)),
         follow_redirects=False,
         headers={"User-Agent": "prelabel"},
     )
-
-
-def service_transport(settings: Settings, connections: int) -> httpx.HTTPTransport:
-    """Build what sends the requests of such a client, for who sends many: alone it is quicker.
-
-    It adds no headers, and takes its time limits from each request.
-    """
-    return _transport(settings, AnyAddress(), connections)
 
 
 def _transport(

@@ -200,7 +200,7 @@ def test_a_task_that_cannot_be_read_costs_itself(server: FaultServer) -> None:
     [
         ("", ()),
         ("starter", ()),
-        ("gpt-4o-mini", ()),
+        ("gpt-4o-mini", ("openai",)),
         ("hf:google/gemma-3-270m", ("torch", "transformers.modeling_utils")),
     ],
     ids=["none", "starter", "on a server", "here"],

@@ -26,8 +26,10 @@ __all__ = [
 
 
 def needed_modules(spec: ModelSpec) -> Iterable[str]:
-    """Return the modules that a model imports: none, unless it runs in this process."""
-    return ("torch", "transformers.modeling_utils") if is_local(spec) else ()
+    """Return the modules that a model imports; none of a spec without a model."""
+    if spec.model in {"", STARTER}:
+        return ()
+    return ("torch", "transformers.modeling_utils") if is_local(spec) else ("openai",)
 
 
 def open_model(

@@ -1,24 +1,23 @@
-"""The connection to a server of models, which speaks OpenAI's protocol.
-
-https://platform.openai.com/docs/api-reference/chat
-"""
+"""The connection to a server of models, through the `openai` client."""
 
 import json
 import re
 import weakref
-from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
-import orjson
 
 from backends.prompt.models.request_failure import RequestFailedError
 from backends.prompt.settings import PromptSettings
+from shared.backend.extras import require
 from shared.errors import ModelError, truncate
 from shared.media import egress
 from shared.settings import Settings
 
-# What servers without keys are sent, since some want one.
+if TYPE_CHECKING:
+    import openai
+
+# What servers without keys are sent, since the client wants one.
 NO_KEY = "none"
 MAX_MESSAGE_LENGTH = 300
 # The longest answers, with the probabilities of their tokens, have a few MB.
@@ -31,130 +30,117 @@ _BEARER = re.compile(r"(?i)bearer\s+\S+")
 class Connection:
     """Sends chat completions to one server: pooled connections, no redirects, no proxy.
 
-    Nothing is retried here, and nothing is read from the environment. Requests go to httpx's
-    transport itself: its client, and that of `openai` above it, would take twice as long for each
-    to add cookies, redirects and retries, of which none are wanted.
+    Nothing is retried here, and nothing is read from the environment.
     """
 
     def __init__(self, settings: PromptSettings, server_settings: Settings) -> None:
+        self._openai: Any = require("openai", "prompt")
         self._key = settings.server_key
         self._timeout = settings.timeout
-        self._chat_url = _make_url(settings, "/chat/completions")
-        self._models_url = _make_url(settings, "/models")
-        self._headers = _make_headers(settings)
-        self._transport = egress.service_transport(server_settings, settings.concurrency)
-        weakref.finalize(self, self._transport.close)  # also where its model is just dropped
+        http = egress.service_client(server_settings, settings.timeout, settings.concurrency)
+        self._client = _make_client(self._openai, settings, http)
+        http.event_hooks = {"response": [_read_bounded]}
+        # Azure takes a key in this header for a token of another kind.
+        is_azure = settings.provider == "azure"
+        self._headers = {"Authorization": self._openai.Omit()} if is_azure else {}
+        weakref.finalize(self, http.close)  # also where its model is just dropped
 
     def complete(self, request: dict[str, Any]) -> Any:
         """Return the JSON of a chat completion, unchecked; RequestFailedError if there is none."""
-        body = self._fetch("POST", self._chat_url, orjson.dumps(request, default=dict))
+        openai = self._openai
         try:
-            return json.loads(body)
-        except (ValueError, RecursionError):  # no JSON, or hostile JSON
+            with egress.time_limit(self._timeout):
+                # `chat.completions.create` walks through each message, to change nothing, and makes
+                # objects of all that comes: for nearly half of the time that a question takes here.
+                response = self._client.post(
+                    "/chat/completions",
+                    body=request,
+                    cast_to=httpx.Response,
+                    options={"headers": self._headers},
+                )
+                return json.loads(response.content)
+        except openai.APIStatusError as error:
+            raise self._describe_status(error) from None
+        except openai.APITimeoutError:
+            raise RequestFailedError(
+                "timeout", f"no answer came in PROMPT_TIMEOUT={self._timeout:g} s"
+            ) from None
+        except openai.APIConnectionError as error:
+            cause = error.__cause__
+            if isinstance(cause, RequestFailedError):  # of `_read_bounded`
+                raise cause from None
+            why = egress.describe_error(cause) if isinstance(cause, Exception) else "no connection"
+            raise RequestFailedError("connection", why) from None
+        except (openai.APIError, ValueError, RecursionError):  # no JSON, or hostile JSON
             raise RequestFailedError("body", "it sent something that is no JSON") from None
 
     def list_models(self) -> list[str]:
         """Return the names of the server's models; RequestFailedError if it does not say."""
-        body = self._fetch("GET", self._models_url)
+        openai = self._openai
         try:
-            return [str(model["id"]) for model in json.loads(body)["data"]]
-        except (ValueError, KeyError, TypeError, RecursionError):  # such as a website's page
+            with egress.time_limit(self._timeout):
+                return [str(model.id) for model in self._client.models.list()]
+        except openai.APIStatusError as error:
+            raise self._describe_status(error) from None
+        except openai.APIError as error:
+            cause = error.__cause__
+            why = egress.describe_error(cause) if isinstance(cause, Exception) else "no connection"
+            raise RequestFailedError("connection", why) from None
+        except (ValueError, AttributeError, TypeError, RecursionError):  # a website's page
             raise RequestFailedError(
                 "body", "it sent something that is no list of models"
             ) from None
 
     def close(self) -> None:
         """Close all connections."""
-        self._transport.close()
+        self._client.close()
 
-    def _fetch(self, method: str, url: httpx.URL, content: bytes | None = None) -> bytes:
-        """Return the body of an answer that says OK; RequestFailedError if none comes."""
-        request = httpx.Request(
-            method,
-            url,
-            headers=self._headers,
-            content=content,
-            extensions={"timeout": httpx.Timeout(self._timeout).as_dict()},
-        )
-        try:
-            with (
-                egress.time_limit(self._timeout),
-                closing(self._transport.handle_request(request)) as response,
-            ):
-                body = _read_bounded(response)
-        except httpx.TimeoutException:
-            raise RequestFailedError(
-                "timeout", f"no answer came in PROMPT_TIMEOUT={self._timeout:g} s"
-            ) from None
-        except httpx.RequestError as error:
-            raise RequestFailedError("connection", egress.describe_error(error)) from None
-        if not response.is_success:
-            raise self._describe_status(response, body)
-        return body
-
-    def _describe_status(self, response: httpx.Response, body: bytes) -> RequestFailedError:
-        sent = body.decode("utf-8", "replace")
-        error = _read_error(sent)
-        said = error.get("message") or error.get("detail") or sent
+    def _describe_status(self, error: "openai.APIStatusError") -> RequestFailedError:
+        body = error.body if isinstance(error.body, dict) else {}
+        said = body.get("message") or body.get("detail") or error.response.text
         text = " ".join(_BEARER.sub("…", str(said)).split())
         if len(self._key) >= MIN_KEY_LENGTH:
             text = text.replace(self._key, "…")
         return RequestFailedError(
             "status",
             truncate(text, MAX_MESSAGE_LENGTH),
-            status=response.status_code,
-            code=str(error.get("code") or error.get("type") or ""),
-            param=str(error.get("param") or ""),
-            headers=dict(response.headers),
+            status=error.status_code,
+            code=str(body.get("code") or body.get("type") or ""),
+            param=str(body.get("param") or ""),
+            headers=dict(error.response.headers),
         )
 
 
-def _read_bounded(response: httpx.Response) -> bytes:
-    """Return the body of a response, unpacked; RequestFailedError beyond the bound."""
+def _read_bounded(response: httpx.Response) -> None:
+    """Read the body of a response, unpacked, up to a bound; RequestFailedError beyond it."""
     parts, size = [], 0
     for part in response.iter_bytes():
         size += len(part)
         if size > MAX_BODY_BYTES:
             raise RequestFailedError("body", f"it sent more than {MAX_BODY_BYTES >> 20} MiB")
         parts.append(part)
-    return b"".join(parts)
+    response._content = b"".join(parts)  # as `response.read` does
 
 
-def _read_error(body: str) -> dict[str, Any]:
-    """Return what a server says is wrong: the member `error` of its JSON, or all of it."""
-    try:
-        sent = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    said = sent.get("error", sent) if isinstance(sent, dict) else None
-    return said if isinstance(said, dict) else {}
-
-
-def _make_url(settings: PromptSettings, path: str) -> httpx.URL:
-    """Return the URL of a path below the server's address, whose query stays."""
-    base = httpx.URL(settings.server_url)
-    root, mark, query = base.raw_path.partition(b"?")
-    url = base.copy_with(raw_path=root.rstrip(b"/") + path.encode() + mark + query)
-    if settings.provider == "azure":
-        return url.copy_merge_params({"api-version": settings.azure_api_version})
-    return url
-
-
-def _make_headers(settings: PromptSettings) -> httpx.Headers:
-    """Return what every request is sent with; ModelError if the key cannot be sent."""
+def _make_client(library: Any, settings: PromptSettings, http: Any) -> "openai.OpenAI":
     key = settings.server_key or NO_KEY
-    if not (key.isascii() and key.isprintable()):
+    if not (key.isascii() and key.isprintable()):  # the client would fail at each request
         raise ModelError(
             "PROMPT_API_KEY has a character that no key has, such as a line's end: set it anew"
         )
-    # Azure takes a key in the other header for a token of another kind.
-    own = {"api-key": key} if settings.provider == "azure" else {"Authorization": f"Bearer {key}"}
-    return httpx.Headers(
-        {
-            **own,
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
-            "Content-Type": "application/json",
-            "User-Agent": "prelabel",
-        }
-    )
+    # Else it would send what OPENAI_ORG_ID and OPENAI_PROJECT_ID say to any address.
+    unsent = {"OpenAI-Organization": library.Omit(), "OpenAI-Project": library.Omit()}
+    address = httpx.URL(settings.server_url)
+    options: dict[str, Any] = {
+        "api_key": key,
+        "base_url": address.copy_with(query=None),
+        "default_query": dict(address.params),
+        "max_retries": 0,
+        "timeout": settings.timeout,
+        "http_client": http,
+        "default_headers": unsent,
+    }
+    if settings.provider == "azure":
+        options["default_headers"] = unsent | {"api-key": key}
+        options["default_query"]["api-version"] = settings.azure_api_version
+    return cast("openai.OpenAI", library.OpenAI(**options))
