@@ -16,7 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends._inference.device import choose_device
-from backends._inference.openvino import InferRequestPool, import_openvino, openvino_core
+from backends._inference.openvino import (
+    InferRequestPool,
+    import_openvino,
+    openvino_core,
+    save_network,
+)
 from backends._inference.parity import load_verified
 from backends._inference.short_process import ProcessFailedError
 from backends._inference.torch_conversion import trace_to_openvino
@@ -158,7 +163,7 @@ class ConvertedPart:
             package.PartialShape(_common_shape(arrays)) for arrays in zip(*examples, strict=True)
         ]
         model = trace_to_openvino(self.network, inputs, shapes)
-        package.save_model(model, folder / OPENVINO_FILE, compress_to_fp16=False)
+        save_network(model, folder / OPENVINO_FILE)
 
     def _describe_deviation(self, part: OpenVinoPart) -> str:
         reference = TorchPart(self.network, "cpu")

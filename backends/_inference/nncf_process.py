@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backends._inference.openvino import import_openvino, openvino_core
+from backends._inference.openvino import openvino_core, save_network
 
 
 def quantize(model: str, inputs: Sequence[str], layers: Mapping[str, Any], target: str) -> None:
@@ -32,7 +33,7 @@ def quantize(model: str, inputs: Sequence[str], layers: Mapping[str, Any], targe
         # they always fit: what agrees here does so on any processor.
         advanced_parameters=AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE),
     )
-    import_openvino().save_model(copy, target, compress_to_fp16=False)
+    save_network(copy, Path(target))
 
 
 def _read_arrays(name: str) -> list[NDArray[Any]]:

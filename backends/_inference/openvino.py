@@ -1,8 +1,11 @@
 """OpenVINO, used from several threads at once."""
 
+import errno
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from queue import LifoQueue
 from typing import Any
 
@@ -39,6 +42,18 @@ def openvino_core() -> Any:
     the process (seen in 2026.4).
     """
     return _core.get()
+
+
+def save_network(model: Any, path: Path, half_weights: bool = False) -> None:
+    """Write a model of OpenVINO; OSError if the disk has no room for it."""
+    try:
+        import_openvino().save_model(model, path, compress_to_fp16=half_weights)
+    except RuntimeError as error:
+        if "iostream" not in str(error):  # all that it says of a full disk
+            raise
+        free = shutil.disk_usage(path.parent).free / 1e6
+        said = f"writing {path.name} failed, with {free:,.0f} MB free on its disk"
+        raise OSError(errno.EIO, said) from None
 
 
 def supports_bf16() -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from backends._inference.checksums import DamagedFileError, check_files, write_checksums
 from shared.backend.converted_model_cache import fresh_folder
 from shared.errors import ModelError
 
@@ -40,6 +41,15 @@ def report_broken_copy(name: str, error: Exception) -> str:
     return "its copy cannot be loaded, as the log says: export it again"
 
 
+def remove_broken(folder: Path, error: Exception) -> None:
+    """Delete a converted network that cannot be loaded, and log it: it is converted again."""
+    reason = str(error) if isinstance(error, DamagedFileError) else type(error).__name__
+    logger.warning(
+        "Converted network %s is made again, since it cannot be loaded: %s", folder, reason
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def load_verified(
     folder: Path,
     convert: Callable[[Path], None],
@@ -49,8 +59,8 @@ def load_verified(
     """Return the converted network in `folder`; convert and compare it first if it is new.
 
     `describe_deviation` tells how its outputs differ from PyTorch's; "" if they agree. The verdict
-    is stored, so that the next start neither converts nor loads the PyTorch network. What cannot be
-    loaded any more, such as half a file, is converted again.
+    is stored, so that the next start neither converts nor loads the PyTorch network. What is
+    damaged, or cannot be loaded any more, is converted again.
 
     Raises:
         ModelError: its outputs differ, now or when it was converted.
@@ -60,14 +70,10 @@ def load_verified(
         raise ModelError(rejection)
     if folder.is_dir():
         try:
+            check_files(folder)
             return load(folder)
         except Exception as error:  # an engine raises many kinds
-            logger.warning(
-                "Converted network %s is made again, since it cannot be loaded: %s",
-                folder,
-                type(error).__name__,
-            )
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_broken(folder, error)
     # The folder takes its final name only with the verdict in it: another process that starts
     # meanwhile must not use a network that nobody has compared yet.
     with fresh_folder(folder) as draft:
@@ -78,6 +84,8 @@ def load_verified(
             for file in draft.iterdir():
                 file.unlink()
             (draft / REJECTION_FILE).write_text(deviation, encoding="utf-8")
+        else:
+            write_checksums(draft)
     if deviation:
         logger.warning("Converted network %s is not used: %s", folder, deviation)
         raise ModelError(deviation)

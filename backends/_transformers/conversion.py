@@ -4,7 +4,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from backends._inference.openvino import import_openvino, supports_bf16
+from backends._inference.openvino import import_openvino, save_network, supports_bf16
 from backends._inference.torch_conversion import trace_to_openvino
 from backends._transformers.converted_model import NetworkDescription
 from backends._transformers.runners import OPENVINO_FILE
@@ -55,7 +55,7 @@ def convert_network(
     example = tuple(torch.ones((2, width), dtype=torch.int64) for _ in input_names)
     shapes = [([-1, -1], package.Type.i64) for _ in input_names]
     model = trace_to_openvino(PositionalNetwork(), example, shapes)
-    package.save_model(model, folder / OPENVINO_FILE)
+    save_network(model, folder / OPENVINO_FILE, half_weights=True)
 
 
 def _with_bf16_layers(network: Any) -> Any:

@@ -4,6 +4,7 @@ import importlib.util
 import logging
 from pathlib import Path
 
+from backends._inference.checksums import DamagedFileError, check_files
 from backends._inference.device import choose_device
 from backends._inference.parity import (
     describe_lack_of_int8,
@@ -70,7 +71,10 @@ def export_text_model(source: ModelSource) -> str:
 
     ModelError if no conversion gives what PyTorch gives.
     """
-    _convert(source, every=True)
+    try:
+        _convert(source, every=True)
+    except ProcessFailedError as error:
+        raise ModelError(f"{source.name} could not be converted: {error}") from None
     network = load_exported(source._replace(folder=source.cache_folder))[1]
     return network.runner.name
 
@@ -87,7 +91,12 @@ def convert_text_model(
 
 def _load_converted(source: ModelSource) -> TextModel:
     """Load the converted network; convert it first, in a process of its own, if it is new."""
-    found = _open_converted(source)
+    try:
+        found = _open_converted(source)
+    except ModelError:
+        raise
+    except Exception:  # a file is damaged: converting it again finds which, and logs it
+        found = None
     if found is None:
         _convert(source)
         found = _open_converted(source)
@@ -120,13 +129,17 @@ def load_exported(source: ModelSource) -> TextModel:
     for precision in dict.fromkeys((*precisions, "f32")):
         folder = source.folder / precision
         if is_converted(folder):
-            return _open_folder(folder, precision, _reasons(reason, int8_refusal))
+            try:
+                return _open_folder(folder, precision, _reasons(reason, int8_refusal))
+            except DamagedFileError as error:
+                raise ModelError(f"{source.name}: {precision}/{error}; export it again") from None
         reason = f"in {precision} {read_rejection(folder) or 'it was not exported'}"
     raise ModelError(f"{source.name} cannot be used: {reason}")
 
 
 def _open_folder(folder: Path, precision: str, reason: str) -> TextModel:
     """Load a converted network; `reason` is why it is in this precision."""
+    check_files(folder)
     description, tokenizer = read_model_files(folder)
     runner = OpenVinoRunner(folder, description.input_names)
     runner.name, runner.note = f"OpenVINO in {precision}", reason

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from backends._inference.checksums import write_checksums
 from backends._inference.openvino import openvino_core
 from backends._inference.parity import REJECTION_FILE
 from backends._inference.quantization import (
@@ -102,6 +103,7 @@ def add_int8(source: ModelSource, items: Iterable[Any], infer: Infer, compare: C
     for file in (DESCRIPTION_FILE, TOKENIZER_FILE):
         shutil.copy(precise / file, target / file)
     (target / VERDICT_FILE).write_text(verdict, encoding="utf-8")
+    write_checksums(target)
     return load_exported(source)[1].describe_engine()
 
 

@@ -1,5 +1,6 @@
 """The folder that `prelabel export` writes: by one process at a time, and all of it or nothing."""
 
+import errno
 import shutil
 import stat
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from pathlib import Path
 from shared.backend.unfinished_export import PARTIAL
 from shared.errors import SettingError
 from shared.jobs.file_lock import FileLock
+
+# What a disk says that is full, or beyond the quota, or a library that does not know why.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 
 @contextmanager
@@ -34,9 +38,11 @@ def new_folder(output: Path) -> Iterator[Path]:
     try:
         with _filled(output) as partial:
             yield partial
-    except BaseException:
+    except BaseException as error:
         if is_ours and not any(output.iterdir()):
             output.rmdir()
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise _unwritable(output, error) from None
         raise
     finally:
         lock.release()

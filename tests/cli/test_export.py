@@ -11,7 +11,10 @@ import pytest
 
 from shared.backend.example import Example
 from shared.backend.registry import find_backends
+from shared.errors import ModelError
+from shared.settings import changed_environment
 from shared.testing import find_differences
+from tests.backends.damage import change_byte
 
 from .conftest import REPO, Command
 
@@ -74,6 +77,13 @@ def test_an_exported_model_predicts_without_pytorch(
     assert find_differences(answers, expected) == []
     again = prelabel("export", f"{name}:starter", "--output", "models/mine")
     assert (again.status, "is there already" in again.err) == (2, True)
+    [weights, *_] = (tmp_path / "models" / "mine").rglob("model.bin")
+    change_byte(weights)
+    with changed_environment(used):
+        backend = find_backends()[name](served=True)
+        [spec] = backend.default_specs()
+        with pytest.raises(ModelError, match=r"mine: .*model\.bin is damaged: .*; export it again"):
+            backend.load(spec)
 
 
 def test_what_is_missing_for_another_model_is_said(tmp_path: Path) -> None:

@@ -84,6 +84,17 @@ def test_nothing_is_left_of_an_export_that_fails(tmp_path: Path) -> None:
     assert list((tmp_path / "empty").iterdir()) == []
 
 
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    def export() -> None:
+        with new_folder(tmp_path / "mine") as folder:
+            (folder / "model.bin").symlink_to("/dev/full")
+            (folder / "model.bin").write_text("something")
+
+    with pytest.raises(SettingError, match=r"mine cannot be written \(No space left on device\)"):
+        export()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_other_users_may_read_what_is_exported(tmp_path: Path) -> None:
     """The user of a container, which the folder is mounted in, is another one."""
     with new_folder(tmp_path / "mine") as folder:

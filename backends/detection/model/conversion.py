@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from backends._inference.openvino import import_openvino
+from backends._inference.openvino import import_openvino, save_network
 from backends._inference.torch_conversion import trace_to_openvino
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.letterbox import Letterbox
@@ -53,7 +53,7 @@ def convert_to_openvino(network: Any, spec: NetworkSpec, folder: Path) -> Path:
             shape.append(([1, -1, spec.word_dimensions], package.Type.f32))
         with fresh_folder(folder) as target:
             model = trace_to_openvino(network, _example_input(spec), shape)
-            package.save_model(model, target / path.name, compress_to_fp16=False)
+            save_network(model, target / path.name)
             _mark_precise_layers(target / path.name)
     return path
 

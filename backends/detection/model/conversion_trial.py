@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from backends._inference.checksums import write_checksums
 from backends.detection.model import architecture, conversion, parity
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.converted_network import (
@@ -107,6 +108,7 @@ class ConversionTrial:
                 write_description(draft, trained)
                 for file in made.iterdir():
                     file.rename(draft / file.name)
+                write_checksums(draft)
             shutil.rmtree(made, ignore_errors=True)
 
     def find_bf16_obstacle(self, found: ConvertedNetwork) -> str:

@@ -3,18 +3,21 @@
 `model.xml` and `model.bin` are OpenVINO's, or `model.onnx` is ONNX Runtime's; `network.json` says
 what else Ultralytics knew of the network, and `bf16.txt` why it is not to run in bf16, or nothing
 where it may. Where `prelabel export` was asked for int8, `int8.xml` and `int8.bin` are a copy in
-it, and `int8.txt` says how well it agrees; or `int8_refused.txt` says why there is none. Instead
-of all of them, `refused.txt` says why the network is not used.
+it, and `int8.txt` says how well it agrees; or `int8_refused.txt` says why there is none.
+`checksums.json` tells whether a file is damaged. Instead of all of them, `refused.txt` says why the
+network is not used.
 """
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from backends._inference.parity import REJECTION_FILE, read_rejection
+from backends._inference.checksums import check_files
+from backends._inference.parity import REJECTION_FILE, read_rejection, remove_broken
 from backends.detection.model.architecture import NetworkSpec, with_image_size
 from backends.detection.model.conversion import CONVERSION_VERSION, takes_any_size
 from shared.backend.weights import hash_files
@@ -60,6 +63,17 @@ class ConvertedNetwork:
         """The file that the engine reads."""
         return self.folder / MODEL_FILES[self.engine]
 
+    def check(self) -> None:
+        """Raise DamagedFileError if what the engine reads is not what was written."""
+        self._check(self.path)
+
+    def check_int8(self) -> None:
+        """Raise DamagedFileError if its copy in int8 is not what was written."""
+        self._check(self.folder / INT8_FILE)
+
+    def _check(self, path: Path) -> None:
+        check_files(self.folder, (DESCRIPTION_FILE, path.name, path.with_suffix(".bin").name))
+
     def spec_at(self, image_size: int) -> NetworkSpec:
         """Return what the network is at an image size; 0 is the one that it was trained at."""
         return with_image_size(self.trained, image_size)
@@ -77,8 +91,14 @@ class ConvertedNetwork:
         return self._read(INT8_REFUSAL_FILE)
 
     def write_bf16_obstacle(self, obstacle: str) -> None:
-        """Keep whether it may run in bf16."""
-        (self.folder / BF16_FILE).write_text(obstacle, encoding="utf-8")
+        """Keep whether it may run in bf16: whole, as an empty file would say that it may."""
+        path = self.folder / BF16_FILE
+        draft = path.with_name(f".{path.name}-{os.getpid()}")
+        try:
+            draft.write_text(obstacle, encoding="utf-8")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
     def _read(self, name: str) -> str | None:
         path = self.folder / name
@@ -104,6 +124,12 @@ class ConversionCache:
             if found is not None:
                 return found
         return None
+
+    def remove(self, image_size: int, error: Exception) -> None:
+        """Delete what was converted for an image size, and log why: it cannot be loaded."""
+        for size in (ANY_SIZE, image_size):
+            if self.folder_for(size).is_dir():
+                remove_broken(self.folder_for(size), error)
 
     def folder_of(self, trained: NetworkSpec, image_size: int) -> Path:
         """Return the folder of a network for an image size."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from backends._inference.checksums import write_checksums
 from backends._inference.openvino import openvino_core
 from backends._inference.quantization import (
     Layers,
@@ -71,6 +72,7 @@ def add_int8(folder: Path, images: Iterable[Image]) -> str:
         for suffix in (".xml", ".bin"):
             shutil.copy(copy.with_suffix(suffix), (folder / INT8_FILE).with_suffix(suffix))
     (folder / INT8_VERDICT_FILE).write_text(verdict, encoding="utf-8")
+    write_checksums(folder)
     return open_exported(path, 0, "auto").engine.name
 
 

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from backends._inference.checksums import DamagedFileError, check_files
 from backends._inference.device import choose_device
 from backends._inference.openvino import supports_bf16
 from backends._inference.parity import describe_lack_of_int8, report_broken_copy
@@ -13,6 +14,7 @@ from backends._inference.short_process import ProcessFailedError, call_in_proces
 from backends.detection.model import architecture, conversion
 from backends.detection.model.architecture import NetworkSpec
 from backends.detection.model.converted_network import (
+    DESCRIPTION_FILE,
     INT8_FILE,
     MODEL_FILES,
     ConversionCache,
@@ -141,10 +143,24 @@ def _load_converted(cache: ConversionCache, image_size: int, precision: str) -> 
         ModelError: it differs too far from PyTorch's, or cannot be converted.
     """
     _require_runtime(cache.engine)
-    found = cache.find(image_size)
-    if found is None:
-        found = _convert(cache, image_size, _tries_bf16(cache.engine, precision))
+    try:
+        found = cache.find(image_size)
+        if found is not None:
+            return _open_converted(found, cache, image_size, precision)
+    except (ModelError, ProcessFailedError):
+        raise
+    except Exception as error:  # what is damaged; engines raise many kinds
+        cache.remove(image_size, error)
+    found = _convert(cache, image_size, _tries_bf16(cache.engine, precision))
+    return _open_converted(found, cache, image_size, precision)
+
+
+def _open_converted(
+    found: ConvertedNetwork, cache: ConversionCache, image_size: int, precision: str
+) -> OpenedEngine:
+    """Open a converted network; compare it in bf16 first if that comes into question."""
     if cache.engine == "onnx":
+        found.check()
         return OpenedEngine(found.trained, OnnxEngine(found.path))
     obstacle = _obstacle_to_bf16(found.trained, precision)
     if not obstacle and found.read_bf16_obstacle() is None:
@@ -162,7 +178,10 @@ def export_network(weights: Path, folder: Path, precision: str) -> str:
     _require_runtime("openvino")
     with TemporaryDirectory() as name:
         cache = ConversionCache(weights, "openvino", Path(name))
-        found = _convert(cache, 0, _tries_bf16("openvino", precision))
+        try:
+            found = _convert(cache, 0, _tries_bf16("openvino", precision))
+        except ProcessFailedError as error:
+            raise ModelError(f"{weights.name} could not be converted: {error}") from None
         if found.trained.word_dimensions:
             raise ModelError(
                 f"{weights.name} takes words, which are read by PyTorch: it serves here"
@@ -175,9 +194,19 @@ def export_network(weights: Path, folder: Path, precision: str) -> str:
 def open_exported(path: Path, image_size: int, precision: str) -> OpenedEngine:
     """Open a network that was exported; one of a fixed image size has no other."""
     name = path.parent.name
-    found = ConvertedNetwork.open(path.parent, "openvino")
-    if found is None:
-        raise ModelError(f"{name} lacks what `prelabel export` writes beside {path.name}")
+    try:
+        check_files(path.parent, (DESCRIPTION_FILE,))
+        found = ConvertedNetwork.open(path.parent, "openvino")
+        if found is None:
+            raise ModelError(f"{name} lacks what `prelabel export` writes beside {path.name}")
+        return _open_whole(found, name, image_size, precision)
+    except DamagedFileError as error:
+        raise ModelError(f"{name}: {error}; export it again") from None
+
+
+def _open_whole(
+    found: ConvertedNetwork, name: str, image_size: int, precision: str
+) -> OpenedEngine:
     spec = found.spec_at(image_size)
     if spec != found.trained and not conversion.takes_any_size(spec):
         raise ModelError(
@@ -195,6 +224,7 @@ def _open_on_openvino(
     int8_refusal = found.read_int8_refusal()
     if verdict is not None:
         try:  # in f32 is all that is not in int8
+            found.check_int8()
             engine = OpenVinoEngine(found.folder / INT8_FILE, shapes, "f32")
             engine.name, engine.note = "OpenVINO in int8", verdict
             return OpenedEngine(found.trained, engine)
@@ -202,6 +232,7 @@ def _open_on_openvino(
             int8_refusal = report_broken_copy(name, error)
     obstacle = _obstacle_to_bf16(found.trained, precision)
     obstacle = obstacle or _measured_obstacle(name, found, precision)
+    found.check()
     engine = OpenVinoEngine(found.path, shapes, "f32" if obstacle else "bf16")
     lack_of_int8 = _describe_lack_of_int8(found.trained, precision, int8_refusal)
     engine.note = "; ".join(filter(None, (obstacle, lack_of_int8)))

@@ -18,7 +18,12 @@ from backends._inference.network_part import (
     runs_converted,
     try_conversion,
 )
-from backends._inference.openvino import InferRequestPool, import_openvino, openvino_core
+from backends._inference.openvino import (
+    InferRequestPool,
+    import_openvino,
+    openvino_core,
+    save_network,
+)
 from backends._inference.parity import load_verified
 from backends._inference.short_process import call_in_process
 from backends._inference.torch_conversion import trace_to_openvino
@@ -190,7 +195,7 @@ def _convert(
     ]
     described = [(shape, package.Type.f32) for shape in shapes]
     model = trace_to_openvino(network.eval(), inputs, described)
-    package.save_model(model, path, compress_to_fp16=False)
+    save_network(model, path)
 
 
 def convert_network(model: str, class_name: str, folder: str, text: Sequence[int]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from backends._inference.checksums import CHECKSUMS_FILE
 from backends._inference.network_part import (
     OPENVINO_FILE,
     ConvertedPart,
@@ -15,6 +16,7 @@ from backends._inference.network_part import (
     TorchPart,
     part_folder,
 )
+from tests.backends.damage import change_byte
 
 ROW = np.arange(12, dtype=np.float32).reshape(2, 6)
 
@@ -70,3 +72,21 @@ def test_half_a_file_is_converted_again(
     assert is_right(ConvertedPart(source, tmp_path).load(), source)
     assert path.stat().st_size > len(half)
     assert caplog.text.count("made again") == 1
+
+
+def test_a_changed_byte_is_found(
+    part: OpenVinoPart, source: PartSource, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = (part_folder(source.key, tmp_path) / OPENVINO_FILE).with_suffix(".bin")
+    right = path.read_bytes()
+    change_byte(path)
+    assert is_right(ConvertedPart(source, tmp_path).load(), source)
+    assert path.read_bytes() == right
+    assert "cannot be loaded: model.bin is damaged: its checksum is another one" in caplog.text
+    (path.parent / CHECKSUMS_FILE).write_text("[")
+    assert is_right(ConvertedPart(source, tmp_path).load(), source)
+    assert "cannot be loaded: checksums.json is damaged" in caplog.text
+    (path.parent / CHECKSUMS_FILE).unlink()  # as earlier versions wrote it
+    made = path.stat().st_mtime_ns
+    assert is_right(ConvertedPart(source, tmp_path).load(), source)
+    assert path.stat().st_mtime_ns == made

@@ -3,11 +3,17 @@
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from backends._inference.openvino import InferRequestPool, import_openvino, openvino_core
+from backends._inference.openvino import (
+    InferRequestPool,
+    import_openvino,
+    openvino_core,
+    save_network,
+)
 
 pytest.importorskip("openvino")
 
@@ -32,6 +38,21 @@ for thread in threads:
     thread.join()
 print("used")
 """
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    package = import_openvino()
+    operations = package.opset13
+    row = operations.parameter([1, 1000], np.float32)
+    weights = operations.constant(np.ones((1000, 1000), np.float32))
+    model = package.Model([operations.matmul(row, weights, False, False)], [row], "one layer")
+    (tmp_path / "model.bin").symlink_to("/dev/full")
+    with pytest.raises(
+        OSError, match=r"writing model\.xml failed, with [\d,]+ MB free on its disk"
+    ):
+        save_network(model, tmp_path / "model.xml")
+    save_network(model, tmp_path / "other.xml")
+    assert (tmp_path / "other.bin").stat().st_size >= 4_000_000
 
 
 def test_first_use_in_several_threads() -> None:

@@ -24,6 +24,7 @@ from shared.errors import ModelError
 from shared.media.image import Image
 from shared.results import ImageSize
 from shared.settings import Settings
+from tests.backends.damage import change_byte
 
 STARTER = weights.find_weights("starter", Settings())
 SIZES = ((480, 360), (360, 480), (400, 400), (500, 200))
@@ -228,6 +229,22 @@ def test_a_network_is_converted_once(load: Load, model_dir: Path, tmp_path: Path
     assert (first / "model.xml").stat().st_mtime_ns == made
     load(other, engine="openvino", cache_dir=tmp_path)
     assert len(kept()) == 2
+
+
+@pytest.mark.parametrize(("engine", "file"), [("openvino", "model.bin"), ("onnx", "model.onnx")])
+def test_a_damaged_conversion_is_made_again(
+    engine: str, file: str, load: Load, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip(engine)
+    load(engine=engine, cache_dir=tmp_path)
+    gc.collect()  # what is loaded is shared
+    [path] = tmp_path.glob(f"{engine}/*/{file}")
+    right = path.read_bytes()
+    change_byte(path)
+    load(engine=engine, cache_dir=tmp_path)
+    assert f"is made again, since it cannot be loaded: {file} is damaged" in caplog.text
+    [path] = tmp_path.glob(f"{engine}/*/{file}")
+    assert path.read_bytes() == right
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from backends._transformers.tokenizer import Row
 from backends.ner.starter.sentences import generate
 from backends.ner.token_classifier import TokenClassifier
 from shared.settings import Settings
+from tests.backends.damage import change_byte
 
 from .conftest import STARTER
 from .test_long_texts import found
@@ -58,6 +59,23 @@ def test_openvino_gives_what_torch_gives(tmp_path: Path, monkeypatch: pytest.Mon
         assert np.allclose(ours, reference, atol=0.02)
     TokenClassifier.load(source, Settings(engine="openvino"))
     assert (kept / "model.xml").stat().st_mtime_ns == made
+
+
+@pytest.mark.parametrize("file", ["model.bin", "model.xml", "tokenizer.json"])
+def test_a_damaged_conversion_is_made_again(
+    file: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = ModelSource(
+        "AutoModelForTokenClassification", bert(tmp_path / "bert"), tmp_path / "kept"
+    )
+    TokenClassifier.load(source, Settings())
+    [path] = source.cache_folder.glob(f"*/{file}")
+    right = path.read_bytes()
+    change_byte(path)
+    assert TokenClassifier.load(source, Settings()).network.engine == "openvino"
+    assert f"is made again, since it cannot be loaded: {file} is damaged" in caplog.text
+    if file != "model.xml":  # which has the names of PyTorch's variables
+        assert path.read_bytes() == right
 
 
 def test_starter_gives_the_same_on_the_chosen_engine(
