@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from shared.backend.base import Backend
 
 READ_BLOCK_BYTES = 1 << 20
+# Of each file the path, the size and the time of its last change.
+FileStates = frozenset[tuple[Path, int, int]]
 
 
 class WeightsHashes:
@@ -19,6 +21,7 @@ class WeightsHashes:
 
     def __init__(self) -> None:
         self._hashes: dict[ModelSpec, str] = {}
+        self._states: dict[ModelSpec, FileStates] = {}
         self._locks: dict[ModelSpec, threading.Lock] = {}
 
     def get(self, backend: "Backend", spec: ModelSpec) -> str | None:
@@ -28,15 +31,36 @@ class WeightsHashes:
             known = self._hashes[spec] = hash_files(())
         return known
 
-    def compute(self, backend: "Backend", spec: ModelSpec, again: bool = False) -> str:
+    def compute(self, backend: "Backend", spec: ModelSpec) -> str:
         """Return the hash; the files are fetched and read if it is not known.
+
+        Raises what `backend.weights` raises.
+        """
+        with self._locks.setdefault(spec, threading.Lock()):
+            if spec not in self._hashes:
+                self._read(spec, tuple(backend.weights(spec)))
+            return self._hashes[spec]
+
+    def renew(self, backend: "Backend", spec: ModelSpec, again: bool = False) -> str:
+        """Return the hash of the files as they are now: they are read if they have changed.
 
         With `again` they are read in any case. Raises what `backend.weights` raises.
         """
         with self._locks.setdefault(spec, threading.Lock()):
-            if again or spec not in self._hashes:
-                self._hashes[spec] = hash_files(backend.weights(spec))
+            paths = tuple(backend.weights(spec))
+            if again or self._states.get(spec) != _states_of(paths):
+                self._read(spec, paths)
             return self._hashes[spec]
+
+    def _read(self, spec: ModelSpec, paths: Sequence[Path]) -> None:
+        self._states[spec] = _states_of(paths)  # before they are read: they may change meanwhile
+        self._hashes[spec] = hash_files(paths)
+
+
+def _states_of(paths: Sequence[Path]) -> FileStates:
+    """Return what changes with a file's content, without reading it."""
+    found = ((path, path.stat()) for path in paths)
+    return frozenset((path, state.st_size, state.st_mtime_ns) for path, state in found)
 
 
 def hash_files(paths: Iterable[Path]) -> str:

@@ -224,8 +224,8 @@ class ModelRegistry:
     def _load(self, entry: ModelEntry, backend: Backend) -> None:
         start, was_unloaded = time.monotonic(), entry.state == "unloaded"
         entry.state = "loading"
-        # The files of a model that was unloaded may be others by now.
-        entry.weights_hash = self._hashes.compute(backend, entry.spec, again=was_unloaded)
+        # Its files may be others by now, such as those that could not be loaded before.
+        entry.weights_hash = self._hashes.renew(backend, entry.spec, again=was_unloaded)
         file_bytes = sum(_file_size(path) for path in backend.weights(entry.spec))
         entry.memory.least_bytes = max(file_bytes, entry.memory.least_bytes)
         self._free_memory(entry, entry.memory.least_bytes)

@@ -307,6 +307,24 @@ def test_weights_that_changed_meanwhile_make_another_version(
     close_models(store)
 
 
+@pytest.mark.parametrize("fails", [True, False], ids=["that cannot be loaded", "that are hashed"])
+def test_weights_that_are_replaced_before_they_are_loaded(
+    fails: bool, weights: Path, store: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version is that of what serves, as a server finds it that starts afterwards."""
+    backend, spec = made(FileBackend), made(FileBackend).spec(None)
+    before = store.weights_hash(backend, spec)
+    if fails:
+        with monkeypatch.context() as changed:
+            changed.setattr(FileBackend, "load", None)
+            with pytest.raises(ModelError):
+                store.get_or_load(backend, spec)
+        monkeypatch.setattr(models, "RETRY_AFTER_SECONDS", 0.0)
+    weights.write_bytes(b"other weights")
+    store.get_or_load(backend, spec)
+    assert store.known_weights_hash(backend, spec) == hash_files([weights]) != before
+
+
 # Versions
 
 
