@@ -279,9 +279,12 @@ class BackendService(PredictionService):
         """
         self.training.background.warn()
         models = self._runtime.models
-        backends = [cls(served=True) for cls in self._started_classes()]
-        defaults = [(backend, spec) for backend in backends for spec in backend.default_specs()]
         try:
+            defaults = [
+                (cls(served=True), spec)
+                for cls in self._started_classes()
+                for spec in self._default_specs(cls)
+            ]
             with lasting_objects():
                 for step in (models.weights_hash, self._import_modules, models.get_or_load):
                     for backend, spec in defaults:
@@ -301,15 +304,18 @@ class BackendService(PredictionService):
             type(backend).import_modules()
             if not backend.inline:  # others seldom need it: the texts of tasks are in the tasks
                 importlib.import_module("shared.media.download")
-        except Exception as error:  # a library may raise anything
+        except (Exception, SystemExit) as error:  # a library may raise anything
             logger.warning("%s: %s: %s", spec.label, type(error).__name__, error)
         finally:
             self._importing.remove(spec.label)
 
     def readiness(self) -> Readiness:
         """Return what is not ready of the models that load at the start or were asked for since."""
+        starting = [
+            spec.label for cls in self._started_classes() for spec in self._default_specs(cls)
+        ]
         unavailable = {name: why for name, why in self.problems.items() if name in self._named}
-        found = check_readiness(self._started_classes(), unavailable)
+        found = check_readiness(starting, unavailable)
         return found.with_state(self._importing, "importing")
 
     def status(self) -> dict[str, Any]:
@@ -333,6 +339,17 @@ class BackendService(PredictionService):
     def _started_classes(self) -> list[type[Backend]]:
         """Return the backends whose models load at the start."""
         return [cls for cls in self._classes if not cls.opt_in or cls.name in self._named]
+
+    def _default_specs(self, cls: type[Backend]) -> Sequence[ModelSpec]:
+        """Return what a backend loads at the start; nothing if it cannot tell, which is told."""
+        try:
+            return tuple(cls(served=True).default_specs())
+        except Exception as error:  # a backend of other people may raise anything
+            if cls.name not in self.problems:
+                logger.exception("%s cannot tell which models load at the start", cls.name)
+                words = f"{type(error).__name__} in its default_specs"
+                self.problems[cls.name] = f"{cls.name}: {words}: the log says more"
+            return ()
 
 
 def _full_name(cls: type[Backend]) -> str:

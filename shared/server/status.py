@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from shared.backend.base import Backend
 from shared.backend.process_resources import shared_resources
 from shared.pipeline.plan import PredictionPlan
 from shared.pipeline.runtime import runtime
@@ -38,16 +37,15 @@ class Readiness:
         return replace(self, waiting=waiting)
 
 
-def check_readiness(backends: Iterable[type[Backend]], unavailable: Mapping[str, str]) -> Readiness:
+def check_readiness(starting: Iterable[str], unavailable: Mapping[str, str]) -> Readiness:
     """Return the readiness of the models that load at the start or were asked for since.
 
-    `unavailable` are backends that should serve and cannot, with the reason.
+    `starting` are the names of the former. `unavailable` are backends that should serve and
+    cannot, with the reason.
     """
     # A project's own models replace others, and are replaced, while those serve.
     models = [m for m in runtime().models.all_models() if not m.spec.trained_version]
-    states = {
-        spec.label: "waiting" for cls in backends for spec in cls(served=True).default_specs()
-    }
+    states = dict.fromkeys(starting, "waiting")
     needed = states.keys() | unavailable.keys()
     # One that waits is known to /setup only, and loads when its first tasks arrive.
     states |= {model.spec.label: model.state for model in models if model.state != "waiting"}

@@ -103,26 +103,30 @@ def test_converted_models_predict_without_pytorch(cache: Path, tmp_path: Path) -
     assert "libtorch" not in libraries
 
 
+class Started(Backend):
+    """Has one model, which loads at the start."""
+
+    def default_specs(self) -> list[ModelSpec]:
+        return [ModelSpec(self.name, "model")]
+
+    def infer(self, model: Any, items: list[Any]) -> list[Any]:
+        return items
+
+    def regions(self, output: Any, claim: Any) -> list[Any]:
+        return []
+
+
 def test_health_is_answered_while_libraries_are_imported() -> None:
     """An import takes seconds, on a slow disk minutes."""
     begun, goes_on = threading.Event(), threading.Event()
 
-    class Slow(Backend):
+    class Slow(Started):
         name = "slow"
 
         @classmethod
         def import_modules(cls) -> None:
             begun.set()
             assert goes_on.wait(60)
-
-        def default_specs(self) -> list[ModelSpec]:
-            return [ModelSpec("slow", "model")]
-
-        def infer(self, model: Any, items: list[Any]) -> list[Any]:
-            return items
-
-        def regions(self, output: Any, claim: Any) -> list[Any]:
-            return []
 
     reset_runtime()
     with TestClient(create_app(BackendService([Slow]), read_settings(Settings))) as client:
@@ -132,6 +136,43 @@ def test_health_is_answered_while_libraries_are_imported() -> None:
         goes_on.set()
         while client.get("/ready").status_code != 200:
             time.sleep(0.01)
+
+
+class Unspecific(Started):
+    name = "unspecific"
+
+    def default_specs(self) -> list[ModelSpec]:
+        raise NameError("a mistake")
+
+
+class Leaving(Started):
+    name = "leaving"
+
+    @classmethod
+    def import_modules(cls) -> None:
+        raise SystemExit("as a library may do that does not find something")
+
+
+class Whole(Started):
+    name = "whole"
+
+
+def test_a_backend_with_faulty_code_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
+    reset_runtime()
+    faulty = BackendService([Unspecific, Leaving, Whole], named=["unspecific", "whole"])
+    with TestClient(create_app(faulty, read_settings(Settings))) as client:
+        while client.get("/ready").json()["waiting"]:
+            time.sleep(0.01)
+        said = "unspecific: NameError in its default_specs: the log says more"
+        ready, status = client.get("/ready"), client.get("/status").json()
+        assert (ready.status_code, ready.json()["failed"]) == (503, {"unspecific": said})
+        assert status["problems"] == {"unspecific": said}
+        assert {one["model"]: one["state"] for one in status["models"]} == {
+            "leaving-model": "loaded",
+            "whole-model": "loaded",
+        }
+    assert "leaving-model: SystemExit: as a library may do" in caplog.text
+    assert "NameError: a mistake" in caplog.text
 
 
 LOADER = """
