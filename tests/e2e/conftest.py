@@ -36,12 +36,19 @@ def label_studio() -> Iterator[LabelStudio]:
 
 
 @pytest.fixture(scope="session")
-def editor(label_studio: LabelStudio) -> Iterator[Editor]:
+def opened_editor(label_studio: LabelStudio) -> Iterator[Editor]:
     """A browser with Label Studio's editor, one for all tests."""
     if browser() is None:
         _unavailable("Chromium is not installed")
     with Editor(label_studio) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def editor(opened_editor: Editor) -> Iterator[Editor]:
+    """The browser, one for all tests; what a module has left open in it is closed."""
+    yield opened_editor
+    opened_editor.leave()
 
 
 @pytest.fixture(scope="session")

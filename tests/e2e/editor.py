@@ -33,6 +33,9 @@ VIEWPORT = {"width": 1400, "height": 900}
 QUIET_MS = 300
 """So long nothing may change before the editor counts as ready: it builds its store twice."""
 
+LOOK_MS = 50
+"""Between two looks, each of which serialises all that is shown."""
+
 SCRIPT = Path(editor_package.__file__).with_name("drawn.js")
 SHOWN = "(wanted) => window.prelabelDrawn?.shown(wanted)"
 
@@ -165,6 +168,10 @@ class Editor:
         """Return what `work` returns: it gets the browser's page, in the thread of the browser."""
         return self._do(lambda: work(self._page))
 
+    def leave(self) -> None:
+        """Show nothing: an open page of Label Studio is never quite idle."""
+        self._do(lambda: self._page.goto("about:blank"))
+
     # In the browser's thread
 
     def _do(self, work: Callable[[], T]) -> T:
@@ -259,7 +266,8 @@ class Editor:
     def _shown(self, task_id: int, pks: list[str], pk: str | None) -> list[Result]:
         wanted = {"task": str(task_id), "pks": pks, "pk": pk, "quiet": QUIET_MS}
         try:
-            answer = self._page.wait_for_function(SHOWN, arg=wanted).json_value()
+            found = self._page.wait_for_function(SHOWN, arg=wanted, polling=LOOK_MS)
+            answer = found.json_value()
         except Exception as error:
             errors = "\n".join(self.errors)
             raise EditorError(f"Task {task_id}, prediction {pk}: {error}\n{errors}") from error
