@@ -16,8 +16,9 @@ from shared.pipeline import runtime, standalone
 from shared.settings import Settings, changed_environment
 from tests.backends.engine_conformance import EngineConformance
 
-sklearn = pytest.importorskip("sklearn")
-skops_io = pytest.importorskip("skops.io")
+pytest.importorskip("sklearn")
+# Its skops.io looks for types in all modules: with those of all tests that takes seconds.
+pytest.importorskip("skops")
 
 TEXTS = {
     "Sports": ["the goalkeeper saved a penalty", "they won the match", "a goal in the second half"],
@@ -59,7 +60,9 @@ def pipeline_of(*steps: Any, classes: Any = None) -> Any:
 
 
 def save(folder: Path, pipeline: Any, name: str = "topics.skops") -> Path:
-    skops_io.dump(pipeline, folder / name)
+    import skops.io
+
+    skops.io.dump(pipeline, folder / name)
     return folder / name
 
 
