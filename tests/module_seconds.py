@@ -130,4 +130,5 @@ MODULE_SECONDS = {
     "backends/speech/test_engines.py": 12,
     "cli/test_jobs.py": 12,
     "backends/detection/open_vocabulary/test_word_lanes.py": 12,
+    "backends/_inference/test_quantization.py": 12,
 }

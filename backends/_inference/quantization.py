@@ -6,7 +6,7 @@ makes runs on OpenVINO alone.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from itertools import islice
@@ -40,16 +40,30 @@ class NotFasterError(RefusedPrecisionError):
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """How outputs of a network are compared in the process that makes copies.
+
+    `factory`, as `module:function`, is called with `arguments`, values of JSON, and returns an
+    `OutputComparison`.
+    """
+
+    factory: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Layers:
     """Which layers of a network are computed in int8: by their names; all others are left alone.
 
     `title` says it for people. Quantisation of a `transformer` moves what is hard to round from
-    numbers that flow into weights.
+    numbers that flow into weights. With an `agreement` NNCF's accuracy control leaves out, one
+    after the other, those layers that keep the copy from it.
     """
 
     title: str
     names: tuple[str, ...]
     transformer: bool = False
+    agreement: Agreement | None = None
 
 
 class Copy(NamedTuple):
@@ -159,10 +173,10 @@ class Quantization:
             "target": str(path.resolve()),
         }
         try:
-            call_in_process("backends._inference.nncf_process:quantize", arguments)
+            title = call_in_process("backends._inference.nncf_process:quantize", arguments)
         except ModelError:
             raise
         except Exception as error:  # NNCF raises many kinds
             logger.error("NNCF cannot make a copy in int8", exc_info=error)
             raise ModelError(f"NNCF cannot make a copy in int8: {type(error).__name__}") from None
-        return Copy(layers.title, path)
+        return Copy(title, path)

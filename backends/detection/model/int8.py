@@ -1,13 +1,16 @@
 """Adds a copy in int8 to an exported network, where it detects the same."""
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import numpy as np
 
 from backends._inference.checksums import write_checksums
 from backends._inference.openvino import openvino_core
 from backends._inference.quantization import (
+    Agreement,
     Layers,
     Quantization,
     choose_copy,
@@ -15,23 +18,28 @@ from backends._inference.quantization import (
     split_items,
 )
 from backends.detection.model import conversion, parity
-from backends.detection.model.conversion_trial import detect_all_boxes
+from backends.detection.model.conversion_trial import all_boxes_decoder, detect_all_boxes
 from backends.detection.model.converted_network import (
     INT8_FILE,
     INT8_REFUSAL_FILE,
     INT8_VERDICT_FILE,
     MODEL_FILES,
+    ConvertedNetwork,
 )
+from backends.detection.model.detections import Detections
 from backends.detection.model.engines import Engine, OpenVinoEngine
-from backends.detection.model.letterbox import frame_for
+from backends.detection.model.letterbox import Floats, frame_for
 from backends.detection.model.loader import FULLY_COMPARED_TASKS, open_exported
 from backends.detection.model.trunk import CONVOLUTIONS, STAGE
 from shared.errors import ModelError, RefusedPrecisionError
-from shared.media.image import Image
+from shared.media.image import Image, Pixels
+from shared.results import ImageSize
 
-# Part of the convolutions that are tried in int8 if not all may be: the last ones before the head,
-# whose rounding has the fewest layers to grow in.
-LATE_PART = 1 / 5
+# While layers are left out, objects may deviate by this part of what is allowed: on other images
+# some deviate more.
+SEARCH_PART = 0.7
+# Objects that are lost count as those that deviate by so many times the limit.
+LOST = 20.0
 
 
 def add_int8(folder: Path, images: Iterable[Image]) -> str:
@@ -65,7 +73,7 @@ def add_int8(folder: Path, images: Iterable[Image]) -> str:
         inputs = ([frame.pixels[None]] for frame in calibration)
         quantization = Quantization(path, inputs, Path(name))
         try:
-            copy, verdict = choose_copy(map(quantization.make, _choose_layers(path)), judge)
+            copy, verdict = choose_copy(map(quantization.make, choose_layers(path)), judge)
         except RefusedPrecisionError as error:
             (folder / INT8_REFUSAL_FILE).write_text(str(error), encoding="utf-8")
             raise
@@ -84,7 +92,7 @@ def _runs(engine: Engine) -> Callable[[Image], None]:
     return run
 
 
-def _choose_layers(path: Path) -> list[Layers]:
+def choose_layers(path: Path) -> list[Layers]:
     """Return which layers may be in int8: convolutions, since all else costs little.
 
     The last ones of the head give the boxes and scores.
@@ -99,10 +107,37 @@ def _choose_layers(path: Path) -> list[Layers]:
     if not stages:
         raise ModelError("the names of its layers do not tell which of them may be in int8")
     head = max(stages.values())
-    trunk = [name for name in stages if stages[name] < head]
-    trunk.sort(key=stages.__getitem__)
-    late = trunk[round(len(trunk) * (1 - LATE_PART)) :]
+    trunk = tuple(name for name in stages if stages[name] < head)
+    agreement = Agreement(f"{__name__}:DetectedObjects", {"folder": str(path.parent.resolve())})
     return [
-        Layers("all convolutions before the head in int8", tuple(trunk)),
-        Layers("the last fifth of them", tuple(late)),
+        Layers("all convolutions before the head in int8", trunk),
+        Layers(
+            f"the {len(trunk)} convolutions before the head in int8", trunk, agreement=agreement
+        ),
     ]
+
+
+class DetectedObjects:
+    """Compares what a network and its copy detect, while layers are left out."""
+
+    def __init__(self, folder: str) -> None:
+        network = ConvertedNetwork.open(Path(folder), "openvino")
+        assert network is not None
+        self._spec = network.trained
+        self._decoder = all_boxes_decoder(self._spec)
+
+    def read(self, inputs: Sequence[Pixels], outputs: Sequence[Floats]) -> Detections:
+        """Return what is detected in one image, all boxes of an object."""
+        height, width = inputs[0].shape[1:3]
+        frame = frame_for(self._spec, ImageSize(width, height))
+        return self._decoder.decode([output[0] for output in outputs], frame)
+
+    def distance(self, expected: Sequence[Detections], found: Sequence[Detections]) -> float:
+        """Return 0 where all that is compared is near enough."""
+        pairs = zip(found, expected, strict=True)
+        parts = np.concatenate([parity.deviations(*pair) for pair in pairs])
+        if not parts.size:
+            return 0.0
+        near = parts.max() <= SEARCH_PART and np.median(parts) <= SEARCH_PART / parity.MEDIAN_MARGIN
+        # The largest ones decide; a mean of fourth powers falls where any of them does.
+        return 0.0 if near else 1 + float(np.mean(np.minimum(parts, LOST) ** 4) ** 0.25)
