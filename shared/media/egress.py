@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ import httpcore
 import httpx
 
 from shared.errors import FetchError
+from shared.media.turns import Turns
 from shared.settings import Settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -164,14 +165,15 @@ class _CheckedBackend(httpcore.SyncBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception | None = None
-        for address in self._policy.allowed_addresses(host, port, _seconds_left(timeout)):
-            try:
-                stream = super().connect_tcp(
-                    address, port, _seconds_left(timeout), local_address, socket_options
-                )
-                return _TimedStream(stream)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
+        with _without_turn():
+            for address in self._policy.allowed_addresses(host, port, _seconds_left(timeout)):
+                try:
+                    stream = super().connect_tcp(
+                        address, port, _seconds_left(timeout), local_address, socket_options
+                    )
+                    return _TimedStream(stream)
+                except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                    failure = error
         raise failure or httpcore.ConnectError(f"Host {host} has no address")
 
     def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
@@ -185,10 +187,12 @@ class _TimedStream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _seconds_left(timeout))
+        with _without_turn():
+            return self._stream.read(max_bytes, _seconds_left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _seconds_left(timeout))
+        with _without_turn():
+            self._stream.write(buffer, _seconds_left(timeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -199,32 +203,39 @@ class _TimedStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        return _TimedStream(
-            self._stream.start_tls(ssl_context, server_hostname, _seconds_left(timeout))
-        )
+        with _without_turn():
+            return _TimedStream(
+                self._stream.start_tls(ssl_context, server_hostname, _seconds_left(timeout))
+            )
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
-_fetch_deadline = threading.local()
+_fetch = threading.local()
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float, turns: Turns | None = None) -> Iterator[None]:
     """Limit everything this thread does over the network: connecting, redirects, the body.
 
-    httpx limits single reads only: a server could send one byte at a time for hours.
+    httpx limits single reads only: a server could send one byte at a time for hours. If the thread
+    has a turn of `turns`, others get it while this one waits for the network.
     """
-    _fetch_deadline.until = time.monotonic() + seconds
+    _fetch.until, _fetch.turns = time.monotonic() + seconds, turns
     try:
         yield
     finally:
-        del _fetch_deadline.until
+        del _fetch.until, _fetch.turns
+
+
+def _without_turn() -> AbstractContextManager[None]:
+    turns: Turns | None = getattr(_fetch, "turns", None)
+    return nullcontext() if turns is None else turns.give_back()
 
 
 def _seconds_left(timeout: float | None) -> float | None:
-    until: float | None = getattr(_fetch_deadline, "until", None)
+    until: float | None = getattr(_fetch, "until", None)
     if until is None:
         return timeout
     left = until - time.monotonic()

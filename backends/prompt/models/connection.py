@@ -12,6 +12,7 @@ from backends.prompt.settings import PromptSettings
 from shared.backend.extras import require
 from shared.errors import ModelError, truncate
 from shared.media import egress
+from shared.media.turns import Turns
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,11 +31,14 @@ _BEARER = re.compile(r"(?i)bearer\s+\S+")
 class Connection:
     """Sends chat completions to one server: pooled connections, no redirects, no proxy.
 
-    Nothing is retried here, and nothing is read from the environment.
+    Nothing is retried here, and nothing is read from the environment. A thread that has a turn of
+    `turns` gives it back while it waits for the server. No more than PROMPT_CONCURRENCY threads ask
+    at the same time, each of which has a connection: none waits for that of another.
     """
 
     def __init__(self, settings: PromptSettings, server_settings: Settings) -> None:
         self._openai: Any = require("openai", "prompt")
+        self.turns = Turns()
         self._key = settings.server_key
         self._timeout = settings.timeout
         http = egress.service_client(server_settings, settings.timeout, settings.concurrency)
@@ -49,7 +53,7 @@ class Connection:
         """Return the JSON of a chat completion, unchecked; RequestFailedError if there is none."""
         openai = self._openai
         try:
-            with egress.time_limit(self._timeout):
+            with egress.time_limit(self._timeout, self.turns):
                 # `chat.completions.create` walks through each message, to change nothing, and makes
                 # objects of all that comes: for nearly half of the time that a question takes here.
                 response = self._client.post(

@@ -53,10 +53,14 @@ class OpenAIModel:
         self.name = model
         self._settings = settings
         self._connection = Connection(settings, server_settings)
+        # All threads may wait for answers at once, but one at a time works on one.
+        self._turns = self._connection.turns
         self._retry = RetryPolicy(settings.retries, settings.timeout)
         # The workers of a server know nothing of each other: each gets its part.
         workers = server_settings.workers
-        self._limits = RequestLimits(settings.rpm / workers, settings.tpm / workers)
+        self._limits = RequestLimits(
+            settings.rpm / workers, settings.tpm / workers, sleep=self._turns.sleep
+        )
         self._daily = DailyTokens(server_settings.cache_dir, settings.max_tokens_per_day)
         self.modes = SchemaModes(settings.schema_mode)
         self._estimate = TokenEstimate()
@@ -68,7 +72,8 @@ class OpenAIModel:
 
         A TaskError names what came instead: see `backends.prompt.errors`.
         """
-        return Conversation(self, self.modes, question).answer()
+        with self._turns.take():
+            return Conversation(self, self.modes, question).answer()
 
     def check(self) -> str:
         """Ask a small question, and say in a sentence how it was answered; TaskError if it failed.
@@ -116,7 +121,7 @@ class OpenAIModel:
                 if failure.status == 429:
                     self._limits.pause(wait)
                 else:
-                    time.sleep(wait)
+                    self._turns.sleep(wait)
                 attempt += 1
 
     def _send_once(

@@ -53,10 +53,16 @@ class MinuteLimit:
 class RequestLimits:
     """The limits of one server and model: all of its requests pass through here.
 
-    `requests` and `tokens` are those a minute; 0 is no limit.
+    `requests` and `tokens` are those a minute; 0 is no limit. `sleep` is how a thread waits.
     """
 
-    def __init__(self, requests: float = 0, tokens: float = 0) -> None:
+    def __init__(
+        self,
+        requests: float = 0,
+        tokens: float = 0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._sleep = sleep
         self._requests = MinuteLimit(requests)
         self._tokens = MinuteLimit(tokens)
         self._closed_until = 0.0
@@ -65,9 +71,9 @@ class RequestLimits:
         """Wait until a request that takes about so many tokens may be sent."""
         seconds = max(self._requests.reserve(1), self._tokens.reserve(tokens))
         if seconds:
-            time.sleep(seconds)
+            self._sleep(seconds)
         while (seconds := self._closed_until - time.monotonic()) > 0:
-            time.sleep(seconds)
+            self._sleep(seconds)
 
     def correct_tokens(self, difference: float) -> None:
         """Take what a request used above what it reserved."""

@@ -129,6 +129,17 @@ def test_pause_that_the_server_asks_for_holds_for_all(server: FaultServer) -> No
     assert time.monotonic() - began >= 0.2
 
 
+def test_question_waits_for_no_answer_to_another() -> None:
+    with ThreadPoolExecutor(1) as pool, FaultServer() as server:
+        model = model_at(server, timeout=60, retries=0)
+        hanging = pool.submit(model.ask, ask_about("[fault:hang] one"))
+        while not server.asked:
+            time.sleep(0.01)
+        assert set(model.ask(ask_about("two")).values) == {"mood", "stars"}
+        assert not hanging.done()
+    assert isinstance(hanging.exception(), TaskError)
+
+
 @pytest.mark.parametrize("option", ["temperature", "logprobs", "n", "max_tokens"])
 def test_option_that_the_model_refuses_is_left_out(option: str, server: FaultServer) -> None:
     server.refused_options = (option,)

@@ -96,3 +96,13 @@ def test_pause_holds_up_all_requests() -> None:
     limits.pause(0.01)  # a shorter one does not end it
     limits.wait(1)
     assert time.monotonic() - began >= 0.2
+
+
+def test_threads_wait_as_they_are_told() -> None:
+    waits: list[float] = []
+    limits = RequestLimits(requests=60, sleep=waits.append)
+    limits.wait(1)
+    assert waits == [], "a second's worth may come at once"
+    limits.wait(1)
+    assert len(waits) == 1
+    assert 0 < waits[0] <= 1
