@@ -93,7 +93,7 @@ def _load_converted(source: ModelSource) -> TextModel:
     """Load the converted network; convert it first, in a process of its own, if it is new."""
     try:
         found = _open_converted(source)
-    except ModelError:
+    except (ModelError, ImportError):  # which no conversion mends
         raise
     except Exception:  # a file is damaged: converting it again finds which, and logs it
         found = None
