@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import resource
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,8 @@ from backends._inference.openvino import supports_bf16
 from backends.detection import DetectionBackend
 from backends.detection.inputs.image_list import ImageDetector
 from backends.detection.model import architecture, conversion, engines, loader, parity, weights
+from backends.detection.model.architecture import NetworkSpec
+from backends.detection.model.converted_network import ConvertedNetwork
 from backends.detection.model.detections import Detections
 from backends.detection.model.detector import Detector, RunOptions
 from backends.detection.model.letterbox import Letterbox
@@ -245,6 +248,23 @@ def test_a_damaged_conversion_is_made_again(
     assert f"is made again, since it cannot be loaded: {file} is damaged" in caplog.text
     [path] = tmp_path.glob(f"{engine}/*/{file}")
     assert path.read_bytes() == right
+
+
+def test_a_full_disk_leaves_no_verdict_on_bf16(tmp_path: Path) -> None:
+    """An empty file would say that the network may run in it."""
+    spec = NetworkSpec("detect", ("dot",), 64, 32, False, False, None)
+    found = ConvertedNetwork(tmp_path, "openvino", spec)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            found.write_bf16_obstacle("it differs")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert found.read_bf16_obstacle() is None
+    found.write_bf16_obstacle("it differs")
+    assert found.read_bf16_obstacle() == "it differs"
+    assert [path.name for path in tmp_path.iterdir()] == ["bf16.txt"]
 
 
 @pytest.fixture(scope="module")
