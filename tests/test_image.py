@@ -1,6 +1,6 @@
 """The image, built from the Dockerfile without a Docker daemon, on a base of Debian's own packages.
 
-It needs root, buildah and debootstrap, and takes some minutes. The image for exported models
+It needs root, buildah and mmdebstrap, and takes some minutes. The image for exported models
 shares the base and adds one.
 """
 
@@ -27,7 +27,7 @@ from shared.testing import find_differences
 from tests.serving import Served, free_port
 
 ROOT = Path(__file__).parents[1]
-TOOLS = ("buildah", "debootstrap")
+TOOLS = ("buildah", "mmdebstrap")
 DOCUMENTS = ("doc", "info", "locale", "man")
 # Backends that serve exported models without PyTorch.
 LITE = ("detection", "ner", "text_classification")
@@ -55,9 +55,32 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     if needs:
         unavailable(f"This needs {', '.join(needs)}")
     folder = tmp_path_factory.mktemp("buildah")
-    places = ["--root", str(folder / "store"), "--runroot", str(folder / "run")]
-    yield ["buildah", *places, "--storage-driver", "vfs"]
+    command = buildah_in(folder / "own", "overlay" if can_overlay(folder / "tried") else "vfs")
+    yield command
+    # A server that was killed leaves its file system mounted.
+    subprocess.run([*command, "rm", "--all"], capture_output=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def buildah_in(folder: Path, driver: str) -> list[str]:
+    places = ["--root", str(folder / "store"), "--runroot", str(folder / "run")]
+    return ["buildah", *places, "--storage-driver", driver]
+
+
+def can_overlay(folder: Path) -> bool:
+    """Return whether containers can lie over their images, which vfs copies for each of them.
+
+    Not every file system can be under that, and not everyone may mount it.
+    """
+    command = buildah_in(folder, "overlay")
+    try:
+        said([*command, "commit", "--quiet", said([*command, "from", "scratch"]), "empty"])
+        said([*command, "mount", said([*command, "from", "localhost/empty"])])
+    except AssertionError:
+        return False
+    finally:
+        subprocess.run([*command, "rm", "--all"], capture_output=True)
+    return True
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +148,10 @@ def debian(folder: Path) -> Path:
     sources = Path("/etc/apt/sources.list.d/debian.sources")
     mirror = re.search(r"^URIs: (\S+)", sources.read_text(), re.M) if sources.exists() else None
     found = [mirror[1]] if mirror else []
-    packages = "--include=python3,python3-venv,ca-certificates"
-    command = ["debootstrap", "--variant=minbase", packages]
+    # Without usr-is-merged it is usrmerge that is taken, with all of Perl.
+    packages = "--include=usr-is-merged,python3,python3-venv,ca-certificates"
+    merged = "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", merged, packages]
     said([*command, known["VERSION_CODENAME"], str(folder / "root"), *found])
     unneeded = ("var/cache/apt", "var/lib/apt/lists", *(f"usr/share/{n}" for n in DOCUMENTS))
     without = [f"--exclude=./{name}/*" for name in ("dev", "proc", "sys", *unneeded)]
