@@ -18,7 +18,8 @@ from shared.media.series import (
     read_series,
     to_numbers,
 )
-from shared.results.time_format import format_time, parse_times
+from shared.results.time_column import parse_times
+from shared.results.time_format import format_time
 
 # Cells that a table has at most for each point that a series may have.
 MAX_COLUMNS = 64

@@ -3,18 +3,18 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shared.media.image_size import ImageSize
 from shared.results import rle
 from shared.results.percent import image_keys
 from shared.results.types import ShapeValue
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 # Shape (height, width), the image's own; any value but 0 is inside.
-Mask: TypeAlias = NDArray[Any]
+Mask: TypeAlias = "NDArray[Any]"
 
 PNG_DATA_URL = "data:image/png;base64,"
 
@@ -44,6 +44,7 @@ class Bitmask:
     def to_value(self, size: ImageSize) -> ShapeValue:
         """Return `imageDataURL`: a PNG that is black inside and transparent elsewhere."""
         import cv2
+        import numpy as np
 
         inside = np.atleast_2d(self.mask) != 0
         pixels = np.zeros((*inside.shape, 4), np.uint8)
@@ -58,6 +59,7 @@ class Bitmask:
     def from_value(cls, value: Mapping[str, Any], size: ImageSize) -> "Bitmask":
         """Read the mask, 0 or 255, of a result's `value`; ValueError if it is no PNG."""
         import cv2
+        import numpy as np
 
         data = base64.b64decode(value["imageDataURL"].removeprefix(PNG_DATA_URL))
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None

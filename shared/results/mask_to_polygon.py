@@ -1,22 +1,23 @@
 """Converts masks to polygons with few enough points for the editor."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from shared.results.polygon import Polygon
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 # shape (n, 2), pixel edges.
-Contour = NDArray[np.int32]
+Contour: TypeAlias = "NDArray[np.int32]"
 
 # The tolerance grows by this factor until there are few enough points.
 TOLERANCE_GROWTH = 1.5
 
 
 def mask_to_polygons(
-    mask: NDArray[Any],
+    mask: "NDArray[Any]",
     tolerance: float = 1.0,
     max_points: int = 200,
     holes: Literal["fill", "cut"] = "fill",
@@ -31,6 +32,7 @@ def mask_to_polygons(
     pixels are left out; gaps of one pixel are closed.
     """
     import cv2
+    import numpy as np
 
     inside = np.ascontiguousarray(np.atleast_2d(mask) != 0, np.uint8)
     if not inside.any():
@@ -68,6 +70,8 @@ def _rings_of_parts(
 
 def _outline_of_part(rings: list[Contour], tolerance: float, max_points: int) -> Contour:
     """Simplify rings until they have few enough points, and join them to one."""
+    import numpy as np
+
     most = max(max_points, 4)
     while True:
         simple = [_simplify_ring(ring, tolerance) for ring in rings]
@@ -80,6 +84,7 @@ def _outline_of_part(rings: list[Contour], tolerance: float, max_points: int) ->
 def _simplify_ring(ring: Contour, tolerance: float) -> Contour:
     """Simplify a ring by Douglas-Peucker; one that would vanish becomes its bounding box."""
     import cv2
+    import numpy as np
 
     simple: Contour = cv2.approxPolyDP(ring, tolerance, True)[:, 0]
     if len(simple) >= 3:
@@ -90,6 +95,8 @@ def _simplify_ring(ring: Contour, tolerance: float) -> Contour:
 
 def _join_rings(rings: list[Contour]) -> Contour:
     """Join holes to the outline: each is cut open at the nearest point, there and back."""
+    import numpy as np
+
     outline = rings[0]
     for hole in rings[1:]:
         apart = np.linalg.norm(outline[:, None] - hole[None], axis=2)

@@ -7,22 +7,25 @@ label_studio_sdk/converter/brush.py, which is equal byte for byte.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-RUN_SIZE_BITS = np.array([3, 4, 8, 16])
+RUN_SIZE_BITS = (3, 4, 8, 16)
 CHANNELS = 4
 HEADER_BITS = 53
 MAX_RUN_VALUES = 1 << 16
 
 
-def encode(mask: NDArray[Any]) -> list[int]:
+def encode(mask: "NDArray[Any]") -> list[int]:
     """Encode a mask of shape (height, width), inside where it is not 0, as bytes.
 
     Values become 255 inside; what is written 1 would be almost invisible.
     """
+    import numpy as np
+
     inside = np.ascontiguousarray(mask).reshape(-1) != 0
     if not inside.size:
         return []
@@ -34,14 +37,16 @@ def encode(mask: NDArray[Any]) -> list[int]:
     return _pack_runs(inside.size * CHANNELS, sizes, np.repeat(inside[ends], pieces))
 
 
-def _pack_runs(values: int, sizes: NDArray[Any], inside: NDArray[np.bool_]) -> list[int]:
+def _pack_runs(values: int, sizes: "NDArray[Any]", inside: "NDArray[np.bool_]") -> list[int]:
     """Return the header and the runs one after the other.
 
     A run takes up to 27 bits, which begin anywhere in a word of 32: so it has a part in that and
     the next one, and a word is the sum of the parts that runs have in it.
     """
+    import numpy as np
+
     kind = np.searchsorted([8, 16, 256], sizes)
-    run_bits = RUN_SIZE_BITS[kind]
+    run_bits = np.array(RUN_SIZE_BITS)[kind]
     code = (4 + kind << run_bits + 8) | (sizes - 1 << 8) | np.where(inside, 255, 0)
     used = run_bits + 11
     ends = HEADER_BITS + np.cumsum(used)
@@ -58,12 +63,14 @@ def _pack_runs(values: int, sizes: NDArray[Any], inside: NDArray[np.bool_]) -> l
 
 def _header_words(values: int) -> tuple[int, int]:
     """Return the header as two words, of which the last bits are 0."""
-    sizes = "".join(f"{bits - 1:04b}" for bits in RUN_SIZE_BITS.tolist())
+    sizes = "".join(f"{bits - 1:04b}" for bits in RUN_SIZE_BITS)
     return values, int(f"00111{sizes}".ljust(32, "0"), 2)
 
 
-def decode(rle: Sequence[int], height: int, width: int) -> NDArray[np.uint8]:
+def decode(rle: Sequence[int], height: int, width: int) -> "NDArray[np.uint8]":
     """Decode bytes to a mask of shape (height, width), 0 or 255; ValueError if they do not fit."""
+    import numpy as np
+
     try:
         data = bytes(rle)
     except (TypeError, ValueError):
@@ -93,7 +100,9 @@ def peak_value(data: bytes) -> int:
     return found
 
 
-def _unpack_values(data: bytes, count: int) -> NDArray[np.uint8]:
+def _unpack_values(data: bytes, count: int) -> "NDArray[np.uint8]":
+    import numpy as np
+
     bits = _BitReader(data)
     bits.take(32)
     runs = list(_read_runs(bits, count))

@@ -6,18 +6,20 @@ Frames count from 0 here, as in decoders; in results they count from 1, as in th
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.label_studio.label_config import ObjectTag
 from shared.label_studio.task import Task
 from shared.label_studio.variables import resolve_variables
 from shared.media.image_size import ImageSize
-from shared.media.video import VideoFile
 from shared.results.image import Rectangle
 from shared.results.types import ShapeValue
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from shared.media.video import VideoFile
 
 # The editor's frame rate for a Video tag without `frameRate`.
 DEFAULT_FPS = 24.0
@@ -36,7 +38,7 @@ class Video(NamedTuple):
     duration: float | None = None
 
     @classmethod
-    def of_file(cls, file: VideoFile, target: ObjectTag, task: Task) -> "Video":
+    def of_file(cls, file: "VideoFile", target: ObjectTag, task: Task) -> "Video":
         """Return a video file as the editor counts it, by the Video tag's `frameRate`.
 
         DecodeError if the editor would show more frames than MAX_VIDEO_FRAMES.
@@ -44,7 +46,7 @@ class Video(NamedTuple):
         return cls.at_rate(file, frame_rate(target, task))
 
     @classmethod
-    def at_rate(cls, file: VideoFile, fps: float) -> "Video":
+    def at_rate(cls, file: "VideoFile", fps: float) -> "Video":
         """Return a video file at a frame rate; DecodeError as `of_file` raises it."""
         frames = max(math.floor(file.duration * fps + 0.5), 1)
         file.limits.check(file.size, frames)
@@ -54,13 +56,15 @@ class Video(NamedTuple):
         """Return the time that the editor writes for a frame, which is counted from 1."""
         return round(frame / self.fps, 6) if self.fps else 0.0
 
-    def file_frames(self, times: Sequence[float]) -> NDArray[np.int64]:
+    def file_frames(self, times: Sequence[float]) -> "NDArray[np.int64]":
         """Return for each of the editor's frames, from 0, the file's frame that is shown there.
 
         `times` are those of the file's frames, in seconds from the first one. A browser shows the
         last frame whose time has come; the tolerance is the millisecond to which WebM rounds. -1
         stands for frames after the file's last one, where only sound is left.
         """
+        import numpy as np
+
         at = np.arange(self.frames) / self.fps
         found = np.searchsorted(times, at + 1e-3, side="right") - 1
         step = (times[-1] - times[0]) / max(len(times) - 1, 1)

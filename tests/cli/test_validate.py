@@ -308,10 +308,11 @@ def test_unusable_arguments(
 
 
 def test_standard_input_in_a_light_process(tmp_path: Path) -> None:
-    """Through a pipe, in a process that imports no model library and nothing that fetches."""
+    """Through a pipe, in a process that imports no model library, no arrays, no fetching."""
     code = (
         "import sys; from shared.cli import main\n"
-        "heavy = ('torch', 'label_studio_ml', 'cv2', 'httpx', 'pydantic_settings')\n"
+        "heavy = ('torch', 'label_studio_ml', 'cv2', 'numpy', 'PIL', 'httpx')\n"
+        "heavy = (*heavy, 'pydantic_settings')\n"
         "try: main()\n"
         "finally: print([name for name in heavy if name in sys.modules])"
     )

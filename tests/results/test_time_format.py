@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from shared.results.time_format import format_time, parse_time, parse_times, unknown_directive
+from shared.results.time_column import parse_times
+from shared.results.time_format import format_time, parse_time, unknown_directive
 
 MARCH_4 = 1_709_510_400_000  # 2024-03-04T00:00:00Z, a Monday
 MOMENT = MARCH_4 + ((7 * 60 + 8) * 60 + 9) * 1000 + 123
