@@ -52,11 +52,11 @@ def load_text_model(source: ModelSource, settings: Settings) -> TextModel:
             f"ENGINE=onnx: {source.name} runs on openvino or torch (auto: the faster one)"
         )
     if source.is_exported:
-        return load_exported(source)
+        return load_exported(source, settings.cache_dir)
     device, note = choose_device(settings), ""
     if device == "cpu" and _tries_openvino(source, settings):
         try:
-            return _load_converted(source)
+            return _load_converted(source, settings.cache_dir)
         except Exception as error:  # a converter raises many kinds
             _report_failure(source, settings, error)
             note = _describe_failure(error)
@@ -89,17 +89,17 @@ def convert_text_model(
     ParityTrial.of(source).convert(every)
 
 
-def _load_converted(source: ModelSource) -> TextModel:
+def _load_converted(source: ModelSource, cache_dir: Path) -> TextModel:
     """Load the converted network; convert it first, in a process of its own, if it is new."""
     try:
-        found = _open_converted(source)
+        found = _open_converted(source, cache_dir)
     except (ModelError, ImportError):  # which no conversion mends
         raise
     except Exception:  # a file is damaged: converting it again finds which, and logs it
         found = None
     if found is None:
         _convert(source)
-        found = _open_converted(source)
+        found = _open_converted(source, cache_dir)
     if found is None:
         raise ModelError("its conversion left nothing in CACHE_DIR")
     return found
@@ -115,13 +115,17 @@ def _convert(source: ModelSource, every: bool = False) -> None:
     call_in_process(f"{__name__}:convert_text_model", arguments)
 
 
-def load_exported(source: ModelSource) -> TextModel:
-    """Load a model that was exported, in the fastest precision that it has for this processor."""
+def load_exported(source: ModelSource, cache_dir: Path | None = None) -> TextModel:
+    """Load a model that was exported, in the fastest precision that it has for this processor.
+
+    With `cache_dir`, what compiling it works out is kept there.
+    """
     copy = source.folder / INT8_FOLDER
     int8_refusal = read_rejection(copy)
     if int8_refusal is None and copy.is_dir():
         try:
-            return _open_folder(copy, "int8", (copy / VERDICT_FILE).read_text(encoding="utf-8"))
+            verdict = (copy / VERDICT_FILE).read_text(encoding="utf-8")
+            return _open_folder(copy, "int8", verdict, cache_dir)
         except Exception as error:  # of OpenVINO, of tokenizers, of files
             int8_refusal = report_broken_copy(source.name, error)
     precisions = available_precisions()
@@ -129,19 +133,20 @@ def load_exported(source: ModelSource) -> TextModel:
     for precision in dict.fromkeys((*precisions, "f32")):
         folder = source.folder / precision
         if is_converted(folder):
+            reasons = _reasons(reason, int8_refusal)
             try:
-                return _open_folder(folder, precision, _reasons(reason, int8_refusal))
+                return _open_folder(folder, precision, reasons, cache_dir)
             except DamagedFileError as error:
                 raise ModelError(f"{source.name}: {precision}/{error}; export it again") from None
         reason = f"in {precision} {read_rejection(folder) or 'it was not exported'}"
     raise ModelError(f"{source.name} cannot be used: {reason}")
 
 
-def _open_folder(folder: Path, precision: str, reason: str) -> TextModel:
+def _open_folder(folder: Path, precision: str, reason: str, cache_dir: Path | None) -> TextModel:
     """Load a converted network; `reason` is why it is in this precision."""
     check_files(folder)
     description, tokenizer = read_model_files(folder)
-    runner = OpenVinoRunner(folder, description.input_names)
+    runner = OpenVinoRunner(folder, description.input_names, cache_dir)
     runner.name, runner.note = f"OpenVINO in {precision}", reason
     return tokenizer, Network.of_runner(runner, description, "openvino")
 
@@ -151,7 +156,7 @@ def _reasons(of_bf16: str, int8_refusal: str | None) -> str:
     return "; ".join(filter(None, (of_bf16, describe_lack_of_int8(int8_refusal))))
 
 
-def _open_converted(source: ModelSource) -> TextModel | None:
+def _open_converted(source: ModelSource, cache_dir: Path) -> TextModel | None:
     """Return the fastest converted network that gives what PyTorch gives; None if none was tried.
 
     ModelError if none does.
@@ -164,7 +169,7 @@ def _open_converted(source: ModelSource) -> TextModel | None:
         if rejection is not None:
             reason = f"in {precision} {rejection}"
         elif is_converted(folder):
-            return _open_folder(folder, precision, _reasons(reason, None))
+            return _open_folder(folder, precision, _reasons(reason, None), cache_dir)
         else:
             return None
     raise ModelError(reason)

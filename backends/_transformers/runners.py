@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from backends._inference.compiled_networks import compile_file
 from backends._inference.openvino import InferRequestPool, import_openvino, openvino_core
 
 # shape (rows, tokens, labels) for token classifiers, (rows, labels) for sequence classifiers
@@ -20,6 +21,8 @@ Batch = Mapping[str, NDArray[np.int64]]
 
 # Name of a converted network's file; the weights lie beside it.
 OPENVINO_FILE = "model.xml"
+# "f32" keeps what the conversion left in f32: only the layers that it put into bf16 run in it.
+HINTS = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
 
 
 class NetworkRunner(Protocol):
@@ -86,11 +89,13 @@ class OpenVinoRunner:
 
     note = ""
 
-    def __init__(self, folder: Path, input_names: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, input_names: Sequence[str], cache_dir: Path | None = None
+    ) -> None:
         self.folder = folder
         self.name = "OpenVINO"
         self._input_names = input_names
-        self._requests = InferRequestPool(_compile(folder / OPENVINO_FILE))
+        self._requests = InferRequestPool(compile_file(folder / OPENVINO_FILE, HINTS, cache_dir))
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="openvino")
 
     @property
@@ -110,18 +115,12 @@ class OpenVinoRunner:
     def _trunk_requests(self) -> InferRequestPool:
         """The network without its last layer, compiled when it is first asked for."""
         model = openvino_core().read_model(self.folder / OPENVINO_FILE)
-        return InferRequestPool(_compile(_without_last_layer(model)))
+        trunk = _without_last_layer(model)
+        return InferRequestPool(openvino_core().compile_model(trunk, "CPU", HINTS))
 
     def _run_batch(self, requests: InferRequestPool, batch: Batch) -> NDArray[np.float32]:
         with requests.infer([batch[name] for name in self._input_names]) as outputs:
             return outputs[0].copy()
-
-
-def _compile(model: Any) -> Any:
-    """Compile a file or a model."""
-    # "f32" keeps what the conversion left in f32: only the layers that it put into bf16 run in it.
-    hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
-    return openvino_core().compile_model(model, "CPU", hints)
 
 
 def _without_last_layer(model: Any) -> Any:

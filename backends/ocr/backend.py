@@ -199,7 +199,8 @@ class OcrBackend(Backend):
             return trocr.TrocrEngine(options["model"], self.server_settings)
         server, model = self.server_settings, options.get("model", "")
         weights = rapidocr.find_weights(model, server) if model else ()
-        return rapidocr.RapidOcrEngine(server.engine, options["lang"], weights)
+        language = options["lang"]
+        return rapidocr.RapidOcrEngine(server.engine, language, weights, server.cache_dir)
 
     def _connect(self, languages: str) -> OcrEngine:
         if not self.settings.docling_url:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from backends._inference.compiled_networks import compile_file
 from backends._inference.openvino import InferRequestPool, import_openvino, openvino_core
 from backends.detection.model.letterbox import Floats
 from backends.detection.model.trunk import head_inputs, pool_cells
@@ -98,9 +99,15 @@ class OpenVinoEngine:
     batch_size = 1
     note = ""
 
-    def __init__(self, path: Path, shapes: Collection[tuple[int, int]], precision: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        shapes: Collection[tuple[int, int]],
+        precision: str,
+        cache_dir: Path | None = None,
+    ) -> None:
         self._core = openvino_core()
-        self._path, self._precision = path, precision
+        self._path, self._precision, self._cache_dir = path, precision, cache_dir
         self._shapes = frozenset(shapes)
         self._compiled: dict[tuple[int, int] | None, InferRequestPool] = {}
         self._lock = threading.Lock()
@@ -152,13 +159,15 @@ class OpenVinoEngine:
         return model
 
     def _compile_shape(self, shape: tuple[int, int] | None) -> InferRequestPool:
-        model = self._core.read_model(self._path)
-        if shape is not None:
-            model.reshape({model.inputs[0]: [1, *shape, 3]})
         hints = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": self._precision,
         }
+        if shape is None:
+            compiled = compile_file(self._path, hints, self._cache_dir)
+            return InferRequestPool(compiled, spare=1)
+        model = self._core.read_model(self._path)
+        model.reshape({model.inputs[0]: [1, *shape, 3]})
         return InferRequestPool(self._core.compile_model(model, "CPU", hints), spare=1)
 
 

@@ -91,7 +91,7 @@ def load_engine(weights: Path, image_size: int, settings: Settings, precision: s
     A network that was converted before is loaded without PyTorch.
     """
     if weights.suffix == EXPORTED_SUFFIX:
-        return open_exported(weights, image_size, precision)
+        return open_exported(weights, image_size, precision, settings.cache_dir)
     device, requested = _choose_device(settings), settings.engine
     if requested == "torch" or (requested == "auto" and device != "cpu"):
         return _load_on_torch(weights, device)
@@ -165,7 +165,8 @@ def _open_converted(
     obstacle = _obstacle_to_bf16(found.trained, precision)
     if not obstacle and found.read_bf16_obstacle() is None:
         found = _convert(cache, image_size, with_bf16=True)
-    return _open_on_openvino(found, cache.weights.name, image_size, precision)
+    name = cache.weights.name
+    return _open_on_openvino(found, name, image_size, precision, cache.cache_dir)
 
 
 def export_network(weights: Path, folder: Path, precision: str) -> str:
@@ -191,21 +192,30 @@ def export_network(weights: Path, folder: Path, precision: str) -> str:
     return open_exported(folder / MODEL_FILES["openvino"], 0, precision).engine.name
 
 
-def open_exported(path: Path, image_size: int, precision: str) -> OpenedEngine:
-    """Open a network that was exported; one of a fixed image size has no other."""
+def open_exported(
+    path: Path, image_size: int, precision: str, cache_dir: Path | None = None
+) -> OpenedEngine:
+    """Open a network that was exported; one of a fixed image size has no other.
+
+    With `cache_dir`, what compiling it works out is kept there.
+    """
     name = path.parent.name
     try:
         check_files(path.parent, (DESCRIPTION_FILE,))
         found = ConvertedNetwork.open(path.parent, "openvino")
         if found is None:
             raise ModelError(f"{name} lacks what `prelabel export` writes beside {path.name}")
-        return _open_whole(found, name, image_size, precision)
+        return _open_whole(found, name, image_size, precision, cache_dir)
     except DamagedFileError as error:
         raise ModelError(f"{name}: {error}; export it again") from None
 
 
 def _open_whole(
-    found: ConvertedNetwork, name: str, image_size: int, precision: str
+    found: ConvertedNetwork,
+    name: str,
+    image_size: int,
+    precision: str,
+    cache_dir: Path | None,
 ) -> OpenedEngine:
     spec = found.spec_at(image_size)
     if spec != found.trained and not conversion.takes_any_size(spec):
@@ -213,11 +223,15 @@ def _open_whole(
             f"{name} was exported for images of {found.trained.image_size} pixels, and"
             f" {spec.image_size} are asked for"
         )
-    return _open_on_openvino(found, name, image_size, precision)
+    return _open_on_openvino(found, name, image_size, precision, cache_dir)
 
 
 def _open_on_openvino(
-    found: ConvertedNetwork, name: str, image_size: int, precision: str
+    found: ConvertedNetwork,
+    name: str,
+    image_size: int,
+    precision: str,
+    cache_dir: Path | None,
 ) -> OpenedEngine:
     shapes = conversion.common_shapes(found.spec_at(image_size))
     verdict = found.read_int8_verdict() if precision == "auto" else None
@@ -225,7 +239,7 @@ def _open_on_openvino(
     if verdict is not None:
         try:  # in f32 is all that is not in int8
             found.check_int8()
-            engine = OpenVinoEngine(found.folder / INT8_FILE, shapes, "f32")
+            engine = OpenVinoEngine(found.folder / INT8_FILE, shapes, "f32", cache_dir)
             engine.name, engine.note = "OpenVINO in int8", verdict
             return OpenedEngine(found.trained, engine)
         except Exception as error:  # OpenVINO raises RuntimeError for most
@@ -233,7 +247,8 @@ def _open_on_openvino(
     obstacle = _obstacle_to_bf16(found.trained, precision)
     obstacle = obstacle or _measured_obstacle(name, found, precision)
     found.check()
-    engine = OpenVinoEngine(found.path, shapes, "f32" if obstacle else "bf16")
+    chosen = "f32" if obstacle else "bf16"
+    engine = OpenVinoEngine(found.path, shapes, chosen, cache_dir)
     lack_of_int8 = _describe_lack_of_int8(found.trained, precision, int8_refusal)
     engine.note = "; ".join(filter(None, (obstacle, lack_of_int8)))
     return OpenedEngine(found.trained, engine)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from backends._inference.compiled_networks import compile_file
 from backends._inference.device import available_cores
 from backends._inference.openvino import InferRequestPool, openvino_core
 
@@ -29,9 +30,14 @@ class Network(Protocol):
         """Return a text that is stored in the file beside the weights."""
 
 
-def load_network(path: Path, engine: str) -> Network:
-    """Load it on "openvino" or "onnx"; for any other name, on the faster one that is installed."""
-    return OpenVinoNetwork(path) if library_of(engine) == "openvino" else OnnxRuntimeNetwork(path)
+def load_network(path: Path, engine: str, cache_dir: Path | None = None) -> Network:
+    """Load it on "openvino" or "onnx"; for any other name, on the faster one that is installed.
+
+    With `cache_dir`, what OpenVINO works out of it is kept there.
+    """
+    if library_of(engine) == "openvino":
+        return OpenVinoNetwork(path, cache_dir)
+    return OnnxRuntimeNetwork(path)
 
 
 def library_of(engine: str) -> str:
@@ -44,12 +50,11 @@ def library_of(engine: str) -> str:
 class OpenVinoNetwork:
     """Runs a stream on each core: small inputs are faster on one core each than on all of them."""
 
-    def __init__(self, path: Path) -> None:
-        core = openvino_core()
-        self._model = core.read_model(path)
+    def __init__(self, path: Path, cache_dir: Path | None = None) -> None:
+        self._path = path
         cores = available_cores()
         options = {"NUM_STREAMS": min(cores, MAX_STREAMS), "INFERENCE_NUM_THREADS": cores}
-        self._requests = InferRequestPool(core.compile_model(self._model, "CPU", options))
+        self._requests = InferRequestPool(compile_file(path, options, cache_dir))
 
     def run(self, batch: Array) -> Array:
         with self._requests.infer([batch]) as outputs:
@@ -60,7 +65,9 @@ class OpenVinoNetwork:
             return [output.copy() for output in outputs]
 
     def read_metadata(self, key: str) -> str:
-        return str(self._model.get_rt_info()["framework"][key].value)
+        # Its weights, which come with it, are not kept: those that it is compiled to are others.
+        model = openvino_core().read_model(self._path)
+        return str(model.get_rt_info()["framework"][key].value)
 
 
 class OnnxRuntimeNetwork:

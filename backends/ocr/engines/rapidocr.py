@@ -86,14 +86,21 @@ def _find_network(folder: Path, part: str) -> Path | None:
 class RapidOcrEngine(OcrEngine):
     """Runs on "openvino" or "onnx"; for "auto", on the faster one that is installed.
 
-    `weights` are other networks of PP-OCR than those of RapidOCR's package.
+    `weights` are other networks of PP-OCR than those of RapidOCR's package. In `cache_dir` is kept
+    what compiling them works out.
     """
 
-    def __init__(self, engine: str, language: str = "", weights: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        engine: str,
+        language: str = "",
+        weights: Sequence[Path] = (),
+        cache_dir: Path | None = None,
+    ) -> None:
         if language and not weights:
             _check_language(language)
         detector, classifier, recognizer = (
-            load_network(path, engine) for path in weights or find_weights()
+            load_network(path, engine, cache_dir) for path in weights or find_weights()
         )
         self._detector = Detector(detector)
         self._direction = DirectionClassifier(classifier)
