@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared.backend.unfinished_export import PARTIAL
 from shared.errors import SettingError
 from shared.jobs.file_lock import FileLock
 
@@ -50,6 +49,8 @@ def new_folder(output: Path) -> Iterator[Path]:
 
 @contextmanager
 def _filled(output: Path) -> Iterator[Path]:
+    from shared.backend.unfinished_export import PARTIAL
+
     partial = output / PARTIAL
     if any(path != partial for path in output.iterdir()):
         raise _unfinished(output) if partial.is_dir() else _there_already(output)

@@ -112,7 +112,7 @@ def networks_alone(batches: Sequence[Sequence[Drawn]]) -> list[Callable[[], obje
     """For each batch of pages, what runs the three networks on all that they are asked for it."""
     networks: list[tuple[Network, RecordedNetwork]] = []
 
-    def load(path: Path, engine: str) -> RecordedNetwork:
+    def load(path: Path, engine: str, _: Path | None) -> RecordedNetwork:
         network = load_network(path, engine)
         networks.append((network, RecordedNetwork(network)))
         return networks[-1][1]

@@ -66,7 +66,7 @@ def within_bounds(names: tuple[str, ...], found: Start) -> None:
     assert found.libraries == []
 
 
-@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_command_comes_at_once(words: tuple[str, ...]) -> None:
     """The least of some, as what runs beside it makes a processor slower."""
     processor_seconds = min(run_command(*words)[1] for _ in range(3))

@@ -1,7 +1,8 @@
 """RapidOCR's engine, loaded once: each time its networks are compiled, which takes seconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +14,15 @@ LoadRapid = Callable[..., OcrEngine]
 
 @pytest.fixture(scope="session")
 def load_rapid() -> LoadRapid:
-    """Return a function that loads the engine, once for the same options."""
-    return cache(rapidocr.RapidOcrEngine)
+    """Return a function that loads the engine, once for the same options, wherever it caches."""
+    load = cache(rapidocr.RapidOcrEngine)
+
+    def load_once(
+        engine: str, language: str, weights: Sequence[Path], cache_dir: Path | None = None
+    ) -> OcrEngine:
+        return load(engine, language, tuple(weights))
+
+    return load_once
 
 
 @pytest.fixture
