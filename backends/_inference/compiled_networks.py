@@ -2,8 +2,8 @@
 
 Two thirds of a compilation rewrite the network for this processor. OpenVINO keeps the result in a
 folder and reads it the next time, if it was made by the same release for the same processor and
-instructions, and is whole; else it is made again. For OpenVINO's own format the weights are not
-in it, but read from where they are.
+instructions; else, and where a byte of it has changed, it is made again. For OpenVINO's own format
+the weights are not in it, but read from where they are.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from backends._inference.checksums import DamagedFileError, check_files, write_checksums
 from backends._inference.openvino import import_openvino, openvino_core
 from shared.backend.converted_model_cache import DRAFT_PREFIX, fresh_folder
 
@@ -32,7 +33,7 @@ def compile_file(path: Path, hints: Hints, cache_dir: Path | None = None) -> Any
     place = _place_of(path, hints, cache_dir) if cache_dir is not None else None
     if place is None:
         return openvino_core().compile_model(path, "CPU", dict(hints))
-    if _is_filled(place):
+    if _is_whole(place):
         with suppress(OSError):  # the disk must not be written on
             os.utime(place)
         return _compile(path, hints, place)
@@ -41,6 +42,9 @@ def compile_file(path: Path, hints: Hints, cache_dir: Path | None = None) -> Any
         with suppress(OSError):  # the disk is full, or must not be written on
             draft = stack.enter_context(fresh_folder(place))
         compiled = _compile(path, hints, draft)
+        if draft is not None and any(draft.iterdir()):
+            with suppress(OSError):
+                write_checksums(draft)
     remove_oldest(place.parent)
     return compiled
 
@@ -56,11 +60,15 @@ def remove_oldest(parent: Path, max_bytes: int = MAX_BYTES) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_filled(folder: Path) -> bool:
-    """Return whether there is something in a folder that this process may read."""
+def _is_whole(folder: Path) -> bool:
+    """Return whether a folder has what was written into it; delete it if that is damaged."""
     try:
+        check_files(folder)
         return any(folder.iterdir())
-    except OSError:
+    except DamagedFileError:
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    except OSError:  # there is none, or another user's
         return False
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from backends._inference.compiled_networks import FOLDER, compile_file, remove_oldest
+from tests.backends.damage import change_byte
 
 pytest.importorskip("openvino")
 
@@ -37,7 +38,7 @@ def was_kept(compiled: Any) -> bool:
 
 
 def kept_files(cache_dir: Path) -> list[Path]:
-    return [one for one in (cache_dir / FOLDER).rglob("*") if one.is_file()]
+    return list((cache_dir / FOLDER).rglob("*.blob"))
 
 
 def test_the_next_start_reads_it_and_finds_the_same(tmp_path: Path) -> None:
@@ -84,6 +85,18 @@ def test_half_of_it_is_made_again(left: int, tmp_path: Path) -> None:
         compiled = compile_file(path, HINTS, tmp_path)
         assert np.array_equal(output_of(compiled), expected)
     assert was_kept(compiled)
+
+
+def test_a_changed_byte_is_found(tmp_path: Path) -> None:
+    """Of a file that has the weights in it, OpenVINO would find something else."""
+    path = save_network(tmp_path / "model.xml", 1)
+    expected = output_of(compile_file(path, HINTS, tmp_path))
+    [file] = kept_files(tmp_path)
+    change_byte(file)
+    assert not was_kept(compile_file(path, HINTS, tmp_path))
+    compiled = compile_file(path, HINTS, tmp_path)
+    assert was_kept(compiled)
+    assert np.array_equal(output_of(compiled), expected)
 
 
 def test_a_folder_that_cannot_be_written_keeps_nothing(tmp_path: Path) -> None:
