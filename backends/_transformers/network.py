@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backends._transformers.batching import Batching
 from backends._transformers.converted_model import NetworkDescription
 from backends._transformers.runners import (
     Batch,
@@ -19,15 +20,16 @@ from backends._transformers.tokenizer import INPUT_NAMES, Row, Tokenizer
 
 # Tokens of a batch, padding included.
 BATCH_TOKENS = {"cpu": 512, "cuda": 65536}
+# What a batch costs in addition, in tokens: the engine reads all weights (18, layers of a BERT-base
+# in f32 on OpenVINO, with AVX2), and prepares itself for a new shape (about as much again). On a
+# GPU that was not measured: the fewest batches.
+BATCH_COST_TOKENS = {"cpu": 32, "cuda": 65536}
 # Rows are padded to a multiple of this many tokens: the engine prepares itself for each new shape.
 WIDTH_STEP = 2
 # Tokens that a batch has at least, padding included: OpenVINO multiplies fewer by kernels of their
 # own, for which it keeps another copy of all weights (327 MB of a BERT-base; 2026.4, with AVX2 up
 # to 6 tokens).
 MIN_BATCH_TOKENS = 8
-# Attention grows with the square of the length: in rows of this many tokens, a token costs twice
-# what it costs in the shortest rows.
-DOUBLE_COST_TOKENS = 1500
 
 
 def estimate_size(text: str) -> int:
@@ -39,7 +41,8 @@ def estimate_size(text: str) -> int:
 class Network:
     """Runs rows of tokens, in batches of rows of similar length.
 
-    `max_tokens` fit into a row, `batch_tokens` into a batch.
+    `max_tokens` fit into a row, `batch_tokens` into a batch, which costs as much as `batch_cost`
+    tokens in addition.
     """
 
     runner: NetworkRunner
@@ -50,6 +53,7 @@ class Network:
     max_tokens: int
     batch_tokens: int
     engine: str
+    batch_cost: int = BATCH_COST_TOKENS["cpu"]
 
     @classmethod
     def of_torch(cls, network: Any, tokenizer: Tokenizer) -> "Network":
@@ -73,6 +77,7 @@ class Network:
             description.max_tokens,
             BATCH_TOKENS[kind],
             engine,
+            BATCH_COST_TOKENS[kind],
         )
 
     def describe_engine(self) -> str:
@@ -118,28 +123,9 @@ class Network:
         ).astype(np.float32)
 
     def _group_rows(self, rows: Sequence[Row]) -> list[list[int]]:
-        """Return the row indices of each batch: the longest rows together, at similar cost.
-
-        The number of batches is a multiple of the runner's concurrency, as far as
-        `batch_tokens` allows. So all streams end at about the same time, and no batch runs alone
-        at the end while the other cores idle.
-        """
-        widths = [self._padded_width(len(row.ids)) for row in rows]
-        order = sorted(range(len(rows)), key=lambda index: -widths[index])
-        costs = [width * (1 + width / DOUBLE_COST_TOKENS) for width in widths]
-        rounds = -(-sum(widths) // (self.batch_tokens * self.runner.concurrency))
-        share = sum(costs) / (rounds * self.runner.concurrency) if rows else 0
-        groups: list[list[int]] = []
-        spent = 0.0
-        for index in order:
-            # The first row of a group is its longest: all are padded to it.
-            full = not groups or (1 + len(groups[-1])) * widths[groups[-1][0]] > self.batch_tokens
-            # A row belongs to the share of the total cost that its middle falls into.
-            if full or spent + costs[index] / 2 > share * len(groups):
-                groups.append([])
-            groups[-1].append(index)
-            spent += costs[index]
-        return groups
+        """Return the row indices of each batch: rows of similar length, the longest first."""
+        batching = Batching(self.batch_tokens, self.runner.concurrency, self.batch_cost)
+        return batching.group([self._padded_width(len(row.ids)) for row in rows])
 
     def _padded_width(self, tokens: int) -> int:
         return max(tokens, min(-(-tokens // WIDTH_STEP) * WIDTH_STEP, self.max_tokens))
