@@ -1,6 +1,5 @@
 """The process in which NNCF makes a copy of a network in int8."""
 
-import importlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends._inference.openvino import openvino_core, save_network
+from backends._inference.short_process import find_function
 
 # Inputs on which outputs are compared while layers are left out, and to tell which layer comes
 # next: each layer is left out once for that, again and again where that was no help.
@@ -59,11 +59,12 @@ def quantize(model: str, inputs: Sequence[str], layers: Mapping[str, Any], targe
         copy = nncf.quantize(network, ranges, advanced_parameters=rounding, **options)
     else:
         compared = list(inputs[:MAX_COMPARED])
+        comparison = find_function(agreement["factory"])(**agreement["arguments"])
         copy = nncf.quantize_with_accuracy_control(
             network,
             ranges,
             nncf.Dataset(compared),
-            Validation(_find_comparison(agreement), network, compared),
+            Validation(comparison, network, compared),
             max_drop=0.5,  # it is 0 where they agree, and 1 or more where not
             advanced_quantization_parameters=rounding,
             advanced_accuracy_restorer_parameters=AdvancedAccuracyRestorerParameters(
@@ -103,14 +104,6 @@ def read_arrays(name: str) -> list[NDArray[Any]]:
     """Return the arrays in a file, in their order."""
     with np.load(name) as arrays:
         return [arrays[key] for key in arrays.files]
-
-
-def _find_comparison(agreement: Mapping[str, Any]) -> OutputComparison:
-    module, _, factory = agreement["factory"].partition(":")
-    comparison: OutputComparison = getattr(importlib.import_module(module), factory)(
-        **agreement["arguments"]
-    )
-    return comparison
 
 
 def _other_layers(network: Any, names: Sequence[str]) -> list[str]:

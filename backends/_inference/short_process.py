@@ -44,7 +44,7 @@ def call_in_process(function: str, arguments: Mapping[str, Any], beside_torch: b
             standard error.
     """
     if not beside_torch and sys.modules.get("torch") is not None:
-        return _find_function(function)(**arguments)
+        return find_function(function)(**arguments)
     answer = _ask(json.dumps({"function": function, "arguments": dict(arguments)}))
     for name, level, message in answer.get("log", ()):
         logging.getLogger(name).log(level, "%s", message)
@@ -76,7 +76,8 @@ def _ask(call: str) -> dict[str, Any]:
     return dict(json.loads(answer))
 
 
-def _find_function(name: str) -> Any:
+def find_function(name: str) -> Any:
+    """Return what `module:function` names."""
     module, _, function = name.partition(":")
     return getattr(importlib.import_module(module), function)
 
@@ -110,7 +111,7 @@ def main() -> None:
 
 def _answer(call: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return {"result": _find_function(call["function"])(**call["arguments"])}
+        return {"result": find_function(call["function"])(**call["arguments"])}
     except PrelabelError as error:
         return {"refusal": str(error)}
     except Exception as error:  # a converter raises many kinds

@@ -205,25 +205,15 @@ def open_exported(
         found = ConvertedNetwork.open(path.parent, "openvino")
         if found is None:
             raise ModelError(f"{name} lacks what `prelabel export` writes beside {path.name}")
-        return _open_whole(found, name, image_size, precision, cache_dir)
+        spec = found.spec_at(image_size)
+        if spec != found.trained and not conversion.takes_any_size(spec):
+            raise ModelError(
+                f"{name} was exported for images of {found.trained.image_size} pixels, and"
+                f" {spec.image_size} are asked for"
+            )
+        return _open_on_openvino(found, name, image_size, precision, cache_dir)
     except DamagedFileError as error:
         raise ModelError(f"{name}: {error}; export it again") from None
-
-
-def _open_whole(
-    found: ConvertedNetwork,
-    name: str,
-    image_size: int,
-    precision: str,
-    cache_dir: Path | None,
-) -> OpenedEngine:
-    spec = found.spec_at(image_size)
-    if spec != found.trained and not conversion.takes_any_size(spec):
-        raise ModelError(
-            f"{name} was exported for images of {found.trained.image_size} pixels, and"
-            f" {spec.image_size} are asked for"
-        )
-    return _open_on_openvino(found, name, image_size, precision, cache_dir)
 
 
 def _open_on_openvino(
