@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -36,6 +37,11 @@ Times = dict[str, list[float]]
 
 def examples() -> list[Example]:
     return [Example.load(find_backends()[name]) for name in NAMES]
+
+
+@cache
+def label_config() -> str:
+    return examples()[0].label_config
 
 
 def probe(url: str, stop: "threading.Event", paths: Sequence[str] = ("/health", "/setup")) -> Times:
@@ -63,7 +69,7 @@ def probe_while_loading(server: Served) -> Times:
 
 
 def _set_up(client: httpx.Client) -> httpx.Response:
-    return client.post("/setup", json={"project": "1.1", "schema": examples()[0].label_config})
+    return client.post("/setup", json={"project": "1.1", "schema": label_config()})
 
 
 def _probe_while(url: str, wait: Callable[[], object], *paths: Sequence[str]) -> Times:

@@ -1,11 +1,14 @@
 """All benchmarks in one table: python -m tests.bench [--quick] [--markdown] [--page] [name …]
 
-With --page the rows also go into docs/benchmarks.md, below this machine, with day and commit.
+With --page the rows of each go into docs/benchmarks.md when it ends, below this machine, with day
+and commit. One that fails costs only its own rows.
 With --smallest each does as little as it can: that shows that it runs, and no bound is checked.
 """
 
 import importlib
 import sys
+import time
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,13 +24,32 @@ def names() -> list[str]:
     return sorted(path.stem for path in found if not path.stem.startswith("__"))
 
 
-def rows(chosen: Sequence[str], size: Size) -> Iterator[Row]:
-    for name in chosen:
-        yield from importlib.import_module(f"tests.bench.{name}").rows(size)
+class Run:
+    """Runs benchmarks one after the other; `failed` has the names of those that raised an error."""
+
+    def __init__(self, size: Size, is_for_page: bool) -> None:
+        self.failed: list[str] = []
+        self._size = size
+        self._is_for_page = is_for_page
+
+    def rows(self, chosen: Sequence[str]) -> Iterator[Row]:
+        """Yield the rows as they come."""
+        for name in chosen:
+            start, made = time.monotonic(), list[Row]()
+            try:
+                for row in importlib.import_module(f"tests.bench.{name}").rows(self._size):
+                    made.append(row)
+                    yield row
+            except Exception:
+                self.failed.append(name)
+                traceback.print_exc()
+            if self._is_for_page:
+                page.write(made)
+            sys.stderr.write(f"{name}: {(time.monotonic() - start) / 60:.1f} min\n")
 
 
 def main(*words: str) -> int:
-    """The exit status is 1 where a bound is not held."""
+    """The exit status is 1 where a bound is not held, or a benchmark failed."""
     flags = {word for word in words if word.startswith("--")}
     chosen = [word for word in words if word not in flags] or names()
     unknown = [name for name in chosen if name not in names()]
@@ -35,10 +57,13 @@ def main(*words: str) -> int:
         sys.stderr.write(f"{__doc__}\nThere are: {', '.join(names())}\n")
         return 2
     size = size_of(flags)
-    made = show(rows(chosen, size), "--markdown" in flags)
-    if "--page" in flags:
-        page.write(made)
-    return 0 if size == "smallest" or all(row.held for row in made) else 1
+    run = Run(size, "--page" in flags)
+    made = show(run.rows(chosen), "--markdown" in flags)
+    missed = [row.name for row in made if not row.held and size != "smallest"]
+    for what, which in (("missed", missed), ("failed", run.failed)):
+        if which:
+            sys.stderr.write(f"{what}: {', '.join(which)}\n")
+    return 1 if missed or run.failed else 0
 
 
 if __name__ == "__main__":

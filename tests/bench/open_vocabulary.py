@@ -102,7 +102,7 @@ def _rows_of(name: str, family: Family, count: int, folder: Path, size: Size) ->
         if made.alone is not None:
             engine = settings.get("ENGINE", "auto")
             works.append(made.alone(made.path, files, Settings(model_dir=folder, engine=engine)))
-        ours, theirs, *alone = in_turns(sized(size, 3, 1, 1), *works)
+        ours, theirs, *alone = in_turns(1, *works)
     what = f"{name}: {count} tasks, {len(made.words)} words"
     beside = "its library's loop", "the engine alone"
     ceiling = alone[0] if alone else ()
@@ -264,7 +264,7 @@ def _trunk_alone(path: Path, files: Sequence[Path], settings: Settings) -> Calla
 FAMILIES = {
     "YOLO-World s": Family(_world, 100, at_least=2.0),
     "YOLOE 11 s": Family(_yoloe, 100, at_least=2.0),
-    "OWL-ViT base": Family(_owl, 100, at_least=2.0),
+    "OWL-ViT base": Family(_owl, 20, at_least=2.0),
     "OWLv2 base": Family(_owl2, 4, at_least=2.0),
     "Grounding DINO tiny": Family(_grounding, 2, at_least=2.0),
 }

@@ -24,7 +24,7 @@ from tests.serving import Served, served
 CONFIG = """<View><Video name="video" value="$video" frameRate="25"/>
 <VideoRectangle name="box" toName="video" model_tracker="botsort" model_path="yolo11n.pt"/>
 <Labels name="label" toName="video"><Label value="person" predicted_values="0"/></Labels></View>"""
-FRAMES, ROUNDS = 300, 3
+FRAMES, ROUNDS = 300, 2
 SIZE = (640, 480)
 
 
