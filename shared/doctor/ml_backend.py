@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from shared.doctor.check import Check, broken_check, ok_check, warning_check
+from shared.doctor.check import Check, broken_check, ok_check, skipped_check, warning_check
 from shared.doctor.session import DoctorSession, classify_failure
 from shared.errors import redact_url
 from shared.media.egress import describe_error
@@ -66,7 +66,10 @@ def check_models(session: DoctorSession) -> Iterator[Check]:
     for name, state in ready["waiting"].items():
         url = redact_url(session.server_root)
         yield warning_check("Models", "model_loading", f"{name}: {state}", url=url)
-    models = session.ask_server("/status").json()["models"]
-    loaded = [model["model"] for model in models if model["state"] == "loaded"]
+    status = session.ask_server("/status").json()
+    unasked = [why for name, why in status["problems"].items() if name not in ready["failed"]]
+    if unasked:  # nobody named them; but a config may be meant for one
+        yield skipped_check("Models", f"not served: {'; '.join(unasked)}")
+    loaded = [model["model"] for model in status["models"] if model["state"] == "loaded"]
     if ready["ready"]:
         yield ok_check("Models", f"loaded: {', '.join(loaded) or 'none yet'}")

@@ -49,6 +49,13 @@ class FakeBackend(Backend):
         yield region(TextSpan(0, 4), {claim.control: [label]}, output, 0.5)
 
 
+class WithoutPackage(FakeBackend):
+    """Cannot serve here."""
+
+    name = "without_package"
+    modules = ("no_such_package",)
+
+
 class Spots(Backend):
     """A box in the corner of each image."""
 
@@ -123,15 +130,19 @@ class SlowWeights(Slow):
 
 
 @contextmanager
-def serving(*classes: type[Backend], port: int = 0, **variables: str) -> Iterator[str]:
-    """Run our server with these backends and environment variables; yield its address."""
+def serving(
+    *classes: type[Backend], port: int = 0, named: Sequence[str] | None = None, **variables: str
+) -> Iterator[str]:
+    """Run our server with these backends and environment variables; yield its address.
+
+    All backends are named to serve, or those that are given.
+    """
+    names = [cls.name for cls in classes] if named is None else named
     port = port or free_port()
     Slow.go.clear()
     with changed_environment(variables):
         runtime.reset_runtime()
-        app = create_app(
-            BackendService(classes, named=[cls.name for cls in classes]), read_settings(Settings)
-        )
+        app = create_app(BackendService(classes, named=names), read_settings(Settings))
         server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

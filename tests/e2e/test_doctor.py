@@ -48,6 +48,7 @@ from .doctor_faults import (
     Spots,
     Unloadable,
     UnloadableAtStart,
+    WithoutPackage,
     proxy,
     serving,
 )
@@ -786,6 +787,13 @@ def test_setting_that_cannot_be_read(
     assert "✗ Settings" in ran.out
     assert "LABEL_STUDIO_URL" in ran.out
     assert REMEDIES["setting"] in ran.out
+
+
+def test_backends_that_cannot_serve_are_named(harness: DoctorHarness) -> None:
+    with serving(Spots, WithoutPackage, named=["spots"]) as url:
+        checks = [check for check in harness.run_doctor(url) if check.link == "Models"]
+    assert [check.state for check in checks] == ["skipped", "ok"]
+    assert checks[0].found.startswith("not served: without_package needs no_such_package: ")
 
 
 def test_legacy_token_that_is_allowed(harness: DoctorHarness) -> None:
