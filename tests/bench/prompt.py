@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,18 +114,21 @@ def rows(size: Size = "whole") -> Iterator[Row]:
     turns, seconds = sized(size, (4, 4.0), (2, 2.0), (1, 0.3))
     # A request that has begun is waited for at the end.
     bulk = sized(size, (BULK_TASKS, ANSWER_SECONDS), (BULK_TASKS, ANSWER_SECONDS), (8, 0.2))
-    for at_once in sized(size, (8, 64), (8,), (8,)):
-        alone, beside = measure(at_once, turns, seconds, *bulk)
-        name = f"prompt: p95 of a user of `pattern` beside {at_once} questions at once"
+    few = [(8, False)]
+    for at_once, own in sized(size, [*few, (64, False), (64, True)], few, few):
+        alone, beside = measure(at_once, turns, seconds, *bulk, own_server=own)
+        where = " by a server of their own" if own else ""
+        name = f"prompt: p95 of a user of `pattern` beside {at_once} questions at once{where}"
         yield Row(name, "ms", beside, alone, "without", at_most=MOST_TIMES_ALONE)
 
 
 def measure(
-    at_once: int, turns: int, seconds: float, count: int, answer_seconds: float
+    at_once: int, turns: int, seconds: float, count: int, answer_seconds: float, own_server: bool
 ) -> tuple[Figures, Figures]:
     """Return one 95th percentile in milliseconds a turn, without and beside the questions.
 
-    Those are of requests of `count` tasks each; the model takes `answer_seconds` for one.
+    Those are of requests of `count` tasks each; the model takes `answer_seconds` for one. The user
+    asks the same server, or another one if the questions have an `own_server`.
     """
     alone: list[float] = []
     beside: list[float] = []
@@ -135,16 +138,24 @@ def measure(
             "PROMPT_BASE_URL": models.recv(),
             "PROMPT_CONCURRENCY": str(at_once),
         }
-        with served("pattern", "prompt", log=Path(folder) / "log", **variables) as server:
-            server.wait("/ready")
-            time_user(server.url, seconds / 4)
-            with bulk_load(server.url, count):
+        with ExitStack() as servers:
+
+            def start(*names: str) -> str:
+                log = Path(folder) / f"log of {names[0]}"
+                server = servers.enter_context(served(*names, log=log, **variables))
+                server.wait("/ready")
+                return server.url
+
+            asking = start("prompt", "pattern")
+            users = start("pattern") if own_server else asking
+            time_user(users, seconds / 4)
+            with bulk_load(asking, count):
                 pass  # the model is loaded
             for _ in range(turns):
-                alone.append(find_percentile(time_user(server.url, seconds)))
+                alone.append(find_percentile(time_user(users, seconds)))
                 before = count_asked(models)
-                with bulk_load(server.url, count):
-                    beside.append(find_percentile(time_user(server.url, seconds)))
+                with bulk_load(asking, count):
+                    beside.append(find_percentile(time_user(users, seconds)))
                 assert count_asked(models) >= before + at_once
     return tuple(alone), tuple(beside)
 
