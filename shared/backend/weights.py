@@ -52,12 +52,20 @@ class WeightsHashes:
                 self._read(spec, paths)
             return self._hashes[spec]
 
+    def have_changed(self, spec: ModelSpec) -> bool:
+        """Return whether the files are others than those that were read, as far as the disk tells.
+
+        A file that is gone does not count: some are deleted once they are loaded.
+        """
+        read = self._states.get(spec, frozenset())
+        return not _states_of(path for path, _, _ in read if path.exists()) <= read
+
     def _read(self, spec: ModelSpec, paths: Sequence[Path]) -> None:
         self._states[spec] = _states_of(paths)  # before they are read: they may change meanwhile
         self._hashes[spec] = hash_files(paths)
 
 
-def _states_of(paths: Sequence[Path]) -> FileStates:
+def _states_of(paths: Iterable[Path]) -> FileStates:
     """Return what changes with a file's content, without reading it."""
     found = ((path, path.stat()) for path in paths)
     return frozenset((path, state.st_size, state.st_mtime_ns) for path, state in found)

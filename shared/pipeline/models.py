@@ -24,6 +24,8 @@ AnyQueue = ModelQueue | InlineModel | ConcurrentCalls
 
 # After this long a model that could not be loaded is tried again.
 RETRY_AFTER_SECONDS = 30.0
+# A model whose files are replaced while they are loaded is loaded again, so often in all.
+MAX_LOADS = 3
 # How long a model that is unloaded may take to end its last batch, before its memory is freed.
 CLOSE_SECONDS = 10.0
 
@@ -229,7 +231,7 @@ class ModelRegistry:
         file_bytes = sum(_file_size(path) for path in backend.weights(entry.spec))
         entry.memory.least_bytes = max(file_bytes, entry.memory.least_bytes)
         self._free_memory(entry, entry.memory.least_bytes)
-        model = self._memory.load(entry.memory, lambda: backend.load(entry.spec))
+        model = self._memory.load(entry.memory, lambda: self._load_unchanged(entry, backend))
         entry.count_known_labels = partial(backend.count_known_labels, model)
         entry.embed = partial(backend.embed, model)
         entry.engine = backend.describe_engine(model)
@@ -245,6 +247,16 @@ class ModelRegistry:
             entry.memory_bytes / 1e6,
         )
         self._free_memory(entry)
+
+    def _load_unchanged(self, entry: ModelEntry, backend: Backend) -> Any:
+        """Load a model; again where its files are replaced meanwhile, so that the hash is its."""
+        for _ in range(MAX_LOADS):
+            model = backend.load(entry.spec)
+            if not self._hashes.have_changed(entry.spec):
+                return model
+            del model
+            entry.weights_hash = self._hashes.renew(backend, entry.spec)
+        raise ModelError("Its files change again and again while they are loaded")
 
     def _open_queue(self, entry: ModelEntry, backend: Backend, model: Any) -> AnyQueue:
         spec, label = entry.spec, entry.spec.label

@@ -325,6 +325,31 @@ def test_weights_that_are_replaced_before_they_are_loaded(
     assert store.known_weights_hash(backend, spec) == hash_files([weights]) != before
 
 
+@pytest.mark.parametrize("times", [1, 9], ids=["once", "again and again"])
+def test_weights_that_are_replaced_while_they_are_loaded(
+    times: int, weights: Path, store: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What serves is what lies there in the end, and the version is its own."""
+    backend, spec = made(FileBackend), made(FileBackend).spec(None)
+    loaded: list[bytes] = []
+
+    def load(backend: FileBackend, spec: ModelSpec) -> bytes:
+        loaded.append(weights.read_bytes())
+        if len(loaded) <= times:
+            weights.write_bytes(b"other weights" * len(loaded))
+        return loaded[-1]
+
+    monkeypatch.setattr(FileBackend, "load", load)
+    if times > 1:
+        with pytest.raises(ModelError, match="change again and again"):
+            store.get_or_load(backend, spec)
+        assert len(loaded) == models.MAX_LOADS
+    else:
+        store.get_or_load(backend, spec)
+        assert loaded == [b"one", b"other weights"]
+        assert store.known_weights_hash(backend, spec) == hash_files([weights])
+
+
 # Versions
 
 
