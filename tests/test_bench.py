@@ -29,6 +29,8 @@ COMMANDED = ("timeseries", "training")
         (Row("x", "/s", (4000.0,), at_least=5000), False),
         (Row("x", "/s", (3.0,), (1.0,), at_least=4, ceiling=(5.0,)), False),
         (Row("x", "/s", (3.0,), (1.0,), at_least=4, ceiling=(4.0,)), True),
+        (Row("x", "ms", (2.0,), (1.0,), at_most=1.2, ceiling=(1.0,)), False),
+        (Row("x", "ms", (2.0,), (1.0,), at_most=1.2, ceiling=(1.9,)), True),
         (Row("x", "%", (0.0,), (0.0,), at_most=0), True),
         (Row("x", "/s", (1.0,)), True),
     ],

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests.bench.table import Figures, Row, Size, show, size_of, sized
+from tests.bench.bare_client import asking, bare_server
+from tests.bench.table import WANTED_SHARE, Figures, Row, Size, show, size_of, sized
 from tests.prompt.fault_server import FaultServer
 from tests.serving import served
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 1.0
 MOST_TIMES_ALONE = 1.2
+CLIENT = "the openai client alone"
 PATTERN = """<View><Text name="text" value="$text"/>
   <Labels name="label" toName="text"><Label value="Email" regex="[a-z]+@[a-z]+"/></Labels></View>"""
 PROMPT = """<View><Text name="text" value="$text"/>
@@ -114,50 +116,82 @@ def rows(size: Size = "whole") -> Iterator[Row]:
     turns, seconds = sized(size, (4, 4.0), (2, 2.0), (1, 0.3))
     # A request that has begun is waited for at the end.
     bulk = sized(size, (BULK_TASKS, ANSWER_SECONDS), (BULK_TASKS, ANSWER_SECONDS), (8, 0.2))
-    few = [(8, False)]
-    for at_once, own in sized(size, [*few, (64, False), (64, True)], few, few):
-        alone, beside = measure(at_once, turns, seconds, *bulk, own_server=own)
-        where = " by a server of their own" if own else ""
-        name = f"prompt: p95 of a user of `pattern` beside {at_once} questions at once{where}"
-        yield Row(name, "ms", beside, alone, "without", at_most=MOST_TIMES_ALONE)
+    for at_once in sized(size, (8, 64), (8,), (8,)):
+        name = f"prompt: p95 of a user of `pattern` beside {at_once} questions at once"
+        with Measurement(at_once, *bulk) as measurement:
+            alone, beside, client = measurement.take_turns(turns, seconds)
+            yield Row(
+                name, "ms", beside, alone, "without",
+                at_most=MOST_TIMES_ALONE, ceiling=client, engine=CLIENT,
+            )  # fmt: skip
+            yield Row(name, "ms", beside, client, CLIENT, at_most=1 / WANTED_SHARE)
+        if at_once > 8:
+            with Measurement(at_once, *bulk, own_server=True) as measurement:
+                alone, beside, _ = measurement.take_turns(turns, seconds)
+            name += " by a server of their own"
+            yield Row(name, "ms", beside, alone, "without", at_most=MOST_TIMES_ALONE)
 
 
-def measure(
-    at_once: int, turns: int, seconds: float, count: int, answer_seconds: float, own_server: bool
-) -> tuple[Figures, Figures]:
-    """Return one 95th percentile in milliseconds a turn, without and beside the questions.
+class Measurement:
+    """Servers, one of them of a model that takes `answer_seconds`, and what users notice.
 
-    Those are of requests of `count` tasks each; the model takes `answer_seconds` for one. The user
-    asks the same server, or another one if the questions have an `own_server`.
+    A load are requests of `count` tasks each, of which the model is asked so many `at_once`. The
+    user asks the same server, or another one if the questions have an `own_server`.
     """
-    alone: list[float] = []
-    beside: list[float] = []
-    with tempfile.TemporaryDirectory() as folder, server_of_models(answer_seconds) as models:
-        variables = {
-            "PROMPT_MODEL": "any",
-            "PROMPT_BASE_URL": models.recv(),
-            "PROMPT_CONCURRENCY": str(at_once),
-        }
-        with ExitStack() as servers:
+
+    def __init__(
+        self, at_once: int, count: int, answer_seconds: float, own_server: bool = False
+    ) -> None:
+        self._at_once, self._count, self._answer_seconds = at_once, count, answer_seconds
+        self._own_server = own_server
+        self._opened = ExitStack()
+
+    def __enter__(self) -> "Measurement":
+        with ExitStack() as opened:
+            self._folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+            self._models = opened.enter_context(server_of_models(self._answer_seconds))
+            url = self._models.recv()
+            variables = {"PROMPT_BASE_URL": url, "PROMPT_CONCURRENCY": str(self._at_once)}
 
             def start(*names: str) -> str:
-                log = Path(folder) / f"log of {names[0]}"
-                server = servers.enter_context(served(*names, log=log, **variables))
-                server.wait("/ready")
-                return server.url
+                log = self._folder / f"log of {names[0]}"
+                server = served(*names, log=log, PROMPT_MODEL="any", **variables)
+                running = opened.enter_context(server)
+                running.wait("/ready")
+                return running.url
 
-            asking = start("prompt", "pattern")
-            users = start("pattern") if own_server else asking
-            time_user(users, seconds / 4)
-            with bulk_load(asking, count):
-                pass  # the model is loaded
-            for _ in range(turns):
-                alone.append(find_percentile(time_user(users, seconds)))
-                before = count_asked(models)
-                with bulk_load(asking, count):
-                    beside.append(find_percentile(time_user(users, seconds)))
-                assert count_asked(models) >= before + at_once
-    return tuple(alone), tuple(beside)
+            self._asking = start("prompt", "pattern")
+            self._users = start("pattern") if self._own_server else self._asking
+            self._bare = opened.enter_context(bare_server(url))
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._opened.close()
+
+    def take_turns(self, turns: int, seconds: float) -> tuple[Figures, Figures, Figures]:
+        """Return one 95th percentile in milliseconds a turn: without and beside the questions.
+
+        Then what the first would become beside the `openai` client alone.
+        """
+        for url in (self._users, self._bare):
+            time_user(url, seconds / 4)
+        with bulk_load(self._asking, self._count):
+            pass  # the model is loaded
+        figures = [self._take_turn(seconds) for _ in range(turns)]
+        alone, beside, client = zip(*figures, strict=True)
+        return alone, beside, client
+
+    def _take_turn(self, seconds: float) -> tuple[float, float, float]:
+        alone = find_percentile(time_user(self._users, seconds))
+        before = count_asked(self._models)
+        with bulk_load(self._asking, self._count):
+            beside = find_percentile(time_user(self._users, seconds))
+        assert count_asked(self._models) >= before + self._at_once
+        bare_alone = find_percentile(time_user(self._bare, seconds))
+        with asking(self._bare, self._at_once, self._answer_seconds):
+            bare_beside = find_percentile(time_user(self._bare, seconds))
+        return alone, beside, alone * bare_beside / bare_alone
 
 
 def find_percentile(times: list[float]) -> float:

@@ -37,7 +37,7 @@ class Row:
 
     The ratio of a round is ours / theirs. `at_least` and `at_most` bound the median ratio, or
     the median of ours where there are no `theirs`. `ceiling` has the figures of the same rounds of
-    what ours runs on, alone: where that is not so many times theirs, no server can be.
+    what ours runs on (`engine`), alone: where that does not hold the bound, no server can.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Row:
     at_least: float | None = None
     at_most: float | None = None
     ceiling: Figures = ()
+    engine: str = "the engine"
 
     @property
     def ratios(self) -> Figures:
@@ -58,18 +59,24 @@ class Row:
 
     @property
     def out_of_reach(self) -> float | None:
-        """What `ceiling` is of theirs, if `WANTED_SHARE` of that is less than `at_least`."""
-        if self.at_least is None or not self.ceiling:
+        """What `ceiling` is of theirs, where ours misses a bound, as `WANTED_SHARE` of it does."""
+        if self._meets_bounds or not self.ceiling:
             return None
         pairs = zip(self.ceiling, self.theirs, strict=True)
-        most = statistics.median(own / other for own, other in pairs)
-        return most if most * WANTED_SHARE < self.at_least else None
+        best = statistics.median(own / other for own, other in pairs)
+        low = self.at_least is not None and best * WANTED_SHARE < self.at_least
+        high = self.at_most is not None and best / WANTED_SHARE > self.at_most
+        return best if low or high else None
 
     @property
     def held(self) -> bool:
         """Whether the bound is, if it is within reach."""
+        return self._meets_bounds or self.out_of_reach is not None
+
+    @property
+    def _meets_bounds(self) -> bool:
         middle = statistics.median(self.ratios or self.ours)
-        below = self.at_least is not None and middle < self.at_least and self.out_of_reach is None
+        below = self.at_least is not None and middle < self.at_least
         above = self.at_most is not None and middle > self.at_most
         return not below and not above
 
@@ -86,7 +93,9 @@ class Row:
         ]
         verdict = f"{' '.join(bound)} {'✓' if self.held else '✗'}" if bound else ""
         if bound and self.out_of_reach is not None:
-            verdict = f"{' '.join(bound)} is out of reach: the engine gives {self.out_of_reach:.2f}"
+            verdict = (
+                f"{' '.join(bound)} is out of reach: {self.engine} gives {self.out_of_reach:.2f}"
+            )
         theirs = f"{figure(self.theirs)} {self.beside}" if self.theirs else ""
         return self.name, f"{figure(self.ours)} {self.unit}", theirs, ratio, verdict
 
