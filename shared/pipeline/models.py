@@ -249,7 +249,7 @@ class ModelRegistry:
         self._free_memory(entry)
 
     def _load_unchanged(self, entry: ModelEntry, backend: Backend) -> Any:
-        """Load a model; again where its files are replaced meanwhile, so that the hash is its."""
+        """Load a model; again if its files are replaced meanwhile: the hash is of what serves."""
         for _ in range(MAX_LOADS):
             model = backend.load(entry.spec)
             if not self._hashes.have_changed(entry.spec):

@@ -135,7 +135,7 @@ def rows(size: Size = "whole") -> Iterator[Row]:
 class Measurement:
     """Servers, one of them of a model that takes `answer_seconds`, and what users notice.
 
-    A load are requests of `count` tasks each, of which the model is asked so many `at_once`. The
+    The load is requests of `count` tasks each; the model is asked so many questions `at_once`. The
     user asks the same server, or another one if the questions have an `own_server`.
     """
 
