@@ -55,7 +55,7 @@ class WeightsHashes:
     def have_changed(self, spec: ModelSpec) -> bool:
         """Return whether the files are others than those that were read, as far as the disk tells.
 
-        A file that is gone does not count: some are deleted once they are loaded.
+        A file that is gone does not count: nothing else could be loaded in its place.
         """
         read = self._states.get(spec, frozenset())
         return not _states_of(path for path, _, _ in read if path.exists()) <= read

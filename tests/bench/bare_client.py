@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.serving import free_port
+from tests.serving import Served, free_port
 
 QUESTION: list[Any] = [
     {"role": "system", "content": "Say whether the mood of the text is Good or Bad."},
@@ -37,6 +38,9 @@ def application() -> Starlette:
         while not stop.is_set():
             client.chat.completions.create(model="any", messages=QUESTION)
 
+    async def health(request: Request) -> JSONResponse:
+        return JSONResponse({})
+
     async def predict(request: Request) -> JSONResponse:
         tasks = (await request.json())["tasks"]
         return JSONResponse({"results": [{"result": []} for _ in tasks]})
@@ -52,25 +56,23 @@ def application() -> Starlette:
         return JSONResponse({})
 
     paths = {"/predict": predict, "/start": start, "/end": end}
-    return Starlette(routes=[Route(path, do, methods=["POST"]) for path, do in paths.items()])
+    routes = [Route(path, do, methods=["POST"]) for path, do in paths.items()]
+    return Starlette(routes=[Route("/health", health), *routes])
 
 
 @contextmanager
-def bare_server(models_url: str) -> Iterator[str]:
+def bare_server(models_url: str, log: Path) -> Iterator[str]:
     """Run it in a process of its own; yield its address."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--factory", f"{__name__}:application"]
     command += ["--port", str(port), "--log-level", "error"]
-    process = subprocess.Popen(command, env=os.environ | {"BASE_URL": models_url})
-    url = f"http://127.0.0.1:{port}"
+    with log.open("wb") as out:
+        environment = os.environ | {"BASE_URL": models_url}
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
+    server = Served(process, f"http://127.0.0.1:{port}", log)
     try:
-        while process.poll() is None:
-            with suppress(httpx.HTTPError):
-                httpx.post(f"{url}/end").raise_for_status()
-                break
-            time.sleep(0.1)
-        assert process.poll() is None, "the server has ended"
-        yield url
+        server.wait()
+        yield server.url
     finally:
         process.terminate()
         process.wait()

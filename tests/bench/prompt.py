@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 1.0
 MOST_TIMES_ALONE = 1.2
+FEW = 8
+"""Questions at once by default."""
 CLIENT = "the openai client alone"
 PATTERN = """<View><Text name="text" value="$text"/>
   <Labels name="label" toName="text"><Label value="Email" regex="[a-z]+@[a-z]+"/></Labels></View>"""
@@ -116,82 +118,75 @@ def rows(size: Size = "whole") -> Iterator[Row]:
     turns, seconds = sized(size, (4, 4.0), (2, 2.0), (1, 0.3))
     # A request that has begun is waited for at the end.
     bulk = sized(size, (BULK_TASKS, ANSWER_SECONDS), (BULK_TASKS, ANSWER_SECONDS), (8, 0.2))
-    for at_once in sized(size, (8, 64), (8,), (8,)):
+    for at_once in sized(size, (FEW, 64), (FEW,), (FEW,)):
         name = f"prompt: p95 of a user of `pattern` beside {at_once} questions at once"
-        with Measurement(at_once, *bulk) as measurement:
-            alone, beside, client = measurement.take_turns(turns, seconds)
-            yield Row(
-                name, "ms", beside, alone, "without",
-                at_most=MOST_TIMES_ALONE, ceiling=client, engine=CLIENT,
-            )  # fmt: skip
-            yield Row(name, "ms", beside, client, CLIENT, at_most=1 / WANTED_SHARE)
-        if at_once > 8:
-            with Measurement(at_once, *bulk, own_server=True) as measurement:
-                alone, beside, _ = measurement.take_turns(turns, seconds)
+        same, apart, client = measure(at_once, turns, seconds, *bulk)
+        yield Row(
+            name, "ms", same.beside, same.alone, "without",
+            at_most=MOST_TIMES_ALONE, ceiling=client, engine=CLIENT,
+        )  # fmt: skip
+        yield Row(name, "ms", same.beside, client, CLIENT, at_most=1 / WANTED_SHARE)
+        if at_once > FEW:
             name += " by a server of their own"
-            yield Row(name, "ms", beside, alone, "without", at_most=MOST_TIMES_ALONE)
+            figures = apart.beside, apart.alone
+            yield Row(name, "ms", *figures, "without", at_most=MOST_TIMES_ALONE)
 
 
-class Measurement:
-    """Servers, one of them of a model that takes `answer_seconds`, and what users notice.
+class User(NamedTuple):
+    """One 95th percentile a turn, in milliseconds, without the questions and beside them."""
 
-    The load is requests of `count` tasks each; the model is asked so many questions `at_once`. The
-    user asks the same server, or another one if the questions have an `own_server`.
+    alone: Figures
+    beside: Figures
+
+
+def measure(
+    at_once: int, turns: int, seconds: float, count: int, answer_seconds: float
+) -> tuple[User, User, Figures]:
+    """Measure a user of the server that asks the questions, and one of another server.
+
+    The questions are of requests of `count` tasks each; the model takes `answer_seconds` for one.
+    Then come the figures that the first user would have beside the `openai` client alone.
     """
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+        models = opened.enter_context(server_of_models(answer_seconds))
+        models_url = models.recv()
+        variables = {
+            "PROMPT_MODEL": "any",
+            "PROMPT_BASE_URL": models_url,
+            "PROMPT_CONCURRENCY": str(at_once),
+        }
 
-    def __init__(
-        self, at_once: int, count: int, answer_seconds: float, own_server: bool = False
-    ) -> None:
-        self._at_once, self._count, self._answer_seconds = at_once, count, answer_seconds
-        self._own_server = own_server
-        self._opened = ExitStack()
+        def start(*names: str) -> str:
+            log = folder / f"log of {names[-1]}"
+            server = opened.enter_context(served(*names, log=log, **variables))
+            server.wait("/ready")
+            return server.url
 
-    def __enter__(self) -> "Measurement":
-        with ExitStack() as opened:
-            self._folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
-            self._models = opened.enter_context(server_of_models(self._answer_seconds))
-            url = self._models.recv()
-            variables = {"PROMPT_BASE_URL": url, "PROMPT_CONCURRENCY": str(self._at_once)}
+        def time_one(url: str) -> float:
+            return find_percentile(time_user(url, seconds))
 
-            def start(*names: str) -> str:
-                log = self._folder / f"log of {names[0]}"
-                server = served(*names, log=log, PROMPT_MODEL="any", **variables)
-                running = opened.enter_context(server)
-                running.wait("/ready")
-                return running.url
-
-            self._asking = start("prompt", "pattern")
-            self._users = start("pattern") if self._own_server else self._asking
-            self._bare = opened.enter_context(bare_server(url))
-            self._opened = opened.pop_all()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._opened.close()
-
-    def take_turns(self, turns: int, seconds: float) -> tuple[Figures, Figures, Figures]:
-        """Return one 95th percentile in milliseconds a turn: without and beside the questions.
-
-        Then what the first would become beside the `openai` client alone.
-        """
-        for url in (self._users, self._bare):
+        same, apart = start("pattern", "prompt"), start("pattern")
+        bare = opened.enter_context(bare_server(models_url, folder / "log of the client"))
+        for url in (same, apart, bare):
             time_user(url, seconds / 4)
-        with bulk_load(self._asking, self._count):
+        with bulk_load(same, count):
             pass  # the model is loaded
-        figures = [self._take_turn(seconds) for _ in range(turns)]
-        alone, beside, client = zip(*figures, strict=True)
-        return alone, beside, client
 
-    def _take_turn(self, seconds: float) -> tuple[float, float, float]:
-        alone = find_percentile(time_user(self._users, seconds))
-        before = count_asked(self._models)
-        with bulk_load(self._asking, self._count):
-            beside = find_percentile(time_user(self._users, seconds))
-        assert count_asked(self._models) >= before + self._at_once
-        bare_alone = find_percentile(time_user(self._bare, seconds))
-        with asking(self._bare, self._at_once, self._answer_seconds):
-            bare_beside = find_percentile(time_user(self._bare, seconds))
-        return alone, beside, alone * bare_beside / bare_alone
+        def take_turn() -> tuple[float, ...]:
+            alone = time_one(same), time_one(apart)
+            before = count_asked(models)
+            with bulk_load(same, count):
+                beside = time_one(same), time_one(apart)
+            assert count_asked(models) >= before + at_once
+            bare_alone = time_one(bare)
+            with asking(bare, at_once, answer_seconds):
+                slower = time_one(bare) / bare_alone
+            return *alone, *beside, alone[0] * slower
+
+        figures = zip(*(take_turn() for _ in range(turns)), strict=True)
+        alone, alone_apart, beside, beside_apart, client = figures
+    return User(alone, beside), User(alone_apart, beside_apart), client
 
 
 def find_percentile(times: list[float]) -> float:

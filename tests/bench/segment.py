@@ -45,7 +45,7 @@ CONFIG = """<View><Image name="image" value="$image"/>
 
 def rows(size: Size = "whole") -> Iterator[Row]:
     """The second click beside the first, its 95th percentile, and a session of clicks."""
-    images, clicks = sized(size, 5, 3, 1), sized(size, 10, 4, 2)
+    images, clicks = sized(size, 10, 3, 1), sized(size, 10, 4, 2)
     models = {"starter": "starter"} if size == "smallest" else MODELS
     for title, name in models.items():
         with tempfile.TemporaryDirectory() as folder:

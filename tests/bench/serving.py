@@ -293,7 +293,7 @@ def _probes(home: Path, size: Size) -> Iterator[Row]:
             with served(*NAMES, log=home / f"probes{number}.log", **variables) as server:
                 server.wait("/health")
                 loading.append(max(map(max, probe_while_loading(server).values())) * 1000)
-                times = probe_while_predicting(server, 5 if size == "quick" else 20)
+                times = probe_while_predicting(server, sized(size, 20, 5, 5))
                 found.append(max(map(p99, times.values())) * 1000)
     yield Row("serving: longest probe while models load", "ms", tuple(loading), at_most=500)
     for kept, found in busy.items():

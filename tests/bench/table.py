@@ -92,10 +92,9 @@ class Row:
             if value is not None
         ]
         verdict = f"{' '.join(bound)} {'✓' if self.held else '✗'}" if bound else ""
-        if bound and self.out_of_reach is not None:
-            verdict = (
-                f"{' '.join(bound)} is out of reach: {self.engine} gives {self.out_of_reach:.2f}"
-            )
+        best = self.out_of_reach
+        if best is not None:
+            verdict = f"{' '.join(bound)} is out of reach: {self.engine} gives {best:.2f}"
         theirs = f"{figure(self.theirs)} {self.beside}" if self.theirs else ""
         return self.name, f"{figure(self.ours)} {self.unit}", theirs, ratio, verdict
 
