@@ -38,6 +38,7 @@ def quantize(model: str, inputs: Sequence[str], layers: Mapping[str, Any], targe
     from nncf.quantization.advanced_parameters import (
         AdvancedAccuracyRestorerParameters,
         AdvancedQuantizationParameters,
+        AdvancedSmoothQuantParameters,
         OverflowFix,
     )
 
@@ -60,6 +61,9 @@ def quantize(model: str, inputs: Sequence[str], layers: Mapping[str, Any], targe
     else:
         compared = list(inputs[:MAX_COMPARED])
         comparison = find_function(agreement["factory"])(**agreement["arguments"])
+        # A layer that is left out gets its first weights back: those of the network without what
+        # SmoothQuant moves into them from the numbers that flow.
+        rounding.smooth_quant_alphas = AdvancedSmoothQuantParameters(matmul=-1)
         copy = nncf.quantize_with_accuracy_control(
             network,
             ranges,

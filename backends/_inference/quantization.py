@@ -30,6 +30,11 @@ MIN_ITEMS = 30
 # How many times as fast as without it a copy has to be, to be worth its rounding.
 MIN_GAIN = 1.05
 MAX_TIMED_ITEMS = 30
+# While layers are left out, items may deviate by this part of what is allowed: of others some
+# deviate more.
+SEARCH_PART = 0.7
+# What deviates by more times what is allowed counts as this: it is lost anyway.
+LOST = 20.0
 
 # The arrays of one call of a network, in the order of its inputs.
 Inputs = Sequence[NDArray[Any]]
@@ -55,9 +60,9 @@ class Agreement:
 class Layers:
     """Which layers of a network are computed in int8: by their names; all others are left alone.
 
-    `title` says it for people. Quantisation of a `transformer` moves what is hard to round from
-    numbers that flow into weights. With an `agreement` NNCF's accuracy control leaves out, one
-    after the other, those layers that keep the copy from it.
+    `title` says it for people. With an `agreement` NNCF's accuracy control leaves out, one after
+    the other, those layers that keep the copy from it. Without, quantisation of a `transformer`
+    moves what is hard to round from numbers that flow into weights.
     """
 
     title: str
@@ -121,6 +126,20 @@ def choose_copy(copies: Iterable[Copy], judge: Callable[[Path], str]) -> tuple[P
             if isinstance(error, NotFasterError):
                 break
     raise RefusedPrecisionError("; ".join(reasons))
+
+
+def search_distance(parts: NDArray[Any], median_margin: float = 1.0) -> float:
+    """Return how far a copy is from agreeing: 0 where it does, and otherwise 1 and more.
+
+    `parts` are deviations, of what is allowed; half of them have to be `median_margin` times as
+    small.
+    """
+    if not parts.size:
+        return 0.0
+    if parts.max() <= SEARCH_PART and np.median(parts) <= SEARCH_PART / median_margin:
+        return 0.0
+    # The largest ones decide; a mean of fourth powers falls where any of them does.
+    return 1 + float(np.mean(np.minimum(parts, LOST) ** 4) ** 0.25)
 
 
 def measure_gain(

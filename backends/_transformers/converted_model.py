@@ -14,6 +14,8 @@ from backends._transformers.tokenizer import Tokenizer, context_length
 
 TOKENIZER_FILE = "tokenizer.json"
 DESCRIPTION_FILE = "network.json"
+# transformers' name of the loss of a classifier of whose classes a text may have several.
+SEVERAL_CLASSES = "multi_label_classification"
 # The folder of a copy in int8 beside those of the other precisions, and what says how it agrees.
 INT8_FOLDER, VERDICT_FILE = "int8", "verdict.txt"
 

@@ -1,6 +1,5 @@
 """Adds a copy in int8 to an exported model, where it gives the same."""
 
-import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from backends._inference.checksums import write_checksums
 from backends._inference.openvino import openvino_core
 from backends._inference.parity import REJECTION_FILE
 from backends._inference.quantization import (
+    Agreement,
     Copy,
     Layers,
     Quantization,
@@ -22,6 +22,7 @@ from backends._inference.quantization import (
 from backends._transformers.converted_model import (
     DESCRIPTION_FILE,
     INT8_FOLDER,
+    SEVERAL_CLASSES,
     TOKENIZER_FILE,
     VERDICT_FILE,
     read_model_files,
@@ -29,15 +30,12 @@ from backends._transformers.converted_model import (
 from backends._transformers.engine import TextModel, load_exported
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
+from backends._transformers.probability_comparison import ProbabilityComparison
 from backends._transformers.runners import OPENVINO_FILE, Batch, Logits, OpenVinoRunner
 from shared.errors import ModelError, RefusedPrecisionError
 
 # Maximum difference of what a model says of a text: the chance of a class, or of an entity.
 MAX_SCORE_DIFFERENCE = 0.02
-
-# In the names of the linear layers that begin the feed-forward part of a block: of BERT and its
-# descendants, DistilBERT and ModernBERT. Rounding them changes least of all.
-EXPANDING_LAYERS = re.compile(r"\b(intermediate\.dense|lin1|mlp\.Wi)\b")
 
 # Runs a tokenizer and a network on items, as the backend does it.
 Infer = Callable[[TextModel, list[Any]], Sequence[Any]]
@@ -90,7 +88,7 @@ def add_int8(source: ModelSource, items: Iterable[Any], infer: Infer, compare: C
     # Where it is killed, the next export deletes what it leaves there.
     with TemporaryDirectory(dir=source.folder) as name:
         quantization = Quantization(precise / OPENVINO_FILE, inputs, Path(name))
-        choices = _choose_layers(precise / OPENVINO_FILE)
+        choices = _choose_layers(precise / OPENVINO_FILE, model[1].problem_type == SEVERAL_CLASSES)
         copies = (_in_own_folder(quantization.make(layers)) for layers in choices)
         target = source.folder / INT8_FOLDER
         try:
@@ -139,7 +137,7 @@ def _in_own_folder(copy: Copy) -> Copy:
     return copy._replace(path=folder / OPENVINO_FILE)
 
 
-def _choose_layers(path: Path) -> list[Layers]:
+def _choose_layers(path: Path, several: bool) -> list[Layers]:
     """Return which layers may be in int8: the linear ones; the last gives the scores."""
     network = openvino_core().read_model(path)
     linear = [
@@ -151,11 +149,13 @@ def _choose_layers(path: Path) -> list[Layers]:
     while last.get_type_name() != "MatMul":
         last = last.input_value(0).get_node()
     linear.remove(last.get_friendly_name())
-    expanding = [name for name in linear if EXPANDING_LAYERS.search(name)]
-    return [
-        Layers("all linear layers but the last in int8", tuple(linear), transformer=True),
-        Layers("those that begin a feed-forward part", tuple(expanding), transformer=True),
-    ][: 2 if expanding else 1]
+    whole = Layers("all linear layers but the last in int8", tuple(linear), transformer=True)
+    agreement = Agreement(
+        f"{ProbabilityComparison.__module__}:{ProbabilityComparison.__name__}",
+        {"allowed": MAX_SCORE_DIFFERENCE, "several": several},
+    )
+    title = f"the {len(linear)} linear layers before the last in int8"
+    return [whole, replace(whole, title=title, agreement=agreement)]
 
 
 def _is_constant(node: Any) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends._transformers.calibration import divide_logits, fit_temperature
+from backends._transformers.converted_model import SEVERAL_CLASSES
 from backends._transformers.fine_tuning import (
     EpochJudge,
     FineTuning,
@@ -26,7 +27,7 @@ from backends._transformers.training_base import (
     save_network,
 )
 from backends.text_classification.classified_texts import ClassifiedTexts, has_several, judge
-from backends.text_classification.sequence_classifier import ONE, SEVERAL, TextClassifier
+from backends.text_classification.sequence_classifier import ONE_CLASS, TextClassifier
 from shared.backend.training import TrainingRun
 
 AUTO_CLASS = "AutoModelForSequenceClassification"
@@ -37,7 +38,7 @@ class FullTraining:
 
     def __init__(self, run: TrainingRun, base: TrainingBase, val: ClassifiedTexts) -> None:
         self._run, self._base, self._val = run, base, val
-        self._problem = SEVERAL if has_several(run) else ONE
+        self._problem = SEVERAL_CLASSES if has_several(run) else ONE_CLASS
         self._tokenizer = load_tokenizer(base)
         known = classes_by_label(run.control, read_class_names(base.folder))
         self._network = load_with_head(base, AUTO_CLASS, HeadPlan(run.labels, known, self._problem))
@@ -47,7 +48,7 @@ class FullTraining:
         epochs = EpochJudge(
             self._network,
             lambda: judge(self._logits(), self._val.truth),
-            "f1" if self._problem == SEVERAL else "accuracy",
+            "f1" if self._problem == SEVERAL_CLASSES else "accuracy",
             self._save,
         )
         rows = list(self._rows_of(train))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends._transformers.calibration import log_loss
+from backends._transformers.converted_model import SEVERAL_CLASSES
 from backends._transformers.fine_tuning import Metrics
 from backends._transformers.hub import TrainingBase
 from backends._transformers.network import Network
@@ -27,7 +28,7 @@ from backends.text_classification.mean_head import (
     MeanHead,
     count_pieces,
 )
-from backends.text_classification.sequence_classifier import ONE, SEVERAL, TextClassifier
+from backends.text_classification.sequence_classifier import ONE_CLASS, TextClassifier
 from shared.backend.training import TrainingRun
 
 
@@ -37,7 +38,7 @@ class LinearTraining:
     def __init__(self, run: TrainingRun, base: TrainingBase) -> None:
         self._run = run
         self._tokenizer: Tokenizer = load_tokenizer(base)
-        plan = HeadPlan(run.labels, {}, SEVERAL if has_several(run) else ONE)
+        plan = HeadPlan(run.labels, {}, SEVERAL_CLASSES if has_several(run) else ONE_CLASS)
         self._network = load_with_head(base, AUTO_CLASS, plan)
         setattr(self._network.config, POOLING_KEY, MEAN)
         network = Network.of_torch(self._network.eval().to(run.device), self._tokenizer)

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from backends._transformers.converted_model import SEVERAL_CLASSES
 from backends._transformers.engine import load_text_model
 from backends._transformers.model_source import ModelSource
 from backends._transformers.network import Network
@@ -31,8 +32,8 @@ from shared.settings import Settings
 # A text has "one" of the classes, or "several"; or the classes are "named" in the label config.
 Kind = Literal["one", "several", "named"]
 
-# transformers' names for models whose classes exclude each other, and of which a text has several.
-ONE, SEVERAL = "single_label_classification", "multi_label_classification"
+# transformers' name of the loss of a classifier whose classes exclude each other.
+ONE_CLASS = "single_label_classification"
 # Tokens of a window that are left free for the sentence with the name of a class.
 PROMPT_TOKENS = 48
 
@@ -122,7 +123,7 @@ class TextClassifier:
         """Load both from a model's folder; code in it is not run."""
         head = MeanHead.load(source.folder)
         tokenizer, network = load_text_model(with_head_class(source, head), settings)
-        if len(network.labels) < 2 and network.problem_type != SEVERAL:
+        if len(network.labels) < 2 and network.problem_type != SEVERAL_CLASSES:
             raise ModelError(f"{source.name} is a regression model: it has no classes")
         return cls(tokenizer, network, head, trained)
 
@@ -152,7 +153,7 @@ class TextClassifier:
         if nli_indices is not None:
             return [self._classify_zero_shot(item, list(nli_indices)) for item in inputs]
         kind: Kind = "one"
-        if self.network.problem_type == SEVERAL:
+        if self.network.problem_type == SEVERAL_CLASSES:
             kind = "several"
         labels = tuple(self.network.labels)
         logits = self.mean_logits([item.text for item in inputs])

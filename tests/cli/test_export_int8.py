@@ -1,6 +1,7 @@
 """`prelabel export --calibrate`: a copy in int8 where it agrees, and else the reason."""
 
 import json
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,13 +15,16 @@ import pytest
 
 from backends._inference import quantization
 from backends._transformers.int8 import check_differences
+from backends._transformers.probability_comparison import ProbabilityComparison
 from backends.detection import DetectionBackend
 from backends.detection.model import int8
 from backends.detection.model.engines import OpenVinoEngine
 from backends.detection.model.int8 import choose_layers
 from backends.detection.model.trunk import STAGE
 from backends.detection.starter.shapes import draw_picture
+from backends.ner import NerBackend
 from backends.ner.entities import Entity, compare_entities
+from backends.ner.starter import sentences
 from backends.pattern import PatternBackend
 from backends.text_classification import TextClassificationBackend
 from backends.text_classification.sequence_classifier import (
@@ -112,7 +116,7 @@ def assert_outputs_are_compared(folder: Path) -> None:
     nothing = replace(found, scores=found.scores * 0)
     assert compared.distance([found], [found]) == 0
     assert compared.distance([nothing], [nothing]) == 0
-    assert compared.distance([found], [nothing]) == pytest.approx(1 + int8.LOST)
+    assert compared.distance([found], [nothing]) == pytest.approx(1 + quantization.LOST)
 
 
 @pytest.mark.usefixtures("packages")
@@ -139,6 +143,47 @@ def test_a_text_classifier_that_agrees_in_int8_is_served_in_it(
         ]
     copy = tmp_path / "models" / "mine" / "int8" / "model.bin"
     assert_served_without(copy, TextClassificationBackend, used)
+
+
+@pytest.mark.usefixtures("packages")
+def test_layers_that_keep_entities_from_agreeing_are_left_out(
+    prelabel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all linear layers in int8 the starter finds others in some texts."""
+    monkeypatch.setattr(quantization, "MIN_GAIN", 0)
+    tasks = [{"data": {"text": one.text}} for one in sentences.generate(60, 7)]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    arguments = ("--precision", "int8", "--calibrate", "tasks.json", "--output", "models/mine")
+    ran = prelabel("export", "ner:starter", *arguments)
+    assert ran.status == 0, ran.err
+    verdict = (tmp_path / "models" / "mine" / "int8" / "verdict.txt").read_text()
+    found = re.match(r"(\d+) of the 13 linear layers before the last in int8: 20 held-out", verdict)
+    assert found is not None, verdict
+    assert 1 <= int(found[1]) < 13
+    used = {"NER_MODEL": "mine", "MODEL_DIR": str(tmp_path / "models")}
+    answers, failures = predict_without_torch("ner", **used)
+    assert failures == []
+    expected = Example.load(NerBackend).expected
+    assert expected
+    for given, wanted in zip(answers, expected, strict=True):
+        assert [one["value"] for one in given["result"]] == [
+            one["value"] for one in wanted["result"]
+        ]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_probabilities_of_a_copy_are_compared(several: bool) -> None:
+    compared = ProbabilityComparison(allowed=0.02, several=several)
+    logits = np.array([[[0.0, 0.0], [3.0, -3.0]]], np.float32)
+    expected, near, far = (
+        compared.read([], [logits + np.float32(change) * np.array([1, -1], np.float32)])
+        for change in (0, 0.02, 0.2)
+    )
+    assert expected.shape == (2, 2)
+    assert expected[0] == pytest.approx([0.5, 0.5])
+    assert compared.distance([expected], [near]) == 0
+    assert 1 < compared.distance([expected, expected], [near, far]) < 10
+    assert compared.distance([], []) == 0
 
 
 def assert_served_without(copy: Path, cls: type[Backend], used: dict[str, str]) -> None:

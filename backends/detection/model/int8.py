@@ -15,6 +15,7 @@ from backends._inference.quantization import (
     Quantization,
     choose_copy,
     measure_gain,
+    search_distance,
     split_items,
 )
 from backends.detection.model import conversion, parity
@@ -34,12 +35,6 @@ from backends.detection.model.trunk import CONVOLUTIONS, STAGE
 from shared.errors import ModelError, RefusedPrecisionError
 from shared.media.image import Image, Pixels
 from shared.results import ImageSize
-
-# While layers are left out, objects may deviate by this part of what is allowed: on other images
-# some deviate more.
-SEARCH_PART = 0.7
-# Objects that are lost count as those that deviate by so many times the limit.
-LOST = 20.0
 
 
 def add_int8(folder: Path, images: Iterable[Image]) -> str:
@@ -136,8 +131,4 @@ class DetectedObjects:
         """Return 0 where all that is compared is near enough."""
         pairs = zip(found, expected, strict=True)
         parts = np.concatenate([parity.deviations(*pair) for pair in pairs])
-        if not parts.size:
-            return 0.0
-        near = parts.max() <= SEARCH_PART and np.median(parts) <= SEARCH_PART / parity.MEDIAN_MARGIN
-        # The largest ones decide; a mean of fourth powers falls where any of them does.
-        return 0.0 if near else 1 + float(np.mean(np.minimum(parts, LOST) ** 4) ** 0.25)
+        return search_distance(parts, parity.MEDIAN_MARGIN)

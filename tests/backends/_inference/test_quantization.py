@@ -73,3 +73,33 @@ def test_layers_that_keep_a_copy_from_agreeing_are_left_out(tmp_path: Path) -> N
     mixed = quantization.make(Layers("the 2 convolutions", LAYERS, agreement=AGREEMENT))
     assert mixed.title == "1 of the 2 convolutions"
     assert distance(path, mixed) == 0
+
+
+def save_linear_network(path: Path) -> None:
+    """Two layers; half of what the first gives is a thousand times as large as the rest."""
+    package = import_openvino()
+    opset, draw = package.opset13, np.random.default_rng(3)
+    given = opset.parameter((-1, 16), np.float32, name="numbers")
+    flowing = given
+    scale = np.where(np.arange(16) < 2, 1000, 1).astype(np.float32)
+    weights = [draw.standard_normal((16, 16)).astype(np.float32) for _ in LAYERS]
+    weights = [weights[0] * scale, weights[1] / scale[:, None]]
+    for name, one in zip(LAYERS, weights, strict=True):
+        product = opset.matmul(flowing, opset.constant(one), False, False)
+        product.set_friendly_name(name)
+        flowing = opset.relu(product)
+    package.save_model(package.Model([flowing], [given], "two"), path, compress_to_fp16=False)
+
+
+def test_what_is_left_out_of_linear_layers_keeps_its_weights(tmp_path: Path) -> None:
+    pytest.importorskip("nncf")
+    path, draw = tmp_path / "network.xml", np.random.default_rng(4)
+    save_linear_network(path)
+    items = [draw.standard_normal((4, 16)).astype(np.float32) for _ in range(6)]
+    quantization = Quantization(path, ([one] for one in items), tmp_path)
+    agreement = Agreement(f"{__name__}:Nearness", {"limit": 0.01})
+    copy = quantization.make(Layers("2 layers", LAYERS, transformer=True, agreement=agreement))
+    assert copy.title == "0 of 2 layers"
+    networks = [openvino_core().compile_model(one, "CPU") for one in (path, copy.path)]
+    expected, found = (np.stack([run([one])[0] for one in items]) for run in networks)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
