@@ -33,6 +33,10 @@ COMMANDED = ("timeseries", "training")
         (Row("x", "ms", (2.0,), (1.0,), at_most=1.2, ceiling=(1.9,)), True),
         (Row("x", "%", (0.0,), (0.0,), at_most=0), True),
         (Row("x", "/s", (1.0,)), True),
+        (Row("x", "/s", (4000.0,), at_least=5000, slowness=(1.0, 1.3, 1.5)), True),
+        (Row("x", "/s", (4000.0,), at_least=5000, slowness=(1.0, 1.2, 1.5)), False),
+        (Row("x", "s", (0.5,), at_most=0.4, slowness=(1.3,)), True),
+        (Row("x", "s", (0.5,), at_most=0.4, slowness=(1.2,)), False),
     ],
 )
 def test_a_bound_is_of_the_median_ratio_or_of_ours_alone(row: Row, held: bool) -> None:
@@ -43,6 +47,14 @@ def test_a_bound_is_of_the_median_ratio_or_of_ours_alone(row: Row, held: bool) -
 def test_a_bound_above_what_the_engine_gives_is_said_to_be_out_of_reach() -> None:
     row = Row("x", "/s", (3.0,), (1.0,), "theirs", at_least=4, ceiling=(3.4,))
     assert row.cells()[-1] == "≥ 4 is out of reach: the engine gives 3.40"
+
+
+def test_the_machines_slowness_is_said_where_the_bound_is_missed_as_it_is() -> None:
+    row = Row("x", "s", (0.5,), at_most=0.4, slowness=(1.3,))
+    assert row.cells()[-1] == "≤ 0.4 × 1.30 ✓"
+    assert replace(row, ours=(0.6,)).cells()[-1] == "≤ 0.4 × 1.30 ✗"
+    assert replace(row, ours=(0.4,)).cells()[-1] == "≤ 0.4 ✓"
+    assert replace(row, at_least=1, at_most=None).cells()[-1] == "≥ 1 / 1.30 ✗"
 
 
 def test_rounds_take_turns_and_the_first_is_not_counted() -> None:

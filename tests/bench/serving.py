@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import httpx
 from backends.pattern import PatternBackend
 from shared.backend.example import FILES_ROOT, Example
 from shared.backend.registry import find_backends
+from tests.bench.machine import measure_slowness
 from tests.bench.table import Row, Size, in_turns, rate, show, size_of, sized
 from tests.serving import children, free_port, served
 from tests.test_probes import (
@@ -147,8 +149,10 @@ def _thousand(home: Path, size: Size) -> Iterator[Row]:
                 answer = client.post("/predict", content=sent)
                 assert len(answer.json()["results"]) == 1000
 
-            [ours] = in_turns(sized(size, 7, 2, 1), lambda: rate(1000, ask))
-    yield Row("serving: tasks of one request of 1,000", "tasks/s", ours, at_least=5000)
+            work = partial(rate, 1000, ask)
+            ours, slowness = in_turns(sized(size, 7, 2, 1), work, measure_slowness)
+    name = "serving: tasks of one request of 1,000"
+    yield Row(name, "tasks/s", ours, at_least=5000, slowness=slowness)
 
 
 # (e) Users beside a bulk request
@@ -287,6 +291,7 @@ def _probes(home: Path, size: Size) -> Iterator[Row]:
     """/health and /setup, the slower of both, as Label Studio asks them."""
     loading: list[float] = []
     busy: dict[str, list[float]] = {"0": [], "64": []}
+    slowness: dict[str, list[float]] = {"0": [], "64": []}
     for number in range(1 if size == "quick" else 3):
         for kept, found in busy.items():
             variables = SETTINGS | {"CACHE_DIR": str(home / "cache"), "ANSWER_CACHE_MB": kept}
@@ -295,11 +300,12 @@ def _probes(home: Path, size: Size) -> Iterator[Row]:
                 loading.append(max(map(max, probe_while_loading(server).values())) * 1000)
                 times = probe_while_predicting(server, sized(size, 20, 5, 5))
                 found.append(max(map(p99, times.values())) * 1000)
+            slowness[kept].append(measure_slowness())
     yield Row("serving: longest probe while models load", "ms", tuple(loading), at_most=500)
     for kept, found in busy.items():
         what = "what was asked before" if int(kept) else "with every answer inferred"
         name = f"serving: p99 of probes while {CLIENTS} clients predict, {what}"
-        yield Row(name, "ms", tuple(found), at_most=100)
+        yield Row(name, "ms", tuple(found), at_most=100, slowness=tuple(slowness[kept]))
 
 
 # What they lean on

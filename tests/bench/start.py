@@ -13,12 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import shared
-from tests.bench.table import Row, Size, show, size_of, sized
+from tests.bench.machine import measure_slowness
+from tests.bench.table import Row, Size, in_turns, show, size_of, sized
 from tests.serving import Served, children, served
 
 ROUNDS = 3
@@ -138,26 +140,36 @@ def rows(size: Size = "whole") -> Iterator[Row]:
     rounds = sized(size, ROUNDS, 1, 1)
     named = {**{" ".join(words): words for words in COMMANDS}, "validate FILE": VALIDATE}
     for command, words in named.items():
-        seconds = tuple(run_command(*words)[0] for _ in range(rounds + 1))
-        yield Row(f"prelabel {command}", "s", seconds[1:], at_most=COMMAND_SECONDS)
+        seconds, slowness = in_turns(rounds, partial(_seconds_of, words), measure_slowness)
+        name = f"prelabel {command}"
+        yield Row(name, "s", seconds, at_most=COMMAND_SECONDS, slowness=slowness)
     chosen = sized(size, list(BOUNDS), list(BOUNDS), [("pattern",)])
     with tempfile.TemporaryDirectory() as name:
         for names in chosen:
             yield from _rows_of(names, rounds, Path(name))
 
 
+def _seconds_of(words: Sequence[str]) -> float:
+    return run_command(*words)[0]
+
+
 def _rows_of(names: Sequence[str], rounds: int, folder: Path) -> Iterator[Row]:
     title, bounds = ", ".join(names) or "all backends, with starters", BOUNDS[tuple(names)]
     if names != ("pattern",):
         start(names, folder)
-    starts = [start(names, folder) for _ in range(rounds)]
+    starts, slowness = list[Start](), list[float]()
+    for _ in range(rounds):
+        starts.append(start(names, folder))
+        slowness.append(measure_slowness())
     steady = statistics.median(one.megabytes for one in starts)
-    for what, unit, figures, bound in (
-        ("until /health answers", "s", [one.health_seconds for one in starts], HEALTH_SECONDS),
-        ("until it is ready", "s", [one.ready_seconds for one in starts], bounds.ready_seconds),
-        ("idle", "MB", [one.megabytes for one in starts], bounds.megabytes),
+    for what, figures, bound in (
+        ("until /health answers", [one.health_seconds for one in starts], HEALTH_SECONDS),
+        ("until it is ready", [one.ready_seconds for one in starts], bounds.ready_seconds),
     ):
-        yield Row(f"{title}: {what}", unit, tuple(figures), at_most=bound)
+        row = Row(f"{title}: {what}", "s", tuple(figures), at_most=bound)
+        yield replace(row, slowness=tuple(slowness))
+    megabytes = tuple(one.megabytes for one in starts)
+    yield Row(f"{title}: idle", "MB", megabytes, at_most=bounds.megabytes)
     if names == ("ner",):
         peaks = tuple(one.peak_megabytes / steady for one in starts)
         yield Row(f"{title}: peak / idle", "", peaks, at_most=1.2)

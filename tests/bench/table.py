@@ -38,6 +38,8 @@ class Row:
     The ratio of a round is ours / theirs. `at_least` and `at_most` bound the median ratio, or
     the median of ours where there are no `theirs`. `ceiling` has the figures of the same rounds of
     what ours runs on (`engine`), alone: where that does not hold the bound, no server can.
+    `slowness` has `machine.measure_slowness` of the same rounds: where ours stands alone, a bound
+    on seconds is as much longer, one on figures a second as much lower.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Row:
     at_most: float | None = None
     ceiling: Figures = ()
     engine: str = "the engine"
+    slowness: Figures = ()
 
     @property
     def ratios(self) -> Figures:
@@ -60,7 +63,7 @@ class Row:
     @property
     def out_of_reach(self) -> float | None:
         """What `ceiling` is of theirs, where ours misses a bound, as `WANTED_SHARE` of it does."""
-        if self._meets_bounds or not self.ceiling:
+        if self._meets_bounds() or not self.ceiling:
             return None
         pairs = zip(self.ceiling, self.theirs, strict=True)
         best = statistics.median(own / other for own, other in pairs)
@@ -71,13 +74,19 @@ class Row:
     @property
     def held(self) -> bool:
         """Whether the bound is, if it is within reach."""
-        return self._meets_bounds or self.out_of_reach is not None
+        return self._meets_bounds(self._slower) or self.out_of_reach is not None
 
     @property
-    def _meets_bounds(self) -> bool:
+    def _slower(self) -> float:
+        """How much slower the machine was, where the bound is missed as it is; else 1."""
+        if self._meets_bounds() or not self.slowness:
+            return 1.0
+        return statistics.median(self.slowness)
+
+    def _meets_bounds(self, slower: float = 1.0) -> bool:
         middle = statistics.median(self.ratios or self.ours)
-        below = self.at_least is not None and middle < self.at_least
-        above = self.at_most is not None and middle > self.at_most
+        below = self.at_least is not None and middle < self.at_least / slower
+        above = self.at_most is not None and middle > self.at_most * slower
         return not below and not above
 
     def cells(self) -> Cells:
@@ -86,9 +95,10 @@ class Row:
         if self.ratios:
             spread = f"{min(self.ratios):.2f}–{max(self.ratios):.2f}"
             ratio = f"{statistics.median(self.ratios):.2f} ({spread})"
+        slower = "" if self._slower == 1 else f"{self._slower:.2f}"
         bound = [
-            f"{sign} {value:g}"
-            for sign, value in (("≥", self.at_least), ("≤", self.at_most))
+            f"{sign} {value:g}" + (f" {change} {slower}" if slower else "")
+            for sign, change, value in (("≥", "/", self.at_least), ("≤", "×", self.at_most))
             if value is not None
         ]
         verdict = f"{' '.join(bound)} {'✓' if self.held else '✗'}" if bound else ""
