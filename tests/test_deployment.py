@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from backends.pattern import PatternBackend
 from shared.backend.registry import find_backends
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.server.worker import GRACE_SECONDS
 from shared.settings import Settings, read_settings, setting_rows
 

@@ -8,8 +8,8 @@ pytest.importorskip("transformers")
 
 from shared.backend.registry import choose_backends
 from shared.pipeline.scheduling.request_scope import RequestScope
+from shared.server.backend_service import BackendService
 from shared.server.http_messages import PredictRequest
-from shared.server.service import BackendService
 
 XML = """<View><Labels name="label" toName="text" ATTRS>
 <Label value="Person"/><Label value="Date"/><Label value="Ordinal"/></Labels>

@@ -74,7 +74,7 @@ def make_app(
 
     from shared.backend.registry import choose_backends, faulty_backends
     from shared.server.app import create_app
-    from shared.server.service import BackendService
+    from shared.server.backend_service import BackendService
     from shared.server.third_party_file import is_reference
     from shared.server.third_party_service import open_model
 

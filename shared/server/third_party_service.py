@@ -15,13 +15,10 @@ from shared.pipeline.multi_model import PredictionJson
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.results.validation import check_results
+from shared.server.backend_service import VERSION_WAIT_SECONDS, BackendService
 from shared.server.connection_parameters import ParameterNotice
 from shared.server.http_messages import PredictRequest, SetupRequest, WebhookRequest
-from shared.server.service import (
-    VERSION_WAIT_SECONDS,
-    BackendService,
-    PredictionService,
-)
+from shared.server.service import PredictionService
 from shared.server.status import report_failures
 from shared.server.third_party_file import load_class, reload_class
 from shared.server.third_party_instances import ModelInstances

@@ -13,7 +13,7 @@ from shared.backend.discovery import discover
 from shared.backend.registry import choose_backends, faulty_backends, find_backends
 from shared.errors import SettingError
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.settings import Settings
 
 Add = Callable[..., None]

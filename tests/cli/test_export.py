@@ -30,7 +30,7 @@ from starlette.testclient import TestClient
 from shared.backend.example import Example
 from shared.backend.registry import find_backend
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.settings import Settings, read_settings
 
 backend = find_backend(sys.argv[1])

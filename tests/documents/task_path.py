@@ -16,7 +16,7 @@ import httpx
 from shared.backend import Backend, Claim
 from shared.results import Region, TextSpan, region
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.settings import Settings
 
 from . import REPO

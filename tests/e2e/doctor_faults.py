@@ -22,7 +22,7 @@ from shared.errors import ModelError
 from shared.pipeline import runtime
 from shared.results import ImageSize, Rectangle, Region, TextSpan, region
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.settings import Settings, changed_environment, read_settings
 
 from .label_studio import LabelStudio, free_port

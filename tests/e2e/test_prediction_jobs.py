@@ -12,8 +12,8 @@ from backends.pattern import PatternBackend
 from shared.jobs.job import Job, JobState
 from shared.jobs.job_store import JobStore
 from shared.server.app import create_app
+from shared.server.backend_service import BackendService
 from shared.server.prediction_job import start_prediction
-from shared.server.service import BackendService
 from shared.settings import Settings, read_settings
 from tests.jobs.conftest import _no_process_stays as _no_process_stays
 from tests.server.own_models import wait_until

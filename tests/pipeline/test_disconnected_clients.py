@@ -20,10 +20,10 @@ from shared.label_studio.task_file import TaskEntry
 from shared.label_studio.task_sources import Inputs
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import PrioritySemaphore, RequestScope
+from shared.server.backend_service import BackendService
 from shared.server.endpoints import Endpoints
 from shared.server.http_messages import PredictRequest
 from shared.server.metrics import ServerMetrics
-from shared.server.service import BackendService
 from shared.settings import Settings, read_settings
 from tests.pipeline.test_multi_model import SizedBackend
 from tests.tiny import TEXT_CONFIG, made, routed, tasks

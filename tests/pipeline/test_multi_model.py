@@ -18,7 +18,7 @@ from shared.pipeline.command_plans import load_plans
 from shared.pipeline.runtime import runtime
 from shared.results import Region, TextSpan, region
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.settings import BackendSettings, Settings, read_settings
 from tests.tiny import TEXT_CONFIG, WordBackend, tasks
 

@@ -14,7 +14,7 @@ from shared.label_studio.label_config import LabelConfig
 from shared.pipeline.runtime import runtime
 from shared.results import Region
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.settings import Settings, read_settings
 from shared.testing import example_environment
 from tests.tiny import WordBackend, made, routed, tasks

@@ -7,7 +7,7 @@ import pytest
 from backends.pattern import PatternBackend
 from backends.prompt import PromptBackend
 from shared.backend.base import Backend
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 
 REASON = "prompt asks nobody: set PROMPT_MODEL to a language model, see docs/prompt.md"
 OF_ADDRESS = "prompt: PROMPT_BASE_URL='here': expected an address such as http://localhost:11434/v1"

@@ -20,8 +20,8 @@ from shared.media.image import decode_image
 from shared.media.reader import MediaReader
 from shared.pipeline.process_memory import resident_bytes
 from shared.pipeline.scheduling.request_scope import RequestScope
+from shared.server.backend_service import BackendService
 from shared.server.http_messages import PredictRequest
-from shared.server.service import BackendService
 from shared.settings import Settings
 from tests.security.test_fuzz_server import BUDGET as SMALL_BUDGET
 

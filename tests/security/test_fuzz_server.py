@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from backends.pattern import PatternBackend
 from shared.backend.example import Example
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.settings import Settings, read_settings
 
 EXAMPLE = Example.load(PatternBackend)

@@ -17,7 +17,7 @@ from shared.backend.example import Example
 from shared.label_studio.label_config import LabelConfig
 from shared.pipeline import runtime
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.settings import Settings, read_settings
 from tests.pipeline.test_interactive_only import DrawnWord
 from tests.tiny import TEXT_CONFIG, BrokenBackend, PromptBackend, WordBackend, tasks

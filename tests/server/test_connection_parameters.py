@@ -9,7 +9,8 @@ from starlette.testclient import TestClient
 
 from backends.pattern import PatternBackend
 from shared.server.app import create_app
-from shared.server.service import BackendService, PredictionService
+from shared.server.backend_service import BackendService
+from shared.server.service import PredictionService
 from shared.server.third_party_service import open_model
 from shared.settings import Settings
 

@@ -15,10 +15,11 @@ from starlette.types import ASGIApp
 from shared.backend.claim import Claim, ModelSpec
 from shared.server import endpoints as endpoints_module
 from shared.server.app import create_app
+from shared.server.backend_service import BackendService
 from shared.server.endpoints import Endpoints
 from shared.server.http_messages import BodyReader, PredictRequest, StoppingError
 from shared.server.metrics import ServerMetrics
-from shared.server.service import MAX_INLINE_BODY_BYTES, BackendService
+from shared.server.service import MAX_INLINE_BODY_BYTES
 from shared.server.worker_metrics import WorkerMetrics
 from shared.settings import Settings, read_settings
 from tests.tiny import TEXT_CONFIG, WordBackend, tasks

@@ -15,8 +15,8 @@ from shared.pipeline import runtime as runtime_module
 from shared.pipeline.runtime import runtime
 from shared.pipeline.scheduling.request_scope import RequestScope
 from shared.server import project_models
+from shared.server.backend_service import BackendService
 from shared.server.http_messages import PredictRequest
-from shared.server.service import BackendService
 from shared.training.version_store import VersionStore
 from tests.server.own_models import XML, LearnedWordBackend, OtherBackend, add_version, wait_until
 from tests.serving import Served, served

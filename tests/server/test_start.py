@@ -20,7 +20,7 @@ from shared.backend.example import Example
 from shared.backend.registry import find_backends
 from shared.pipeline.runtime import reset_runtime
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.settings import Settings, changed_environment, read_settings
 from shared.testing import find_differences
 from tests.bench.machine import measure_slowness

@@ -16,7 +16,7 @@ from shared.jobs.job import JobState
 from shared.jobs.job_store import JobStore
 from shared.server import training_triggers
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.settings import Settings, read_settings
 from tests.jobs.conftest import _no_process_stays as _no_process_stays
 from tests.media.web import Visit, Web, web

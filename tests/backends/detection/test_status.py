@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from backends.detection import DetectionBackend
 from shared.pipeline import runtime
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.settings import Settings, changed_environment, read_settings
 from tests.backends.detection.conftest import data_url
 from tests.backends.detection.networks import CLASSES

@@ -15,9 +15,9 @@ from backends.pattern import PatternBackend
 from shared.backend.base import Backend
 from shared.pipeline import runtime
 from shared.server.app import create_app
+from shared.server.backend_service import BackendService
 from shared.server.pages.responses import format_count
 from shared.server.pages.site import PAGES
-from shared.server.service import BackendService
 from shared.settings import Settings, read_settings
 from tests.tiny import TEXT_CONFIG, WordBackend
 
@@ -88,7 +88,7 @@ import sys
 from starlette.testclient import TestClient
 from backends.pattern import PatternBackend
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.settings import Settings
 client = TestClient(create_app(BackendService([PatternBackend]), Settings()))
 names = "jinja2", "shared.server.pages", "shared.editor"

@@ -12,7 +12,7 @@ from shared.jobs.job_store import JobStore
 from shared.jobs.submit import submit_job
 from shared.pipeline import runtime
 from shared.server.app import create_app
-from shared.server.service import BackendService
+from shared.server.backend_service import BackendService
 from shared.settings import Settings, read_settings
 from shared.training.version_store import VersionStore
 from tests.jobs.conftest import FUNCTIONS
