@@ -1,7 +1,8 @@
 """Embeddings of images: in memory and on disk, in half precision, bounded, for several processes.
 
-An embedding is a file of its own, CACHE_DIR/embeddings/MODEL/IMAGE.npz, that is moved into its
-place as a whole. The files that were used longest ago leave first, whichever model made them.
+An embedding is a file of its own, CACHE_DIR/embeddings/MODEL-ARRANGEMENT/IMAGE.npz, that is moved
+into its place as a whole. The files that were used longest ago leave first, whichever model made
+them.
 """
 
 import logging
@@ -23,6 +24,8 @@ from shared.results import ImageSize
 
 logger = logging.getLogger(__name__)
 
+# Increase it when models arrange embeddings otherwise: images are embedded again then.
+ARRANGEMENT = 2
 SIZE_KEY = "image_size"
 HALF_MAX = float(np.finfo(np.float16).max)
 # What reading a broken file raises: a flipped bit of a ZIP file may ask for a password.
@@ -110,7 +113,7 @@ class EmbeddingCache:
             self._memory[key] = kept
 
     def _path(self, key: EmbeddingKey) -> Path:
-        return self._folder / key.model / f"{key.image}.npz"
+        return self._folder / f"{key.model}-{ARRANGEMENT}" / f"{key.image}.npz"
 
     def _read(self, key: EmbeddingKey) -> Embedding | None:
         path = self._path(key)

@@ -2,8 +2,8 @@
 
 The libraries keep maps of channels and turn them into tokens and back, and project the image anew
 for each click. Here the tokens of the image stay tokens up to the mask, what depends on the image
-alone is computed once (`ImageTokens`), and the last attention projects what is asked, not the
-image. The sums are the library's, in another order.
+alone is computed once (`TokenEncoder`, `TokenProjection`), and the last attention projects what is
+asked, not the image. The sums are the library's, in another order.
 """
 
 from typing import Any
@@ -22,11 +22,31 @@ from backends.segment.models.two_way_layers import (
 from backends.segment.models.upscaling import Upscaling, to_blocks, upscaling_parts
 
 
-class ImageTokens(nn.Module):
-    """Maps the features of an image to what every click on it needs.
+class TokenEncoder(nn.Module):
+    """Maps an image to the tokens of its features, as the decoder takes them.
 
-    That is its tokens beside their keys, values and queries in the first layer (1, t, c + 3 d), and
-    in SAM 2 the larger maps in the order of the tokens (1, t, 4 …), (1, 4 t, 4 …).
+    That is (1, t, c), and in SAM 2 the larger maps in the order of the tokens (1, t, 4 …),
+    (1, 4 t, 4 …). What is stored of an image is arranged once, not for the first click on it.
+    """
+
+    def __init__(self, encoder: Any) -> None:
+        """Take what gives the features (1, c, h, w), then those of the full and half resolution."""
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        features, *larger = self.encoder(image)
+        height, width = features.shape[2:]
+        maps = []
+        for folds, level in zip((1, 2), larger[::-1], strict=False):
+            maps.append(to_blocks(level, height, width, folds))
+        return (to_tokens(features), *maps)
+
+
+class TokenProjection(nn.Module):
+    """Maps the tokens of an image to what every click on it needs.
+
+    That is the tokens beside their keys, values and queries in the first layer (1, t, c + 3 d).
     """
 
     weight: Tensor
@@ -39,19 +59,13 @@ class ImageTokens(nn.Module):
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
 
-    def forward(self, features: Tensor, *larger: Tensor) -> tuple[Tensor, ...]:
-        """Take the features (1, c, h, w), then those of the full resolution and of the half."""
-        tokens = to_tokens(features)
+    def forward(self, tokens: Tensor) -> Tensor:
         projected = functional.linear(tokens, self.weight) + self.bias
-        height, width = features.shape[2:]
-        maps = []
-        for folds, level in zip((1, 2), larger[::-1], strict=False):
-            maps.append(to_blocks(level, height, width, folds))
-        return (torch.cat([tokens, projected], 2), *maps)
+        return torch.cat([tokens, projected], 2)
 
 
 class MaskDecoder(nn.Module):
-    """Maps what `ImageTokens` gives, points, labels and an earlier mask to masks and scores.
+    """Maps projected tokens, larger maps, points, labels and an earlier mask to masks and scores.
 
     `earlier` (1, 1, m, m) are the logits of the mask before, for all objects; `has_earlier` (1,)
     is 0 where there is none. With `multimask` the masks are those of a single click, else one.

@@ -36,15 +36,21 @@ def feature_examples(frame: Frame, build_encoder: Callable[[], Any]) -> Examples
     return cache(build)
 
 
+def projection_examples(features: Examples) -> Examples:
+    """Return what gives the tokens of an image, which are the first of its features."""
+    return lambda: [image[:1] for image in features()]
+
+
 def decoder_examples(
-    frame: Frame, features: Examples, build_tokens: Callable[[], Any] | None, mask_side: int
+    frame: Frame, features: Examples, build_projection: Callable[[], Any] | None, mask_side: int
 ) -> Examples:
     """Return what gives the examples for a decoder: numbers of objects and points differ."""
 
     def build() -> Sequence[Inputs]:
         (image,) = features()
-        if build_tokens is not None:
-            image = TorchPart(build_tokens(), "cpu").run(image)
+        if build_projection is not None:
+            tokens, *larger = image
+            image = [*TorchPart(build_projection(), "cpu").run([tokens]), *larger]
         rng = np.random.default_rng(0)
         examples = []
         for objects, labels in (

@@ -27,7 +27,8 @@ MAX_OBJECTS = 16
 class SamSource(NamedTuple):
     """What a SAM is loaded from.
 
-    `image_tokens` makes of the encoder's features what decoders take, where these take no features.
+    `projection` makes of the first of the encoder's features what decoders take in its place,
+    where these do not take it as it is.
     `decoders` are the part that gives one mask, and the part that gives several for a single
     click, which may mean a thing, a part of it, or what it belongs to. SAM 2 and 3 `pads_boxes`:
     a point of no meaning follows the prompts in any case; in SAM, only where there is no box.
@@ -35,7 +36,7 @@ class SamSource(NamedTuple):
 
     frame: Frame
     encoder: PartSource
-    image_tokens: PartSource | None
+    projection: PartSource | None
     decoders: tuple[PartSource, PartSource]
     mask_side: int
     pads_boxes: bool
@@ -52,7 +53,7 @@ class _Tokens(NamedTuple):
 class SamModel:
     """A SAM on its engine. See `PromptableModel`.
 
-    `single` gives one mask, `several` those of a single click. What `image_tokens` makes of an
+    `single` gives one mask, `several` those of a single click. What `projection` makes of an
     embedding is `kept` as long as that, so that a further click need not make it again.
     """
 
@@ -60,7 +61,7 @@ class SamModel:
     mask_side: int
     pads_boxes: bool
     encoder: Part
-    image_tokens: Part | None
+    projection: Part | None
     single: Part
     several: Part
     kept: WeakKeyDictionary[Embedding, Arrays] = field(default_factory=WeakKeyDictionary)
@@ -69,12 +70,12 @@ class SamModel:
     def load(cls, source: SamSource, settings: Settings) -> "SamModel":
         """Load all parts; ModelError if ENGINE names an engine that cannot run them."""
         encoder = load_part(source.encoder, settings)
-        made = source.image_tokens
-        tokens = None if made is None else load_part(made, settings)
+        made = source.projection
+        projection = None if made is None else load_part(made, settings)
         single, several = (load_part(part, settings) for part in source.decoders)
         # Not the source itself: it may hold the network that was converted.
         shape = source.frame, source.mask_side, source.pads_boxes
-        return cls(*shape, encoder, tokens, single, several)
+        return cls(*shape, encoder, projection, single, several)
 
     def encode(self, image: Pixels, leaves_core: bool = False) -> Embedding:
         features = self.encoder.run([self.frame.prepare(image)], leaves_core)
@@ -130,8 +131,8 @@ class SamModel:
         if known is not None:
             return known
         features = [embedding.arrays[f"level_{index}"] for index in range(len(embedding.arrays))]
-        if self.image_tokens is not None:
-            features = self.image_tokens.run(features, leaves_core)
+        if self.projection is not None:
+            features[:1] = self.projection.run(features[:1], leaves_core)
         self.kept[embedding] = features
         return features
 

@@ -1,15 +1,15 @@
 """The parts of a SAM as torch modules with the same inputs and outputs in all families.
 
-An encoder maps the prepared image (1, 3, side, side) to features. A decoder maps these,
-or in all families but SAM-HQ what `ImageTokens` makes of them, and the prompts of n objects to mask
-logits (n, masks, h, w) and their expected IoU (n, masks).
+An encoder maps the prepared image (1, 3, side, side) to features; in all families but SAM-HQ these
+are arranged by a `TokenEncoder`, and the first are projected by a `TokenProjection`. A decoder maps
+them and the prompts of n objects to mask logits (n, masks, h, w) and their expected IoU (n, masks).
 """
 
 from typing import Any
 
 from torch import Tensor, nn
 
-from backends.segment.models.mask_decoder import ImageTokens, MaskDecoder
+from backends.segment.models.mask_decoder import MaskDecoder, TokenProjection
 from backends.segment.models.prompt_tokens import PromptTokens
 
 # Ultralytics
@@ -31,10 +31,10 @@ class UltralyticsEncoder(nn.Module):
         return (levels[-1], levels[0], levels[1])
 
 
-def ultralytics_image_tokens(network: Any) -> ImageTokens:
-    """Return what makes the tokens of an image of SAM, MobileSAM or SAM 2."""
+def ultralytics_projection(network: Any) -> TokenProjection:
+    """Return what projects the tokens of an image of SAM, MobileSAM or SAM 2."""
     decoder, prompts = _ultralytics_parts(network)
-    return ImageTokens(decoder, prompts.get_dense_pe())
+    return TokenProjection(decoder, prompts.get_dense_pe())
 
 
 def ultralytics_decoder(network: Any, side: int, multimask: bool) -> MaskDecoder:
@@ -71,9 +71,9 @@ class TransformersEncoder(nn.Module):
         return (found.last_hidden_state, *([inner[0]] if inner else []))
 
 
-def transformers_image_tokens(network: Any) -> ImageTokens:
-    """Return what makes the tokens of an image of SAM, SAM 2 or SAM 3's tracker."""
-    return ImageTokens(network.mask_decoder, network.get_image_wide_positional_embeddings())
+def transformers_projection(network: Any) -> TokenProjection:
+    """Return what projects the tokens of an image of SAM, SAM 2 or SAM 3's tracker."""
+    return TokenProjection(network.mask_decoder, network.get_image_wide_positional_embeddings())
 
 
 def transformers_decoder(network: Any, side: int, multimask: bool) -> nn.Module:

@@ -12,6 +12,7 @@ from backends.segment.models.sam_examples import (
     decoder_examples,
     encoder_examples,
     feature_examples,
+    projection_examples,
 )
 from backends.segment.models.sam_model import SamSource
 from shared.errors import ModelError
@@ -64,14 +65,16 @@ def describe_network(config: Any, read: Callable[[], Any], key: str) -> SamSourc
     network = cache(read)
 
     def build_encoder() -> Any:
+        from backends.segment.models.mask_decoder import TokenEncoder
         from backends.segment.models.sam_networks import TransformersEncoder
 
-        return TransformersEncoder(network())
+        encoder = TransformersEncoder(network())
+        return TokenEncoder(encoder) if has_tokens else encoder
 
-    def build_tokens() -> Any:
-        from backends.segment.models.sam_networks import transformers_image_tokens
+    def build_projection() -> Any:
+        from backends.segment.models.sam_networks import transformers_projection
 
-        return transformers_image_tokens(network())
+        return transformers_projection(network())
 
     def build_decoder(multimask: bool) -> Any:
         from backends.segment.models.sam_networks import transformers_decoder
@@ -85,12 +88,14 @@ def describe_network(config: Any, read: Callable[[], Any], key: str) -> SamSourc
     has_tokens = config.model_type != "sam_hq"
     features = feature_examples(frame, build_encoder)
     examples = decoder_examples(
-        frame, features, build_tokens if has_tokens else None, mask_side=4 * side // patch
+        frame, features, build_projection if has_tokens else None, mask_side=4 * side // patch
     )
+    projection = PartSource(f"{key}-projection", build_projection, projection_examples(features))
+    encoder_key = f"{key}-token-encoder" if has_tokens else f"{key}-encoder"
     return SamSource(
         frame,
-        PartSource(f"{key}-encoder", build_encoder, encoder_examples(frame)),
-        PartSource(f"{key}-image-tokens", build_tokens, features) if has_tokens else None,
+        PartSource(encoder_key, build_encoder, encoder_examples(frame)),
+        projection if has_tokens else None,
         (
             PartSource(f"{key}-mask", lambda: build_decoder(False), examples),
             PartSource(f"{key}-masks-of-click", lambda: build_decoder(True), examples),

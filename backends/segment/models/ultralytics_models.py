@@ -12,6 +12,7 @@ from backends.segment.models.sam_examples import (
     decoder_examples,
     encoder_examples,
     feature_examples,
+    projection_examples,
 )
 from backends.segment.models.sam_model import SamSource
 from shared.errors import ModelError
@@ -63,14 +64,15 @@ def describe_network(read: Callable[[], Any], side: int, is_sam2: bool, key: str
     network = cache(read)
 
     def build_encoder() -> Any:
+        from backends.segment.models.mask_decoder import TokenEncoder
         from backends.segment.models.sam_networks import UltralyticsEncoder
 
-        return UltralyticsEncoder(network())
+        return TokenEncoder(UltralyticsEncoder(network()))
 
-    def build_tokens() -> Any:
-        from backends.segment.models.sam_networks import ultralytics_image_tokens
+    def build_projection() -> Any:
+        from backends.segment.models.sam_networks import ultralytics_projection
 
-        return ultralytics_image_tokens(network())
+        return ultralytics_projection(network())
 
     def build_decoder(multimask: bool) -> Any:
         from backends.segment.models.sam_networks import ultralytics_decoder
@@ -79,11 +81,11 @@ def describe_network(read: Callable[[], Any], side: int, is_sam2: bool, key: str
 
     frame = GreyPaddedFrame(side, Normalization())
     features = feature_examples(frame, build_encoder)
-    examples = decoder_examples(frame, features, build_tokens, side // 4)
+    examples = decoder_examples(frame, features, build_projection, side // 4)
     return SamSource(
         frame,
-        PartSource(f"{key}-encoder", build_encoder, encoder_examples(frame)),
-        PartSource(f"{key}-image-tokens", build_tokens, features),
+        PartSource(f"{key}-token-encoder", build_encoder, encoder_examples(frame)),
+        PartSource(f"{key}-projection", build_projection, projection_examples(features)),
         (
             PartSource(f"{key}-mask", lambda: build_decoder(False), examples),
             PartSource(f"{key}-masks-of-click", lambda: build_decoder(True), examples),

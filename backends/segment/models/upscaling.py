@@ -26,7 +26,7 @@ class Upscaling(nn.Module):
         self.norm.load_state_dict({"weight": norm.weight.detach(), "bias": norm.bias.detach()})
 
     def forward(self, tokens: Tensor, larger: list[Tensor]) -> Tensor:
-        """Return tokens (n, 16 t, …); `larger` are the maps of SAM 2, as `ImageTokens` has them."""
+        """Return tokens (n, 16 t, …); `larger` are the maps of SAM 2 by `TokenEncoder`."""
         half = self.first(tokens)
         half = half + larger[0] if larger else half
         half = half.reshape(tokens.shape[0], -1, self.second.in_features)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.segment.embedding_cache import EmbeddingCache, EmbeddingKey
+from backends.segment.embedding_cache import ARRANGEMENT, EmbeddingCache, EmbeddingKey
 from backends.segment.models.promptable_model import Embedding
 from shared.results import ImageSize
 
@@ -63,7 +63,7 @@ def test_disk_is_bounded_and_the_oldest_leaves(tmp_path: Path) -> None:
     kept = cache(tmp_path, disk=70_000)  # three of 20,000 bytes with what the format adds
     for number in range(3):
         kept.put(key(number, f"model{number}"), made(number))
-        os.utime(tmp_path / f"model{number}" / f"image{number}.npz", (number, number))
+        os.utime(tmp_path / f"model{number}-{ARRANGEMENT}" / f"image{number}.npz", (number, number))
     assert kept.get(key(0, "model0")) is not None  # it was used now: the second is the oldest
     kept.put(key(3), made(3))
     left = {path.stem for path in tmp_path.glob("*/*.npz")}

@@ -114,13 +114,16 @@ def test_an_earlier_mask_is_refined(ours: SamModel) -> None:
 def test_an_earlier_mask_counts_as_in_the_library(name: str) -> None:
     torch.manual_seed(1)
     network = getattr(small_networks, name)().eval()
-    model = SamModel.load(build_family(name)[0], Settings(engine="torch"))  # the same seed
+    source, _ = build_family(name)  # the same seed
+    model = SamModel.load(source, Settings(engine="torch"))
     embedding = model.encode(draw_tiles())
     side = model.mask_side
     earlier = np.random.default_rng(0).normal(0, 4, (side, side)).astype(np.float32)
     (found,) = model.decode(embedding, [ObjectPrompt([CLICK]).refining(earlier)])
     placed = model.frame.place_points(np.array([[[CLICK.x, CLICK.y]]], np.float32), embedding.size)
-    features = [embedding.arrays[f"level_{index}"] for index in range(len(embedding.arrays))]
+    with torch.no_grad():
+        prepared = torch.from_numpy(model.frame.prepare(draw_tiles()))
+        features = [one.numpy() for one in source.encoder.build().encoder(prepared)]
     logits, scores = library_masks.refine(network, features, placed, earlier[None, None])
     assert np.abs(found.logits - logits[0, 0]).max() < 1e-3 * np.abs(logits).max()
     assert found.score == pytest.approx(np.clip(scores[0, 0], 0, 1), abs=1e-4)
@@ -139,9 +142,9 @@ class CountedPart:
 
 def test_what_depends_on_the_image_alone_is_made_once() -> None:
     loaded = SamModel.load(build_family("ultralytics_sam2")[0], Settings(engine="torch"))
-    assert loaded.image_tokens is not None
-    counted = CountedPart(loaded.image_tokens)
-    model = replace(loaded, image_tokens=counted, kept=WeakKeyDictionary())
+    assert loaded.projection is not None
+    counted = CountedPart(loaded.projection)
+    model = replace(loaded, projection=counted, kept=WeakKeyDictionary())
     embedding = model.encode(draw_tiles())
     for prompts in PROMPTS.values():
         model.decode(embedding, prompts)
