@@ -17,7 +17,6 @@ from shared.media.image_size import ImageSize
 from shared.media.reader import MediaReader
 from shared.results import Document, ParsedRegion, Video
 from shared.results.parse import BrokenRegion, parse_each_region
-from shared.results.region import names_labels
 from shared.results.whole_task import WholeTask
 
 # The size that stands for a video's frames, which results do not tell: coordinates stay percent.
@@ -273,7 +272,7 @@ def _lacks_place(region: ParsedRegion) -> bool:
 
 def labels_of(control: Control, value: Any) -> list[str]:
     """Return the names of labels or choices in a control tag's value; nested ones as "A/B"."""
-    if value is None or not (names_labels(control) or control.has_nested_choices):
+    if value is None or not (control.names_labels or control.has_nested_choices):
         return []
     names = value if isinstance(value, list | tuple) else [value]
     return ["/".join(map(str, one)) if isinstance(one, list) else str(one) for one in names]

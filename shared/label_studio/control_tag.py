@@ -15,6 +15,8 @@ WHOLE_TASK_TAGS = frozenset(
 
 # The type of a control tag's results, where it is not the tag's name.
 RESULT_TYPES = {"Chat": "chatmessage"}
+# The key of a control tag's own value in a result's `value`, where it is not the result's type.
+VALUE_KEYS = {"textarea": "text", "pairwise": "selected", "videorectangle": "labels"}
 
 # The names on the way to a nested choice, from the outermost to its own.
 ChoicePath = tuple[str, ...]
@@ -81,6 +83,16 @@ class Control:
     def type(self) -> str:
         """The `type` of its results: `rectanglelabels`."""
         return RESULT_TYPES.get(self.tag, self.tag.lower())
+
+    @cached_property
+    def value_key(self) -> str:
+        """The key in a result's `value` that holds the control tag's own value."""
+        return VALUE_KEYS.get(self.type, self.type)
+
+    @cached_property
+    def names_labels(self) -> bool:
+        """Whether its value is a list of names: of labels or of choices."""
+        return self.type.endswith("labels") or self.type in {"choices", "videorectangle"}
 
     @cached_property
     def choice_paths(self) -> Mapping[str, ChoicePath]:

@@ -1,5 +1,7 @@
 """Histograms of what a process predicts: seconds by stage, items by batch."""
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Histogram
 
 from shared.pipeline.tracing import Tracing
@@ -24,6 +26,8 @@ class PipelineMetrics:
             buckets=STAGE_SECONDS_BUCKETS,
             registry=self.registry,
         )
+        # Finding one by its labels takes as long as observing it.
+        self._seconds_of = cache(self._stage_seconds.labels)
         self._batch_items = Histogram(
             "prelabel_batch_items",
             "Items in a batch",
@@ -34,7 +38,7 @@ class PipelineMetrics:
 
     def observe_stage(self, stage: str, backend: str, seconds: float) -> None:
         """Observe a stage: `read` or `regions` of a task, or `infer` of a batch."""
-        self._stage_seconds.labels(stage, backend).observe(seconds)
+        self._seconds_of(stage, backend).observe(seconds)
         self.tracing.record_stage(stage, seconds, backend=backend)
 
     def observe_batch(self, model: str, items: int) -> None:

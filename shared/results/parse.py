@@ -14,7 +14,7 @@ from shared.results.paragraphs import ParagraphSpan
 from shared.results.pdf import PageBox
 from shared.results.percent import read_image_size
 from shared.results.polygon import Polygon, Vector
-from shared.results.region import ControlValues, Region, region, value_key
+from shared.results.region import ControlValues, Region, region
 from shared.results.relation import Relation
 from shared.results.text import TextSpan
 from shared.results.timeseries import TimeSeriesSpan
@@ -158,7 +158,7 @@ def _parse_region(
     return ParsedRegion(
         name,
         shape_class.from_value(result["value"], source),
-        {control: result["value"].get(value_key(control)) for control, result in group},
+        {control: result["value"].get(control.value_key) for control, result in group},
         source,
         result.get("score"),
         {key: result[key] for key in REGION_KEYS if key in result},

@@ -17,8 +17,6 @@ ControlValues: TypeAlias = Mapping[Control, Any]
 
 # Keys whose values are so long that an id hashes them directly, not as JSON.
 LONG_KEYS = ("rle", "imageDataURL")
-# The key of a control tag's own value, where it is not the result's type.
-VALUE_KEYS = {"textarea": "text", "pairwise": "selected", "videorectangle": "labels"}
 
 # The rule of an omission where a request had no time to finish a region: a job may.
 UNFINISHED = "unfinished"
@@ -106,23 +104,25 @@ def region_id_of(
 ) -> str:
     """Return twelve hexadecimal digits: a hash of the shape, the control tags and the labels."""
     labels = [
-        [control.name, answer if names_labels(control) else None]
+        [control.name, answer if control.names_labels else None]
         for control, answer in values.items()
     ]
     to_name = next(iter(values)).to_name
-    short = {key: part for key, part in value.items() if key not in LONG_KEYS}
+    is_long = not value.keys().isdisjoint(LONG_KEYS)
+    short = {key: value[key] for key in value if key not in LONG_KEYS} if is_long else value
     parts = [to_name, labels, short, region_keys.get("item_index")]
     packed = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=str)
     digest = hashlib.blake2b(packed, digest_size=6)
-    digest.update(bytes(value.get("rle", ())))
-    digest.update(value.get("imageDataURL", "").encode())
+    if is_long:
+        digest.update(bytes(value.get("rle", ())))
+        digest.update(value.get("imageDataURL", "").encode())
     return digest.hexdigest()
 
 
 def _build_result(
     control: Control, answer: Any, region_id: str, value: Mapping[str, Any]
 ) -> Result:
-    own = {} if answer is None else {value_key(control): format_answer(control, answer)}
+    own = {} if answer is None else {control.value_key: format_answer(control, answer)}
     return {
         "id": region_id,
         "from_name": control.name,
@@ -130,16 +130,6 @@ def _build_result(
         "type": control.type,
         "value": {**value, **own},
     }
-
-
-def value_key(control: Control) -> str:
-    """Return the key in `value` that holds a control tag's own value."""
-    return VALUE_KEYS.get(control.type, control.type)
-
-
-def names_labels(control: Control) -> bool:
-    """Return whether a control tag's value is a list of names."""
-    return control.type.endswith("labels") or control.type in {"choices", "videorectangle"}
 
 
 def time_format(control: Control) -> str:
@@ -160,7 +150,7 @@ def format_answer(control: Control, answer: Any) -> Any:
     """
     if control.has_nested_choices:
         return _as_paths(answer)
-    if names_labels(control) or control.type == "textarea":
+    if control.names_labels or control.type == "textarea":
         return list(_as_list(answer))
     if control.type == "datetime" and isinstance(answer, date | datetime | time):
         return answer.strftime(time_format(control))

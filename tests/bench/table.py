@@ -38,8 +38,8 @@ class Row:
     The ratio of a round is ours / theirs. `at_least` and `at_most` bound the median ratio, or
     the median of ours where there are no `theirs`. `ceiling` has the figures of the same rounds of
     what ours runs on (`engine`), alone: where that does not hold the bound, no server can.
-    `slowness` has `machine.measure_slowness` of the same rounds: where ours stands alone, a bound
-    on seconds is as much longer, one on figures a second as much lower.
+    `slowness` is how much slower the `machine` was in the same rounds: where ours stands alone, a
+    bound on seconds is as much longer, one on figures a second as much lower.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Row:
     @property
     def held(self) -> bool:
         """Whether the bound is, if it is within reach."""
-        return self._meets_bounds(self._slower) or self.out_of_reach is not None
+        return self._meets_bounds(self.slowness) or self.out_of_reach is not None
 
     @property
     def _slower(self) -> float:
@@ -83,10 +83,12 @@ class Row:
             return 1.0
         return statistics.median(self.slowness)
 
-    def _meets_bounds(self, slower: float = 1.0) -> bool:
-        middle = statistics.median(self.ratios or self.ours)
-        below = self.at_least is not None and middle < self.at_least / slower
-        above = self.at_most is not None and middle > self.at_most * slower
+    def _meets_bounds(self, slowness: Figures = ()) -> bool:
+        figures = self.ratios or self.ours
+        pairs = list(zip(figures, slowness or [1.0] * len(figures), strict=True))
+        low, high = self.at_least, self.at_most
+        below = low is not None and statistics.median(one * slow for one, slow in pairs) < low
+        above = high is not None and statistics.median(one / slow for one, slow in pairs) > high
         return not below and not above
 
     def cells(self) -> Cells:

@@ -9,7 +9,6 @@ from shared.backend.extras import require
 from shared.evaluation.annotated_task import labels_of
 from shared.label_studio.label_config import Control
 from shared.results import ParsedRegion
-from shared.results.region import names_labels
 
 # Control tags whose answers are numbers.
 NUMBER_TAGS = frozenset({"Number", "Rating"})
@@ -17,7 +16,7 @@ NUMBER_TAGS = frozenset({"Number", "Rating"})
 
 def names_classes(control: Control) -> bool:
     """Return whether a control tag's answers are labels or choices."""
-    return names_labels(control) or control.has_nested_choices
+    return control.names_labels or control.has_nested_choices
 
 
 def answer_distance(control: Control, one: Any, other: Any) -> float:
@@ -61,7 +60,7 @@ def label_key(region: ParsedRegion) -> tuple[tuple[str, str], ...]:
 
 def is_label_tag(control: Control) -> bool:
     """Return whether a control tag labels regions: Choices only describe them (`perRegion`)."""
-    return names_labels(control) and control.tag != "Choices"
+    return control.names_labels and control.tag != "Choices"
 
 
 def as_text(answer: Any) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.errors import ConfigError
 from shared.label_studio.label_config import Control
-from shared.results.region import time_format, value_key
+from shared.results.region import time_format
 from shared.results.validation.finding import (
     Problems,
     RuleViolation,
@@ -20,7 +20,7 @@ from shared.results.validation.image_shapes import Check
 
 def labels_check(control: Control, of: Sequence[Control], needed: bool = True) -> Check:
     """Return a check for a list of labels of the control tags `of`, by alias or value."""
-    key = value_key(control)
+    key = control.value_key
     known = [label for other in of for label in other.labels]
     names = frozenset(known) | {attrs.get("value", "") for attrs in control.labels.values()}
     free = any(c.dynamic for c in of) or not (names or any(c.labels_from_task for c in of))
