@@ -5,9 +5,10 @@ Quantifiers are bounded, so that no text makes them backtrack far.
 
 import re
 
-# What no month begins with is told at once.
+# The lookahead spares all alternatives where a word begins as no month does.
 _MONTH = (
-    r"(?=[JFMASOND])(?:January|February|March|April|May|June|July|August|September|October|November|December"
+    r"(?=[JFMASOND])"
+    r"(?:January|February|March|April|May|June|July|August|September|October|November|December"
     r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?"
 )
 _NUMBER = r"\d{1,12}(?:[.,]\d{1,12}){0,4}"
