@@ -2,7 +2,8 @@
 
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from itertools import accumulate, chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ FIRST_UNSPACED_CHARACTER = "\u0e00"
 
 # shape (tokens, tags)
 Probabilities = NDArray[np.float32]
+# The numbers of each word's tokens.
+TokenGroups = Sequence[Sequence[int]]
 
 
 class Word(NamedTuple):
@@ -45,31 +48,41 @@ def aggregate_words(
     text: str, tokens: Tokens, probabilities: Probabilities, tags: Sequence[str], strategy: str
 ) -> list[Word]:
     """Return the words of a text with their tags; `probabilities` has the shape (tokens, tags)."""
-    select_row, words = _ROW_SELECTORS[strategy], []
-    for group in _group_tokens(text, tokens, strategy == "simple"):
-        row = select_row(probabilities[[token.number for token in group]])
-        tag = int(row.argmax())
-        words.append(Word(group[0].start, group[-1].end, tags[tag], float(row[tag])))
-    return words
+    groups = list(_group_tokens(text, tokens, strategy == "simple"))
+    if not groups:
+        return []
+    rows = _ROW_SELECTORS[strategy](
+        probabilities, [[one.number for one in group] for group in groups]
+    )
+    found = rows.argmax(axis=1)
+    scores = rows[np.arange(len(rows)), found].tolist()
+    return [
+        Word(group[0].start, group[-1].end, tags[tag], score)
+        for group, tag, score in zip(groups, found.tolist(), scores, strict=True)
+    ]
 
 
-def _first_token(rows: Probabilities) -> Any:
-    return rows[0]
+def _first_tokens(probabilities: Probabilities, groups: TokenGroups) -> Probabilities:
+    return probabilities[[group[0] for group in groups]]
 
 
-def _average_tokens(rows: Probabilities) -> Any:
-    return rows.mean(axis=0)
+def _mean_tokens(probabilities: Probabilities, groups: TokenGroups) -> Probabilities:
+    begins = list(accumulate(map(len, groups[:-1]), initial=0))
+    sums = np.add.reduceat(probabilities[list(chain.from_iterable(groups))], begins)
+    return np.asarray(sums / np.array([[len(group)] for group in groups]), np.float32)
 
 
-def _surest_token(rows: Probabilities) -> Any:
-    return rows[rows.max(axis=1).argmax()]
+def _surest_tokens(probabilities: Probabilities, groups: TokenGroups) -> Probabilities:
+    best = probabilities.max(axis=1).tolist()
+    return probabilities[[max(group, key=best.__getitem__) for group in groups]]
 
 
-_ROW_SELECTORS: Mapping[str, Callable[[Probabilities], Any]] = {
-    "simple": _first_token,
-    "first": _first_token,
-    "average": _average_tokens,
-    "max": _surest_token,
+# Each returns a row of probabilities for each word, shape (words, tags).
+_ROW_SELECTORS: Mapping[str, Callable[[Probabilities, TokenGroups], Probabilities]] = {
+    "simple": _first_tokens,
+    "first": _first_tokens,
+    "average": _mean_tokens,
+    "max": _surest_tokens,
 }
 
 

@@ -14,6 +14,8 @@ from cachetools import LRUCache
 ENTRY_OVERHEAD_BYTES = 400
 # Bytes that an object takes beside its content.
 OBJECT_OVERHEAD_BYTES = 64
+# Types whose objects hold on to no others.
+_ATOMS = frozenset({int, float, str, bytes, bool, type(None)})
 
 
 class OutputCache:
@@ -115,8 +117,11 @@ def size_of(output: Any) -> int:
         if id(part) in seen:
             continue
         seen.add(id(part))
-        total += _own_size(part)
-        todo.extend(_parts(part))
+        if type(part) in _ATOMS:  # nearly all, as where each token of a text is
+            total += sys.getsizeof(part)
+        else:
+            total += _own_size(part)
+            todo.extend(_parts(part))
     return total
 
 
