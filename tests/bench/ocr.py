@@ -101,6 +101,10 @@ class RecordedNetwork:
         self.inputs.append(batch)
         return self._network.run(batch)
 
+    def read(self, batch: Array, reader: Callable[[Array], Any]) -> Any:
+        self.inputs.append(batch)
+        return self._network.read(batch, reader)
+
     def run_all(self, inputs: Sequence[Array]) -> list[Array]:
         return self._network.run_all(inputs)
 
@@ -121,13 +125,16 @@ def networks_alone(batches: Sequence[Sequence[Drawn]]) -> list[Callable[[], obje
         engine = rapidocr.RapidOcrEngine("auto")
     threads = ThreadPoolExecutor(available_cores())
 
+    def run(call: tuple[Network, Array]) -> None:
+        call[0].read(call[1], lambda output: None)
+
     def asked_for(pages: Sequence[Drawn]) -> Callable[[], object]:
         for one in pages:
             engine.read(Image(np.asarray(one.image.convert("RGB"))))
         calls = [(network, batch) for network, kept in networks for batch in kept.inputs]
         for _, kept in networks:
             kept.inputs = []
-        return lambda: list(threads.map(lambda call: call[0].run(call[1]), calls))
+        return lambda: list(threads.map(run, calls))
 
     return [asked_for(pages) for pages in batches]
 

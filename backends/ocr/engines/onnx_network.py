@@ -1,9 +1,9 @@
 """A network in an ONNX file, run by OpenVINO or ONNX Runtime."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from backends._inference.device import available_cores
 from backends._inference.openvino import InferRequestPool, openvino_core
 
 Array = NDArray[Any]
+T = TypeVar("T")
 # Streams of a network at most: each holds a part of the cores and buffers of its own.
 MAX_STREAMS = 8
 
@@ -22,6 +23,9 @@ class Network(Protocol):
 
     def run(self, batch: Array) -> Array:
         """Return the output for a batch of shape (n, 3, height, width), float32."""
+
+    def read(self, batch: Array, reader: Callable[[Array], T]) -> T:
+        """Return what a reader takes from the output for a batch; the output is not kept."""
 
     def run_all(self, inputs: Sequence[Array]) -> list[Array]:
         """Return all outputs for all inputs, in the order of the file."""
@@ -57,8 +61,11 @@ class OpenVinoNetwork:
         self._requests = InferRequestPool(compile_file(path, options, cache_dir))
 
     def run(self, batch: Array) -> Array:
+        return self.read(batch, np.copy)
+
+    def read(self, batch: Array, reader: Callable[[Array], T]) -> T:
         with self._requests.infer([batch]) as outputs:
-            return outputs[0].copy()
+            return reader(outputs[0])
 
     def run_all(self, inputs: Sequence[Array]) -> list[Array]:
         with self._requests.infer(inputs) as outputs:
@@ -84,6 +91,9 @@ class OnnxRuntimeNetwork:
 
     def run(self, batch: Array) -> Array:
         return self.run_all([batch])[0]
+
+    def read(self, batch: Array, reader: Callable[[Array], T]) -> T:
+        return reader(self.run(batch))
 
     def run_all(self, inputs: Sequence[Array]) -> list[Array]:
         named = dict(zip(self._input_names, inputs, strict=True))

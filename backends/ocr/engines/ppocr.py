@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from backends.ocr.engines.onnx_network import Array, Network
-from backends.ocr.engines.ppocr_outputs import find_quads, read_characters
+from backends.ocr.engines.ppocr_outputs import find_quads, read_characters, read_guesses
 from backends.ocr.layout.page import Recognition
 from backends.ocr.layout.quad import LINE_HEIGHT_PIXELS, Pixels, Quad
 
@@ -70,11 +70,14 @@ class Recognizer:
         ratio = line.shape[1] / line.shape[0]
         steps = math.ceil(LINE_HEIGHT_PIXELS * ratio / SIZE_STEP_PIXELS)
         width = max(MIN_LINE_WIDTH_PIXELS, steps * SIZE_STEP_PIXELS)
-        output = self._network.run(_pad_line(line, width, LINE_HEIGHT_PIXELS))
-        read = read_characters(output[0], self._characters)
+        # An output is megabytes: a chance for each column and each of thousands of characters.
+        guesses = self._network.read(
+            _pad_line(line, width, LINE_HEIGHT_PIXELS), lambda output: read_guesses(output[0])
+        )
+        read = read_characters(guesses, self._characters)
         score = round(sum(read.chances) / len(read.chances), 5) if read.text else 0.0
         # So many columns are the line's; those that follow are its padding.
-        line_columns = len(output[0]) * ratio * LINE_HEIGHT_PIXELS / width
+        line_columns = len(guesses.numbers) * ratio * LINE_HEIGHT_PIXELS / width
         shown = [
             (column, chance)
             for char, column, chance in zip(*read, strict=True)
@@ -82,21 +85,21 @@ class Recognizer:
         ]
         columns = [column for column, _ in shown]
         positions = [(column + 0.5) / line_columns for column in columns]
-        spaced = _insert_spaces(read.text.strip(), columns, output[0, :, -1])
+        spaced = _insert_spaces(read.text.strip(), columns, guesses.space_chances)
         return Recognition(spaced, score, positions, [chance for _, chance in shown])
 
 
-def _insert_spaces(text: str, columns: Sequence[int], space_probabilities: Array) -> str:
+def _insert_spaces(text: str, columns: Sequence[int], space_chances: Array) -> str:
     """Insert the spaces that the recognizer left out.
 
-    `columns` are the output columns of the characters other than spaces; `space_probabilities`
+    `columns` are the output columns of the characters other than spaces; `space_chances`
     has the shape (columns,).
     """
     spaced, index, previous = "", 0, " "
     for char in text:
         if not char.isspace():
             gap = slice(columns[index - 1] + 1, columns[index]) if index else slice(0)
-            between = space_probabilities[gap]
+            between = space_chances[gap]
             if not previous.isspace() and between.max(initial=0) >= MIN_SPACE_PROBABILITY:
                 spaced += " "
             index += 1

@@ -24,6 +24,17 @@ MIN_GROWN_SIDE = 5
 MIN_PAGE_SIDE = 4
 
 
+class Guesses(NamedTuple):
+    """What a recognizer takes the columns of a line for, an array of shape (columns,) each.
+
+    The number of its best guess and the chance of that, and the chance that it is a space.
+    """
+
+    numbers: Array
+    chances: Array
+    space_chances: Array
+
+
 class Characters(NamedTuple):
     """What was read on a line: its characters, with the output column and the chance of each."""
 
@@ -51,17 +62,26 @@ def find_quads(heatmap: Array, size: tuple[int, int]) -> Iterator[Quad]:
                 yield quad
 
 
-def read_characters(output: Array, characters: Sequence[str]) -> Characters:
-    """Return what the recognizer read, of an output of shape (columns, characters).
+def read_guesses(output: Array) -> Guesses:
+    """Return the guesses of an output of shape (columns, characters), of which space is the last.
+
+    They are a ten-thousandth of it.
+    """
+    numbers = output.argmax(axis=1)
+    return Guesses(numbers, output[np.arange(len(output)), numbers], output[:, -1].copy())
+
+
+def read_characters(guesses: Guesses, characters: Sequence[str]) -> Characters:
+    """Return what the recognizer read.
 
     Equal guesses side by side are one character, and the first of `characters` stands for none:
     "connectionist temporal classification".
     """
-    guesses, chances = output.argmax(axis=1), output.max(axis=1)
-    read = guesses != 0
-    read[1:] &= guesses[1:] != guesses[:-1]
-    text = "".join(characters[guess] for guess in guesses[read])
-    rounded = [round(chance, 5) for chance in chances[read].tolist()]
+    numbers = guesses.numbers
+    read = numbers != 0
+    read[1:] &= numbers[1:] != numbers[:-1]
+    text = "".join(characters[number] for number in numbers[read])
+    rounded = [round(chance, 5) for chance in guesses.chances[read].tolist()]
     return Characters(text, np.flatnonzero(read).tolist(), rounded)
 
 
