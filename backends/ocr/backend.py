@@ -242,8 +242,9 @@ class OcrBackend(Backend):
                 yield index, self.media.read_image(address, task.id)
 
     def batch_lanes(self, spec: ModelSpec, model: OcrEngine) -> BatchLanes:
-        # A page for each core: of several in a batch, the last would leave cores idle.
-        return BatchLanes(available_cores(), 1)
+        # Each page by itself, since the last of a batch would leave cores idle; and one more than
+        # there are cores, for what is between the networks.
+        return BatchLanes(available_cores() + 1, 1)
 
     def concurrent_calls(self, spec: ModelSpec) -> int:
         remote = spec.model == docling.ENGINE

@@ -105,7 +105,9 @@ class RapidOcrEngine(OcrEngine):
         self._detector = Detector(detector)
         self._direction = DirectionClassifier(classifier)
         self._recognizer = Recognizer(recognizer)
-        self._line_threads = ThreadPoolExecutor(available_cores(), thread_name_prefix="line")
+        # One more than there are cores prepares a line, or reads its characters, meanwhile.
+        threads = available_cores() + 1
+        self._line_threads = ThreadPoolExecutor(threads, thread_name_prefix="line")
 
     def read(self, image: Image) -> Page:
         """Return the lines of an upright image, whichever way its page is turned."""
