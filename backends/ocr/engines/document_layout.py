@@ -111,7 +111,8 @@ class LayoutEngine(OcrEngine):
 
     def __init__(self, model: str, settings: Settings) -> None:
         path = find_file(model, settings)
-        self._session = _Session(load_network(path, settings.engine))
+        # In bf16 the scores of parts change by hundredths, and some get another name.
+        self._session = _Session(load_network(path, settings.engine, precision="f32"))
         self._model, self._handlers = model, threading.local()
 
     def read(self, image: Image) -> Page:

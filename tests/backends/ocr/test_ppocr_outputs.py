@@ -12,7 +12,7 @@ import cv2
 import yaml
 
 from backends.ocr.engines import ppocr, ppocr_outputs
-from backends.ocr.engines.ppocr_outputs import find_quads, read_characters
+from backends.ocr.engines.ppocr_outputs import find_quads, read_characters, read_guesses
 
 CHARACTERS = ["a", "b", "7", "漢", "."]
 
@@ -71,7 +71,7 @@ def test_characters_are_those_that_rapidocr_reads(seed: int) -> None:
     output[:, 0] += 0.5  # mostly nothing
     decode = CTCLabelDecode(character=list(CHARACTERS))
     [(text, _)], [info] = decode(output[None], return_word_box=True)
-    read = read_characters(output, ("", *CHARACTERS, " "))
+    read = read_characters(read_guesses(output), ("", *CHARACTERS, " "))
     assert read.text == text
     assert list(read.chances) == info.confs
     shown = [at for char, at in zip(read.text, read.columns, strict=True) if char != " "]
@@ -80,4 +80,4 @@ def test_characters_are_those_that_rapidocr_reads(seed: int) -> None:
 
 def test_an_empty_line() -> None:
     output = np.tile(np.array([1, 0, 0], np.float32), (9, 1))
-    assert read_characters(output, ("", "a", " ")) == ("", [], [])
+    assert read_characters(read_guesses(output), ("", "a", " ")) == ("", [], [])
