@@ -28,7 +28,7 @@ CONFIG = """<View><Labels name="label" toName="text"><Label value="Person"/>
 <Label value="Organization"/><Label value="Location"/><Label value="Misc"/></Labels>
 <Text name="text" value="$text"/></View>"""
 TYPES = ("PER", "ORG", "LOC", "MISC")
-ROUNDS = 2
+ROUNDS = 4
 SHORT, MIXED = 1000, 64
 TINY = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
 """What is less than in a BERT-base, in the smallest size."""

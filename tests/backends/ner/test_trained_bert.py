@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends._transformers import conversion
+from backends._transformers import engine
 from backends._transformers.model_source import ModelSource
 from backends._transformers.parity_trial import MAX_DEVIATION
 from backends.ner.entities import Entity, group_entities
@@ -81,11 +81,13 @@ def test_the_same_entities_with_the_same_scores(
 ) -> None:
     """Except for words whose two best tags are as likely in PyTorch: there 0.001 of probability, or
     0.02 in bf16, decides."""
-    if precision not in conversion.available_precisions():
+    if precision not in engine.available_precisions():
         pytest.skip("This CPU has no bf16")
-    monkeypatch.setattr(conversion, "available_precisions", lambda: [precision])
     source = ModelSource("AutoModelForTokenClassification", folder, tmp_path / "kept")
+    engine.export_text_model(source)  # into both, where this CPU has both
+    monkeypatch.setattr(engine, "available_precisions", lambda: [precision])
     fast = TokenClassifier.load(source, Settings(engine="openvino"))
+    assert fast.network.runner.name == f"OpenVINO in {precision}"
     count = other = 0
     for expected, found in zip(
         references, fast.classify_tokens([r.text for r in references]), strict=True
