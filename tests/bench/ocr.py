@@ -87,14 +87,14 @@ def speed(count: int, rounds: int) -> Iterator[Row]:
     errors = [(error_rate(pages, texts[key]) * 100,) for key in ("ours", "theirs")]
     yield Row(f"OCR, {len(pages)} pages: character errors", "%", *errors, "RapidOCR's")
     apart = sum(one != other for one, other in zip(texts["ours"], texts["theirs"], strict=True))
-    yield Row(f"OCR, of {len(pages)} pages: text not RapidOCR's", "", (float(apart),))
+    yield Row(f"OCR, of {len(pages)} pages: text not RapidOCR's", "pages", (float(apart),))
 
 
 class RecordedNetwork:
     """A network that keeps what it is asked."""
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        self._network, self.name = network, network.name
         self.inputs: list[Array] = []
 
     def run(self, batch: Array) -> Array:

@@ -32,6 +32,8 @@ MEDIAN_MARGIN = 10
 MIN_OBJECTS = 20
 # Boxes that overlap by more than this (IoU) belong to one object.
 SAME_OBJECT_IOU = 0.7
+# So many times as far off as allowed, which is half of a box or of a score, an object is not found.
+LOST = 0.5 / MAX_SCORE_DIFFERENCE
 
 Detect = Callable[[Sequence[Image]], Sequence[Detections]]
 
@@ -57,13 +59,18 @@ def compare_detections(
     `reference` says for people whose those are. Raises ModelError if that is too far.
     """
     parts = np.concatenate([deviations(*pair) for pair in zip(found, expected, strict=True)])
-    if parts.max(initial=0) > 1:
-        beyond = np.mean(parts > 1)
-        raise ModelError(
-            f"its boxes or scores deviate from {reference} by {parts.max():.2g} times the limit"
+    lost, near = parts >= LOST, parts[parts < LOST]
+    reasons = []
+    if near.max(initial=0) > 1:
+        reasons.append(
+            f"its boxes or scores deviate from {reference} by {near.max():.2g} times the limit"
             f" (an overlap of {MIN_IOU}, {MAX_SCORE_DIFFERENCE} of a score)"
-            + (f", {beyond:.0%} of {len(parts)} by more than it" if less_precise else "")
+            + (f", {np.mean(near > 1):.0%} of {len(near)} by more than it" if less_precise else "")
         )
+    if lost.any():
+        reasons.append(f"{lost.sum()} of {len(parts)} objects are not found by both")
+    if reasons:
+        raise ModelError(" and ".join(reasons))
     if less_precise:
         if len(parts) < MIN_OBJECTS:
             raise ModelError(

@@ -19,7 +19,12 @@ MAX_STREAMS = 8
 
 
 class Network(Protocol):
-    """Safe to call from many threads; no output depends on what else runs."""
+    """Safe to call from many threads; no output depends on what else runs.
+
+    For people `name` is what it runs on.
+    """
+
+    name: str
 
     def run(self, batch: Array) -> Array:
         """Return the output for a batch of shape (n, 3, height, width), float32."""
@@ -66,7 +71,10 @@ class OpenVinoNetwork:
         }
         if precision:
             options["INFERENCE_PRECISION_HINT"] = precision
-        self._requests = InferRequestPool(compile_file(path, options, cache_dir))
+        compiled = compile_file(path, options, cache_dir)
+        taken = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        self.name = f"OpenVINO in {taken}"
+        self._requests = InferRequestPool(compiled)
 
     def run(self, batch: Array) -> Array:
         return self.read(batch, np.copy)
@@ -87,6 +95,8 @@ class OpenVinoNetwork:
 
 class OnnxRuntimeNetwork:
     """Runs each call on one core."""
+
+    name = "ONNX Runtime"
 
     def __init__(self, path: Path) -> None:
         from onnxruntime import InferenceSession, SessionOptions

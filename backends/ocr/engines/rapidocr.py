@@ -102,6 +102,7 @@ class RapidOcrEngine(OcrEngine):
         detector, classifier, recognizer = (
             load_network(path, engine, cache_dir) for path in weights or find_weights()
         )
+        self._engine_name = recognizer.name
         self._detector = Detector(detector)
         self._direction = DirectionClassifier(classifier)
         self._recognizer = Recognizer(recognizer)
@@ -113,6 +114,10 @@ class RapidOcrEngine(OcrEngine):
         """Return the lines of an upright image, whichever way its page is turned."""
         lines = self.read_lines(stretch_contrast(np.ascontiguousarray(image.pixels[:, :, ::-1])))
         return Page(image.size, tuple(sort_lines([line for line in lines if line.text])))
+
+    def describe_engine(self) -> str:
+        """Return what its networks run on, and in which precision."""
+        return self._engine_name
 
     def read_lines(self, pixels: Pixels) -> list[Line]:
         """Return all lines on BGR pixels, in no order; the text of some may be empty."""
