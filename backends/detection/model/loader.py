@@ -104,7 +104,7 @@ def load_engine(weights: Path, image_size: int, settings: Settings, precision: s
         is_ours = isinstance(error, ModelError | ProcessFailedError)
         reason = str(error) if is_ours else type(error).__name__
         if requested == "auto":
-            opened = _load_on_torch(weights, device, note=reason)  # or its error says what helps
+            _require_torch(weights)
             logger.warning(
                 "%s runs on PyTorch: %s; ENGINE=%s logs the full reason, ENGINE=torch skips the"
                 " conversion",
@@ -112,7 +112,7 @@ def load_engine(weights: Path, image_size: int, settings: Settings, precision: s
                 reason,
                 name,
             )
-            return opened
+            return _load_on_torch(weights, device, note=reason)
         logger.error("%s cannot run %s", name, weights.name, exc_info=error)
         raise ModelError(
             f"ENGINE={requested} cannot run {weights.name}: {reason}; ENGINE=torch runs it"

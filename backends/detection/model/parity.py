@@ -59,7 +59,9 @@ def compare_detections(
     `reference` says for people whose those are. Raises ModelError if that is too far.
     """
     parts = np.concatenate([deviations(*pair) for pair in zip(found, expected, strict=True)])
-    lost, near = parts >= LOST, parts[parts < LOST]
+    # A classifier has no objects that could be lost.
+    limit = LOST if all(one.probabilities is None for one in expected) else np.inf
+    lost, near = parts >= limit, parts[parts < limit]
     reasons = []
     if near.max(initial=0) > 1:
         reasons.append(
@@ -68,7 +70,7 @@ def compare_detections(
             + (f", {np.mean(near > 1):.0%} of {len(near)} by more than it" if less_precise else "")
         )
     if lost.any():
-        reasons.append(f"{lost.sum()} of {len(parts)} objects are not found by both")
+        reasons.append(f"{lost.sum()} of {len(parts)} objects are found by only one of the two")
     if reasons:
         raise ModelError(" and ".join(reasons))
     if less_precise:

@@ -65,7 +65,7 @@ def find_quads(heatmap: Array, size: tuple[int, int]) -> Iterator[Quad]:
 def read_guesses(output: Array) -> Guesses:
     """Return the guesses of an output of shape (columns, characters), of which space is the last.
 
-    They are a ten-thousandth of it.
+    Three numbers for each column are all that is kept of its thousands.
     """
     numbers = output.argmax(axis=1)
     return Guesses(numbers, output[np.arange(len(output)), numbers], output[:, -1].copy())

@@ -5,6 +5,7 @@ import logging
 import resource
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,19 +164,39 @@ def test_less_precision_needs_something_to_compare() -> None:
     ],
 )
 def test_how_far_answers_are_apart(moved: float, surer: float, parts: float) -> None:
-    def found(side: float, score: float) -> Detections:
-        boxes, scores = np.array([[0, 0, side, 100]]), np.array([score])
-        kept = scores > 0.15
-        return Detections(
-            ImageSize(200, 200),
-            ("a",),
-            boxes[kept].astype(np.float32),
-            scores[kept].astype(np.float32),
-            np.zeros(int(kept.sum()), np.int64),
-        )
-
-    apart = parity.deviations(found(100 + moved, 0.7 + surer), found(100, 0.7))
+    apart = parity.deviations(box(100 + moved, 0.7 + surer), box(100, 0.7))
     assert apart.max() == pytest.approx(parts, abs=0.02)
+
+
+def box(side: float, score: float) -> Detections:
+    """One box, unless its score is too low."""
+    boxes, scores = np.array([[0, 0, side, 100]]), np.array([score])
+    kept = scores > 0.15
+    return Detections(
+        ImageSize(200, 200),
+        ("a",),
+        boxes[kept].astype(np.float32),
+        scores[kept].astype(np.float32),
+        np.zeros(int(kept.sum()), np.int64),
+    )
+
+
+def test_a_refusal_says_how_many_objects_are_lost() -> None:
+    expected = [box(100, 0.7), box(100, 0.7), box(100, 0.7)]
+    found = [box(100, 0.75), box(100, 0.1), box(30, 0.7)]
+    with pytest.raises(ModelError) as raised:
+        parity.compare_detections(found, expected)
+    assert "deviate from PyTorch's by 2.5 times the limit" in str(raised.value)
+    # Of each object that one of the two lacks, and twice of the box that is elsewhere.
+    assert str(raised.value).endswith(" and 3 of 5 objects are found by only one of the two")
+
+
+def test_a_classifier_loses_no_objects() -> None:
+    def sure(*probabilities: float) -> Detections:
+        return replace(box(100, 0.1), probabilities=np.array(probabilities, np.float32))
+
+    with pytest.raises(ModelError, match=r"by 40 times the limit .*score\)$"):
+        parity.compare_detections([sure(0.1, 0.9)], [sure(0.9, 0.1)])
 
 
 def test_half_precision_of_a_gpu_agrees() -> None:

@@ -10,6 +10,7 @@ from PIL import ImageDraw, ImageFont
 
 from backends.ocr.backend import OcrBackend
 from backends.ocr.engines.base import OcrEngine
+from backends.ocr.engines.rapidocr import RapidOcrEngine
 from backends.ocr.layout.granularity import join_text
 from backends.ocr.layout.page import Line, Page, Word
 from backends.ocr.layout.quad import stretch_contrast
@@ -178,6 +179,13 @@ def test_ruled_table_is_read_row_by_row(rapid: OcrEngine) -> None:
 def test_pages_read_in_parallel_equal_pages_read_alone(rapid: OcrEngine) -> None:
     images = [Image(np.asarray(page(20 + seed, lines=2 + seed % 3).image)) for seed in range(6)]
     assert rapid.read_pages(images) == [rapid.read(image) for image in images]
+
+
+def test_it_says_what_it_runs_on() -> None:
+    backend = OcrBackend()
+    for engine, expected in (("openvino", {"OpenVINO in f32", "OpenVINO in bf16"}),
+                             ("onnx", {"ONNX Runtime"})):  # fmt: skip
+        assert backend.describe_engine(RapidOcrEngine(engine)) in expected
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 300), (400, 600)])
