@@ -381,6 +381,15 @@ def restrain_libraries() -> None:
         sys.modules.setdefault(module, None)  # type: ignore[arg-type]  # makes its import fail
 
 
+def avoid_huge_pages() -> None:
+    """Keep NumPy from asking Linux for huge pages for arrays of more than 4 MB.
+
+    The kernel's thread that makes them has the lowest priority and locks the memory of the process:
+    beside a busy neighbour, /health waited for up to 4 s. Call it before NumPy is imported.
+    """
+    os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
+
+
 @contextmanager
 def changed_environment(extra: dict[str, str]) -> Iterator[None]:
     """Change environment variables inside the block; settings are read again before and after."""

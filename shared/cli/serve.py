@@ -40,8 +40,9 @@ def serve(
     """Serve predictions to Label Studio, which connects to this server as a model."""
     from shared.server import logs
     from shared.server.gunicorn_app import GunicornServer
-    from shared.settings import Settings, read_settings
+    from shared.settings import Settings, avoid_huge_pages, read_settings
 
+    avoid_huge_pages()
     options = {"host": host, "port": port, "workers": workers}
     settings = read_settings(Settings).model_copy(
         update={key: value for key, value in options.items() if value is not None}

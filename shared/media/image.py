@@ -53,7 +53,7 @@ def decode_image(data: bytes, max_megapixels: float, page: int = 0) -> Image:
     """
     Pillow.MAX_IMAGE_PIXELS = int(max_megapixels * 1e6)  # Pillow refuses by its own limit first
     try:
-        with open_image(io.BytesIO(data), formats=_pillow_formats()) as file:
+        with open_image(io.BytesIO(data), formats=readable_formats()) as file:
             if page:
                 file.seek(page)
             megapixels = file.width * file.height / 1e6
@@ -87,7 +87,8 @@ def content_digest(data: bytes, page: int = 0) -> str:
 
 
 @cache
-def _pillow_formats() -> tuple[str, ...]:
+def readable_formats() -> tuple[str, ...]:
+    """Return Pillow's names of the formats; the first call imports its 40 modules for them."""
     Pillow.init()
     return tuple(name for name in Pillow.ID if name in ALLOWED_FORMATS)
 

@@ -16,6 +16,7 @@ from shared.backend.claim import ModelSpec
 from shared.backend.registry import split_available
 from shared.backend.token_counts import predicting_for
 from shared.errors import ModelError
+from shared.media.image import readable_formats
 from shared.pipeline.multi_model import PredictionJson, predict_all
 from shared.pipeline.plan import LOADING_SUFFIX, NO_VERSION, PredictionPlan
 from shared.pipeline.prediction import TaskOutcome
@@ -237,6 +238,8 @@ class BackendService(PredictionService):
             type(backend).import_modules()
             if not backend.inline:  # others seldom need it: the texts of tasks are in the tasks
                 importlib.import_module("shared.media.download")
+            if any(object_tag == "Image" for _, object_tag in backend.fills):
+                readable_formats()
         except (Exception, SystemExit) as error:  # a library may raise anything
             logger.warning("%s: %s: %s", spec.label, type(error).__name__, error)
         finally:

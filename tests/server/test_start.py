@@ -103,6 +103,23 @@ def test_converted_models_predict_without_pytorch(cache: Path, tmp_path: Path) -
     assert "libtorch" not in libraries
 
 
+def test_a_first_request_imports_nothing(cache: Path, tmp_path: Path) -> None:
+    """An import holds the interpreter, and by that /health, while its library is read from disk."""
+    variables = {**STARTERS, "CACHE_DIR": str(cache), "PYTHONPROFILEIMPORTTIME": "1"}
+    variables["LOCAL_FILES_ROOT"] = str(Path(backends.__file__).parent)
+    log = tmp_path / "log"
+    with served(*READ_WITHOUT_TORCH, log=log, **variables) as server:
+        server.wait("/ready")
+        known = len(log.read_text())
+        for name in READ_WITHOUT_TORCH:
+            request = Example.load(find_backends()[name]).predict_request()
+            response = httpx.post(f"{server.url}/{name}/predict", json=request, timeout=100)
+            assert response.status_code == 200, response.text
+        said = log.read_text()
+    assert "import time:" in said[:known]
+    assert [line for line in said[known:].splitlines() if line.startswith("import time:")] == []
+
+
 class Started(Backend):
     """Has one model, which loads at the start."""
 
