@@ -60,7 +60,8 @@ serve: install ## Serve all installed backends
 	$(BIN)/prelabel serve
 
 test: install e2e-install ## Run all tests, including those against a real Label Studio (TEST_PROCESSES=4 for more at once)
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 10
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 \
+		--durations 10
 
 e2e: install e2e-install ## Run the tests against a real Label Studio only
 	$(BIN)/python -m pytest tests/e2e

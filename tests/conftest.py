@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from .own_process import run_in_own_process
 # Other tests keep the processor busy: a training that gave way would take for ever.
 WITHOUT_GIVING_WAY = ("TRAIN_NICENESS", "0")
 
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 # The folders of CACHE_DIR that converted networks lie in.
 CONVERSIONS = ("openvino", "onnx")
@@ -126,6 +128,14 @@ def _clean_logging() -> Iterator[None]:
     for handler in root.handlers[:]:
         if handler not in handlers:
             root.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def _clean_signals() -> Iterator[None]:
+    """No command leaves a handler: a process of a later test would have it, and not end."""
+    before = [signal.getsignal(number) for number in ENDING_SIGNALS]
+    yield
+    assert [signal.getsignal(number) for number in ENDING_SIGNALS] == before
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,8 @@ import logging
 import math
 import signal
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import NamedTuple
 
@@ -78,9 +79,9 @@ def _work(projects: list[int], once: bool, pace: Pace) -> bool:
     settings = runtime().settings
     configure_logging(settings.log_level, settings.log_format)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each request
-    stop = _stop_on_signals()
     workers = []
     with ExitStack() as stack:
+        stop = stack.enter_context(_stop_on_signals())
         stack.callback(reset_runtime)
         plans = ProjectPlans(settings, runtime())
         for number in projects:
@@ -102,8 +103,9 @@ def _work(projects: list[int], once: bool, pace: Pace) -> bool:
     return once and not stop.is_set() and bool(lost)
 
 
-def _stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and Ctrl-C set; a second Ctrl-C ends at once."""
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Inside the block, SIGTERM and Ctrl-C set an event; a second Ctrl-C ends at once."""
     stop = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -111,6 +113,9 @@ def _stop_on_signals() -> threading.Event:
             raise KeyboardInterrupt
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    return stop
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,6 +1,7 @@
 """Changed annotations are counted once, in whichever process."""
 
-import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from shared.training.update_counter import UpdateCounter
@@ -37,9 +38,10 @@ def test_a_project_cannot_name_a_file_elsewhere(tmp_path: Path) -> None:
 
 
 def test_no_change_is_lost_between_processes(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    with context.Pool(4) as pool:
-        due = pool.starmap(_count_many, [(tmp_path, 50)] * 4)
+    spawn = get_context("spawn")  # a fork would have the locks and signal handlers of other tests
+    together = spawn.Barrier(4).wait
+    with ProcessPoolExecutor(4, spawn, initializer=together, initargs=(100,)) as processes:
+        due = list(processes.map(_count_many, [tmp_path] * 4, [50] * 4))
     # 4 processes count 50 changes each: 200, which are due 200 / 10 times.
     assert sum(due) == 20
     assert UpdateCounter(tmp_path).counts() == {}
