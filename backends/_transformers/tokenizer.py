@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.errors import ModelError
 
 # Tokens of a row at most, even if a model would take more: attention costs their square.
@@ -23,6 +26,8 @@ OFFSET_POSITION_TYPES = {
 }
 # The inputs that a network may have.
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
+# The word of a token that belongs to none.
+NO_WORD = -1
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -37,18 +42,38 @@ class Row(NamedTuple):
 class Tokens:
     """A text's tokens: the characters (start, end) of each, the index of its word, and its id.
 
-    `prefix` and `suffix` are the special tokens around them.
+    Shapes (tokens, 2), (tokens,) and (tokens,); a token of no word has NO_WORD. As arrays, which
+    outputs are kept with, they take a tenth of the memory. `prefix` and `suffix` are the special
+    tokens around them.
     """
 
-    offsets: Sequence[tuple[int, int]]
-    word_ids: Sequence[int | None]
-    ids: Sequence[int]
-    prefix: Sequence[int]
-    suffix: Sequence[int]
+    offsets: NDArray[np.int32]
+    word_ids: NDArray[np.int32]
+    ids: NDArray[np.int32]
+    prefix: Sequence[int] = ()
+    suffix: Sequence[int] = ()
+
+    @classmethod
+    def of(
+        cls,
+        offsets: Sequence[tuple[int, int]],
+        words: Sequence[int | None],
+        ids: Sequence[int],
+        prefix: Sequence[int] = (),
+        suffix: Sequence[int] = (),
+    ) -> "Tokens":
+        """Return them as arrays; None is no word."""
+        return cls(
+            np.array(offsets, np.int32).reshape(-1, 2),
+            np.array([NO_WORD if word is None else word for word in words], np.int32),
+            np.array(ids, np.int32),
+            prefix,
+            suffix,
+        )
 
     def build_row(self, start: int, end: int) -> Row:
         """Return the tokens from `start` to `end` (exclusive) between the special ones."""
-        ids = [*self.prefix, *self.ids[start:end], *self.suffix]
+        ids = [*self.prefix, *self.ids[start:end].tolist(), *self.suffix]
         return Row(ids, [0] * len(ids))
 
 
@@ -136,8 +161,8 @@ def _split_special_tokens(encoding: Any) -> Tokens:
     if start == count:  # an empty text: where its tokens would be does not matter
         start = end = count // 2
     ids = encoding.ids
-    offsets, word_ids = encoding.offsets[start:end], encoding.word_ids[start:end]
-    return Tokens(offsets, word_ids, ids[start:end], ids[:start], ids[end:])
+    offsets, words = encoding.offsets[start:end], encoding.word_ids[start:end]
+    return Tokens.of(offsets, words, ids[start:end], ids[:start], ids[end:])
 
 
 def context_length(tokenizer: Tokenizer, config: Any) -> int:
@@ -150,18 +175,18 @@ def context_length(tokenizer: Tokenizer, config: Any) -> int:
 
 
 def split_windows(
-    word_ids: Sequence[int | None], max_tokens: int, min_overlap: int = MIN_OVERLAP_TOKENS
+    word_ids: Sequence[int] | NDArray[np.int32],
+    max_tokens: int,
+    min_overlap: int = MIN_OVERLAP_TOKENS,
 ) -> Iterator[Window]:
     """Yield windows of at most `max_tokens` tokens that begin and end between words.
 
     Neighbours overlap by `min_overlap` tokens or more, unless words are longer than that. Each
     owns its half of the overlap, so every word is read with context on both sides.
     """
-    count = len(word_ids)
-    boundaries = [
-        n for n in range(1, count) if word_ids[n] is None or word_ids[n] != word_ids[n - 1]
-    ]
-    boundaries = [0, *boundaries, count]
+    words, count = np.asarray(word_ids), len(word_ids)
+    is_border = (words[1:] == NO_WORD) | (words[1:] != words[:-1])
+    boundaries = [0, *(np.flatnonzero(is_border) + 1).tolist(), count]
     start = own_start = 0
     min_overlap = min(min_overlap, max_tokens // 4)
     while count - start > max_tokens:

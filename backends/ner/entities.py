@@ -145,7 +145,7 @@ def score_tokens(
         if _same_label(entity_type(tag), entity.type, labels)
     ]
     scores = []
-    for token, (start, end) in enumerate(tokens.offsets):
+    for token, (start, end) in enumerate(tokens.offsets.tolist()):
         piece = text[max(start, entity.start) : min(end, entity.end)].strip()
         if piece:
             score = float(probabilities[token, columns].sum())

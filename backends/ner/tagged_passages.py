@@ -71,7 +71,7 @@ class PassageTagger:
         tagged = [
             self._tag_passage(text, spans, tokens)
             for (text, spans), tokens in zip(passages, encoded, strict=True)
-            if tokens.ids
+            if len(tokens.ids)
         ]
         warn_of(self.left_out)
         return tagged
@@ -79,7 +79,7 @@ class PassageTagger:
     def _tag_passage(
         self, text: str, spans: tuple[LabelledSpan, ...], tokens: Tokens
     ) -> TaggedPassage:
-        tags = self._scheme.tag_tokens(spans, tokens.offsets)
+        tags = self._scheme.tag_tokens(spans, tokens.offsets.tolist())
         passage = TaggedPassage(text, spans, tokens, tags)
         unsaid = set(spans) - set(self.read_back(passage))
         reason = "begin or end inside of a word: the whole word is learnt"

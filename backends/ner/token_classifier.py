@@ -92,9 +92,9 @@ def split_sentences(text: str, tokens: Tokens, max_tokens: int) -> Iterator[tupl
     Tokens of the white space between two sentences are in neither.
     """
     count = len(tokens.ids)
-    starts = [start for start, _ in tokens.offsets]
+    starts: list[int] = tokens.offsets[:, 0].tolist() if count > max_tokens else []
     begin = 0
-    for gap_start, gap_end in sentence_gaps(text) if count > max_tokens else ():
+    for gap_start, gap_end in sentence_gaps(text) if starts else ():
         end = bisect_left(starts, gap_start)
         if begin < end:
             yield begin, end

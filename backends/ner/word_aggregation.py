@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backends._transformers.tokenizer import Tokens
+from backends._transformers.tokenizer import NO_WORD, Tokens
 
 # Named as in transformers' pipelines. With "simple" each token is a word; otherwise a word takes
 # its first token's tag, the tag of the mean, or that of its surest token.
@@ -95,10 +95,11 @@ def _group_tokens(text: str, tokens: Tokens, single: bool) -> Iterator[list[Toke
     are never separated.
     """
     group: list[Token] = []
-    last_word: int | None = None
+    word_ids: list[int] = tokens.word_ids.tolist()
+    last_word = NO_WORD
     for token in _trim_tokens(text, tokens):
-        word = tokens.word_ids[token.number]
-        is_new = single or word is None or word != last_word
+        word = word_ids[token.number]
+        is_new = single or word == NO_WORD or word != last_word
         separated = is_new and group and token.start >= group[-1].end
         if separated or (group and _is_word_border(text, group[-1], token)):
             yield group
@@ -111,7 +112,7 @@ def _group_tokens(text: str, tokens: Tokens, single: bool) -> Iterator[list[Toke
 
 def _trim_tokens(text: str, tokens: Tokens) -> Iterator[Token]:
     """Yield the tokens that are not only white space."""
-    for number, (start, end) in enumerate(tokens.offsets):
+    for number, (start, end) in enumerate(tokens.offsets.tolist()):
         while start < end and text[start].isspace():
             start += 1
         while end > start and text[end - 1].isspace():

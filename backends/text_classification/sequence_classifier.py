@@ -180,10 +180,10 @@ class TextClassifier:
             return Classification((), np.empty((0, 2), np.float32), "named")
         text = replace_surrogates(item.text)
         [tokens] = self.tokenizer.encode([text])
-        offsets = [
-            tokens.offsets[start:end] for start, end in self._window_spans(tokens, PROMPT_TOKENS)
+        pieces = [
+            text[tokens.offsets[start, 0] : tokens.offsets[end - 1, 1]] if start < end else ""
+            for start, end in self._window_spans(tokens, PROMPT_TOKENS)
         ]
-        pieces = [text[part[0][0] : part[-1][1]] if part else "" for part in offsets]
         hypotheses = [item.template.replace("{}", name) for name in item.class_names]
         rows_by_class = [
             self.tokenizer.encode_pairs(

@@ -203,7 +203,7 @@ def test_weights_that_vanish_are_served_from_memory(
 ) -> None:
     store.promote(add_version(store, SEVEN, "one"))
     assert ask(service)[0] == "one"
-    shutil.rmtree(tmp_path / "training")
+    (tmp_path / "training").rename(tmp_path / "unmounted")  # at once: deleted files mean a reset
     wait_until(lambda: service.status()["projects"][SEVEN]["problems"])
     assert ask(service, text="another text")[0] == "one"
     [problem] = service.status()["projects"][SEVEN]["problems"]

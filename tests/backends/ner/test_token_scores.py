@@ -29,7 +29,7 @@ CHANCES = np.array(
 def test_probabilities_of_a_type_add_up(
     span: tuple[int, int], expected: list[tuple[str, float]]
 ) -> None:
-    tokens = Tokens(OFFSETS, [0, 0, 0, 1, 2, 3], list(range(6)), [], [])
+    tokens = Tokens.of(OFFSETS, [0, 0, 0, 1, 2, 3], list(range(6)))
     found = score_tokens(Entity(*span, "PER", 0.8), ANGELA, tokens, CHANCES, TAGS)
     assert [(one["text"], one["score"]) for one in found] == expected
 

@@ -23,7 +23,7 @@ def found(text: str, pieces: list[Piece], strategy: str) -> list[tuple[str, str,
         end = start + len(piece)
         offsets.append((start, end))
     ids = list(range(len(pieces)))
-    tokens = Tokens(offsets, [word for _, word, _ in pieces], ids, [], [])
+    tokens = Tokens.of(offsets, [word for _, word, _ in pieces], ids)
     probabilities = np.array(
         [[c.get(tag, 0.0) for tag in tags] for _, _, c in pieces], np.float32
     ).reshape(len(pieces), len(tags))
@@ -150,7 +150,7 @@ def test_words_of_tokenizers_that_split_at_spaces(
 
 def test_parts_of_one_character_stay_together() -> None:
     text = "Bob 😀"
-    tokens = Tokens([(0, 3), (3, 5), (4, 5), (4, 5)], [0, 1, 1, 1], [0, 1, 2, 3], [], [])
+    tokens = Tokens.of([(0, 3), (3, 5), (4, 5), (4, 5)], [0, 1, 1, 1], [0, 1, 2, 3])
     probabilities = np.array([[1.0], [1.0], [1.0], [1.0]], np.float32)
     tagged = aggregate_words(text, tokens, probabilities, ["X"], "first")
     assert [(word.start, word.end) for word in tagged] == [(0, 3), (4, 5)]
