@@ -20,16 +20,25 @@ from .conftest import FUNCTIONS, wait_for, wait_until
 
 REPO = Path(__file__).parents[2]
 
+# Clicks are one job until it runs, so its device is busy meanwhile.
 SERVER = """
 import sys, time
 from pathlib import Path
+from shared.jobs.device_turn import DeviceTurn
+from shared.jobs.job import Job
+from shared.jobs.job_store import JobStore
 from shared.jobs.submit import submit_job
 from shared.settings import Settings
 settings = Settings(train_dir=Path(sys.argv[1]))
+job = "training", "7", "tests.jobs.functions:count", {"steps": 60, "seconds": 0.02}
+store = JobStore(settings.train_dir)
+store.path.mkdir(parents=True)
+turn = DeviceTurn(store, Job("", *job, device="cpu"))
+assert turn.take()
 for _ in range(5):
-    job = submit_job(settings, "training", "7", "tests.jobs.functions:count",
-                     {"steps": 60, "seconds": 0.02})
-print(job.id, flush=True)
+    job_id = submit_job(settings, *job).id
+turn.give_back()
+print(job_id, flush=True)
 time.sleep(1000)
 """
 
