@@ -148,7 +148,7 @@ def _open_folder(folder: Path, precision: str, reason: str, cache_dir: Path | No
     description, tokenizer = read_model_files(folder)
     runner = OpenVinoRunner(folder, description.input_names, cache_dir)
     runner.name, runner.note = f"OpenVINO in {precision}", reason
-    return tokenizer, Network.of_runner(runner, description, "openvino")
+    return tokenizer, Network.of_runner(runner, description, "openvino", precision=precision)
 
 
 def _reasons(of_bf16: str, int8_refusal: str | None) -> str:

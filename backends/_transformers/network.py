@@ -22,8 +22,10 @@ from backends._transformers.tokenizer import INPUT_NAMES, Row, Tokenizer
 BATCH_TOKENS = {"cpu": 512, "cuda": 65536}
 # What a batch costs in addition, in tokens: the engine reads all weights (18, layers of a BERT-base
 # in f32 on OpenVINO, with AVX2), and prepares itself for a new shape (about as much again). On a
-# GPU that was not measured: the fewest batches.
+# GPU that was not measured: the fewest batches. In bf16 (with AMX) a token takes less, and the rest
+# as long as before.
 BATCH_COST_TOKENS = {"cpu": 32, "cuda": 65536}
+BF16_BATCH_COST_TOKENS = 120
 # Rows are padded to a multiple of this many tokens: the engine prepares itself for each new shape.
 WIDTH_STEP = 2
 # Tokens that a batch has at least, padding included: OpenVINO multiplies fewer by kernels of their
@@ -65,9 +67,15 @@ class Network:
 
     @classmethod
     def of_runner(
-        cls, runner: NetworkRunner, description: NetworkDescription, engine: str, kind: str = "cpu"
+        cls,
+        runner: NetworkRunner,
+        description: NetworkDescription,
+        engine: str,
+        kind: str = "cpu",
+        precision: str = "f32",
     ) -> "Network":
         """Return the network that a runner runs on a kind of device: `cpu` or `cuda`."""
+        in_bf16 = kind == "cpu" and precision == "bf16"
         return cls(
             runner,
             description.input_names,
@@ -77,7 +85,7 @@ class Network:
             description.max_tokens,
             BATCH_TOKENS[kind],
             engine,
-            BATCH_COST_TOKENS[kind],
+            BF16_BATCH_COST_TOKENS if in_bf16 else BATCH_COST_TOKENS[kind],
         )
 
     def describe_engine(self) -> str:
