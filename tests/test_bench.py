@@ -16,8 +16,8 @@ from tests.bench.page import PAGE, merge
 from tests.bench.table import HEAD, Row, in_turns
 from tests.bench.trained_yolo import grow
 
-# Those that are run as users run them; both import little themselves.
-COMMANDED = ("timeseries", "training")
+# Those that are run as users run them: they import little, or leave signal handlers (Ray does).
+COMMANDED = ("ray_engine", "timeseries", "training")
 
 
 @pytest.mark.parametrize(
