@@ -1,7 +1,8 @@
-"""Modules that measure the memory of their process run in one that does nothing else.
+"""Modules that measure the memory of their process, or fork it, run in one that does nothing else.
 
 One that has run thousands of tests before grows and shrinks by what these have left behind: threads
-that end, caches, and free memory that lies scattered.
+that end, caches, and free memory that lies scattered. A fork of it would have their locks and their
+handlers of signals.
 """
 
 import os

@@ -27,9 +27,13 @@ from shared.settings import Settings, changed_environment, read_settings
 
 from .conftest import FUNCTIONS, wait_for, wait_until
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("redis-server") is None, reason="redis-server is not installed"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        shutil.which("redis-server") is None, reason="redis-server is not installed"
+    ),
+    # Its forks have none of the threads and signal handlers of other tests.
+    pytest.mark.own_process,
+]
 REPO = Path(__file__).parents[2]
 
 

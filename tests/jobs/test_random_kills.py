@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import pytest
 
 from shared.jobs.job import Job, JobState
 from shared.jobs.job_store import JobStore
@@ -17,6 +18,8 @@ from shared.settings import Settings
 
 from .conftest import create, wait_until
 
+# Its forks have none of the threads and signal handlers of other tests.
+pytestmark = pytest.mark.own_process
 MOMENTS = 20
 
 

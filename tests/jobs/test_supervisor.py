@@ -20,6 +20,8 @@ from shared.jobs.job_store import JobStore
 
 from .conftest import child_of, create, wait_for, wait_until
 
+# Its forks have none of the threads and signal handlers of other tests.
+pytestmark = pytest.mark.own_process
 Fork = Callable[[Job], int]
 
 

@@ -12,6 +12,8 @@ import pytest
 from shared.errors import SettingError
 from shared.training.version_store import TrainedVersion, VersionStore
 
+# Its forks have none of the threads and signal handlers of other tests.
+pytestmark = pytest.mark.own_process
 DETAILS = {"snapshot": "1a2b3c4d5e6f", "created": "2026-11-28T10:00:00Z", "figures": {"f1": 0.5}}
 # What Python reports of changes of the disk, see https://docs.python.org/3/library/audit_events.html
 CHANGES = frozenset({"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod"})
