@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 60.0
 # A lease is renewed so often while it lasts.
 RENEWALS = 4
+# So long after its end a worker tries once more to give back what it could not.
+CLOSING_RETRY_SECONDS = 1.0
 PREFIX = "prelabel lease"
 # In Label Studio 1.23 a project with a webhook for all actions, such as the one that it makes for
 # an ML backend, has no custom labels: `emit_webhooks_for_instance_sync` in `webhooks/utils.py`
@@ -151,6 +153,10 @@ class LeaseBook:
             self._thread.join()
         for lease in list(self._held.values()):
             self.give_back(lease)
+        if self._ended:  # Label Studio was busy, and nothing tries again later
+            time.sleep(CLOSING_RETRY_SECONDS)
+            with suppress(PrelabelError):
+                self._delete_ended()
 
     def _title(self, block: int | str) -> str:
         return f"{PREFIX} {self._project.key} {block}"
