@@ -74,8 +74,10 @@ class Network:
         kind: str = "cpu",
         precision: str = "f32",
     ) -> "Network":
-        """Return the network that a runner runs on a kind of device: `cpu` or `cuda`."""
-        in_bf16 = kind == "cpu" and precision == "bf16"
+        """Return the network that a runner runs on a kind of device: `cpu` or `cuda`.
+
+        `precision` is what OpenVINO runs it in: what a batch costs depends on it.
+        """
         return cls(
             runner,
             description.input_names,
@@ -85,7 +87,7 @@ class Network:
             description.max_tokens,
             BATCH_TOKENS[kind],
             engine,
-            BF16_BATCH_COST_TOKENS if in_bf16 else BATCH_COST_TOKENS[kind],
+            BF16_BATCH_COST_TOKENS if precision == "bf16" else BATCH_COST_TOKENS[kind],
         )
 
     def describe_engine(self) -> str:

@@ -80,6 +80,8 @@ class LeaseBook:
         self._ended: dict[int, None] = {}
         self._seen: dict[int, _Sight] = {}
         self._lock = threading.Lock()
+        # A label that is deleted while it is changed would be there again, without its project.
+        self._renewing = threading.Lock()
         self._closed = threading.Event()
         self._has_leases = True
         self._thread: threading.Thread | None = None
@@ -121,7 +123,7 @@ class LeaseBook:
         """Let others have the block; what cannot be given back now is later, or runs out."""
         if lease.number == NO_LEASE:
             return
-        with self._lock:
+        with self._renewing, self._lock:
             self._held.pop(lease.number, None)
         self._ended[lease.number] = None
         with suppress(PrelabelError):
@@ -237,6 +239,8 @@ class LeaseBook:
                 held = list(self._held.values())
             for lease in held:
                 try:
-                    self.confirm(lease)
+                    with self._renewing:
+                        if lease.number in self._held:  # not given back meanwhile
+                            self.confirm(lease)
                 except PrelabelError as error:  # it may be held still: `confirm` asks before use
                     logger.warning("a lease could not be renewed: %s", error)

@@ -217,6 +217,20 @@ def test_a_token_that_is_revoked_ends_the_work(
     label_studio.request("DELETE", f"/api/labels/{lease['id']}/")
 
 
+def test_a_lease_that_cannot_be_given_back_at_the_end_is_a_moment_later(
+    proxy: FaultProxy, label_studio: LabelStudio
+) -> None:
+    project = Project(make_project(label_studio), read_settings(Settings))
+    leases = LeaseBook(project, LEASE_SECONDS)
+    assert leases.take(0) is not None
+    assert label_studio.request("GET", "/api/labels/")["results"]
+    # The SDK asks three times.
+    with proxy.failing(the_first(3, "DELETE", "/api/labels/", Fault("answer", 503))):
+        leases.close()
+    project.close()
+    assert label_studio.request("GET", "/api/labels/")["results"] == []
+
+
 def test_a_project_that_fails_does_not_hold_up_another(
     proxy: FaultProxy, label_studio: LabelStudio, caplog: pytest.LogCaptureFixture
 ) -> None:
